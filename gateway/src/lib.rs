@@ -1,0 +1,1 @@
+//! REST to gRPC at Octet's edge, and the pages it serves.

@@ -1,0 +1,1 @@
+//! Ports DocumentStore, Publisher and Consumer, and their adapters.

@@ -1,0 +1,1 @@
+//! The one Greeting service that plays every role of the mesh.

@@ -1,0 +1,1 @@
+//! What every process of Octet needs: environment, logs, deadlines, upstreams, admin server, drain.

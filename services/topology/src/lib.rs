@@ -1,0 +1,1 @@
+//! Octet's graph: topology.toml, its raw form, its validated form.
