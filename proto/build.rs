@@ -6,6 +6,8 @@ use prost::Message;
 
 const SERVED: &str = "greeting/v3/greeting.proto";
 
+// A build script's environment is its interface with cargo.
+#[allow(clippy::disallowed_methods)]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=greeting");
     println!("cargo:rerun-if-changed=google");
@@ -19,13 +21,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.binpb"), &encoded)?;
 
-    let set = protox_set(&encoded)?;
+    let set = served(&encoded)?;
     tonic_prost_build::configure().bytes(".").compile_fds(set)?;
     Ok(())
 }
 
 /// Code is made for the served package alone; the imported option types live in the descriptor set.
-fn protox_set(encoded: &[u8]) -> Result<tonic_prost_build::FileDescriptorSet, Box<dyn Error>> {
+fn served(encoded: &[u8]) -> Result<tonic_prost_build::FileDescriptorSet, Box<dyn Error>> {
     let mut set = tonic_prost_build::FileDescriptorSet::decode(encoded)?;
     set.file.retain(|file| file.package() == "greeting.v3");
     for file in &mut set.file {

@@ -1,0 +1,99 @@
+//! The graph of calls: that it ends, and that an answer stays small.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    findings::{Findings, bare},
+    raw::{RawService, RawText},
+    validate::MAX_GREETINGS,
+};
+
+/// Reports cycles, and answers that would grow too large.
+///
+/// The search is as deep as the graph: the caller sees to it that there are no more than
+/// [`MAX_SERVICES`](crate::MAX_SERVICES) services.
+pub(crate) fn check(services: &[RawService<'_>], findings: &mut Findings) {
+    let mut search = Search::new(services);
+    for service in services {
+        if let Some(name) = &service.name {
+            search.visit(name.value);
+        }
+    }
+    if search.cycles.is_empty() {
+        report_large_answers(services, &search.greetings, findings);
+    }
+    for (call, cycle) in search.cycles {
+        findings.report(&call.spot, format!("the calls go round in a cycle: {cycle}"));
+    }
+}
+
+/// A depth-first search that counts the greetings of every service's answer and collects the cycles.
+struct Search<'a> {
+    calls: BTreeMap<&'a str, Vec<&'a RawText<'a>>>,
+    /// The services from the start of the search to the one being visited.
+    path: Vec<&'a str>,
+    /// How many greetings an answer of each visited service holds.
+    greetings: BTreeMap<&'a str, usize>,
+    /// Each call that leads back to its own path, with the cycle it closes. There can be exponentially many
+    /// cycles, but without these calls there is none.
+    cycles: Vec<(&'a RawText<'a>, String)>,
+}
+
+impl<'a> Search<'a> {
+    fn new(services: &'a [RawService<'a>]) -> Self {
+        let mut calls = BTreeMap::<_, Vec<&RawText<'_>>>::new();
+        for service in services {
+            let Some(name) = &service.name else { continue };
+            let upstreams = calls.entry(name.value).or_default();
+            for upstream in &service.calls {
+                // A service that calls itself, or one upstream twice, is reported as just that.
+                let twice = upstreams.iter().any(|other| other.value == upstream.value);
+                if upstream.value != name.value && !twice {
+                    upstreams.push(upstream);
+                }
+            }
+        }
+        Self { calls, path: Vec::new(), greetings: BTreeMap::new(), cycles: Vec::new() }
+    }
+
+    /// Visits each service once, and answers how many greetings its answer holds.
+    fn visit(&mut self, service: &'a str) -> usize {
+        if let Some(greetings) = self.greetings.get(service) {
+            return *greetings;
+        }
+        self.path.push(service);
+        let mut greetings: usize = 1;
+        for call in self.calls.get(service).cloned().unwrap_or_default() {
+            if let Some(start) = self.path.iter().position(|name| *name == call.value) {
+                let cycle = self.path.iter().skip(start).chain([&call.value]).map(|name| bare(name));
+                self.cycles.push((call, cycle.collect::<Vec<_>>().join(" -> ")));
+            } else if self.calls.contains_key(call.value) {
+                greetings = greetings.saturating_add(self.visit(call.value));
+            }
+        }
+        self.path.pop();
+        self.greetings.insert(service, greetings);
+        greetings
+    }
+}
+
+/// Only where the limit is crossed: whoever calls such a service is over it for the same reason.
+///
+/// Every service counts, reached from the entry or not, since each can be called directly.
+fn report_large_answers(
+    services: &[RawService<'_>],
+    greetings: &BTreeMap<&str, usize>,
+    findings: &mut Findings,
+) {
+    let count = |name: &RawText<'_>| greetings.get(name.value).copied().unwrap_or_default();
+    for service in services {
+        let Some(name) = &service.name else { continue };
+        let own = count(name);
+        let crossed_below =
+            service.calls.iter().any(|call| call.value != name.value && count(call) > MAX_GREETINGS);
+        if own > MAX_GREETINGS && !crossed_below {
+            let message = format!("an answer would hold {own} greetings, and may hold {MAX_GREETINGS}");
+            findings.report(&service.spot, message);
+        }
+    }
+}

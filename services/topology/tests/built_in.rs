@@ -1,0 +1,117 @@
+//! The topology every program carries: the one of the design, and how it is shown.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by its panic")]
+
+use octet_topology::{Policy, Service, ServiceName, Topology, table};
+
+fn built_in() -> Topology {
+    Topology::built_in().unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+fn service(topology: &Topology, name: &str) -> Service {
+    topology.service(&name.parse().unwrap()).unwrap().clone()
+}
+
+#[test]
+fn the_built_in_topology_is_valid_and_declares_a_to_h() {
+    let topology = built_in();
+    let names: Vec<_> = topology.services().iter().map(|service| service.name.as_str()).collect();
+    let expected: Vec<_> = ('a'..='h').map(|letter| format!("service-{letter}")).collect();
+    assert_eq!(names, expected);
+    assert_eq!(topology.entry().name.as_str(), "service-a");
+    assert!(topology.services().iter().all(|service| service.policy == Policy::Strict));
+}
+
+#[test]
+fn an_answer_holds_seven_greetings_in_declared_depth_first_order() {
+    let topology = built_in();
+    let order: Vec<_> = topology.greeting_order().into_iter().map(ServiceName::as_str).collect();
+    let expected = ["a", "b", "d", "e", "g", "h", "c"].map(|letter| format!("service-{letter}"));
+    assert_eq!(order, expected);
+}
+
+#[test]
+fn the_edges_are_those_of_the_design() {
+    let topology = built_in();
+    let edges: Vec<_> = topology.edges().map(|(from, to)| format!("{from} {to}")).collect();
+    let expected = ["a b", "a c", "b d", "b e", "e g", "e h"]
+        .map(|edge| edge.split(' ').map(|letter| format!("service-{letter}")).collect::<Vec<_>>().join(" "));
+    assert_eq!(edges, expected);
+}
+
+#[test]
+fn what_d_publishes_f_consumes_and_stores() {
+    let topology = built_in();
+    let (publisher, consumer) = (service(&topology, "service-d"), service(&topology, "service-f"));
+    assert_eq!(publisher.publishes.as_ref().unwrap().as_str(), "service-d.greeting");
+    assert_eq!(publisher.publishes, consumer.consumes);
+    assert_eq!(consumer.store.unwrap().to_string(), "service-f.messages");
+}
+
+#[test]
+fn a_name_outside_the_topology_has_no_service() {
+    assert_eq!(built_in().service(&"service-x".parse().unwrap()), None);
+}
+
+#[test]
+fn a_service_reached_along_two_paths_greets_twice() {
+    let text = r#"
+        entry = "a"
+        service = [
+            { name = "d", greeting = "D" },
+            { name = "c", greeting = "C", calls = ["d"] },
+            { name = "b", greeting = "B", calls = ["d"], policy = "partial" },
+            { name = "a", greeting = "A", calls = ["b", "c"] },
+        ]
+    "#;
+    let topology = Topology::parse(text, "test").unwrap();
+    let order: Vec<_> = topology.greeting_order().into_iter().map(ServiceName::as_str).collect();
+    assert_eq!(order, ["a", "b", "d", "c", "d"]);
+    assert_eq!(service(&topology, "b").policy, Policy::Partial);
+}
+
+#[test]
+fn a_topology_is_shown_as_json() {
+    let json = serde_json::to_value(built_in()).unwrap();
+    assert_eq!(json["entry"], "service-a");
+    assert_eq!(json["order"].as_array().unwrap().len(), 7);
+    assert_eq!(
+        json["services"][0],
+        serde_json::json!({
+            "name": "service-a",
+            "greeting": "Hello, from Service A!",
+            "calls": ["service-b", "service-c"],
+            "store": null,
+            "publishes": null,
+            "consumes": null,
+            "policy": "strict",
+        })
+    );
+    assert_eq!(
+        json["services"][5],
+        serde_json::json!({
+            "name": "service-f",
+            "greeting": "Hola, from Service F!",
+            "calls": [],
+            "store": { "database": "service-f", "collection": "messages" },
+            "publishes": null,
+            "consumes": "service-d.greeting",
+            "policy": "strict",
+        })
+    );
+}
+
+#[test]
+fn the_table_lines_up_whatever_the_scripts_of_the_greetings() {
+    let expected = "\
+service    calls                 store                queue                         policy  greeting
+service-a  service-b, service-c  -                    -                             strict  Hello, from Service A!
+service-b  service-d, service-e  -                    -                             strict  Namasté (नमस्ते), from Service B!
+service-c  -                     service-c.greetings  -                             strict  Konnichiwa (こんにちは), from Service C!
+service-d  -                     -                    publishes service-d.greeting  strict  Shalom (שָׁלוֹם), from Service D!
+service-e  service-g, service-h  -                    -                             strict  Bonjour, from Service E!
+service-f  -                     service-f.messages   consumes service-d.greeting   strict  Hola, from Service F!
+service-g  -                     service-g.greetings  -                             strict  Ahlan (أهلا), from Service G!
+service-h  -                     service-h.greetings  -                             strict  Nǐ hǎo (你好), from Service H!
+";
+    assert_eq!(table(&built_in()), expected);
+}
