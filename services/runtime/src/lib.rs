@@ -1,1 +1,16 @@
-//! What every process of Octet needs: environment, logs, deadlines, upstreams, admin server, drain.
+//! What every process of Octet needs: environment, logs, metrics, deadlines, upstreams, servers, drain.
+//!
+//! Only what two programs use is admitted here. The crate knows no topology, no protocol and no backend.
+
+pub mod admin;
+pub mod deadline;
+pub mod drain;
+pub mod environment;
+pub mod identity;
+pub mod lifeline;
+pub mod listen;
+pub mod logs;
+pub mod metrics;
+pub mod propagation;
+pub mod serve;
+pub mod upstream;

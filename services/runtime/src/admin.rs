@@ -1,0 +1,121 @@
+//! The admin server of every process: `/livez`, `/readyz`, `/metrics`.
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use futures_util::future::{BoxFuture, join_all};
+
+use tokio::net::TcpListener;
+
+use crate::{
+    drain::Drain,
+    metrics::Metrics,
+    serve::{self, ServeLimits},
+};
+
+/// How long one probe may take before it counts as failed.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One thing that a process needs in order to serve: its store, its queue.
+pub struct Probe {
+    name: &'static str,
+    check: Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
+}
+
+impl Probe {
+    /// A probe that asks `check`, and shows its error as the reason.
+    pub fn new<F, E>(name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: std::fmt::Display,
+    {
+        let check = move || -> BoxFuture<'static, Result<(), String>> {
+            let asked = check();
+            Box::pin(async move {
+                match tokio::time::timeout(PROBE_TIMEOUT, asked).await {
+                    Ok(answer) => answer.map_err(|error| error.to_string()),
+                    Err(_) => Err(format!("no answer within {PROBE_TIMEOUT:?}")),
+                }
+            })
+        };
+        Self { name, check: Box::new(check) }
+    }
+}
+
+/// Whether this process can do its work: it is not draining, and each probe succeeds. Upstreams do not
+/// count, so that one sick leaf does not take the tree out of service.
+#[derive(Clone)]
+pub struct Readiness {
+    drain: Drain,
+    probes: Arc<[Probe]>,
+}
+
+impl Readiness {
+    /// Ready as long as `drain` has not begun and all `probes` succeed.
+    pub fn new(drain: Drain, probes: Vec<Probe>) -> Self {
+        Self { drain, probes: probes.into() }
+    }
+
+    /// Nothing when ready; else a line for each reason.
+    ///
+    /// # Errors
+    /// The reasons.
+    pub async fn check(&self) -> Result<(), String> {
+        if self.drain.has_begun() {
+            return Err("draining\n".to_owned());
+        }
+        let answers = join_all(self.probes.iter().map(|probe| (probe.check)())).await;
+        let mut reasons = String::new();
+        for (probe, answer) in self.probes.iter().zip(answers) {
+            if let Err(reason) = answer {
+                // Writing to a String cannot fail.
+                let _ = writeln!(reasons, "{}: {reason}", probe.name);
+            }
+        }
+        if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    }
+}
+
+#[derive(Clone)]
+struct Admin {
+    readiness: Readiness,
+    metrics: Metrics,
+}
+
+/// Serves until the future is dropped: the admin server outlives every other listener, so that a drain can be
+/// watched to its end.
+pub async fn serve(listener: TcpListener, readiness: Readiness, metrics: Metrics) {
+    let router = router(readiness, metrics);
+    serve::serve(listener, router, ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
+}
+
+fn router(readiness: Readiness, metrics: Metrics) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics_text))
+        .with_state(Admin { readiness, metrics })
+}
+
+async fn ready(State(admin): State<Admin>) -> Response {
+    match admin.readiness.check().await {
+        Ok(()) => "ok\n".into_response(),
+        Err(reasons) => (StatusCode::SERVICE_UNAVAILABLE, reasons).into_response(),
+    }
+}
+
+async fn metrics_text(State(admin): State<Admin>) -> Response {
+    match admin.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "cannot write the metrics");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Deadlines: a moment by which a call must have been answered, carried from hop to hop as the time that is
+//! left (`grpc-timeout`, gRPC over HTTP/2, "Requests").
+
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The header that carries the time left.
+pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// What the first process gives a call that came without a deadline.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest time that is honoured; a longer one counts as this.
+pub const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
+
+/// The moment by which a call must have been answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+/// A `grpc-timeout` that is not one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("grpc-timeout must be one to eight digits and a unit (H, M, S, m, u or n), such as 100m or 5S")]
+pub struct MalformedTimeout;
+
+impl Deadline {
+    /// `timeout` from now.
+    pub fn after(timeout: Duration) -> Self {
+        Self(Instant::now() + timeout.min(LONGEST_TIMEOUT))
+    }
+
+    /// The caller's deadline, or [`DEFAULT_TIMEOUT`] from now when the caller set none.
+    ///
+    /// # Errors
+    /// [`MalformedTimeout`] when the header is there and wrong, or is there twice.
+    pub fn from_headers(headers: &HeaderMap) -> Result<Self, MalformedTimeout> {
+        let mut values = headers.get_all(&GRPC_TIMEOUT).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Ok(Self::after(DEFAULT_TIMEOUT)),
+            (Some(value), None) => parse(value.as_bytes()).map(Self::after),
+            (Some(_), Some(_)) => Err(MalformedTimeout),
+        }
+    }
+
+    /// The time that is left; zero once it has passed.
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether it has passed.
+    pub fn has_passed(self) -> bool {
+        self.remaining().is_zero()
+    }
+
+    /// The same moment for tokio's timers.
+    pub fn instant(self) -> tokio::time::Instant {
+        self.0.into()
+    }
+
+    /// Sets `grpc-timeout` to what is left now.
+    pub fn write_to(self, headers: &mut HeaderMap) {
+        headers.insert(GRPC_TIMEOUT, format(self.remaining()));
+    }
+}
+
+/// Reads `TimeoutValue TimeoutUnit`.
+fn parse(bytes: &[u8]) -> Result<Duration, MalformedTimeout> {
+    let (unit, digits) = bytes.split_last().ok_or(MalformedTimeout)?;
+    if digits.is_empty() || digits.len() > 8 {
+        return Err(MalformedTimeout);
+    }
+    let mut value = 0_u64;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return Err(MalformedTimeout);
+        }
+        value = value * 10 + u64::from(digit - b'0');
+    }
+    match unit {
+        b'H' => Ok(Duration::from_secs(value * 3600)),
+        b'M' => Ok(Duration::from_secs(value * 60)),
+        b'S' => Ok(Duration::from_secs(value)),
+        b'm' => Ok(Duration::from_millis(value)),
+        b'u' => Ok(Duration::from_micros(value)),
+        b'n' => Ok(Duration::from_nanos(value)),
+        _ => Err(MalformedTimeout),
+    }
+}
+
+/// Writes the time left in the finest unit that fits eight digits, rounded down: a hop never gains time.
+fn format(left: Duration) -> HeaderValue {
+    const MOST: u128 = 99_999_999;
+    let (value, unit) = if left.as_micros() <= MOST {
+        (left.as_micros(), 'u')
+    } else if left.as_millis() <= MOST {
+        (left.as_millis(), 'm')
+    } else {
+        (u128::from(left.as_secs()).min(MOST), 'S')
+    };
+    // Digits and a letter are always a header value; were they not, no time left is the safe reading.
+    HeaderValue::try_from(format!("{value}{unit}")).unwrap_or(HeaderValue::from_static("0u"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn each_unit_of_the_specification_is_read() {
+        for (text, timeout) in [
+            ("1H", Duration::from_hours(1)),
+            ("2M", Duration::from_mins(2)),
+            ("5S", Duration::from_secs(5)),
+            ("100m", Duration::from_millis(100)),
+            ("7u", Duration::from_micros(7)),
+            ("99999999n", Duration::from_nanos(99_999_999)),
+        ] {
+            assert_eq!(parse(text.as_bytes()), Ok(timeout), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_specification_does_not_allow_is_refused() {
+        for text in ["", "S", "5", "5s", "-5S", "+5S", "5 S", "123456789S", "5SS", "0x5S", "５S", "1.5S"] {
+            assert_eq!(parse(text.as_bytes()), Err(MalformedTimeout), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_without_a_deadline_gets_the_default_one() {
+        let left = Deadline::from_headers(&HeaderMap::new()).unwrap().remaining();
+        assert!(left <= DEFAULT_TIMEOUT && left > DEFAULT_TIMEOUT / 2, "{left:?}");
+    }
+
+    #[test]
+    fn a_deadline_given_twice_is_refused() {
+        let mut headers = HeaderMap::new();
+        headers.append(GRPC_TIMEOUT, HeaderValue::from_static("5S"));
+        headers.append(GRPC_TIMEOUT, HeaderValue::from_static("9S"));
+        assert_eq!(Deadline::from_headers(&headers), Err(MalformedTimeout));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..12)) {
+            let _ = parse(&bytes);
+        }
+
+        #[test]
+        fn a_hop_never_gains_time(micros in 0_u64..200_000_000_000) {
+            let left = Duration::from_micros(micros);
+            let carried = parse(format(left).as_bytes()).unwrap();
+            prop_assert!(carried <= left);
+            prop_assert!(left.checked_sub(carried).unwrap() < Duration::from_secs(1));
+        }
+    }
+}

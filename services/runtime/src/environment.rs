@@ -1,0 +1,191 @@
+//! The one place where configuration is read: every variable is parsed before a port is bound, and every
+//! fault is reported at once.
+
+use std::{collections::BTreeMap, ffi::OsString, fmt};
+
+/// Where variables come from: the process's environment, or a map in a test.
+pub trait Lookup {
+    /// The raw value, or `None` when the variable is not set.
+    fn get(&self, name: &str) -> Option<OsString>;
+}
+
+/// The environment the process was started with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProcessEnvironment;
+
+impl Lookup for ProcessEnvironment {
+    fn get(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
+}
+
+impl Lookup for BTreeMap<String, String> {
+    fn get(&self, name: &str) -> Option<OsString> {
+        self.get(name).map(OsString::from)
+    }
+}
+
+/// One wrong setting: the variable, and what it may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    variable: String,
+    problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.problem)
+    }
+}
+
+/// Every fault found in a configuration, in the order in which the variables were read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// The faults, one each.
+    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// Reads variables and gathers what is wrong with them.
+///
+/// A reading method always answers, with the default where the value is wrong, so that parsing goes on to
+/// the next variable; [`Environment::finish`] then refuses the whole. An empty value counts as unset, as
+/// OpenTelemetry's specification has it for its own variables.
+pub struct Environment<'a> {
+    lookup: &'a dyn Lookup,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Environment<'a> {
+    /// Reads from `lookup`.
+    pub fn new(lookup: &'a dyn Lookup) -> Self {
+        Self { lookup, faults: Vec::new() }
+    }
+
+    /// The value as it was set, if it was set to something.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        match self.lookup.get(name)?.into_string() {
+            Ok(value) if value.trim().is_empty() => None,
+            Ok(value) => Some(value.trim().to_owned()),
+            Err(_) => {
+                self.fault(name, "is not valid UTF-8");
+                None
+            }
+        }
+    }
+
+    /// The value through `parse`; `None` when unset or wrong.
+    ///
+    /// `allowed` finishes the sentence "must be …". The value itself is not repeated in the fault, because
+    /// a variable may hold a password.
+    pub fn optional<T, E>(
+        &mut self,
+        name: &str,
+        allowed: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let value = self.text(name)?;
+        let parsed = parse(&value).ok();
+        if parsed.is_none() {
+            self.fault(name, format!("must be {allowed}"));
+        }
+        parsed
+    }
+
+    /// As [`Environment::optional`], with a value for when the variable is unset or wrong.
+    pub fn or<T, E>(
+        &mut self,
+        name: &str,
+        allowed: &str,
+        default: T,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> T {
+        self.optional(name, allowed, parse).unwrap_or(default)
+    }
+
+    /// A duration such as `500ms`, `3s` or `1m 30s`, at most `most`.
+    pub fn duration(
+        &mut self,
+        name: &str,
+        default: std::time::Duration,
+        most: std::time::Duration,
+    ) -> std::time::Duration {
+        let allowed = format!("a duration such as 500ms or 3s, at most {}", humantime::format_duration(most));
+        self.or(name, &allowed, default, |text| {
+            humantime::parse_duration(text).ok().filter(|duration| *duration <= most).ok_or(())
+        })
+    }
+
+    /// Notes a fault that the caller found itself.
+    pub fn fault(&mut self, variable: impl Into<String>, problem: impl Into<String>) {
+        self.faults.push(Fault { variable: variable.into(), problem: problem.into() });
+    }
+
+    /// The configuration, if nothing was wrong with it.
+    ///
+    /// # Errors
+    /// Every fault that was found since [`Environment::new`].
+    pub fn finish<T>(self, settings: T) -> Result<T, Faults> {
+        if self.faults.is_empty() { Ok(settings) } else { Err(Faults(self.faults)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn set(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn every_fault_is_reported_at_once_and_names_its_variable() {
+        let variables = set(&[("FIRST", "x"), ("SECOND", "y"), ("THIRD", "3")]);
+        let mut environment = Environment::new(&variables);
+        environment.or("FIRST", "a whole number", 1, str::parse::<u8>);
+        environment.duration("SECOND", Duration::ZERO, Duration::from_mins(1));
+        let third = environment.or("THIRD", "a whole number", 1, str::parse::<u8>);
+
+        let faults = environment.finish(()).expect_err("two faults");
+        assert_eq!(third, 3);
+        assert_eq!(
+            faults.to_string(),
+            "FIRST: must be a whole number\n\
+             SECOND: must be a duration such as 500ms or 3s, at most 1m"
+        );
+    }
+
+    #[test]
+    fn an_empty_value_counts_as_unset() {
+        let variables = set(&[("NAME", "  ")]);
+        let mut environment = Environment::new(&variables);
+        assert_eq!(environment.or("NAME", "a whole number", 7, str::parse::<u8>), 7);
+        assert_eq!(environment.finish(()), Ok(()));
+    }
+
+    #[test]
+    fn a_wrong_value_is_not_repeated_since_it_may_hold_a_password() {
+        let variables = set(&[("CONN", "user:hunter2@")]);
+        let mut environment = Environment::new(&variables);
+        environment.optional("CONN", "an address", str::parse::<u8>);
+        let faults = environment.finish(()).expect_err("one fault");
+        assert!(!faults.to_string().contains("hunter2"));
+    }
+}

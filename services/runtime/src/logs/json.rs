@@ -1,0 +1,249 @@
+//! The JSON form of a log line.
+
+use std::{
+    fmt::{self, Write as _},
+    io::Write,
+    time::SystemTime,
+};
+
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id},
+};
+use tracing_subscriber::{
+    Layer,
+    layer::Context,
+    registry::{LookupSpan, Scope},
+};
+
+/// Keys that the layer writes itself; an event's field of the same name gets a trailing underscore.
+const OWN_KEYS: [&str; 11] = [
+    "time",
+    "level",
+    "service",
+    "message",
+    "target",
+    "module",
+    "file",
+    "line",
+    "trace_id",
+    "span_id",
+    "request_id",
+];
+
+/// Fields of a span that every line below it carries.
+const CARRIED_KEYS: [&str; 3] = ["trace_id", "span_id", "request_id"];
+
+/// Writes each event as one line with one `write`, so that lines of several processes may share a file.
+pub(super) struct JsonLayer<W> {
+    service: String,
+    writer: W,
+}
+
+/// What a request's span says, in JSON: `,"request_id":"…"`.
+struct CarriedFields(String);
+
+impl<W, O> JsonLayer<W>
+where
+    W: Fn() -> O,
+    O: Write,
+{
+    pub(super) fn new(service: &str, writer: W) -> Self {
+        Self { service: service.to_owned(), writer }
+    }
+}
+
+impl<S, W, O> Layer<S> for JsonLayer<W>
+where
+    S: Subscriber + for<'lookup> LookupSpan<'lookup>,
+    W: Fn() -> O + 'static,
+    O: Write,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut carried = Fields { json: String::new(), keep: |name| CARRIED_KEYS.contains(&name) };
+        attributes.record(&mut carried);
+        if let (false, Some(span)) = (carried.json.is_empty(), context.span(id)) {
+            span.extensions_mut().insert(CarriedFields(carried.json));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let line = self.line(event, context.event_scope(event));
+        // A closed stdout must not end the process that logs to it.
+        let _ = (self.writer)().write_all(line.as_bytes());
+    }
+}
+
+impl<W> JsonLayer<W> {
+    fn line<S>(&self, event: &Event<'_>, scope: Option<Scope<'_, S>>) -> String
+    where
+        S: Subscriber + for<'lookup> LookupSpan<'lookup>,
+    {
+        let metadata = event.metadata();
+        let mut json = String::with_capacity(384);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            json,
+            r#"{{"time":"{}","level":"{}""#,
+            humantime::format_rfc3339_nanos(SystemTime::now()),
+            metadata.level().as_str().to_ascii_lowercase()
+        );
+        push(&mut json, "service", &self.service);
+        let mut fields = Fields { json, keep: |_| true };
+        event.record(&mut fields);
+        let mut json = fields.json;
+        push(&mut json, "target", metadata.target());
+        push(&mut json, "module", metadata.module_path().unwrap_or_default());
+        push(&mut json, "file", metadata.file().unwrap_or_default());
+        let _ = write!(json, r#","line":{}"#, metadata.line().unwrap_or_default());
+        for span in scope.into_iter().flatten() {
+            if let Some(CarriedFields(carried)) = span.extensions().get() {
+                json.push_str(carried);
+                break;
+            }
+        }
+        json.push_str("}\n");
+        json
+    }
+}
+
+/// Collects fields as JSON members, each with a comma before it.
+struct Fields {
+    json: String,
+    keep: fn(&str) -> bool,
+}
+
+impl Fields {
+    fn key(&mut self, field: &Field) -> bool {
+        let name = field.name();
+        if !(self.keep)(name) {
+            return false;
+        }
+        let is_taken = name != "message" && OWN_KEYS.contains(&name) && !CARRIED_KEYS.contains(&name);
+        let suffix = if is_taken { "_" } else { "" };
+        let _ = write!(self.json, r#","{name}{suffix}":"#);
+        true
+    }
+
+    fn display(&mut self, field: &Field, value: impl fmt::Display) {
+        if self.key(field) {
+            let _ = write!(self.json, "{value}");
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if self.key(field) {
+            push_string(&mut self.json, value);
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.display(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.display(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.display(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if value.is_finite() {
+            self.display(field, value);
+        } else {
+            self.record_str(field, &value.to_string());
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+fn push(json: &mut String, key: &str, value: &str) {
+    let _ = write!(json, r#","{key}":"#);
+    push_string(json, value);
+}
+
+/// JSON's own escapes, by `serde_json`: a log line stays one line whatever a client sent.
+fn push_string(json: &mut String, value: &str) {
+    match serde_json::to_string(value) {
+        Ok(quoted) => json.push_str(&quoted),
+        Err(_) => json.push_str("null"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(log: impl FnOnce()) -> Value {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let layer = JsonLayer::new("service-a", move || writer.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+        let bytes = captured.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(text.matches('\n').count(), 1, "one line: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_line_says_when_who_what_and_where() {
+        let line = logged(|| tracing::warn!(attempts = 3, text = "a \"b\"\n", "hard\nto escape"));
+        assert_eq!(line["level"], "warn");
+        assert_eq!(line["service"], "service-a");
+        assert_eq!(line["message"], "hard\nto escape");
+        assert_eq!(line["attempts"], 3);
+        assert_eq!(line["text"], "a \"b\"\n");
+        assert_eq!(line["target"], "octet_runtime::logs::json::tests");
+        assert!(line["file"].as_str().unwrap().ends_with("json.rs"));
+        assert!(line["line"].as_u64().unwrap() > 0);
+        assert!(humantime::parse_rfc3339(line["time"].as_str().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn lines_of_a_request_carry_its_ids() {
+        let line = logged(|| {
+            let span = super::super::request_span("request-1", Some("abc"));
+            let _entered = span.enter();
+            let inner = tracing::info_span!("inner", other = 1);
+            let _inner = inner.enter();
+            tracing::info!("inside");
+        });
+        assert_eq!(line["request_id"], "request-1");
+        assert_eq!(line["trace_id"], "abc");
+        assert!(line.get("other").is_none());
+    }
+
+    #[test]
+    fn a_field_with_a_name_of_ours_does_not_hide_it() {
+        let line = logged(|| tracing::info!(service = "other", "hello"));
+        assert_eq!(line["service"], "service-a");
+        assert_eq!(line["service_"], "other");
+    }
+}

@@ -1,0 +1,86 @@
+//! The process's metrics, in Prometheus's text format.
+
+mod grpc;
+
+pub use grpc::{GrpcCall, GrpcMetrics};
+use prometheus::{
+    HistogramOpts, IntGauge, Opts, Registry, TextEncoder, core::Collector,
+    process_collector::ProcessCollector,
+};
+pub use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
+
+use crate::identity;
+
+/// Upper bounds in seconds, from a loopback hop to the default deadline.
+pub const LATENCY_BUCKETS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Every series of this process. Clones share the same series.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+}
+
+impl Metrics {
+    /// With `process_*` and `octet_build_info`.
+    ///
+    /// # Errors
+    /// [`prometheus::Error`], which only a wrong name in this crate can cause.
+    pub fn new(service: &str) -> Result<Self, prometheus::Error> {
+        let metrics = Self { registry: Registry::new() };
+        metrics.registry.register(Box::new(ProcessCollector::for_self()))?;
+        let build = Opts::new("octet_build_info", "The version that runs; always 1")
+            .const_label("version", identity::VERSION)
+            .const_label("service", service);
+        metrics.register(IntGauge::with_opts(build)?)?.set(1);
+        Ok(metrics)
+    }
+
+    /// A counter by labels.
+    ///
+    /// # Errors
+    /// When the name is taken or ill-formed.
+    pub fn counter(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    /// A gauge by labels.
+    ///
+    /// # Errors
+    /// When the name is taken or ill-formed.
+    pub fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels)?)
+    }
+
+    /// A histogram of seconds by labels.
+    ///
+    /// # Errors
+    /// When the name is taken or ill-formed.
+    pub fn seconds(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<HistogramVec, prometheus::Error> {
+        let options = HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS.to_vec());
+        self.register(HistogramVec::new(options, labels)?)
+    }
+
+    /// Everything, in Prometheus's text format.
+    ///
+    /// # Errors
+    /// When a collector answers with something that has no text form.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    fn register<C: Collector + Clone + 'static>(&self, collector: C) -> Result<C, prometheus::Error> {
+        self.registry.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+}

@@ -1,0 +1,170 @@
+//! Which headers a call carries on to the next hop.
+//!
+//! Istio's rule: an application forwards the headers that its sidecar needs to join a trace, and nothing
+//! else. Credentials and cookies stay where they were sent.
+
+use http::{HeaderMap, HeaderName};
+
+use crate::environment::Environment;
+
+/// Carried on by every hop, when present and not empty.
+const CARRIED: [&str; 11] = [
+    "x-request-id",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-flags",
+    "b3",
+    "x-ot-span-context",
+    "traceparent",
+    "tracestate",
+    "baggage",
+];
+
+/// Never carried on, whatever `PROPAGATE_HEADERS` says: credentials, and names that belong to one
+/// connection (RFC 9110, 7.6.1) or to the framing of one message.
+const REFUSED: [&str; 22] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "www-authenticate",
+    "x-api-key",
+    "x-forwarded-client-cert",
+];
+
+/// The name under which a request is known from the edge to the last log line.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The headers that are carried on.
+#[derive(Debug, Clone)]
+pub struct Propagation {
+    names: Vec<HeaderName>,
+}
+
+impl Propagation {
+    /// The fixed list and what `PROPAGATE_HEADERS` adds to it.
+    pub fn from_environment(environment: &mut Environment<'_>) -> Self {
+        const VARIABLE: &str = "PROPAGATE_HEADERS";
+        let mut propagation = Self::default();
+        for name in environment.text(VARIABLE).unwrap_or_default().split(',').map(str::trim) {
+            match added(name) {
+                Ok(Some(name)) if !propagation.carries(&name) => propagation.names.push(name),
+                Ok(_) => {}
+                Err(problem) => environment.fault(VARIABLE, problem),
+            }
+        }
+        propagation
+    }
+
+    /// Whether `name` is carried on.
+    pub fn carries(&self, name: &HeaderName) -> bool {
+        self.names.contains(name)
+    }
+
+    /// What of `headers` the next hop receives, byte for byte. Empty values are left behind: an empty
+    /// `x-b3-parentspanid` breaks the trace at the next proxy.
+    pub fn carried(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut carried = HeaderMap::new();
+        for name in &self.names {
+            for value in headers.get_all(name) {
+                if !value.is_empty() {
+                    carried.append(name.clone(), value.clone());
+                }
+            }
+        }
+        carried
+    }
+}
+
+impl Default for Propagation {
+    fn default() -> Self {
+        Self { names: CARRIED.into_iter().map(HeaderName::from_static).collect() }
+    }
+}
+
+/// One entry of `PROPAGATE_HEADERS`; an empty one is nothing.
+fn added(name: &str) -> Result<Option<HeaderName>, String> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let name = HeaderName::try_from(name)
+        .map_err(|_| "must be a comma-separated list of header names".to_owned())?;
+    if REFUSED.contains(&name.as_str()) || name.as_str().starts_with("grpc-") {
+        return Err(format!(
+            "must not name {name}: credentials, grpc-* and hop-by-hop names stay at their hop"
+        ));
+    }
+    Ok(Some(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn with(value: &str) -> Result<Propagation, String> {
+        let variables = BTreeMap::from([("PROPAGATE_HEADERS".to_owned(), value.to_owned())]);
+        let mut environment = Environment::new(&variables);
+        let propagation = Propagation::from_environment(&mut environment);
+        environment.finish(propagation).map_err(|faults| faults.to_string())
+    }
+
+    #[test]
+    fn trace_headers_are_carried_and_credentials_are_not() {
+        let mut headers = HeaderMap::new();
+        for name in CARRIED {
+            headers.insert(name, HeaderValue::from_static("1"));
+        }
+        let expected = headers.clone();
+        for name in ["authorization", "cookie", "x-other", "grpc-timeout", "te"] {
+            headers.insert(name, HeaderValue::from_static("1"));
+        }
+        assert_eq!(Propagation::default().carried(&headers), expected);
+    }
+
+    #[test]
+    fn an_empty_header_is_left_behind_and_a_repeated_one_kept_whole() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-b3-parentspanid", HeaderValue::from_static(""));
+        headers.append("tracestate", HeaderValue::from_static("a=1"));
+        headers.append("tracestate", HeaderValue::from_static("b=2"));
+        let carried = Propagation::default().carried(&headers);
+        assert!(!carried.contains_key("x-b3-parentspanid"));
+        assert_eq!(carried.get_all("tracestate").iter().count(), 2);
+    }
+
+    #[test]
+    fn a_list_adds_names() {
+        let propagation = with("X-User, end-user ,,x-user").expect("valid");
+        assert!(propagation.carries(&HeaderName::from_static("x-user")));
+        assert!(propagation.carries(&HeaderName::from_static("end-user")));
+        assert_eq!(propagation.names.len(), CARRIED.len() + 2);
+    }
+
+    #[test]
+    fn credentials_and_protocol_names_are_refused_each_with_a_sentence() {
+        let faults = with("Cookie,grpc-timeout,te,x y").expect_err("four faults");
+        assert_eq!(faults.lines().count(), 4, "{faults}");
+        assert!(faults.starts_with("PROPAGATE_HEADERS: must not name cookie"), "{faults}");
+    }
+}

@@ -1,0 +1,156 @@
+//! The accept loop under every server of Octet: gRPC, gateway and admin.
+
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tower::{Service, ServiceExt};
+
+use crate::drain::Drain;
+
+/// What one client may take of a server.
+#[derive(Debug, Clone, Copy)]
+pub struct ServeLimits {
+    /// HTTP/2 streams open at once on one connection.
+    pub streams: u32,
+    /// Bytes of one request's headers, by HTTP/2's count (RFC 9113, 6.5.2); more is answered 431.
+    pub header_bytes: u32,
+    /// How long a client may take over its HTTP/1.1 request head.
+    pub header_timeout: Duration,
+    /// Connections open at once; further ones wait in the system's backlog.
+    pub connections: usize,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self {
+            streams: 1_000,
+            header_bytes: 64 * 1024,
+            header_timeout: Duration::from_secs(10),
+            connections: 10_000,
+        }
+    }
+}
+
+/// How often an idle HTTP/2 connection is asked whether the other side still lives, and how long it may
+/// take to answer.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+
+/// Between two tries to accept when the process has no descriptor left.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// The client's address, among a request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Serves `service` on `listener` until the drain closes listeners; then calls in flight have `grace` to
+/// finish. HTTP/1.1 and HTTP/2 with prior knowledge share the port.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    limits: ServeLimits,
+    drain: &Drain,
+    grace: Duration,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let builder = builder(limits);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = drain.closing() => break,
+            accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
+                Ok((stream, peer)) => {
+                    connections.spawn(connection(builder.clone(), stream, peer, service.clone(), drain.clone()));
+                }
+                Err(error) => after_accept_error(&error).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+
+    drop(listener);
+    let finished = tokio::time::timeout(grace, async { while connections.join_next().await.is_some() {} });
+    tokio::select! {
+        finished = finished => if finished.is_err() {
+            tracing::warn!(connections = connections.len(), ?grace, "the grace period is over: closing");
+        },
+        () = drain.forced() => {}
+    }
+}
+
+fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(usize::try_from(limits.header_bytes).unwrap_or(usize::MAX));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.header_bytes)
+        .keep_alive_interval(KEEP_ALIVE.0)
+        .keep_alive_timeout(KEEP_ALIVE.1);
+    builder
+}
+
+async fn connection<S, B>(
+    builder: Builder<TokioExecutor>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    service: S,
+    drain: Drain,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    // Small frames wait for nobody: without this a call costs a delayed acknowledgement (40 ms).
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
+    }
+    let service = service.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        request
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = drain.closing() => {
+            // GOAWAY, or `connection: close` on the answer under way.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Clients that leave half-way are the normal case, and no fault of ours.
+        tracing::debug!(error, %peer, "connection ended");
+    }
+}
+
+/// A connection that died in the backlog is nothing; a process without descriptors waits for some.
+async fn after_accept_error(error: &io::Error) {
+    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        return;
+    }
+    tracing::warn!(%error, "cannot accept a connection");
+    tokio::time::sleep(ACCEPT_BACKOFF).await;
+}

@@ -1,0 +1,111 @@
+//! The one way to call an upstream: a lazy channel, a deadline, and another try when that is safe.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
+
+use super::{
+    Failure, UpstreamAddress, UpstreamSettings,
+    classify::{classify, truthful},
+};
+use crate::{deadline::Deadline, metrics::GrpcMetrics};
+
+/// For how long one TCP connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often an idle upstream is asked whether it still lives, and how long it may take to answer: a host
+/// that vanished is noticed though no packet says so.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+
+/// The first wait between two tries; each next one is twice as long, up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(5);
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// A service that this process calls. Clones share one connection.
+#[derive(Clone)]
+pub struct Upstream {
+    name: String,
+    channel: Channel,
+    settings: UpstreamSettings,
+    metrics: GrpcMetrics,
+}
+
+impl Upstream {
+    /// Prepares the channel; the first call connects. A connection that broke is made anew by the next call.
+    ///
+    /// # Errors
+    /// When the address has no form that a URI allows.
+    pub fn new(
+        name: impl Into<String>,
+        address: &UpstreamAddress,
+        settings: UpstreamSettings,
+        metrics: GrpcMetrics,
+    ) -> Result<Self, tonic::transport::Error> {
+        let channel = Endpoint::from_shared(address.uri())?
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEP_ALIVE.0)
+            .keep_alive_timeout(KEEP_ALIVE.1)
+            .keep_alive_while_idle(true)
+            .connect_lazy();
+        Ok(Self { name: name.into(), channel, settings, metrics })
+    }
+
+    /// The upstream's name in the mesh.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Calls the RPC `path` by `attempt`, which is run again only while the call was provably not processed,
+    /// for at most `CONNECT_WAIT`, and never past `deadline`. `attempt` sends the time that is left then.
+    ///
+    /// # Errors
+    /// The upstream's own status; UNAVAILABLE when the transport failed; `DEADLINE_EXCEEDED`.
+    pub async fn call<T, F>(
+        &self,
+        path: &str,
+        deadline: Deadline,
+        attempt: impl FnMut(Channel) -> F,
+    ) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        let call = self.metrics.begin(path, Some(&self.name));
+        let outcome = match timeout_at(deadline.instant(), self.try_until_processed(attempt)).await {
+            Ok(outcome) => outcome.map_err(truthful),
+            Err(_) => Err(Status::deadline_exceeded("the deadline passed")),
+        };
+        call.end(outcome.as_ref().map_or_else(Status::code, |_| Code::Ok));
+        outcome
+    }
+
+    async fn try_until_processed<T, F>(&self, mut attempt: impl FnMut(Channel) -> F) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        let give_up = Instant::now() + self.settings.connect_wait;
+        let mut wait = FIRST_WAIT;
+        loop {
+            let status = match attempt(self.channel.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(status) => status,
+            };
+            let next_try = Instant::now() + jittered(wait);
+            if classify(&status) != Failure::NotProcessed || next_try > give_up {
+                return Err(status);
+            }
+            tracing::debug!(upstream = self.name, %status, "not processed: trying again");
+            sleep(next_try - Instant::now()).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+}
+
+/// Between half of `wait` and the whole of it: callers that failed together do not come back together.
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(0.5 + fastrand::f64() / 2.0)
+}

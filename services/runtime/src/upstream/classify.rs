@@ -1,0 +1,103 @@
+//! What a failed call says about itself.
+//!
+//! A call may be tried again only when it was provably not processed. The status code does not tell: tonic
+//! reports a request that was never written as CANCELLED, a GOAWAY as INTERNAL and a broken connection as
+//! UNKNOWN. The chain of sources does.
+
+use std::error::Error;
+
+use tonic::{Code, Status};
+
+/// Why a call failed, as far as its caller must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The upstream answered with this status.
+    Answered,
+    /// Not processed: no connection came about, the request was never written, or the upstream refused the
+    /// stream before it looked at it.
+    NotProcessed,
+    /// The connection failed after the request may have been seen.
+    Interrupted,
+    /// The deadline passed.
+    DeadlinePassed,
+}
+
+/// Classifies by the sources of `status`, never by its code.
+pub fn classify(status: &Status) -> Failure {
+    let mut cause = status.source();
+    if cause.is_none() {
+        return Failure::Answered;
+    }
+    while let Some(error) = cause {
+        if error.is::<tonic::TimeoutExpired>() {
+            return Failure::DeadlinePassed;
+        }
+        if is_unprocessed(error) {
+            return Failure::NotProcessed;
+        }
+        cause = error.source();
+    }
+    Failure::Interrupted
+}
+
+/// The status a caller of ours is told: the upstream's own, or one that tells the truth about the transport.
+pub(super) fn truthful(status: Status) -> Status {
+    match classify(&status) {
+        Failure::Answered => status,
+        Failure::DeadlinePassed => Status::new(Code::DeadlineExceeded, "the deadline passed"),
+        Failure::NotProcessed | Failure::Interrupted => Status::new(Code::Unavailable, reason(&status)),
+    }
+}
+
+fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
+    if error.is::<tonic::ConnectError>() {
+        return true;
+    }
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        return error.is_canceled();
+    }
+    error.downcast_ref::<h2::Error>().is_some_and(|error| {
+        error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+    })
+}
+
+/// A few plain words from the deepest source, without addresses.
+fn reason(status: &Status) -> String {
+    let mut cause = status.source();
+    let mut reason = None;
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            reason = Some(error.kind().to_string());
+        } else if let Some(h2) = error.downcast_ref::<h2::Error>() {
+            let described = h2.reason().map(|reason| reason.description().to_owned());
+            reason = h2.get_io().map(|error| error.kind().to_string()).or(described).or(reason);
+        }
+        cause = error.source();
+    }
+    match (reason, classify(status)) {
+        (Some(reason), Failure::NotProcessed) => format!("cannot be reached: {reason}"),
+        (Some(reason), _) => format!("connection lost: {reason}"),
+        (None, Failure::NotProcessed) => "cannot be reached".to_owned(),
+        (None, _) => "connection lost".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_without_a_source_is_the_upstreams_own_answer() {
+        let status = Status::unavailable("store is away");
+        assert_eq!(classify(&status), Failure::Answered);
+        assert_eq!(truthful(status).message(), "store is away");
+    }
+
+    #[test]
+    fn a_broken_connection_is_unavailable_and_not_tried_again() {
+        let status = Status::from_error(Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset)));
+        assert_eq!(classify(&status), Failure::Interrupted);
+        let told = truthful(status);
+        assert_eq!((told.code(), told.message()), (Code::Unavailable, "connection lost: connection reset"));
+    }
+}
