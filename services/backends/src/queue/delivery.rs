@@ -1,0 +1,127 @@
+//! One message, handed to one consumer until it is settled.
+
+use std::{fmt, time::SystemTime};
+
+use async_trait::async_trait;
+
+use super::Message;
+
+/// Why a delivery could not be settled. Either way the message is redelivered, never lost.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettleError {
+    /// The delivery is not this consumer's any more: the broker took it back, and somebody else may have it.
+    /// Nothing was changed.
+    #[error("the delivery was taken back before it was settled")]
+    LeaseLost,
+    /// The broker could not be reached; the message comes again.
+    #[error("the queue is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// An adapter's side of a [`Delivery`]: how to settle it, once.
+///
+/// A future of these methods that is dropped half-way leaves the message settled or to be redelivered.
+#[async_trait]
+pub trait Settlement: Send + Sync {
+    /// The message is done with.
+    async fn ack(self: Box<Self>) -> Result<(), SettleError>;
+    /// `message` goes to the dead letters, with its headers, its body and `reason`.
+    async fn dead_letter(self: Box<Self>, message: &Message, reason: &str) -> Result<(), SettleError>;
+    /// The message goes back, to be delivered again.
+    async fn release(self: Box<Self>) -> Result<(), SettleError>;
+    /// The delivery was dropped: release it without waiting.
+    fn abandon(self: Box<Self>);
+}
+
+/// A message that is this process's to deal with.
+///
+/// Settle it by [`ack`](Self::ack), [`dead_letter`](Self::dead_letter) or [`release`](Self::release). A
+/// delivery that is dropped instead, as by a task that panicked or was cancelled, is released.
+#[must_use = "a delivery that is dropped is delivered again"]
+pub struct Delivery {
+    message: Message,
+    attempt: u32,
+    published: Option<SystemTime>,
+    /// `None` once settled.
+    settlement: Option<Box<dyn Settlement>>,
+}
+
+impl Delivery {
+    /// For adapters: a delivery of `message` that `settlement` settles.
+    pub fn new(
+        message: Message,
+        attempt: u32,
+        published: Option<SystemTime>,
+        settlement: Box<dyn Settlement>,
+    ) -> Self {
+        Self { message, attempt, published, settlement: Some(settlement) }
+    }
+
+    /// The message.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// How often the message has been delivered, this time included: 1 at first.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// When it was published, where the broker tells.
+    pub fn published(&self) -> Option<SystemTime> {
+        self.published
+    }
+
+    /// The message is done with: takes it off the queue.
+    ///
+    /// # Errors
+    /// See [`SettleError`]; the message is then delivered again.
+    pub async fn ack(mut self) -> Result<(), SettleError> {
+        match self.settlement.take() {
+            Some(settlement) => settlement.ack().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Moves the message to the dead letters, with its headers, its body and `reason`.
+    ///
+    /// # Errors
+    /// See [`SettleError`]; the message is then delivered again.
+    pub async fn dead_letter(mut self, reason: &str) -> Result<(), SettleError> {
+        match self.settlement.take() {
+            Some(settlement) => settlement.dead_letter(&self.message, reason).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the message back, to be delivered again at once, to this consumer or another; the attempt
+    /// counts towards the delivery limit. A handler that cannot work now should wait and keep the delivery.
+    ///
+    /// # Errors
+    /// See [`SettleError`]; the message is delivered again all the same.
+    pub async fn release(mut self) -> Result<(), SettleError> {
+        match self.settlement.take() {
+            Some(settlement) => settlement.release().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some(settlement) = self.settlement.take() {
+            settlement.abandon();
+        }
+    }
+}
+
+impl fmt::Debug for Delivery {
+    /// Without headers and body: they may be long, and are not ours to print.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Delivery")
+            .field("id", &self.message.id)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}

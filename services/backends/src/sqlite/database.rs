@@ -1,0 +1,131 @@
+//! A connection that is kept, dropped when it fails, and opened again.
+
+use std::{sync::mpsc, thread};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::{
+    failure::{OpenError, Unavailable, reason, thread_has_ended},
+    file::{ConnectError, DatabaseFile, Opened},
+    health::Health,
+};
+
+/// A transaction is begun anew when its file was replaced under it, this often at most.
+const TRIES: u32 = 4;
+
+/// One file and one connection to it, owned by one thread.
+pub(super) struct Database {
+    file: DatabaseFile,
+    opened: Option<Opened>,
+    health: Health,
+}
+
+impl Database {
+    /// Opens `file` on a thread of its own, and has `serve` own it there until it returns.
+    ///
+    /// Returns when the file was found to be usable, or to be not usable now; opening may wait up to 2 s for
+    /// another process's lock.
+    pub(super) async fn on_its_own_thread(
+        name: &str,
+        file: DatabaseFile,
+        serve: impl FnOnce(Self) + Send + 'static,
+    ) -> Result<(), OpenError> {
+        let (report, opened) = oneshot::channel();
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || match Self::open(file) {
+                Ok(database) => {
+                    // Whoever opens and does not wait for it has no use for the thread.
+                    if report.send(Ok(())).is_ok() {
+                        serve(database);
+                    }
+                }
+                Err(error) => {
+                    let _ = report.send(Err(error));
+                }
+            })
+            .map_err(OpenError::Thread)?;
+        opened.await.unwrap_or_else(|_| Err(OpenError::Thread(std::io::Error::other(thread_has_ended().0))))
+    }
+
+    /// Runs `work` in one transaction that holds the write lock from its start, and commits it.
+    ///
+    /// The commit is to the file that is at the path afterwards. When the file has been deleted or replaced
+    /// meanwhile, `work` is run again on the one that is there then, so it must not have effects of its own.
+    pub(super) fn write<T>(
+        &mut self,
+        mut work: impl FnMut(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Unavailable> {
+        let done = self.run(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        })?;
+        self.health.worked();
+        Ok(done)
+    }
+
+    /// Runs `work`, which only reads, as [`write`](Self::write) does but without taking the write lock. That it
+    /// works does not make a lost file count as back: a full disk can be read.
+    pub(super) fn read<T>(
+        &mut self,
+        mut work: impl FnMut(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Unavailable> {
+        self.run(|connection| work(connection))
+    }
+
+    fn open(file: DatabaseFile) -> Result<Self, OpenError> {
+        let mut health = Health::new(file.path.clone());
+        let opened = match file.connect() {
+            Ok(opened) => Some(opened),
+            Err(ConnectError::NotWritable(reason)) => {
+                return Err(OpenError::NotWritable { path: file.path, reason });
+            }
+            Err(ConnectError::Unavailable(reason)) => {
+                health.failed(reason);
+                None
+            }
+        };
+        Ok(Self { file, opened, health })
+    }
+
+    fn run<T>(
+        &mut self,
+        mut work: impl FnMut(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Unavailable> {
+        for _ in 0..TRIES {
+            let mut opened = match self.opened.take() {
+                Some(opened) => opened,
+                None => self.connect()?,
+            };
+            let result = work(&mut opened.connection);
+            // After the work, not before: a commit to a file that nobody can find any more is none. SQLite does
+            // not look itself; in WAL mode it goes on writing to the deleted file.
+            if !self.file.is_at_path(&opened) {
+                self.health.replaced();
+                continue;
+            }
+            return match result {
+                Ok(done) => {
+                    self.opened = Some(opened);
+                    Ok(done)
+                }
+                // The connection is dropped: what failed may have left it unusable.
+                Err(error) => Err(self.health.failed(reason(&error))),
+            };
+        }
+        Err(self.health.failed("the file is being replaced".to_owned()))
+    }
+
+    fn connect(&mut self) -> Result<Opened, Unavailable> {
+        self.health.may_try()?;
+        self.file.connect().map_err(|error| self.health.failed(error.into_reason()))
+    }
+}
+
+/// Sends to a thread of this module.
+pub(super) fn send<T>(commands: &mpsc::Sender<T>, command: T) -> Result<(), Unavailable> {
+    commands.send(command).map_err(|_| thread_has_ended())
+}

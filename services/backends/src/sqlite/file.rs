@@ -1,0 +1,159 @@
+//! One SQLite file: how it is opened, and whether it is still the one at its path.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::{
+    failure::{is_busy, is_not_writable, is_passing, reason},
+    patience::{self, BUSY_LIMIT},
+    settings::Durability,
+};
+
+/// The version of the schema, in the file's header.
+const SCHEMA_VERSION: i32 = 1;
+
+/// A WAL that a burst made long is cut back to this when it is next begun anew.
+const WAL_KEPT_BYTES: i64 = 16 * 1024 * 1024;
+
+/// A file that is replaced again and again while it is being opened is given up for now.
+const OPENINGS: u32 = 8;
+
+/// A file and what must be in it. `schema` is SQL that may run on every opening (`CREATE … IF NOT EXISTS`).
+pub(super) struct DatabaseFile {
+    pub(super) path: PathBuf,
+    pub(super) schema: String,
+    pub(super) durability: Durability,
+}
+
+/// A connection, and the file it holds open.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    identity: Identity,
+}
+
+/// Why a file was not opened.
+pub(super) enum ConnectError {
+    /// The directory or the file may not be written.
+    NotWritable(String),
+    /// It does not work now.
+    Unavailable(String),
+}
+
+impl ConnectError {
+    pub(super) fn into_reason(self) -> String {
+        let (Self::NotWritable(reason) | Self::Unavailable(reason)) = self;
+        reason
+    }
+}
+
+/// Tells a file from one that takes its path later. A number is not used again while the file is open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(path: &Path) -> Option<Self> {
+        // Never by opening the file: closing it again would drop the locks that SQLite holds on it in this
+        // process (a POSIX rule).
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+}
+
+impl DatabaseFile {
+    /// Opens the file, making it and its directory when they are not there, and writes a page to it.
+    pub(super) fn connect(&self) -> Result<Opened, ConnectError> {
+        if let Some(directory) = self.path.parent() {
+            fs::create_dir_all(directory).map_err(|error| of_directory(&error))?;
+        }
+        let (mut connection, identity) = self.open()?;
+        self.prepare(&mut connection).map_err(|error| of_file(&error))?;
+        Ok(Opened { connection, identity })
+    }
+
+    /// Whether what `opened` writes to is what others find at the path.
+    pub(super) fn is_at_path(&self, opened: &Opened) -> bool {
+        Identity::of(&self.path) == Some(opened.identity)
+    }
+
+    /// Opens the file and learns which one it is: the one that was at the path both before and after. A new
+    /// file is opened twice for that.
+    fn open(&self) -> Result<(Connection, Identity), ConnectError> {
+        // No URI: a path is a path, whatever it starts with. No mutex: one thread owns the connection.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        for _ in 0..OPENINGS {
+            let before = Identity::of(&self.path);
+            let connection =
+                Connection::open_with_flags(&self.path, flags).map_err(|error| of_file(&error))?;
+            match before {
+                Some(identity) if Identity::of(&self.path) == before => return Ok((connection, identity)),
+                _ => {}
+            }
+        }
+        Err(ConnectError::Unavailable("the file is being replaced".to_owned()))
+    }
+
+    fn prepare(&self, connection: &mut Connection) -> rusqlite::Result<()> {
+        connection.busy_handler(Some(patience::busy_handler()))?;
+        // Changing to WAL can be refused as busy without the busy handler being asked, when several processes
+        // open a new file together.
+        let since = Instant::now();
+        while let Err(error) = connection.pragma_update(None, "journal_mode", "WAL") {
+            if !is_busy(&error) || since.elapsed() >= BUSY_LIMIT {
+                return Err(error);
+            }
+            patience::pause(patience::jittered(Duration::from_millis(2)));
+        }
+        let synchronous = match self.durability {
+            Durability::Process => "NORMAL",
+            Durability::PowerLoss => "FULL",
+        };
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        connection.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
+
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(&self.schema)?;
+        // Writes the first page even when nothing in it changes: the proof that the file can be written.
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        transaction.commit()
+    }
+}
+
+/// `name` as an SQL identifier, whatever it holds.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn of_directory(error: &io::Error) -> ConnectError {
+    let text = format!("its directory cannot be made: {error}");
+    if is_passing(error) { ConnectError::Unavailable(text) } else { ConnectError::NotWritable(text) }
+}
+
+fn of_file(error: &rusqlite::Error) -> ConnectError {
+    if is_not_writable(error) {
+        ConnectError::NotWritable(reason(error))
+    } else {
+        ConnectError::Unavailable(reason(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_quotes_stays_one_identifier() {
+        assert_eq!(quoted("greetings"), "\"greetings\"");
+        assert_eq!(quoted("a\"; DROP TABLE b; --"), "\"a\"\"; DROP TABLE b; --\"");
+    }
+}

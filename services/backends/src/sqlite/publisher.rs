@@ -1,0 +1,82 @@
+//! Publishing: a row in `messages`, confirmed by its commit.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, params, types::ToSqlOutput, types::ValueRef};
+
+use super::{
+    failure::OpenError,
+    queue_tables,
+    settings::SqliteQueueSettings,
+    writer::{Work, WriteError, Writer},
+};
+use crate::queue::{Message, PublishError, Publisher};
+
+/// Publishes to a SQLite queue. Dropping it finishes what it has accepted.
+///
+/// Idempotent by message id while the message is queued: publishing it again changes nothing. Once it is
+/// acked or dead-lettered, a late retry queues it again, which a consumer that is idempotent by id absorbs.
+pub struct SqlitePublisher {
+    writer: Writer<Publish>,
+}
+
+impl SqlitePublisher {
+    /// Opens the queue, making directory, file and tables when they are not there, and checks that the file
+    /// can be written.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. A damaged or locked file and a full disk are no errors here: the publisher opens, is
+    /// `Unavailable`, and recovers with the file.
+    pub async fn open(settings: SqliteQueueSettings) -> Result<Self, OpenError> {
+        settings.check()?;
+        Ok(Self { writer: Writer::open("sqlite-publish", queue_tables::queue_file(&settings)).await? })
+    }
+}
+
+#[async_trait]
+impl Publisher for SqlitePublisher {
+    async fn publish(&self, message: Message) -> Result<(), PublishError> {
+        let headers = serde_json::to_string(&message.headers)
+            .map_err(|error| PublishError::Rejected(error.to_string()))?;
+        Ok(self.writer.write(Publish { id: message.id, headers, body: message.body }).await?)
+    }
+
+    async fn ping(&self) -> Result<(), PublishError> {
+        Ok(self.writer.ping().await?)
+    }
+}
+
+struct Publish {
+    id: String,
+    headers: String,
+    body: Vec<u8>,
+}
+
+impl Work for Publish {
+    type Done = ();
+
+    fn run(&self, connection: &Connection) -> rusqlite::Result<()> {
+        // Not OR IGNORE, which would also ignore rows that a constraint refuses, and confirm them.
+        connection
+            .prepare_cached(
+                "INSERT INTO messages (id, published, headers, body) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (id) DO NOTHING",
+            )?
+            .execute(params![self.id, queue_tables::now(), self.headers, readable(&self.body)])?;
+        Ok(())
+    }
+}
+
+/// Text where the body is text, so that SQLite clients show it; the bytes are the same.
+fn readable(body: &[u8]) -> ToSqlOutput<'_> {
+    let value = if std::str::from_utf8(body).is_ok() { ValueRef::Text(body) } else { ValueRef::Blob(body) };
+    ToSqlOutput::Borrowed(value)
+}
+
+impl From<WriteError> for PublishError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Unavailable(reason) => Self::Unavailable(reason),
+            WriteError::Rejected(reason) => Self::Rejected(reason),
+        }
+    }
+}

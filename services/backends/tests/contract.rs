@@ -1,0 +1,29 @@
+//! One contract for every adapter of a port, and what each adapter promises beyond it.
+//!
+//! `contract/store.rs` and `contract/queue.rs` hold the cases. An adapter joins by a factory, [`Stores`] or
+//! [`Queues`], and one line of its macro, as at the end of `contract/sqlite.rs`.
+
+#![cfg(test)]
+
+#[path = "contract/child.rs"]
+mod child;
+#[path = "contract/factories.rs"]
+mod factories;
+#[path = "contract/queue.rs"]
+#[macro_use]
+mod queue;
+#[path = "contract/store.rs"]
+#[macro_use]
+mod store;
+#[path = "contract/sqlite.rs"]
+mod sqlite;
+#[path = "contract/sqlite_files.rs"]
+mod sqlite_files;
+#[path = "contract/sqlite_model.rs"]
+mod sqlite_model;
+#[path = "contract/sqlite_processes.rs"]
+mod sqlite_processes;
+#[path = "contract/sqlite_rows.rs"]
+mod sqlite_rows;
+
+pub(crate) use factories::{Buried, Queues, Stores, Terms};

@@ -1,0 +1,107 @@
+//! What a contract case needs of an adapter, and what cases share.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use octet_backends::{
+    inspect::{QueueInspect, StoreInspect},
+    queue::{Consumer, Delivery, Message, Publisher},
+    store::{Document, DocumentStore},
+};
+use tokio::time;
+
+use crate::child::Child;
+
+/// Longer than any condition takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Handles to one collection that was empty when the factory was made.
+#[async_trait]
+pub(crate) trait Stores: Sync {
+    async fn store(&self) -> Arc<dyn DocumentStore>;
+    fn inspect(&self) -> Box<dyn StoreInspect>;
+    /// A document as it is stored: names and values, in their order.
+    async fn stored(&self, id: &str) -> Vec<(String, String)>;
+}
+
+/// Handles to one queue that was empty when the factory was made.
+#[async_trait]
+pub(crate) trait Queues: Sync {
+    async fn publisher(&self) -> Arc<dyn Publisher>;
+    async fn consumer(&self, terms: Terms) -> Arc<dyn Consumer>;
+    fn inspect(&self) -> Box<dyn QueueInspect>;
+    /// The dead letters, oldest first.
+    async fn buried(&self) -> Vec<Buried>;
+    /// A process that has taken the oldest message, and holds it until it is killed.
+    async fn taken_by_a_process(&self) -> Child;
+}
+
+/// A dead letter with all it holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Buried {
+    pub(crate) message: Message,
+    pub(crate) reason: String,
+}
+
+/// A consumer's terms. Brokers that notice a death by its connection have no lease.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) prefetch: u32,
+    pub(crate) lease: Duration,
+    pub(crate) delivery_limit: u32,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { prefetch: 10, lease: Duration::from_secs(3), delivery_limit: 20 }
+    }
+}
+
+pub(crate) fn document(id: &str) -> Document {
+    Document {
+        id: id.to_owned(),
+        service: "service-d".to_owned(),
+        message: "Shalom (שָׁלוֹם), from Service D!".to_owned(),
+        created: "2026-01-02T03:04:05.000000006Z".to_owned(),
+        hostname: "host-1".to_owned(),
+    }
+}
+
+pub(crate) fn message(id: &str) -> Message {
+    Message {
+        id: id.to_owned(),
+        headers: vec![("b3".to_owned(), "0".to_owned())],
+        body: format!("body of {id}").into_bytes(),
+    }
+}
+
+pub(crate) fn unique() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// The result of `future`, which must come.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    time::timeout(PATIENCE, future).await.expect("it should have happened by now")
+}
+
+/// The next delivery, which must come.
+pub(crate) async fn next(consumer: &Arc<dyn Consumer>) -> Delivery {
+    soon(consumer.next()).await.expect("the consumer is open")
+}
+
+/// Returns once `condition` holds.
+pub(crate) async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
+    soon(async {
+        while !condition().await {
+            time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+/// Nothing may come within `duration`.
+pub(crate) async fn nothing_within(duration: Duration, consumer: &Arc<dyn Consumer>) {
+    if let Ok(delivery) = time::timeout(duration, consumer.next()).await {
+        panic!("nothing should have come, but: {delivery:?}");
+    }
+}

@@ -1,0 +1,236 @@
+//! What the SQLite adapters do when their file cannot be written, is damaged, locked or taken away.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt,
+    time::{Duration, Instant},
+};
+
+use octet_backends::{
+    inspect::InspectError,
+    queue::{Consumer, Publisher, SettleError},
+    sqlite::{
+        OpenError, SqliteConsumer, SqlitePublisher, SqliteQueueSettings, SqliteStore, SqliteStoreSettings,
+    },
+    store::{DocumentStore, Inserted, StoreError},
+};
+
+use crate::{
+    Queues, Stores, Terms,
+    child::Child,
+    factories::{document, message, next, until},
+    sqlite::Sqlite,
+};
+
+fn unavailable(reason: &str) -> StoreError {
+    StoreError::Unavailable(reason.to_owned())
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_an_error_at_start() {
+    let sqlite = Sqlite::new();
+    fs::write(sqlite.directory(), "a file where the directory should be").unwrap();
+    for directory in [sqlite.directory(), sqlite.directory().join("below"), "/proc/octet".into()] {
+        let opened = SqliteStore::open(SqliteStoreSettings::new(&directory, "service-f", "messages")).await;
+        assert!(matches!(opened, Err(OpenError::NotWritable { .. })), "{}", directory.display());
+        let opened = SqliteConsumer::open(SqliteQueueSettings::new(&directory, "greeting")).await;
+        let error = opened.err().expect("no consumer either").to_string();
+        assert!(error.starts_with(&format!("{}/greeting.sqlite cannot be written: ", directory.display())));
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_file_is_an_error_at_start() {
+    let sqlite = Sqlite::new();
+    fs::create_dir_all(sqlite.store_file()).unwrap();
+    let opened = SqliteStore::open(sqlite.store_settings()).await;
+    assert!(matches!(opened, Err(OpenError::NotWritable { .. })));
+}
+
+#[tokio::test]
+async fn a_read_only_file_is_an_error_at_start() {
+    let sqlite = Sqlite::new();
+    drop(sqlite.store().await);
+    until(|| async { !sqlite.store_file().with_extension("sqlite-wal").exists() }).await;
+    // Permissions do not bind root, who may run this test; a newer write format in the file's header makes it
+    // read-only to SQLite for everybody.
+    File::options().write(true).open(sqlite.store_file()).unwrap().write_at(&[3], 18).unwrap();
+    let error = SqliteStore::open(sqlite.store_settings()).await.err().expect("it cannot be written");
+    assert!(
+        matches!(&error, OpenError::NotWritable { reason, .. } if reason == "the file is read-only"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_an_error_at_start() {
+    let sqlite = Sqlite::new();
+    for (database, collection) in [("../up", "messages"), ("", "messages"), ("a", ""), ("a", "sqlite_x")] {
+        let settings = SqliteStoreSettings::new(sqlite.directory(), database, collection);
+        assert!(matches!(SqliteStore::open(settings).await, Err(OpenError::Invalid { .. })));
+    }
+    let good = sqlite.queue_settings(Terms::default());
+    for bad in [
+        SqliteQueueSettings { prefetch: 0, ..good.clone() },
+        SqliteQueueSettings { renew_every: good.lease, ..good.clone() },
+        SqliteQueueSettings { lease: Duration::from_mins(2), ..good.clone() },
+        SqliteQueueSettings { poll_fastest: Duration::ZERO, ..good.clone() },
+        SqliteQueueSettings { delivery_limit: 0, ..good.clone() },
+    ] {
+        assert!(matches!(SqliteConsumer::open(bad).await, Err(OpenError::Invalid { .. })));
+    }
+    assert!(!sqlite.directory().exists(), "nothing is made before the settings are checked");
+}
+
+#[tokio::test]
+async fn any_name_is_a_collection() {
+    let sqlite = Sqlite::new();
+    let collection = "a \"strange'; DROP TABLE name --";
+    let settings = SqliteStoreSettings::new(sqlite.directory(), "service-f", collection);
+    let store = SqliteStore::open(settings).await.unwrap();
+    assert_eq!(store.insert(&document("a")).await, Ok(Inserted::New));
+    let name: String = sqlite
+        .store_client()
+        .query_row("SELECT name FROM sqlite_schema LIMIT 1", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(name, collection);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_unavailable_until_it_is_replaced() {
+    let sqlite = Sqlite::new();
+    fs::create_dir_all(sqlite.directory()).unwrap();
+    fs::write(sqlite.store_file(), "no database, but longer than a page. ".repeat(500)).unwrap();
+    fs::write(sqlite.queue_file(), "no database, but longer than a page. ".repeat(500)).unwrap();
+
+    let store = sqlite.store().await;
+    assert_eq!(store.ping().await, Err(unavailable("the file is not a SQLite database")));
+    assert!(store.insert(&document("a")).await.unwrap_err().is_retryable());
+    let (publisher, consumer) = (sqlite.publisher().await, sqlite.consumer(Terms::default()).await);
+    assert!(publisher.publish(message("a")).await.unwrap_err().is_retryable());
+    assert!(consumer.ping().await.is_err());
+    let inspect = Stores::inspect(&sqlite);
+    assert!(matches!(inspect.count().await, Err(InspectError::Unavailable(_))));
+
+    fs::remove_file(sqlite.store_file()).unwrap();
+    fs::remove_file(sqlite.queue_file()).unwrap();
+    until(|| async { store.ping().await.is_ok() }).await;
+    assert_eq!(store.insert(&document("a")).await, Ok(Inserted::New));
+    until(|| async { publisher.publish(message("a")).await.is_ok() }).await;
+    assert_eq!(next(&consumer).await.message(), &message("a"));
+    assert_eq!(consumer.ping().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_deleted_file_is_made_anew_and_swallows_nothing() {
+    let sqlite = Sqlite::new();
+    let store = sqlite.store().await;
+    store.insert(&document("before")).await.unwrap();
+    // Twice: the file that was made anew may be deleted as well.
+    for id in ["first", "second"] {
+        for ending in ["sqlite", "sqlite-wal", "sqlite-shm"] {
+            fs::remove_file(sqlite.store_file().with_extension(ending)).unwrap();
+        }
+        assert_eq!(store.insert(&document(id)).await, Ok(Inserted::New));
+        assert_eq!(Stores::inspect(&sqlite).missing(&[id.to_owned()]).await, Ok(vec![]));
+        assert_eq!(Stores::inspect(&sqlite).count().await, Ok(1));
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_directory_comes_back() {
+    let sqlite = Sqlite::new();
+    let (store, publisher) = (sqlite.store().await, sqlite.publisher().await);
+    let consumer = sqlite.consumer(Terms::default()).await;
+    publisher.publish(message("before")).await.unwrap();
+    let before = next(&consumer).await;
+
+    fs::remove_dir_all(sqlite.directory()).unwrap();
+    assert_eq!(store.ping().await, Ok(()));
+    assert_eq!(store.insert(&document("a")).await, Ok(Inserted::New));
+    assert_eq!(Stores::inspect(&sqlite).count().await, Ok(1));
+    publisher.publish(message("after")).await.unwrap();
+    let after = next(&consumer).await;
+    assert_eq!((after.message(), after.attempt()), (&message("after"), 1));
+    assert_eq!(before.ack().await, Err(SettleError::LeaseLost));
+    after.ack().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_never_opened_is_absent() {
+    let sqlite = Sqlite::new();
+    assert!(matches!(Stores::inspect(&sqlite).count().await, Err(InspectError::Absent(_))));
+    assert!(matches!(Queues::inspect(&sqlite).depth().await, Err(InspectError::Absent(_))));
+    assert!(!sqlite.directory().exists(), "looking makes nothing");
+}
+
+#[tokio::test]
+async fn a_lock_held_for_long_is_unavailable_and_then_no_more() {
+    let sqlite = Sqlite::new();
+    let store = sqlite.store().await;
+    let client = sqlite.store_client();
+    client.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let begun = Instant::now();
+    let refused = store.insert(&document("a")).await;
+    assert_eq!(refused, Err(unavailable("the file is locked by another process")));
+    assert!(begun.elapsed() >= Duration::from_millis(1_900), "it waits for 2 s");
+    // And then not at all, for a while.
+    let begun = Instant::now();
+    assert!(store.insert(&document("a")).await.is_err());
+    assert!(begun.elapsed() < Duration::from_secs(1));
+
+    client.execute_batch("COMMIT").unwrap();
+    until(|| async { store.insert(&document("a")).await.is_ok() }).await;
+}
+
+#[tokio::test]
+async fn a_lock_held_shortly_delays_and_fails_nothing() {
+    let sqlite = Sqlite::new();
+    let store = sqlite.store().await;
+    let client = sqlite.store_client();
+    client.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let insert = tokio::spawn(async move { store.insert(&document("a")).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!insert.is_finished());
+    client.execute_batch("COMMIT").unwrap();
+    assert_eq!(insert.await.unwrap(), Ok(Inserted::New));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_unavailable_and_loses_nothing_confirmed() {
+    let sqlite = Sqlite::new();
+    let mut child = Child::start_with_file_limit(600, "fill", &sqlite.directory());
+    let mut said = child.says_to_the_end().await;
+    assert_eq!(said.pop().as_deref(), Some("alive"), "{said:?}");
+    let (failed, confirmed): (Vec<_>, Vec<_>) =
+        said.into_iter().partition(|said| said.starts_with("unavailable: "));
+    assert_eq!(failed.len(), 10);
+    assert!(confirmed.len() >= 10, "{confirmed:?}");
+    assert_eq!(Stores::inspect(&sqlite).missing(&confirmed).await, Ok(vec![]));
+
+    // With room again, the file is as good as new.
+    assert_eq!(sqlite.store().await.insert(&document("after")).await, Ok(Inserted::New));
+}
+
+#[tokio::test]
+async fn a_table_dropped_while_running_is_made_again() {
+    let sqlite = Sqlite::new();
+    let store = sqlite.store().await;
+    sqlite.store_client().execute_batch("DROP TABLE messages").unwrap();
+    until(|| async { store.insert(&document("a")).await.is_ok() }).await;
+}
+
+#[tokio::test]
+async fn the_adapters_threads_end_with_them() {
+    let sqlite = Sqlite::new();
+    let publisher = SqlitePublisher::open(sqlite.queue_settings(Terms::default())).await.unwrap();
+    let consumer = SqliteConsumer::open(sqlite.queue_settings(Terms::default())).await.unwrap();
+    publisher.publish(message("a")).await.unwrap();
+    let delivery = consumer.next().await.unwrap();
+    assert!(sqlite.queue_file().with_extension("sqlite-wal").exists());
+    drop((publisher, consumer));
+    delivery.ack().await.unwrap();
+    // SQLite removes the file when the last connection, and with it the last thread, has ended.
+    until(|| async { !sqlite.queue_file().with_extension("sqlite-wal").exists() }).await;
+}

@@ -1,0 +1,122 @@
+//! The contract of a document store.
+
+use std::{collections::HashMap, sync::Arc};
+
+use octet_backends::store::{Document, Inserted};
+use tokio::task::JoinSet;
+
+use crate::{
+    Stores,
+    factories::{document, unique},
+};
+
+/// Holds `$factory`'s adapter to the contract, a test a case. `$factory` is an expression that makes a factory.
+macro_rules! store_contract {
+    ($factory:expr) => {
+        $crate::store::store_contract! { $factory;
+            an_inserted_document_is_there,
+            a_second_insert_changes_nothing_and_says_so,
+            a_document_has_its_id_and_five_fields_and_nothing_else,
+            concurrent_inserts_are_all_there_and_each_id_is_new_once,
+            text_of_any_kind_comes_back_as_it_was,
+            what_was_confirmed_outlives_its_store,
+            inspection_names_what_is_missing_in_its_order,
+            a_store_that_works_answers_a_ping,
+        }
+    };
+    ($factory:expr; $($case:ident),+ $(,)?) => {
+        mod store_contract {
+            use super::*;
+            $(#[tokio::test]
+            async fn $case() {
+                $crate::store::$case(&$factory).await;
+            })+
+        }
+    };
+}
+pub(crate) use store_contract;
+
+pub(crate) async fn an_inserted_document_is_there(stores: &impl Stores) {
+    let store = stores.store().await;
+    assert_eq!(store.insert(&document("a")).await, Ok(Inserted::New));
+    assert_eq!(stores.inspect().count().await, Ok(1));
+    assert_eq!(stores.inspect().missing(&["a".to_owned()]).await, Ok(vec![]));
+}
+
+pub(crate) async fn a_second_insert_changes_nothing_and_says_so(stores: &impl Stores) {
+    let store = stores.store().await;
+    store.insert(&document("a")).await.unwrap();
+    let before = stores.stored("a").await;
+
+    let other = Document { message: "something else".to_owned(), ..document("a") };
+    assert_eq!(store.insert(&other).await, Ok(Inserted::AlreadyThere));
+    assert_eq!(stores.stored("a").await, before);
+    assert_eq!(stores.inspect().count().await, Ok(1));
+}
+
+pub(crate) async fn a_document_has_its_id_and_five_fields_and_nothing_else(stores: &impl Stores) {
+    let id = "0c1a7bd6-8f7c-4f43-9d2c-7f1ad4d6f3a1";
+    stores.store().await.insert(&document(id)).await.unwrap();
+    let stored = stores.stored(id).await;
+    let stored: Vec<_> = stored.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(
+        stored,
+        [
+            ("_id", id),
+            ("id", id),
+            ("service", "service-d"),
+            ("message", "Shalom (שָׁלוֹם), from Service D!"),
+            ("created", "2026-01-02T03:04:05.000000006Z"),
+            ("hostname", "host-1"),
+        ]
+    );
+}
+
+pub(crate) async fn concurrent_inserts_are_all_there_and_each_id_is_new_once(stores: &impl Stores) {
+    // Two handles, as two processes have, and each document inserted by both.
+    let handles = [stores.store().await, stores.store().await];
+    let ids: Vec<String> = (0..300).map(|_| unique()).collect();
+    let mut inserts = JoinSet::new();
+    for id in &ids {
+        for handle in &handles {
+            let (store, document) = (Arc::clone(handle), document(id));
+            inserts.spawn(async move { (document.id.clone(), store.insert(&document).await.unwrap()) });
+        }
+    }
+    let mut new: HashMap<String, u32> = HashMap::new();
+    for (id, inserted) in inserts.join_all().await {
+        *new.entry(id).or_default() += u32::from(inserted == Inserted::New);
+    }
+    assert!(new.values().all(|times| *times == 1));
+    assert_eq!(stores.inspect().count().await, Ok(300));
+    assert_eq!(stores.inspect().missing(&ids).await, Ok(vec![]));
+}
+
+pub(crate) async fn text_of_any_kind_comes_back_as_it_was(stores: &impl Stores) {
+    let store = stores.store().await;
+    let texts = ["", "नमस्ते 你好 أهلا 👋🏽", "quote ' \" ` ; -- \\ \n\t", &"long ".repeat(200_000)];
+    for (number, text) in texts.into_iter().enumerate() {
+        let id = number.to_string();
+        store.insert(&Document { message: text.to_owned(), ..document(&id) }).await.unwrap();
+        let stored = stores.stored(&id).await;
+        assert!(stored.contains(&("message".to_owned(), text.to_owned())), "text {number}");
+    }
+}
+
+pub(crate) async fn what_was_confirmed_outlives_its_store(stores: &impl Stores) {
+    let store = stores.store().await;
+    store.insert(&document("a")).await.unwrap();
+    drop(store);
+    assert_eq!(stores.store().await.insert(&document("a")).await, Ok(Inserted::AlreadyThere));
+}
+
+pub(crate) async fn inspection_names_what_is_missing_in_its_order(stores: &impl Stores) {
+    let store = stores.store().await;
+    store.insert(&document("b")).await.unwrap();
+    let asked = ["c", "b", "a"].map(str::to_owned);
+    assert_eq!(stores.inspect().missing(&asked).await, Ok(vec!["c".to_owned(), "a".to_owned()]));
+}
+
+pub(crate) async fn a_store_that_works_answers_a_ping(stores: &impl Stores) {
+    assert_eq!(stores.store().await.ping().await, Ok(()));
+}
