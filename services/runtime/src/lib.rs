@@ -3,6 +3,7 @@
 //! Only what two programs use is admitted here. The crate knows no topology, no protocol and no backend.
 
 pub mod admin;
+pub mod admission;
 pub mod deadline;
 pub mod drain;
 pub mod environment;

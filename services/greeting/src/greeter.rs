@@ -1,0 +1,94 @@
+//! The use case: greet, store, publish, and have every upstream greet.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use octet_backends::{
+    queue::{Message, Publisher},
+    store::DocumentStore,
+};
+use octet_runtime::deadline::Deadline;
+
+use crate::{
+    failure::GreetError,
+    greeting::Greeting,
+    message,
+    upstreams::{Gathered, Upstreams},
+};
+
+/// What a service says of itself.
+pub(crate) struct Role {
+    pub(crate) service: String,
+    pub(crate) greeting: String,
+    pub(crate) hostname: String,
+}
+
+/// One call, as it reached this service.
+pub(crate) struct Call {
+    /// The caller's own greeting; `None` from outside the mesh.
+    pub(crate) greeting: Option<Greeting>,
+    pub(crate) deadline: Deadline,
+    /// The headers that the next hop receives.
+    pub(crate) carried: HeaderMap,
+}
+
+/// The service in its role.
+pub(crate) struct Greeter {
+    pub(crate) role: Role,
+    pub(crate) store: Option<Arc<dyn DocumentStore>>,
+    pub(crate) publisher: Option<Arc<dyn Publisher>>,
+    pub(crate) upstreams: Upstreams,
+}
+
+impl Greeter {
+    /// Greets: its own greeting first, then each upstream's greetings in declared order.
+    ///
+    /// A greeting in the answer claims that its service stored what it was handed and had its own greeting
+    /// confirmed by the queue. The caller of this method keeps the deadline: dropping the future ends
+    /// everything that it began.
+    pub(crate) async fn greet(&self, call: Call) -> Result<Gathered, GreetError> {
+        let own = Greeting::new(&self.role.service, &self.role.greeting, &self.role.hostname);
+        let received = call.greeting.as_ref().unwrap_or(&own);
+
+        // Together: the slowest, not the sum. The first failure drops, and so cancels, the others.
+        let ((), (), mut all) = tokio::try_join!(
+            self.store(received),
+            self.publish(&own, &call.carried),
+            self.upstreams.greet_all(&own, call.deadline, &call.carried),
+        )?;
+        all.greetings.insert(0, own);
+        Ok(all)
+    }
+
+    /// Stores what the service was handed. A second call with the same greeting changes nothing.
+    async fn store(&self, received: &Greeting) -> Result<(), GreetError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        if !received.has_uuid() {
+            return Err(GreetError::Invalid(
+                "greeting.id must be a UUID in lower case, such as 67e55044-10b1-426f-9247-bb680e5fe0c8: \
+                 it names the document",
+            ));
+        }
+        store.insert(&received.to_document()).await?;
+        Ok(())
+    }
+
+    async fn publish(&self, own: &Greeting, carried: &HeaderMap) -> Result<(), GreetError> {
+        let Some(publisher) = &self.publisher else { return Ok(()) };
+        let message = Message {
+            id: own.id.clone(),
+            headers: message_headers(carried),
+            body: message::encode_greeting(own),
+        };
+        publisher.publish(message).await?;
+        Ok(())
+    }
+}
+
+/// The carried headers as the queue carries them. A value that is no text stays behind.
+fn message_headers(carried: &HeaderMap) -> Vec<(String, String)> {
+    carried
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect()
+}

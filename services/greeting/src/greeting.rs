@@ -1,0 +1,90 @@
+//! A greeting, as the service thinks of it, and its two other shapes: on the wire and in a store.
+
+use std::time::SystemTime;
+
+use octet_backends::store::Document;
+use octet_proto::greeting::v3 as proto;
+use uuid::Uuid;
+
+/// What one service says when it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Greeting {
+    /// A UUID where Octet made it; whatever the caller sent where it was handed in.
+    pub(crate) id: String,
+    pub(crate) service: String,
+    pub(crate) message: String,
+    /// RFC 3339 in UTC with nanoseconds.
+    pub(crate) created: String,
+    pub(crate) hostname: String,
+}
+
+impl Greeting {
+    /// A new greeting of `service`, made now.
+    pub(crate) fn new(service: &str, message: &str, hostname: &str) -> Self {
+        Self {
+            id: Uuid::new_v4().to_string(),
+            service: service.to_owned(),
+            message: message.to_owned(),
+            created: humantime::format_rfc3339_nanos(SystemTime::now()).to_string(),
+            hostname: hostname.to_owned(),
+        }
+    }
+
+    /// Whether its id can be a document's: 36 characters, as `Uuid` prints them.
+    pub(crate) fn has_uuid(&self) -> bool {
+        is_uuid(&self.id)
+    }
+
+    /// The document to store.
+    pub(crate) fn to_document(&self) -> Document {
+        Document {
+            id: self.id.clone(),
+            service: self.service.clone(),
+            message: self.message.clone(),
+            created: self.created.clone(),
+            hostname: self.hostname.clone(),
+        }
+    }
+}
+
+/// The one textual form of a UUID that is taken from outside; others would make a second id of the same one.
+pub(crate) fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && Uuid::try_parse(text).is_ok() && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+impl From<proto::Greeting> for Greeting {
+    fn from(wire: proto::Greeting) -> Self {
+        let proto::Greeting { id, service, message, created, hostname } = wire;
+        Self { id, service, message, created, hostname }
+    }
+}
+
+impl From<Greeting> for proto::Greeting {
+    fn from(greeting: Greeting) -> Self {
+        let Greeting { id, service, message, created, hostname } = greeting;
+        Self { id, service, message, created, hostname }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_greeting_has_a_uuid_and_a_time_in_utc_with_nanoseconds() {
+        let greeting = Greeting::new("service-a", "Hello", "host");
+        assert!(greeting.has_uuid());
+        assert_eq!(greeting.created.len(), "2026-01-01T00:00:00.000000000Z".len());
+        assert!(greeting.created.ends_with('Z'));
+    }
+
+    #[test]
+    fn a_uuid_has_one_form() {
+        let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+        assert!(is_uuid(id));
+        for other in [id.to_uppercase(), id.replace('-', ""), format!("{{{id}}}"), String::new(), "x".into()]
+        {
+            assert!(!is_uuid(&other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The wire side of the service: metadata in, greetings out, one status for every way to fail.
+
+use std::{sync::Arc, time::Instant};
+
+use octet_proto::greeting::v3::{self as proto, greeting_service_server::GreetingService};
+use octet_runtime::{
+    admission::Admission,
+    deadline::Deadline,
+    logs,
+    metrics::GrpcMetrics,
+    propagation::{Propagation, X_REQUEST_ID},
+};
+use tokio::time::timeout_at;
+use tonic::{Code, Request, Response, Status};
+use tracing::Instrument;
+
+use crate::{
+    failure::{GreetError, code_name},
+    greeter::{Call, Greeter},
+    greeting::Greeting,
+    upstreams::Gathered,
+};
+
+/// The path of the RPC, for metrics.
+pub(crate) const GREETING: &str = "/greeting.v3.GreetingService/Greeting";
+
+/// Answers `greeting.v3.GreetingService` with a [`Greeter`].
+pub(crate) struct GrpcService {
+    pub(crate) greeter: Arc<Greeter>,
+    pub(crate) propagation: Propagation,
+    pub(crate) admission: Admission,
+    pub(crate) metrics: GrpcMetrics,
+}
+
+#[tonic::async_trait]
+impl GreetingService for GrpcService {
+    async fn greeting(
+        &self,
+        request: Request<proto::GreetingRequest>,
+    ) -> Result<Response<proto::GreetingResponse>, Status> {
+        let measured = self.metrics.begin(GREETING, None);
+        let (metadata, _, message) = request.into_parts();
+        let headers = metadata.into_headers();
+        let request_id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let span = logs::request_span(request_id, None);
+
+        let answer = match (self.admission.admit(), Deadline::from_headers(&headers)) {
+            (Err(overloaded), _) => Err(Status::resource_exhausted(overloaded.to_string())),
+            (_, Err(malformed)) => Err(Status::invalid_argument(malformed.to_string())),
+            (Ok(_admitted), Ok(deadline)) => {
+                let carried = self.propagation.carried(&headers);
+                let call = Call { greeting: message.greeting.map(Greeting::from), deadline, carried };
+                self.answer(call).instrument(span).await
+            }
+        };
+        measured.end(answer.as_ref().map_or_else(Status::code, |_| Code::Ok));
+        answer
+    }
+}
+
+impl GrpcService {
+    async fn answer(&self, call: Call) -> Result<Response<proto::GreetingResponse>, Status> {
+        let begun = Instant::now();
+        let outcome = timeout_at(call.deadline.instant(), self.greeter.greet(call)).await;
+        let answer = match outcome {
+            Ok(Ok(gathered)) => Ok(gathered),
+            Ok(Err(error)) => Err(log_failure(error)),
+            Err(_) => Err(Status::deadline_exceeded("the deadline passed")),
+        };
+        let duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        match answer {
+            Ok(Gathered { greetings, missing }) => {
+                tracing::info!(code = "OK", greetings = greetings.len(), duration_us, "greeted");
+                let greeting = greetings.into_iter().map(proto::Greeting::from).collect();
+                let mut response = Response::new(proto::GreetingResponse { greeting });
+                missing.write_to(response.metadata_mut());
+                Ok(response)
+            }
+            Err(status) => {
+                tracing::warn!(
+                    code = code_name(status.code()),
+                    duration_us,
+                    reason = status.message(),
+                    "failed"
+                );
+                Err(status)
+            }
+        }
+    }
+}
+
+/// What the caller is not told, the log is.
+fn log_failure(error: GreetError) -> Status {
+    if matches!(error, GreetError::Store(_) | GreetError::Publish(_)) {
+        tracing::warn!(%error, "a backend failed");
+    }
+    error.into_status()
+}

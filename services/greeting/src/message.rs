@@ -1,0 +1,113 @@
+//! A greeting on the queue: proto3 JSON of `greeting.v3.Greeting`.
+
+use octet_backends::store::Document;
+use serde::{Deserialize, Serialize};
+
+use crate::greeting::{Greeting, is_uuid};
+
+/// Why a message can never become a document. The text is kept with the dead letter.
+#[derive(Debug, thiserror::Error)]
+pub enum MalformedMessage {
+    /// Not proto3 JSON of a greeting.
+    #[error("not a greeting in JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// JSON, but nothing that could be stored by its id.
+    #[error("the greeting's id is not a UUID")]
+    Id,
+}
+
+/// The five fields under their JSON names, as they are written.
+#[derive(Serialize)]
+struct Written<'a> {
+    id: &'a str,
+    service: &'a str,
+    message: &'a str,
+    created: &'a str,
+    hostname: &'a str,
+}
+
+/// The same as they are read: a field left out or null has its default, as proto3 JSON has it.
+#[derive(Deserialize)]
+struct Read {
+    id: Option<String>,
+    service: Option<String>,
+    message: Option<String>,
+    created: Option<String>,
+    hostname: Option<String>,
+}
+
+/// The body of the message that hands on a greeting.
+pub(crate) fn encode_greeting(greeting: &Greeting) -> Vec<u8> {
+    encode(&greeting.to_document())
+}
+
+/// The body of a message that carries `document`.
+pub fn encode(document: &Document) -> Vec<u8> {
+    let Document { id, service, message, created, hostname } = document;
+    let json = Written { id, service, message, created, hostname };
+    // Strings under string keys always have a JSON form.
+    serde_json::to_vec(&json).unwrap_or_default()
+}
+
+/// The document that a message's body says to store. Unknown fields are ignored.
+///
+/// # Errors
+/// [`MalformedMessage`], which no second try will mend.
+pub fn decode(body: &[u8]) -> Result<Document, MalformedMessage> {
+    let read: Read = serde_json::from_slice(body)?;
+    let document = Document {
+        id: read.id.unwrap_or_default(),
+        service: read.service.unwrap_or_default(),
+        message: read.message.unwrap_or_default(),
+        created: read.created.unwrap_or_default(),
+        hostname: read.hostname.unwrap_or_default(),
+    };
+    if is_uuid(&document.id) { Ok(document) } else { Err(MalformedMessage::Id) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_published_is_what_is_stored() {
+        let greeting = Greeting::new("service-d", "Shalom (שָׁלוֹם) \"quoted\"\n", "host");
+        assert_eq!(decode(&encode_greeting(&greeting)).unwrap(), greeting.to_document());
+    }
+
+    #[test]
+    fn a_message_is_plain_proto3_json() {
+        let greeting = Greeting {
+            id: "67e55044-10b1-426f-9247-bb680e5fe0c8".into(),
+            service: "service-d".into(),
+            message: "Shalom".into(),
+            created: "2026-01-01T00:00:00.000000000Z".into(),
+            hostname: "host".into(),
+        };
+        assert_eq!(
+            String::from_utf8(encode_greeting(&greeting)).unwrap(),
+            r#"{"id":"67e55044-10b1-426f-9247-bb680e5fe0c8","service":"service-d","message":"Shalom","created":"2026-01-01T00:00:00.000000000Z","hostname":"host"}"#
+        );
+    }
+
+    #[test]
+    fn null_and_absent_fields_are_empty_and_unknown_ones_ignored() {
+        let body = br#"{"id":"67e55044-10b1-426f-9247-bb680e5fe0c8","service":null,"extra":[1]}"#;
+        let document = decode(body).unwrap();
+        assert_eq!((document.service.as_str(), document.message.as_str()), ("", ""));
+    }
+
+    #[test]
+    fn what_is_no_greeting_is_refused_with_a_reason() {
+        for (body, reason) in [
+            (&b"Hello"[..], "not a greeting in JSON: expected value at line 1 column 1"),
+            (br#"{"id":7}"#, "not a greeting in JSON: invalid type"),
+            (b"{}", "the greeting's id is not a UUID"),
+            (b"", "not a greeting in JSON: EOF"),
+            (b"\xff", "not a greeting in JSON"),
+        ] {
+            let error = decode(body).expect_err("refused").to_string();
+            assert!(error.starts_with(reason), "{error}");
+        }
+    }
+}

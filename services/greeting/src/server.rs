@@ -1,0 +1,209 @@
+//! One service from its settings to its end.
+
+use std::sync::Arc;
+
+use octet_backends::{queue::Consumer, sqlite::OpenError, store::DocumentStore};
+use octet_proto::greeting::v3::greeting_service_server::GreetingServiceServer;
+use octet_runtime::{
+    admin::{self, Probe, Readiness},
+    drain::Drain,
+    identity,
+    listen::BindError,
+    metrics::{GrpcMetrics, Metrics},
+    serve::{ServeLimits, serve},
+    upstream::Upstream,
+};
+use tonic::service::Routes;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tower::ServiceExt;
+
+use crate::{
+    consume::Consume,
+    greeter::{Greeter, Role},
+    grpc::GrpcService,
+    health, metadata_limit,
+    observed::{ConsumerMetrics, ObservedPublisher, ObservedStore},
+    settings::{MESSAGE_LIMIT, ServiceSettings},
+    upstreams::Upstreams,
+};
+
+/// Why a service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port that cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A place for data that can never be written.
+    #[error("{variable}: {source}")]
+    Open {
+        /// The variable that named the place.
+        variable: &'static str,
+        /// What is wrong with it.
+        source: OpenError,
+    },
+    /// The program is wired wrongly; a test would have seen it.
+    #[error(transparent)]
+    Internal(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StartError {
+    fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// Runs one service until it has drained.
+///
+/// # Errors
+/// [`StartError`], before anything is served.
+pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartError> {
+    let listener = settings.listen.bind().await?;
+    let admin_listener = settings.admin.bind().await?;
+    let grace = settings.drain.grace;
+    let name = settings.service.name.to_string();
+    let metrics = Metrics::new(&name).map_err(StartError::internal)?;
+    let parts = Parts::open(&settings, &metrics).await?;
+
+    tracing::info!(
+        version = identity::VERSION,
+        address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
+        admin = admin_listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
+        "serving"
+    );
+
+    let readiness = Readiness::new(drain.clone(), parts.probes);
+    let names = health::Names::new(&name);
+    let (reporter, health_service) = health::service(&names).await;
+    let routes = routes(parts.grpc, health_service)?;
+
+    // Oversize metadata are refused before anything reads them.
+    let service = tower::service_fn(move |request| {
+        let routes = routes.clone();
+        async move {
+            match metadata_limit::check(request) {
+                Ok(request) => routes.oneshot(request).await,
+                Err(refusal) => Ok(*refusal),
+            }
+        }
+    });
+
+    let health = tokio::spawn(health::follow(reporter, names, readiness.clone(), drain.clone()));
+    let admin = tokio::spawn(admin::serve(admin_listener, readiness, metrics));
+    let (stop_consuming, stopped) = tokio::sync::oneshot::channel::<()>();
+    let consuming = parts.consume.map(|consume| {
+        tokio::spawn(consume.run(async move {
+            // A sender that is gone says the same.
+            let _ = stopped.await;
+        }))
+    });
+
+    serve(listener, service, ServeLimits::default(), &drain, grace).await;
+
+    drop(stop_consuming);
+    if let Some(consuming) = consuming {
+        tokio::select! {
+            finished = tokio::time::timeout(grace, consuming) => if finished.is_err() {
+                tracing::warn!(?grace, "the grace period is over: messages in hand are given back");
+            },
+            () = drain.forced() => {}
+        }
+    }
+    health.abort();
+    admin.abort();
+    tracing::info!("drained");
+    Ok(())
+}
+
+/// What the role needs, opened.
+struct Parts {
+    grpc: GrpcService,
+    consume: Option<Consume>,
+    probes: Vec<Probe>,
+}
+
+impl Parts {
+    async fn open(settings: &ServiceSettings, metrics: &Metrics) -> Result<Self, StartError> {
+        let mut probes = Vec::new();
+        let service = &settings.service;
+        let at_store = |source| StartError::Open { variable: "STORE_URL", source };
+        let at_queue = |source| StartError::Open { variable: "QUEUE_URL", source };
+
+        let mut store: Option<Arc<dyn DocumentStore>> = None;
+        if let Some(place) = &service.store {
+            let opened = settings.connections.store.open(place).await.map_err(at_store)?;
+            let pinged = opened.clone();
+            probes.push(Probe::new("store", move || {
+                let pinged = pinged.clone();
+                async move { pinged.ping().await }
+            }));
+            store = Some(Arc::new(ObservedStore::new(opened, metrics).map_err(StartError::internal)?));
+        }
+        let mut publisher = None;
+        if let Some(queue) = &service.publishes {
+            let opened = settings.connections.queue.publisher(queue).await.map_err(at_queue)?;
+            let pinged = opened.clone();
+            probes.push(Probe::new("queue", move || {
+                let pinged = pinged.clone();
+                async move { pinged.ping().await }
+            }));
+            let observed = ObservedPublisher::new(opened, metrics).map_err(StartError::internal)?;
+            publisher = Some(Arc::new(observed) as _);
+        }
+        let mut consume = None;
+        if let (Some(queue), Some(store)) = (&service.consumes, &store) {
+            let consumer = settings.connections.queue.consumer(queue).await.map_err(at_queue)?;
+            let pinged: Arc<dyn Consumer> = consumer.clone();
+            probes.push(Probe::new("queue", move || {
+                let pinged = pinged.clone();
+                async move { pinged.ping().await }
+            }));
+            let metrics = ConsumerMetrics::new(metrics).map_err(StartError::internal)?;
+            consume = Some(Consume { consumer, store: store.clone(), metrics });
+        }
+
+        let greeter = Greeter {
+            role: Role {
+                service: service.name.to_string(),
+                greeting: service.greeting.to_string(),
+                hostname: identity::hostname(),
+            },
+            store,
+            publisher,
+            upstreams: upstreams(settings, metrics)?,
+        };
+        let grpc = GrpcService {
+            greeter: Arc::new(greeter),
+            propagation: settings.propagation.clone(),
+            admission: settings.admission.clone(),
+            metrics: GrpcMetrics::server(metrics).map_err(StartError::internal)?,
+        };
+        Ok(Self { grpc, consume, probes })
+    }
+}
+
+fn upstreams(settings: &ServiceSettings, metrics: &Metrics) -> Result<Upstreams, StartError> {
+    let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
+    let upstreams = settings.upstreams.iter().map(|(name, address)| {
+        Upstream::new(name.as_str(), address, settings.upstream, client.clone())
+            .map(|upstream| (name.clone(), upstream))
+    });
+    let upstreams = upstreams.collect::<Result<_, _>>().map_err(StartError::internal)?;
+    Ok(Upstreams::new(settings.topology.clone(), settings.service.policy, upstreams))
+}
+
+/// The services of the gRPC port: the greeting, health, and reflection in both versions that are in use.
+fn routes(grpc: GrpcService, health: HealthServer<impl Health>) -> Result<Routes, StartError> {
+    let greeting = GreetingServiceServer::new(grpc)
+        .max_decoding_message_size(MESSAGE_LIMIT)
+        .max_encoding_message_size(MESSAGE_LIMIT);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(octet_proto::DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(Routes::new(greeting)
+        .add_service(health)
+        .add_service(reflection().build_v1().map_err(StartError::internal)?)
+        .add_service(reflection().build_v1alpha().map_err(StartError::internal)?)
+        .prepare())
+}

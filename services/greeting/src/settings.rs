@@ -1,0 +1,205 @@
+//! Everything one service is told by its environment and its topology, parsed before it binds a port.
+
+use std::sync::Arc;
+
+use octet_runtime::{
+    admission::Admission,
+    drain::DrainSettings,
+    environment::Environment,
+    listen::ListenAddress,
+    logs::LogSettings,
+    propagation::Propagation,
+    upstream::{UpstreamAddress, UpstreamSettings},
+};
+use octet_topology::{GreetingText, QueueName, Service, ServiceName, Topology};
+
+use crate::connections::Connections;
+
+/// Bytes of the largest message that is sent or taken: gRPC's customary 4 MiB.
+pub(crate) const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Calls that a service answers at once, unless `MAX_CONCURRENT` says otherwise: more than the gateway lets in, so
+/// that overload is refused at the edge.
+const MAX_CONCURRENT: usize = 1_000;
+
+const PORT: u16 = 50051;
+const ADMIN_PORT: u16 = 9001;
+
+/// The settings of one service.
+#[derive(Debug)]
+pub struct ServiceSettings {
+    /// What the service does: its entry in the topology, with what the environment changed.
+    pub service: Service,
+    /// `PORT`.
+    pub listen: ListenAddress,
+    /// `ADMIN_PORT`.
+    pub admin: ListenAddress,
+    /// How to log.
+    pub logs: LogSettings,
+    /// How long the steps of the end may take.
+    pub drain: DrainSettings,
+    pub(crate) topology: Arc<Topology>,
+    pub(crate) propagation: Propagation,
+    pub(crate) connections: Connections,
+    pub(crate) admission: Admission,
+    pub(crate) upstream: UpstreamSettings,
+    pub(crate) upstreams: Vec<(ServiceName, UpstreamAddress)>,
+}
+
+impl ServiceSettings {
+    /// Reads all of a service's variables. `named` is the name given on the command line; `SERVICE_NAME` serves
+    /// in its place.
+    ///
+    /// Answers `None` after a fault that leaves no service to speak of.
+    pub fn from_environment(
+        environment: &mut Environment<'_>,
+        topology: Topology,
+        named: Option<&str>,
+    ) -> Option<Self> {
+        let mut service = role(environment, &topology, named);
+        if let Some(service) = &mut service {
+            overrule(environment, service);
+        }
+        let upstreams = service.iter().flat_map(|service| service.calls.clone()).filter_map(|name| {
+            let prefix = name.env_prefix();
+            UpstreamAddress::from_environment(environment, name.as_str(), &prefix)
+                .map(|address| (name, address))
+        });
+        let upstreams = upstreams.collect();
+        // Read even when there is no service to speak of, so that all faults are reported at once.
+        let listen = ListenAddress::from_environment(environment, "PORT", PORT);
+        let admin = ListenAddress::from_environment(environment, "ADMIN_PORT", ADMIN_PORT);
+        let logs = LogSettings::from_environment(environment);
+        let drain = DrainSettings::from_environment(environment);
+        let propagation = Propagation::from_environment(environment);
+        let connections = Connections::from_environment(environment);
+        let admission = Admission::from_environment(environment, MAX_CONCURRENT);
+        let upstream = UpstreamSettings::from_environment(environment);
+        Some(Self {
+            service: service?,
+            listen,
+            admin,
+            logs,
+            drain,
+            topology: Arc::new(topology),
+            propagation,
+            connections,
+            admission,
+            upstream,
+            upstreams,
+        })
+    }
+}
+
+/// The service's entry in the topology.
+fn role(environment: &mut Environment<'_>, topology: &Topology, named: Option<&str>) -> Option<Service> {
+    const VARIABLE: &str = "SERVICE_NAME";
+    let variable = environment.text(VARIABLE);
+    let (place, name) = match (named, variable.as_deref()) {
+        (Some(named), Some(other)) if named != other => {
+            environment.fault(VARIABLE, format!("says {other:?} where the command line says {named:?}"));
+            return None;
+        }
+        (Some(named), _) => ("service", named),
+        (None, Some(named)) => (VARIABLE, named),
+        (None, None) => {
+            environment.fault(VARIABLE, "must name the service when the command line does not");
+            return None;
+        }
+    };
+    let service = topology.services().iter().find(|service| service.name.as_str() == name);
+    if service.is_none() {
+        let names: Vec<_> = topology.services().iter().map(|service| service.name.as_str()).collect();
+        environment.fault(
+            place,
+            format!("{name:?} is not in the topology, whose services are {}", names.join(", ")),
+        );
+    }
+    service.cloned()
+}
+
+/// What `GREETING`, `QUEUE_NAME` and `FAILURE_POLICY` change.
+fn overrule(environment: &mut Environment<'_>, service: &mut Service) {
+    let greeting = environment.optional(
+        "GREETING",
+        "one line of at most 1,024 bytes that says something",
+        str::parse::<GreetingText>,
+    );
+    if let Some(greeting) = greeting {
+        service.greeting = greeting;
+    }
+    let queue = environment.optional(
+        "QUEUE_NAME",
+        "a queue's name: letters, digits, '.', '-' and '_'",
+        str::parse::<QueueName>,
+    );
+    for place in [&mut service.publishes, &mut service.consumes] {
+        if let (Some(queue), Some(place)) = (&queue, place) {
+            place.clone_from(queue);
+        }
+    }
+    if let Some(policy) = environment.optional("FAILURE_POLICY", "strict or partial", str::parse) {
+        service.policy = policy;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn settings(named: Option<&str>, variables: &[(&str, &str)]) -> Result<ServiceSettings, String> {
+        let variables: BTreeMap<String, String> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut environment = Environment::new(&variables);
+        let topology = Topology::built_in().unwrap();
+        let settings = ServiceSettings::from_environment(&mut environment, topology, named);
+        environment.finish(settings).map(Option::unwrap).map_err(|faults| faults.to_string())
+    }
+
+    #[test]
+    fn a_service_calls_the_addresses_of_its_environment_or_the_names_of_its_topology() {
+        let settings = settings(Some("service-a"), &[("SERVICE_C_URL", "http://elsewhere:7")]).unwrap();
+        let addresses: Vec<_> =
+            settings.upstreams.iter().map(|(name, address)| format!("{name} {address}")).collect();
+        assert_eq!(addresses, ["service-b service-b:50051", "service-c elsewhere:7"]);
+    }
+
+    #[test]
+    fn the_environment_overrules_the_topology() {
+        let variables = [("SERVICE_NAME", "service-d"), ("GREETING", "Hi"), ("QUEUE_NAME", "other")];
+        let service = settings(None, &variables).unwrap().service;
+        assert_eq!(service.greeting.as_str(), "Hi");
+        assert_eq!(service.publishes.as_ref().map(QueueName::as_str), Some("other"));
+        assert_eq!(service.consumes, None);
+    }
+
+    #[test]
+    fn every_fault_is_reported_whatever_else_is_wrong() {
+        let variables = [
+            ("PORT", "http"),
+            ("LOG_LEVEL", "loud"),
+            ("SERVICE_B_URL", "https://b"),
+            ("CONNECT_WAIT", "5"),
+            ("GREETING", "two\nlines"),
+            ("QUEUE_NAME", "a b"),
+        ];
+        let faults = settings(Some("service-a"), &variables).expect_err("six faults");
+        let variables: Vec<_> = faults.lines().map(|line| line.split(':').next().unwrap()).collect();
+        assert_eq!(
+            variables,
+            ["GREETING", "QUEUE_NAME", "SERVICE_B_URL", "PORT", "LOG_LEVEL", "CONNECT_WAIT"]
+        );
+    }
+
+    #[test]
+    fn an_unknown_service_is_told_which_there_are() {
+        let faults = settings(Some("service-z"), &[("PORT", "x")]).expect_err("two faults");
+        assert!(
+            faults
+                .starts_with("service: \"service-z\" is not in the topology, whose services are service-a,")
+        );
+        assert!(faults.contains("\nPORT: "));
+    }
+}

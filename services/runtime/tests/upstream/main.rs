@@ -1,0 +1,265 @@
+//! Every way in which a transport fails, over real sockets: what is tried again, what the caller is told, and
+//! that a request which may have been processed is never sent twice.
+
+// A helper that fails is a test that fails.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc
+)]
+
+mod peer;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use octet_runtime::{
+    deadline::Deadline,
+    environment::Environment,
+    metrics::{GrpcMetrics, Metrics},
+    upstream::{Upstream, UpstreamAddress, UpstreamSettings},
+};
+use peer::{Peer, Script};
+use tokio::net::{TcpListener, TcpSocket};
+use tonic::{
+    Code, Request, Status,
+    client::Grpc,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+};
+
+const PATH: &str = "/test.Service/Call";
+
+/// Messages without content.
+#[derive(Clone, Copy, Default)]
+struct Empty;
+
+impl Codec for Empty {
+    type Encode = ();
+    type Decode = ();
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Empty {
+    type Item = ();
+    type Error = Status;
+
+    fn encode(&mut self, (): (), _: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        Ok(())
+    }
+}
+
+impl Decoder for Empty {
+    type Item = ();
+    type Error = Status;
+
+    fn decode(&mut self, _: &mut DecodeBuf<'_>) -> Result<Option<()>, Status> {
+        Ok(Some(()))
+    }
+}
+
+fn upstream(address: SocketAddr, connect_wait: &str) -> Upstream {
+    let variables = BTreeMap::from([
+        ("PEER_URL".to_owned(), address.to_string()),
+        ("CONNECT_WAIT".to_owned(), connect_wait.to_owned()),
+    ]);
+    let mut environment = Environment::new(&variables);
+    let settings = UpstreamSettings::from_environment(&mut environment);
+    let address = UpstreamAddress::from_environment(&mut environment, "peer", "PEER").expect("an address");
+    let metrics = GrpcMetrics::client(&Metrics::new("test").expect("metrics")).expect("metrics");
+    Upstream::new("peer", &address, settings, metrics).expect("a URI")
+}
+
+async fn call(upstream: &Upstream, timeout: Duration) -> Result<(), Status> {
+    let deadline = Deadline::after(timeout);
+    let answer = upstream.call(PATH, deadline, |channel| async move {
+        let mut client = Grpc::new(channel);
+        client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+        let mut request = Request::new(());
+        deadline.write_to(request.metadata_mut().as_mut());
+        client.unary(request, http::uri::PathAndQuery::from_static(PATH), Empty).await
+    });
+    answer.await.map(drop)
+}
+
+struct Case {
+    name: &'static str,
+    scripts: &'static [Script],
+    /// What the caller is told.
+    code: Code,
+    message: &'static str,
+    /// How many requests the peer sees.
+    requests: usize,
+}
+
+/// The table of decision 0004. Each first script fails; the second would answer a second try.
+const CASES: [Case; 7] = [
+    Case {
+        name: "reset after the request was read",
+        scripts: &[Script::ResetAfterRequest, Script::Answer],
+        code: Code::Unavailable,
+        message: "connection lost: ",
+        requests: 1,
+    },
+    Case {
+        name: "closed after the request was read",
+        scripts: &[Script::CloseAfterRequest, Script::Answer],
+        code: Code::Unavailable,
+        message: "connection lost",
+        requests: 1,
+    },
+    Case {
+        name: "GOAWAY below the stream",
+        scripts: &[Script::GoAwayBelow, Script::Answer],
+        code: Code::Ok,
+        message: "",
+        requests: 2,
+    },
+    Case {
+        name: "GOAWAY at the stream",
+        scripts: &[Script::GoAwayAbove, Script::Answer],
+        code: Code::Unavailable,
+        message: "connection lost",
+        requests: 1,
+    },
+    Case {
+        name: "stream ended with an error",
+        scripts: &[Script::FailStream, Script::Answer],
+        code: Code::Unavailable,
+        message: "connection lost: ",
+        requests: 1,
+    },
+    Case {
+        name: "half-open: read and never answered",
+        scripts: &[Script::Silent, Script::Answer],
+        code: Code::DeadlineExceeded,
+        message: "the deadline passed",
+        requests: 1,
+    },
+    Case {
+        name: "never read",
+        scripts: &[Script::NeverReads, Script::Answer],
+        code: Code::DeadlineExceeded,
+        message: "the deadline passed",
+        requests: 0,
+    },
+];
+
+#[tokio::test]
+async fn each_way_to_fail_is_told_truthfully_and_tried_again_only_when_unprocessed() {
+    for case in CASES {
+        let peer = Peer::start(case.scripts).await;
+        let outcome = call(&upstream(peer.address, "500ms"), Duration::from_millis(300)).await;
+        let (code, message) = outcome
+            .err()
+            .map_or((Code::Ok, String::new()), |status| (status.code(), status.message().to_owned()));
+        assert_eq!(code, case.code, "{}: {message}", case.name);
+        assert!(message.starts_with(case.message), "{}: {message}", case.name);
+        assert_eq!(peer.requests(), case.requests, "{}", case.name);
+    }
+}
+
+#[tokio::test]
+async fn a_reset_before_the_request_was_read_is_tried_again_only_if_it_was_never_written() {
+    // Whether the reset comes before the request is written is a race that both sides may win.
+    for _ in 0..50 {
+        let peer = Peer::start(&[Script::ResetAtOnce, Script::Answer]).await;
+        match call(&upstream(peer.address, "500ms"), Duration::from_secs(5)).await {
+            Ok(()) => assert_eq!(peer.requests(), 1),
+            Err(status) => {
+                assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+                assert!(status.message().starts_with("connection lost"), "{status:?}");
+                assert_eq!(peer.requests(), 0);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_stream_is_tried_again_until_the_wait_is_over() {
+    let peer = Peer::start(&[Script::RefuseStream]).await;
+    let begun = Instant::now();
+    let status = call(&upstream(peer.address, "200ms"), Duration::from_secs(5)).await.expect_err("refused");
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().starts_with("cannot be reached: "), "{}", status.message());
+    assert!(peer.requests() > 3, "{}", peer.requests());
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_waited_for_and_the_call_then_answered() {
+    // Bound and not listening: connections are refused, and the port stays ours.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
+    let address = socket.local_addr().expect("bound");
+    let upstream = upstream(address, "10s");
+
+    let answered = tokio::spawn(async move { call(&upstream, Duration::from_secs(10)).await });
+    tokio::task::yield_now().await;
+    let peer = Peer::on(socket.listen(16).expect("listens"), &[Script::Answer]);
+    answered.await.expect("no panic").expect("answered");
+    assert_eq!(peer.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_stays_refused_fails_after_the_wait_and_before_the_deadline() {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
+    let upstream = upstream(socket.local_addr().expect("bound"), "100ms");
+
+    let begun = Instant::now();
+    let status = call(&upstream, Duration::from_secs(10)).await.expect_err("refused");
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(status.message(), "cannot be reached: connection refused");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+
+    let begun = Instant::now();
+    let status = call(&upstream, Duration::from_millis(20)).await.expect_err("refused");
+    assert_eq!(status.code(), Code::DeadlineExceeded, "the deadline comes first: {status:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_black_hole_costs_a_call_its_deadline_and_no_more() {
+    // A backlog of none, filled: the system drops further connection requests without an answer.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
+    let listener: TcpListener = socket.listen(1).expect("listens");
+    let address = listener.local_addr().expect("bound");
+    let mut fill = Vec::new();
+    loop {
+        match tokio::time::timeout(Duration::from_millis(200), tokio::net::TcpStream::connect(address)).await
+        {
+            Ok(connected) => fill.push(connected.expect("connects")),
+            Err(_) => break,
+        }
+        assert!(fill.len() < 64, "the backlog never fills");
+    }
+
+    let begun = Instant::now();
+    let status = call(&upstream(address, "500ms"), Duration::from_millis(200)).await.expect_err("no way in");
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_connection_that_broke_is_made_anew_by_the_next_call() {
+    let peer = Peer::start(&[Script::ResetAfterRequest, Script::Answer]).await;
+    let upstream = upstream(peer.address, "500ms");
+    call(&upstream, Duration::from_secs(5)).await.expect_err("reset");
+    call(&upstream, Duration::from_secs(5)).await.expect("answered");
+    assert_eq!(peer.requests(), 2);
+}
