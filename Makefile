@@ -1,0 +1,111 @@
+# `make` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DELETE_ON_ERROR:
+
+CARGO := cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# The pinned tools come before those of the machine.
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-zA-Z%_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Running
+
+.PHONY: up
+up: build ## Build, then run the whole mesh here; ARGS="…" goes to `octet up`
+	@exec $(TARGET)/release/octet up $(ARGS)
+
+.PHONY: build
+build: ## Build the release binary
+	$(CARGO) build --release --locked --package octet
+
+.PHONY: clean-data
+clean-data: ## Remove what local runs stored (.octet)
+	rm -rf .octet
+
+# The inner loop
+
+.PHONY: check
+check: ## Type-check everything, tests included
+	$(CARGO) check --workspace --all-targets --locked
+
+.PHONY: test-quick
+test-quick: ## Unit tests alone; ARGS="…" goes to cargo test
+	$(CARGO) test --workspace --lib --bins --locked $(ARGS)
+
+test-%: FORCE ## One crate's tests, as in `make test-topology`; ARGS="…" goes to cargo test
+	$(CARGO) test --package octet-$* --locked $(ARGS)
+
+.PHONY: test-octet
+test-octet: tools
+	$(CARGO) test --package octet --locked $(ARGS)
+
+.PHONY: fmt
+fmt: .tools/npm.stamp ## Format Rust and .proto files
+	$(CARGO) fmt --all
+	buf format --write
+
+# The whole truth
+
+.PHONY: test
+test: tools ## Every test there is
+	$(CARGO) test --workspace --doc --locked
+	$(CARGO) test --workspace --all-targets --no-fail-fast --locked
+
+.PHONY: lint
+lint: lint-format lint-proto lint-scripts lint-deny lint-rust lint-docs ## Every check that runs nothing
+
+.PHONY: lint-format
+lint-format: .tools/npm.stamp ## Formatting of Rust and .proto files
+	$(CARGO) fmt --all --check
+	buf format --diff --exit-code
+
+.PHONY: lint-proto
+lint-proto: .tools/npm.stamp ## The contract: its rules, and that it breaks no released client
+	buf build
+	buf lint
+	buf breaking --against proto/released.json
+
+.PHONY: lint-scripts
+lint-scripts: .tools/pip.stamp ## Shell scripts
+	shellcheck .ci/run scripts/*.sh
+
+.PHONY: lint-deny
+lint-deny: .tools/pip.stamp ## Dependencies: licences, bans, boundaries between crates, sources, advisories
+	scripts/deny.sh
+
+.PHONY: lint-rust
+lint-rust: ## Clippy, warnings refused
+	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+
+.PHONY: lint-docs
+lint-docs: ## Rust's documentation, broken links refused
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+# The contract
+
+.PHONY: proto-release
+proto-release: .tools/npm.stamp ## Renew what the contract may not break; with a release, and then alone
+	buf build --exclude-source-info --output proto/released.json
+
+# Tools
+
+.PHONY: tools
+tools: .tools/npm.stamp .tools/pip.stamp ## Install the pinned tools into .tools, and hey from Debian
+	@scripts/tools.sh debian
+
+.tools/npm.stamp: tools/package.json tools/package-lock.json tools/.npmrc scripts/tools.sh
+	scripts/tools.sh npm
+	@touch $@
+
+.tools/pip.stamp: tools/requirements.txt scripts/tools.sh
+	scripts/tools.sh pip
+	@touch $@
+
+.PHONY: FORCE
+FORCE:
