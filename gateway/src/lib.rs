@@ -1,1 +1,16 @@
 //! REST to gRPC at Octet's edge, and the pages it serves.
+//!
+//! The way of a request: [`run`] accepts it, `edge` gives it an id and writes its log line, `rest` finds its
+//! route and its deadline, [`transcode`] makes a message of it, and the entry service answers. `/api/health`,
+//! `/api/topology` and the page are answered here.
+
+mod edge;
+mod health;
+mod page;
+mod rest;
+mod server;
+mod settings;
+pub mod transcode;
+
+pub use server::{StartError, run};
+pub use settings::GatewaySettings;

@@ -1,0 +1,43 @@
+//! `/api/health`: the gateway lives, and, as a detail, whether its entry service can be reached.
+
+use std::time::Duration;
+
+use axum::{Router, extract::State, response::Response, routing::get};
+use octet_runtime::{deadline::Deadline, upstream::Upstream};
+use serde_json::json;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::edge;
+
+/// How long the entry service may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+
+pub(crate) fn router(entry: Upstream) -> Router {
+    Router::new().route("/api/health", get(health)).with_state(entry)
+}
+
+/// 200 as long as the gateway answers at all: a load balancer must not take it out of service because a
+/// service behind it is away.
+async fn health(State(entry): State<Upstream>) -> Response {
+    let deadline = Deadline::after(TIMEOUT);
+    let checked = entry
+        .call(CHECK, deadline, |channel| {
+            let mut request = tonic::Request::new(HealthCheckRequest { service: String::new() });
+            deadline.write_to(request.metadata_mut().as_mut());
+            async move { HealthClient::new(channel).check(request).await }
+        })
+        .await;
+    let (status, reason) = match checked {
+        Ok(answer) => (answer.into_inner().status().as_str_name(), String::new()),
+        Err(status) => (ServingStatus::Unknown.as_str_name(), status.message().to_owned()),
+    };
+    let body = json!({
+        "status": "ok",
+        "entry": { "service": entry.name(), "status": status, "reason": reason },
+    });
+    edge::json(body.to_string())
+}

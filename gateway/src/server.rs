@@ -1,0 +1,94 @@
+//! The gateway from its settings to its end.
+
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+use octet_runtime::{
+    admin::{self, Readiness},
+    drain::Drain,
+    identity,
+    listen::BindError,
+    metrics::{GrpcMetrics, Metrics},
+    serve::{ServeLimits, serve},
+    upstream::Upstream,
+};
+use prost_reflect::DescriptorPool;
+
+use crate::{
+    edge, health, page,
+    rest::{self, Rest},
+    settings::GatewaySettings,
+    transcode::Routes,
+};
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port that cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The program is wired wrongly; a test would have seen it.
+    #[error(transparent)]
+    Internal(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StartError {
+    fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// Runs the gateway until it has drained.
+///
+/// # Errors
+/// [`StartError`], before anything is served.
+pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartError> {
+    let listener = settings.listen.bind().await?;
+    let admin_listener = settings.admin.bind().await?;
+    let metrics = Metrics::new("gateway").map_err(StartError::internal)?;
+    let grace = settings.drain.grace;
+    let router = router(&settings, &metrics)?;
+
+    tracing::info!(
+        version = identity::VERSION,
+        address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
+        admin = admin_listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
+        entry = %settings.entry,
+        "serving"
+    );
+
+    let readiness = Readiness::new(drain.clone(), Vec::new());
+    let admin = tokio::spawn(admin::serve(admin_listener, readiness, metrics));
+    serve(listener, router, ServeLimits::default(), &drain, grace).await;
+    admin.abort();
+    tracing::info!("drained");
+    Ok(())
+}
+
+fn router(settings: &GatewaySettings, metrics: &Metrics) -> Result<Router, StartError> {
+    let entry = &settings.topology.entry().name;
+    let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
+    let entry = Upstream::new(entry.as_str(), &settings.entry, settings.upstream, client)
+        .map_err(StartError::internal)?;
+    let pool = DescriptorPool::decode(octet_proto::DESCRIPTOR_SET).map_err(StartError::internal)?;
+    let routes = Routes::from_pool(&pool).map_err(StartError::internal)?;
+    let topology = serde_json::to_vec(&settings.topology).map_err(StartError::internal)?;
+    let seconds = edge::metrics(metrics).map_err(StartError::internal)?;
+
+    let rest = Arc::new(Rest {
+        routes,
+        pool,
+        entry: entry.clone(),
+        propagation: settings.propagation.clone(),
+        admission: settings.admission.clone(),
+    });
+    let router = Router::new()
+        .merge(page::router())
+        .merge(health::router(entry))
+        .route("/api/topology", get(async || edge::json(topology)))
+        .fallback(move |request| rest::answer(rest.clone(), request))
+        .method_not_allowed_fallback(edge::method_not_allowed)
+        // Outermost: whatever was asked and whoever answers, it has an id and a line in the log.
+        .layer(axum::middleware::from_fn(move |request, next| edge::observe(seconds.clone(), request, next)));
+    Ok(router)
+}
