@@ -1,3 +1,24 @@
-//! The binary.
+//! The binary: reads the command line and hands over.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use octet::{
+    cli::{Cli, Command},
+    command,
+    failure::{Failure, report},
+};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return octet::cli::answer(&error),
+    };
+    let outcome = match cli.command {
+        Command::Up(arguments) => command::up::run(&arguments),
+        Command::Service { name } => command::service::run(name.as_deref()),
+        Command::Gateway => command::gateway::run(),
+        Command::Topology(action) => command::topology::run(&action),
+    };
+    outcome.map_or_else(|failure: Failure| report(&failure), |()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,8 @@
+//! The binary's parts: the command line, one module a subcommand, the local runner.
+
+pub mod cli;
+pub mod command;
+pub mod failure;
+pub mod output;
+pub mod runner;
+pub mod topology_file;

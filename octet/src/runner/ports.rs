@@ -1,0 +1,72 @@
+//! Which process listens where.
+
+use std::net::SocketAddr;
+
+/// The ports of a platform on one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ports {
+    gateway: u16,
+    gateway_admin: u16,
+    first_service: u16,
+    first_admin: u16,
+}
+
+impl Ports {
+    /// The ports people know: gateway 8080, its admin 9000, services from 50051, their admin from 9001.
+    pub fn usual() -> Self {
+        Self { gateway: 8080, gateway_admin: 9000, first_service: 50_051, first_admin: 9001 }
+    }
+
+    /// The same in one block of 160 from `base`: gateway +0, its admin +1, services from +10, their admin
+    /// from +90. +2 to +9 are kept for what else the platform may run.
+    pub fn block(base: u16) -> Self {
+        Self { gateway: base, gateway_admin: base + 1, first_service: base + 10, first_admin: base + 90 }
+    }
+
+    /// Where the gateway listens.
+    pub fn gateway(&self) -> SocketAddr {
+        loopback(self.gateway)
+    }
+
+    /// Where the gateway's admin server listens.
+    pub fn gateway_admin(&self) -> SocketAddr {
+        loopback(self.gateway_admin)
+    }
+
+    /// Where the service at `index` of the topology listens; a topology has at most 64.
+    pub fn service(&self, index: u16) -> SocketAddr {
+        loopback(self.first_service.saturating_add(index))
+    }
+
+    /// Where that service's admin server listens.
+    pub fn service_admin(&self, index: u16) -> SocketAddr {
+        loopback(self.first_admin.saturating_add(index))
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_processes_of_the_largest_topology_share_a_port() {
+        for ports in [Ports::usual(), Ports::block(20_000)] {
+            let mut taken = BTreeSet::from([ports.gateway(), ports.gateway_admin()]);
+            let services = (0..64).flat_map(|index| [ports.service(index), ports.service_admin(index)]);
+            taken.extend(services);
+            assert_eq!(taken.len(), 2 + 2 * 64, "{ports:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_stays_within_its_160_ports() {
+        let ports = Ports::block(20_000);
+        assert!(ports.service_admin(63).port() < 20_160);
+    }
+}

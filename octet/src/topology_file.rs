@@ -1,0 +1,36 @@
+//! Which topology a command works with: the file it was given, the one `TOPOLOGY` names, or the built-in one.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use octet_runtime::environment::Environment;
+use octet_topology::{MAX_BYTES, Topology};
+
+use crate::failure::Failure;
+
+/// The file to read, if any.
+pub fn chosen(environment: &mut Environment<'_>, given: Option<&Path>) -> Option<PathBuf> {
+    given.map(Path::to_path_buf).or_else(|| environment.text("TOPOLOGY").map(PathBuf::from))
+}
+
+/// Reads and validates `file`, or the built-in topology.
+///
+/// # Errors
+/// [`Failure::Configuration`] with every fault, or with why the file cannot be read.
+pub fn read(file: Option<&Path>) -> Result<Topology, Failure> {
+    let Some(path) = file else { return Ok(Topology::built_in()?) };
+    let origin = path.display().to_string();
+    let text = text(path).map_err(|why| Failure::Configuration(format!("{origin}: {why}")))?;
+    Ok(Topology::parse(&text, &origin)?)
+}
+
+/// No more than a topology may have is read, so that `/dev/zero` is a fault and not the end of memory.
+fn text(path: &Path) -> std::io::Result<String> {
+    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut text = String::new();
+    File::open(path)?.take(most).read_to_string(&mut text)?;
+    Ok(text)
+}

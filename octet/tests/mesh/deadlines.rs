@@ -1,0 +1,86 @@
+//! A leaf that never answers: the deadline holds at every hop, and the leaf is told.
+
+use std::time::{Duration, Instant};
+
+use http_body_util::Full;
+use hyper::Request;
+use octet_proto::greeting::v3::GreetingRequest;
+use tonic::Code;
+
+use crate::{
+    client::{self, Client},
+    platform::Mesh,
+    stub::{Behaviour, Stub},
+};
+
+#[tokio::test]
+async fn a_deadline_ends_the_call_at_every_hop_and_the_leaf_observes_it() {
+    let mut leaf = Stub::start(Behaviour::Hangs).await;
+    let mesh = Mesh::builder().with("SERVICE_G_URL", leaf.address.to_string()).start().await;
+
+    let begun = Instant::now();
+    let request = Request::get(mesh.url("/api/greeting")).header("grpc-timeout", "50m");
+    let reply =
+        Client::new().send(request.body(Full::default()).expect("a request")).await.expect("an answer");
+    assert_eq!((reply.status.as_u16(), reply.error().code), (504, 4), "{}", reply.text());
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    leaf.cancelled(1).await;
+
+    for (calls, hop) in [(2, "service-a"), (3, "service-b"), (4, "service-e")] {
+        assert_eq!(Client::grpc_status(&mesh.address(hop), "50m").await, Code::DeadlineExceeded, "{hop}");
+        leaf.cancelled(calls).await;
+    }
+    for hop in ["service-a", "service-b", "service-e"] {
+        assert!(mesh.log(hop).contains(r#""code":"DEADLINE_EXCEEDED""#), "{hop}");
+    }
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn the_time_left_shrinks_from_hop_to_hop() {
+    let leaf = Stub::start(Behaviour::Echoes).await;
+    let mesh = Mesh::builder().with("SERVICE_G_URL", leaf.address.to_string()).start().await;
+    Client::new().get(&mesh.url("/api/greeting")).await;
+
+    let timeout = leaf.last().get("grpc-timeout").expect("a deadline").to_str().expect("text").to_owned();
+    let micros: u64 = timeout.strip_suffix('u').expect("microseconds").parse().expect("a number");
+    assert!((1_000_000..5_000_000).contains(&micros), "{timeout}");
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_cancels_the_whole_tree() {
+    let mut leaf = Stub::start(Behaviour::Hangs).await;
+    let mesh = Mesh::builder().with("SERVICE_G_URL", leaf.address.to_string()).start().await;
+
+    let url = mesh.url("/api/greeting");
+    let call = tokio::spawn(async move { Client::new().get(&url).await.status });
+    while leaf.calls() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    call.abort();
+    let begun = Instant::now();
+    leaf.cancelled(1).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "long before the deadline of 5 s: {:?}",
+        begun.elapsed()
+    );
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn a_malformed_deadline_is_refused_with_what_is_allowed() {
+    let mesh = Mesh::start().await;
+    let request = Request::get(mesh.url("/api/greeting")).header("grpc-timeout", "soon");
+    let reply =
+        Client::new().send(request.body(Full::default()).expect("a request")).await.expect("an answer");
+    assert_eq!((reply.status.as_u16(), reply.error().code), (400, 3));
+    assert!(reply.error().message.contains("grpc-timeout must be"), "{}", reply.text());
+
+    let mut request = tonic::Request::new(GreetingRequest::default());
+    request.metadata_mut().insert("grpc-timeout", "soon".parse().expect("ASCII"));
+    let status = client::grpc(&mesh.address("service-c")).greeting(request).await.expect_err("refused");
+    assert_eq!(status.code(), Code::InvalidArgument);
+    mesh.end().await;
+}

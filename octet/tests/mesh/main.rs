@@ -1,0 +1,28 @@
+//! The platform as a user meets it: real processes on loopback, started by the real binary.
+//!
+//! `platform` starts and ends it, `client` and `load` ask it and check every body, `stub` stands in for a
+//! service. The other modules are the tests.
+
+// A test binary has no public side, and a helper that fails is a test that fails.
+#![allow(
+    unreachable_pub,
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic
+)]
+
+mod client;
+mod load;
+mod platform;
+mod stub;
+
+mod configuration;
+mod deadlines;
+mod edge;
+mod failure;
+mod greeting;
+mod headers;
+mod lifetime;
+mod tools;

@@ -1,0 +1,247 @@
+//! A platform under test: `octet up` in a directory and a block of ports of its own.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use octet_backends::{
+    inspect::{InspectError, StoreInspect},
+    sqlite::{SqliteStoreInspect, SqliteStoreSettings},
+};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+/// Longer than anything here takes on a busy machine; a condition that does not come about fails the test.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Every process of the built-in topology.
+pub const PROCESSES: [&str; 9] = [
+    "service-a",
+    "service-b",
+    "service-c",
+    "service-d",
+    "service-e",
+    "service-f",
+    "service-g",
+    "service-h",
+    "gateway",
+];
+
+/// The binary under test.
+pub const OCTET: &str = env!("CARGO_BIN_EXE_octet");
+
+/// How to start a platform.
+#[derive(Default)]
+pub struct Builder {
+    environment: Vec<(String, String)>,
+}
+
+impl Builder {
+    /// Sets a variable for every process.
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Starts it and waits until it says that it is up.
+    pub async fn start(self) -> Mesh {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let base = free_block();
+        let mut command = octet();
+        command
+            .args(["up", "--base-port", &base.to_string(), "--data"])
+            .arg(data.path())
+            .envs(self.environment)
+            .stdout(Stdio::piped());
+        let mut up = command.spawn().expect("octet starts");
+        let stdout = up.stdout.take().expect("piped");
+        let mut mesh = Mesh { up, said: BufReader::new(stdout).lines(), data, base };
+        mesh.says("octet is up").await;
+        mesh
+    }
+}
+
+/// The binary with an environment of its own: what the test machine has set must not matter.
+pub fn octet() -> Command {
+    let mut command = Command::new(OCTET);
+    command.env_clear().env("LOG_LEVEL", "info").kill_on_drop(true);
+    command
+}
+
+/// A platform that is up.
+pub struct Mesh {
+    up: Child,
+    said: Lines<BufReader<ChildStdout>>,
+    data: TempDir,
+    base: u16,
+}
+
+impl Mesh {
+    /// A platform with nothing special.
+    pub async fn start() -> Self {
+        Builder::default().start().await
+    }
+
+    /// A platform to set something of first.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A path at the gateway.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.base)
+    }
+
+    /// `host:port` of a service.
+    pub fn address(&self, service: &str) -> String {
+        format!("127.0.0.1:{}", self.base + 10 + index(service))
+    }
+
+    /// A path at a process's admin server.
+    pub fn admin(&self, process: &str, path: &str) -> String {
+        let port = if process == "gateway" { self.base + 1 } else { self.base + 90 + index(process) };
+        format!("http://127.0.0.1:{port}{path}")
+    }
+
+    /// The process's id, as the runner wrote it down.
+    pub fn pid(&self, process: &str) -> Option<Pid> {
+        let text = fs::read_to_string(self.data.path().join(format!("run/{process}.pid"))).ok()?;
+        Pid::from_raw(text.trim().parse().ok()?)
+    }
+
+    /// The ids of all processes.
+    pub fn pids(&self) -> Vec<Pid> {
+        PROCESSES.iter().map(|process| self.pid(process).expect("it runs")).collect()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&self, process: &str) {
+        kill_process(self.pid(process).expect("it runs"), Signal::KILL).expect("killed");
+    }
+
+    /// Sends the runner itself a signal.
+    pub fn signal_up(&self, signal: Signal) {
+        let id = self.up.id().expect("it runs");
+        kill_process(Pid::from_raw(id.try_into().expect("an id")).expect("an id"), signal)
+            .expect("signalled");
+    }
+
+    /// Waits for the runner's end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.up.wait()).await.expect("it ends").expect("waited for")
+    }
+
+    /// Waits until the runner prints a line that contains `text`.
+    pub async fn says(&mut self, text: &str) -> String {
+        let line = timeout(PATIENCE, async {
+            while let Some(line) = self.said.next_line().await.expect("readable") {
+                if line.contains(text) {
+                    return Some(line);
+                }
+            }
+            None
+        });
+        line.await.expect("in time").unwrap_or_else(|| panic!("octet ended without saying {text:?}"))
+    }
+
+    /// What a process has logged.
+    pub fn log(&self, process: &str) -> String {
+        fs::read_to_string(self.data.path().join(format!("logs/{process}.log"))).expect("a log")
+    }
+
+    /// The documents of a service.
+    pub fn documents(&self, service: &str) -> Documents {
+        let collection = if service == "service-f" { "messages" } else { "greetings" };
+        let settings = SqliteStoreSettings::new(self.data.path().join("store"), service, collection);
+        Documents(SqliteStoreInspect::new(settings))
+    }
+
+    /// Where its data lie.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Ends it as Ctrl-C would, and checks that nothing is left.
+    pub async fn end(mut self) {
+        let pids = self.pids();
+        self.signal_up(Signal::INT);
+        assert!(self.ended().await.success());
+        assert_eq!(alive(&pids), [], "no process is left");
+    }
+}
+
+/// What a service has stored, read from outside.
+pub struct Documents(SqliteStoreInspect);
+
+impl Documents {
+    pub async fn count(&self) -> u64 {
+        self.0.count().await.expect("readable")
+    }
+
+    /// Waits until all of `ids` are stored.
+    pub async fn hold(&self, ids: &[String], within: Duration) {
+        let begun = Instant::now();
+        loop {
+            let missing = match self.0.missing(ids).await {
+                Err(InspectError::Absent(_)) => ids.to_vec(),
+                missing => missing.expect("readable"),
+            };
+            if missing.is_empty() {
+                return;
+            }
+            assert!(begun.elapsed() < within, "{} of {} missing after {within:?}", missing.len(), ids.len());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Those of `pids` that still run.
+pub fn alive(pids: &[Pid]) -> Vec<Pid> {
+    let runs = |pid: &&Pid| test_kill_process(**pid).is_ok() && !is_zombie(**pid);
+    pids.iter().filter(runs).copied().collect()
+}
+
+/// Waits until none of `pids` runs.
+pub async fn gone(pids: &[Pid], within: Duration) {
+    let begun = Instant::now();
+    while !alive(pids).is_empty() {
+        assert!(begun.elapsed() < within, "still there after {within:?}: {:?}", alive(pids));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A process whose parent was killed is a zombie until somebody inherits and buries it.
+fn is_zombie(pid: Pid) -> bool {
+    let stat = fs::read_to_string(PathBuf::from(format!("/proc/{}/stat", pid.as_raw_nonzero())));
+    stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
+}
+
+fn index(service: &str) -> u16 {
+    PROCESSES.iter().position(|name| *name == service).expect("a service").try_into().expect("small")
+}
+
+/// The first port of a block of 160 that is free, below the ephemeral range. Each try begins somewhere else, so
+/// that runs side by side rarely meet; where they do, `octet up` says so and the test fails.
+fn free_block() -> u16 {
+    use std::sync::atomic::{AtomicU16, Ordering};
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 130).expect("small");
+    for _ in 0..130 {
+        let block = (first + NEXT.fetch_add(1, Ordering::Relaxed) * 7) % 130;
+        let base = 11_000 + block * 160;
+        let ports = (base..base + 2).chain(base + 10..base + 18).chain(base + 90..base + 98);
+        if ports.into_iter().all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return base;
+        }
+    }
+    panic!("no free block of ports between 11000 and 31800");
+}

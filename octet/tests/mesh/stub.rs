@@ -1,0 +1,101 @@
+//! A stand-in for a service: it records what reaches it, and answers or does not.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use octet_proto::greeting::v3::{
+    Greeting, GreetingRequest, GreetingResponse,
+    greeting_service_server::{GreetingService, GreetingServiceServer},
+};
+use tokio::{net::TcpListener, sync::watch};
+use tonic::{
+    Request, Response, Status,
+    metadata::MetadataMap,
+    transport::{Server, server::TcpIncoming},
+};
+
+/// What a stub does with a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Answers with the greeting it was handed.
+    Echoes,
+    /// Never answers.
+    Hangs,
+}
+
+/// A stub that serves until it is dropped.
+pub struct Stub {
+    pub address: SocketAddr,
+    calls: Arc<Mutex<Vec<MetadataMap>>>,
+    cancelled: watch::Receiver<usize>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Stub {
+    pub async fn start(behaviour: Behaviour) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let calls = Arc::<Mutex<Vec<MetadataMap>>>::default();
+        let (cancellations, cancelled) = watch::channel(0);
+        let service = Recorder { behaviour, calls: calls.clone(), cancellations: Arc::new(cancellations) };
+        let serving = Server::builder()
+            .add_service(GreetingServiceServer::new(service))
+            .serve_with_incoming(TcpIncoming::from(listener));
+        let server = tokio::spawn(async move { serving.await.expect("serves") });
+        Self { address, calls, cancelled, server }
+    }
+
+    /// The metadata of the last call.
+    pub fn last(&self) -> MetadataMap {
+        self.calls.lock().expect("unpoisoned").last().cloned().expect("a call")
+    }
+
+    pub fn calls(&self) -> usize {
+        self.calls.lock().expect("unpoisoned").len()
+    }
+
+    /// Waits until so many calls were cancelled under way.
+    pub async fn cancelled(&mut self, calls: usize) {
+        let observed = self.cancelled.wait_for(|cancelled| *cancelled >= calls);
+        tokio::time::timeout(crate::platform::PATIENCE, observed).await.expect("in time").expect("it serves");
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+struct Recorder {
+    behaviour: Behaviour,
+    calls: Arc<Mutex<Vec<MetadataMap>>>,
+    cancellations: Arc<watch::Sender<usize>>,
+}
+
+#[tonic::async_trait]
+impl GreetingService for Recorder {
+    async fn greeting(
+        &self,
+        request: Request<GreetingRequest>,
+    ) -> Result<Response<GreetingResponse>, Status> {
+        self.calls.lock().expect("unpoisoned").push(request.metadata().clone());
+        if self.behaviour == Behaviour::Hangs {
+            // Dropped while it waits: that is how a server learns that its caller has gone.
+            let _cancelled = CountOnDrop(self.cancellations.clone());
+            std::future::pending::<()>().await;
+        }
+        let handed: Option<Greeting> = request.into_inner().greeting;
+        Ok(Response::new(GreetingResponse { greeting: handed.into_iter().collect() }))
+    }
+}
+
+struct CountOnDrop(Arc<watch::Sender<usize>>);
+
+impl Drop for CountOnDrop {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count += 1);
+    }
+}
