@@ -52,6 +52,9 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
 
     let binding = found.binding();
     let request = async {
+        if binding.rpc().is_client_streaming() || binding.rpc().is_server_streaming() {
+            return Err(Status::unimplemented("streaming RPCs are not served over REST").into());
+        }
         let _admitted = rest.admission.admit().map_err(Failure::overloaded)?;
         let deadline = Deadline::from_headers(&parts.headers).map_err(|error| invalid(error.to_string()))?;
         let body = timeout_at(deadline.instant(), collect(body)).await.map_err(|_| {

@@ -1,0 +1,71 @@
+//! `google.protobuf.Any` as JSON.
+
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, Value};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::json::{Form, MessageJson, entries};
+
+/// What an `Any` holds.
+///
+/// Of a type the pool knows it is written as that message with `@type` (and, where that has a form of its own,
+/// below `value`). Of any other type, or one whose bytes do not decode, it is written as
+/// `{"@type": "…", "value": "<base64>"}`: protojson refuses those, and an answer is worth more than a refusal.
+pub(super) struct AnyJson {
+    pool: DescriptorPool,
+    type_url: String,
+    value: Bytes,
+    depth: usize,
+}
+
+impl AnyJson {
+    pub(super) fn new(pool: DescriptorPool, type_url: String, value: Bytes) -> Self {
+        Self { pool, type_url, value, depth: 0 }
+    }
+
+    /// What `message`, an `Any` itself, holds.
+    pub(super) fn of(message: &DynamicMessage, depth: usize) -> Self {
+        let field = |number| message.get_field_by_number(number).map(std::borrow::Cow::into_owned);
+        let type_url = match field(1) {
+            Some(Value::String(type_url)) => type_url,
+            _ => String::new(),
+        };
+        let value = match field(2) {
+            Some(Value::Bytes(value)) => value,
+            _ => Bytes::new(),
+        };
+        Self { pool: message.descriptor().parent_pool().clone(), type_url, value, depth }
+    }
+
+    fn decoded(&self) -> Option<DynamicMessage> {
+        let name = self.type_url.rsplit('/').next()?;
+        let descriptor = self.pool.get_message_by_name(name)?;
+        DynamicMessage::decode(descriptor, self.value.clone()).ok()
+    }
+
+    /// The form for what cannot be decoded.
+    pub(super) fn encoded(&self) -> impl Serialize {
+        let value = Base64Display::new(&self.value, &STANDARD).to_string();
+        std::collections::BTreeMap::from([("@type", self.type_url.clone()), ("value", value)])
+    }
+}
+
+impl Serialize for AnyJson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.type_url.is_empty() && self.value.is_empty() {
+            return serializer.serialize_map(Some(0))?.end();
+        }
+        let Some(message) = self.decoded() else {
+            return self.encoded().serialize(serializer);
+        };
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("@type", &self.type_url)?;
+        let depth = self.depth + 1;
+        match Form::of(message.descriptor().full_name()) {
+            Form::Object => entries(&mut object, &message, depth)?,
+            _ => object.serialize_entry("value", &MessageJson { message: &message, depth })?,
+        }
+        object.end()
+    }
+}

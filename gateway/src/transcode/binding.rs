@@ -1,0 +1,234 @@
+//! One HTTP rule after validation: nothing in it can be wrong any more, nothing is looked up by name again.
+
+use std::fmt;
+
+use http::{Method, uri::PathAndQuery};
+use prost_reflect::{FieldDescriptor, MessageDescriptor, MethodDescriptor};
+
+use super::{
+    codec::DynamicCodec,
+    field_path::FieldPath,
+    rule::{HttpRule, RuleFault},
+    template::Template,
+    update_mask,
+};
+
+/// An RPC, bound to a method and a path template.
+#[derive(Clone)]
+pub struct Binding {
+    rpc: MethodDescriptor,
+    grpc_path: PathAndQuery,
+    input: MessageDescriptor,
+    output: MessageDescriptor,
+    method: Option<Method>,
+    template: Template,
+    captures: Vec<FieldPath>,
+    body: Body,
+    response_body: Option<FieldDescriptor>,
+    update_mask: Option<FieldDescriptor>,
+}
+
+/// Where the request's body goes.
+#[derive(Clone)]
+pub enum Body {
+    /// Nowhere: the rule names no body, and one that comes is ignored.
+    Ignored,
+    /// It is the message (`body: "*"`). The query is then ignored: "there are no HTTP query parameters".
+    Message,
+    /// It is one field of the message.
+    Field(FieldDescriptor),
+}
+
+impl Binding {
+    /// The RPC. Its streaming flags are the caller's to heed: a binding exists for a streaming RPC too.
+    pub fn rpc(&self) -> &MethodDescriptor {
+        &self.rpc
+    }
+
+    /// The RPC's path on the wire, `/package.Service/Method`.
+    pub fn grpc_path(&self) -> &PathAndQuery {
+        &self.grpc_path
+    }
+
+    /// A codec for one call of the RPC, by any `tonic::client::Grpc`.
+    pub fn codec(&self) -> DynamicCodec {
+        DynamicCodec::new(self.output.clone())
+    }
+
+    /// The request's type.
+    pub fn input(&self) -> &MessageDescriptor {
+        &self.input
+    }
+
+    /// The response's type.
+    pub fn output(&self) -> &MessageDescriptor {
+        &self.output
+    }
+
+    /// The rule's HTTP method; `None` for a custom rule of kind `*`, which serves every method.
+    pub fn method(&self) -> Option<&Method> {
+        self.method.as_ref()
+    }
+
+    /// The path template; as text, the name of the route.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// The fields that the template's variables fill, in the order of the template.
+    pub fn captures(&self) -> &[FieldPath] {
+        &self.captures
+    }
+
+    /// Where the request's body goes.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The response's field that is the HTTP body; `None` for the whole message.
+    pub fn response_body(&self) -> Option<&FieldDescriptor> {
+        self.response_body.as_ref()
+    }
+
+    /// The field mask that a PATCH without one gets from its body.
+    pub(super) fn update_mask(&self) -> Option<&FieldDescriptor> {
+        self.update_mask.as_ref()
+    }
+
+    /// Whether the rule serves `method`: its own, any if it is custom `*`, and HEAD with GET (RFC 9110, 9.3.2).
+    pub(super) fn serves(&self, method: &Method) -> bool {
+        self.method.as_ref().is_none_or(|own| own == method || (own == Method::GET && method == Method::HEAD))
+    }
+
+    /// Validates a rule, adding what is wrong with it to `faults`: all of it, not the first.
+    pub(super) fn validated(
+        rpc: &MethodDescriptor,
+        rule: &HttpRule,
+        faults: &mut Vec<RuleFault>,
+    ) -> Option<Self> {
+        let Some(pattern) = &rule.pattern else {
+            faults.push(RuleFault {
+                rpc: rpc.full_name().to_owned(),
+                rule: "google.api.http".to_owned(),
+                problem: "a rule needs one of get, put, post, delete, patch and custom".to_owned(),
+            });
+            return None;
+        };
+        let (kind, path) = pattern.parts();
+        let mut problems = Problems::default();
+
+        if !rule.additional_bindings.is_empty() {
+            problems.add("an additional binding cannot hold additional bindings".to_owned());
+        }
+        let method = problems.unless(method(kind)).flatten();
+        let template =
+            problems.unless(Template::parse(path).map_err(|error| format!("path template: {error}")));
+        let input = rpc.input();
+        let captures = template.iter().flat_map(Template::bound);
+        let captures =
+            captures.filter_map(|variable| problems.unless(FieldPath::of_scalar(&input, variable.names())));
+        let captures: Vec<_> = captures.collect();
+        let body = problems.unless(body(&input, &rule.body, method.as_ref()));
+        let response_body = problems.unless(response_body(&rpc.output(), &rule.response_body)).flatten();
+        let grpc_path = format!("/{}/{}", rpc.parent_service().full_name(), rpc.name());
+        let grpc_path = problems.unless(grpc_path.parse().map_err(|_| format!("{grpc_path} is no path")));
+
+        if problems.0.is_empty() {
+            let body = body?;
+            let update_mask = update_mask::field(&input, method.as_ref(), &body);
+            let output = rpc.output();
+            return Some(Self {
+                rpc: rpc.clone(),
+                grpc_path: grpc_path?,
+                input,
+                output,
+                method,
+                template: template?,
+                captures,
+                body,
+                response_body,
+                update_mask,
+            });
+        }
+        faults.extend(problems.0.into_iter().map(|problem| RuleFault {
+            rpc: rpc.full_name().to_owned(),
+            rule: format!("{kind} {path}"),
+            problem,
+        }));
+        None
+    }
+}
+
+/// By name. prost-reflect's descriptors and messages print all they refer to, and so overflow the stack where a
+/// type refers to itself, as `google.protobuf.Struct` does: nothing here may be printed with theirs.
+impl fmt::Debug for Binding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Binding")
+            .field("rpc", &self.rpc.full_name())
+            .field("method", &self.method)
+            .field("template", &self.template.to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ignored => formatter.write_str("Ignored"),
+            Self::Message => formatter.write_str("Message"),
+            Self::Field(field) => formatter.debug_tuple("Field").field(&field.full_name()).finish(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn add(&mut self, problem: String) {
+        self.0.push(problem);
+    }
+
+    fn unless<T>(&mut self, result: Result<T, String>) -> Option<T> {
+        result.map_err(|problem| self.add(problem)).ok()
+    }
+}
+
+fn method(kind: &str) -> Result<Option<Method>, String> {
+    match kind {
+        "*" => Ok(None),
+        name => Method::from_bytes(name.as_bytes())
+            .map(Some)
+            .map_err(|_| format!("`{name}` is no HTTP method: an upper-case name or `*` is")),
+    }
+}
+
+/// `body` names a top-level field: "the referred field must be present at the top-level of the request message
+/// type". As in grpc-gateway, methods whose body has no meaning in HTTP cannot have one.
+fn body(input: &MessageDescriptor, name: &str, method: Option<&Method>) -> Result<Body, String> {
+    if name.is_empty() {
+        return Ok(Body::Ignored);
+    }
+    if let Some(method) = method.filter(|method| [Method::GET, Method::HEAD, Method::DELETE].contains(method))
+    {
+        return Err(format!("{method} has no body, but the rule names one: `{name}`"));
+    }
+    if name == "*" {
+        return Ok(Body::Message);
+    }
+    match input.get_field_by_name(name) {
+        Some(field) => Ok(Body::Field(field)),
+        None => Err(format!("body `{name}` does not exist: {} has no such field", input.full_name())),
+    }
+}
+
+fn response_body(output: &MessageDescriptor, name: &str) -> Result<Option<FieldDescriptor>, String> {
+    match output.get_field_by_name(name) {
+        None if name.is_empty() => Ok(None),
+        None => {
+            Err(format!("response_body `{name}` does not exist: {} has no such field", output.full_name()))
+        }
+        field => Ok(field),
+    }
+}

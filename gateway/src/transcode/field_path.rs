@@ -1,0 +1,107 @@
+//! Dotted paths to fields, resolved once, and the way down them in a message.
+
+use std::fmt;
+
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+
+/// A path to a scalar field, of which every step is known to exist.
+#[derive(Clone)]
+pub struct FieldPath {
+    name: String,
+    fields: Vec<FieldDescriptor>,
+}
+
+impl FieldPath {
+    /// Resolves a path template's variable. Only the names of the .proto file count, as in `HttpRule`.
+    pub(super) fn of_scalar(message: &MessageDescriptor, names: &[String]) -> Result<Self, String> {
+        let path = names.join(".");
+        let mut owner = Some(message.clone());
+        let mut fields = Vec::with_capacity(names.len());
+        for name in names {
+            let Some(message) = owner else {
+                return Err(format!("`{path}` goes on below a field that is not a message"));
+            };
+            let Some(field) = message.get_field_by_name(name) else {
+                return Err(format!(
+                    "`{path}` does not exist: {} has no field `{name}`",
+                    message.full_name()
+                ));
+            };
+            owner = singular_message(&field);
+            if field.is_list() || field.is_map() {
+                return Err(format!("`{path}` is repeated; a path can hold only single values"));
+            }
+            fields.push(field);
+        }
+        match owner {
+            Some(message) => Err(format!("`{path}` is a {}, not a scalar", message.full_name())),
+            None => Ok(Self { name: path, fields }),
+        }
+    }
+
+    /// The path as the template writes it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The field at the path's end.
+    pub fn field(&self) -> Option<&FieldDescriptor> {
+        self.fields.last()
+    }
+
+    /// The steps.
+    pub(super) fn fields(&self) -> &[FieldDescriptor] {
+        &self.fields
+    }
+}
+
+impl fmt::Debug for FieldPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("FieldPath").field(&self.name).finish()
+    }
+}
+
+/// The type of a field that holds one message; `None` for scalars, lists and maps.
+pub(super) fn singular_message(field: &FieldDescriptor) -> Option<MessageDescriptor> {
+    match field.kind() {
+        Kind::Message(message) if !field.is_list() && !field.is_map() => Some(message),
+        _ => None,
+    }
+}
+
+/// Goes down `path`, making the messages on the way, and gives the field's owner and the field.
+///
+/// # Errors
+/// When a step is a member of a oneof of which the request has set another: which one it means, nobody knows.
+pub(super) fn reach<'m, 'f>(
+    message: &'m mut DynamicMessage,
+    path: &'f [FieldDescriptor],
+) -> Result<(&'m mut DynamicMessage, &'f FieldDescriptor), String> {
+    let (field, parents) = path.split_last().ok_or("the path is empty")?;
+    let mut owner = message;
+    for parent in parents {
+        refuse_second_choice(owner, parent)?;
+        owner = owner.get_field_mut(parent).as_message_mut().ok_or("the path leads through a scalar")?;
+    }
+    refuse_second_choice(owner, field)?;
+    Ok((owner, field))
+}
+
+/// Sets a field of a message. A value that does not fit is an error and not a panic.
+pub(super) fn set(owner: &mut DynamicMessage, field: &FieldDescriptor, value: Value) -> Result<(), String> {
+    owner.try_set_field(field, value).map_err(|_| "the value does not fit the field".to_owned())
+}
+
+fn refuse_second_choice(owner: &DynamicMessage, field: &FieldDescriptor) -> Result<(), String> {
+    let Some(oneof) = field.containing_oneof() else {
+        return Ok(());
+    };
+    match oneof.fields().find(|other| other != field && owner.has_field(other)) {
+        Some(other) => Err(format!(
+            "`{}` is already set, and at most one field of oneof `{}` is allowed",
+            other.name(),
+            oneof.name()
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,49 @@
+//! REST to gRPC and back, driven by descriptors alone: no socket, no client, no generated type.
+//!
+//! The way of one request:
+//!
+//! 1. [`Routes::from_pool`] reads every `google.api.http` rule once, at start, and reports every fault.
+//! 2. [`Routes::find`] takes method and path to a [`Match`]: a [`Binding`] and what its variables captured.
+//! 3. [`request_metadata`] takes the HTTP headers to gRPC metadata.
+//! 4. [`Match::request`] makes the request message of captures, query and body.
+//! 5. The caller calls [`Binding::grpc_path`] with [`Binding::codec`].
+//! 6. [`Binding::response_json`] writes the answer, or [`error_json`] and [`http_status`] the failure;
+//!    [`response_headers`] and [`response_trailers`] carry the answer's metadata.
+//!
+//! The rules are those of [`google/api/http.proto`][rules] and of the [proto3 JSON mapping][json]; where
+//! these leave a choice, the choice is grpc-gateway v2's, and where it is not, the item says so.
+//!
+//! [rules]: https://github.com/googleapis/googleapis/blob/master/google/api/http.proto
+//! [json]: https://protobuf.dev/programming-guides/json/
+
+mod any;
+mod binding;
+mod body;
+mod codec;
+mod duration;
+mod error;
+mod field_path;
+mod headers;
+mod json;
+mod locate;
+mod message;
+mod percent;
+mod query;
+mod routes;
+mod rule;
+mod scalar;
+mod status;
+mod template;
+mod update_mask;
+mod well_known;
+
+pub use binding::{Binding, Body};
+pub use codec::{DynamicCodec, DynamicDecoder, DynamicEncoder};
+pub use error::{RequestError, ResponseError};
+pub use field_path::FieldPath;
+pub use headers::{Client, request_metadata, response_headers, response_trailers};
+pub use json::message_json;
+pub use routes::{Lookup, Match, Routes};
+pub use rule::{RuleFault, RuleFaults};
+pub use status::{error_json, http_status};
+pub use template::{Template, TemplateError};

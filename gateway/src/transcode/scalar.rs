@@ -1,0 +1,111 @@
+//! One scalar field's value, from the text of a path variable or a query parameter.
+
+use std::{borrow::Cow, fmt::Display, ops::RangeInclusive, str::FromStr};
+
+use base64::{
+    Engine,
+    alphabet::{STANDARD, URL_SAFE},
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use prost_reflect::{EnumDescriptor, Kind, MapKey, Value};
+
+use super::error::quoted;
+
+/// Enum values that an error names before it leaves the rest to the documentation.
+const NAMED: usize = 12;
+
+/// "Either standard or URL-safe base64 encoding with/without paddings are accepted" (proto3 JSON mapping).
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_allow_trailing_bits(true)
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
+
+/// Reads `text` as a value of `kind`; the error says what is allowed.
+///
+/// Booleans and floats are what Go's `strconv` reads, as in grpc-gateway: `1`, `t`, `TRUE`, `Infinity`, `nan`.
+pub(super) fn parse(kind: &Kind, text: Cow<'_, str>) -> Result<Value, String> {
+    match kind {
+        Kind::String => Ok(Value::String(text.into_owned())),
+        Kind::Bytes => bytes(&text).map(|bytes| Value::Bytes(bytes.into())),
+        Kind::Bool => boolean(&text).map(Value::Bool),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
+            integer(&text, "a 32-bit integer", &(i32::MIN..=i32::MAX)).map(Value::I32)
+        }
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
+            integer(&text, "a 64-bit integer", &(i64::MIN..=i64::MAX)).map(Value::I64)
+        }
+        Kind::Uint32 | Kind::Fixed32 => {
+            integer(&text, "an unsigned 32-bit integer", &(u32::MIN..=u32::MAX)).map(Value::U32)
+        }
+        Kind::Uint64 | Kind::Fixed64 => {
+            integer(&text, "an unsigned 64-bit integer", &(u64::MIN..=u64::MAX)).map(Value::U64)
+        }
+        Kind::Float => {
+            let value = float::<f32>(&text)?;
+            in_range(&text, value.is_infinite()).map(|()| Value::F32(value))
+        }
+        Kind::Double => {
+            let value = float::<f64>(&text)?;
+            in_range(&text, value.is_infinite()).map(|()| Value::F64(value))
+        }
+        Kind::Enum(kind) => enumerated(kind, &text).map(Value::EnumNumber),
+        Kind::Message(message) => Err(format!("a {} cannot be written as one text", message.full_name())),
+    }
+}
+
+/// A map's key, from the value a key's kind parses to; floats, bytes and messages cannot be keys.
+pub(super) fn map_key(kind: &Kind, text: &str) -> Result<MapKey, String> {
+    match parse(kind, Cow::Borrowed(text))? {
+        Value::Bool(key) => Ok(MapKey::Bool(key)),
+        Value::I32(key) => Ok(MapKey::I32(key)),
+        Value::I64(key) => Ok(MapKey::I64(key)),
+        Value::U32(key) => Ok(MapKey::U32(key)),
+        Value::U64(key) => Ok(MapKey::U64(key)),
+        Value::String(key) => Ok(MapKey::String(key)),
+        _ => Err("a map has no keys of this kind".to_owned()),
+    }
+}
+
+fn integer<T: FromStr + Display>(text: &str, what: &str, range: &RangeInclusive<T>) -> Result<T, String> {
+    text.parse()
+        .map_err(|_| format!("{} is not {what}, from {} to {}", quoted(text), range.start(), range.end()))
+}
+
+fn float<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{} is not a number, NaN, Infinity or -Infinity", quoted(text)))
+}
+
+/// Rust reads a number beyond the range as infinite; only one that says so may be.
+fn in_range(text: &str, infinite: bool) -> Result<(), String> {
+    let says_so = text.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'i'));
+    if infinite && !says_so { Err(format!("{} is out of range", quoted(text))) } else { Ok(()) }
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(format!("{} is not a boolean: true or false", quoted(text))),
+    }
+}
+
+pub(super) fn bytes(text: &str) -> Result<Vec<u8>, String> {
+    let engine = if text.contains(['-', '_']) { &BASE64_URL } else { &BASE64 };
+    engine
+        .decode(text)
+        .map_err(|error| format!("{} is not base64, standard or URL-safe ({error})", quoted(text)))
+}
+
+/// By name or by number; as in grpc-gateway, a number must be one of the enum's.
+fn enumerated(kind: &EnumDescriptor, text: &str) -> Result<i32, String> {
+    let by_number = || kind.get_value(text.parse().ok()?);
+    if let Some(value) = kind.get_value_by_name(text).or_else(by_number) {
+        return Ok(value.number());
+    }
+    let mut names: Vec<_> = kind.values().take(NAMED).map(|value| value.name().to_owned()).collect();
+    if kind.values().len() > NAMED {
+        names.push("…".to_owned());
+    }
+    Err(format!("{} is not a {}: {}, or its number", quoted(text), kind.name(), names.join(", ")))
+}
