@@ -55,9 +55,7 @@ async fn a_caller_that_leaves_cancels_the_whole_tree() {
 
     let url = mesh.url("/api/greeting");
     let call = tokio::spawn(async move { Client::new().get(&url).await.status });
-    while leaf.calls() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    leaf.called(1).await;
     call.abort();
     let begun = Instant::now();
     leaf.cancelled(1).await;

@@ -16,10 +16,12 @@
 mod client;
 mod load;
 mod platform;
+mod process;
 mod stub;
 
 mod configuration;
 mod deadlines;
+mod drain;
 mod edge;
 mod failure;
 mod greeting;

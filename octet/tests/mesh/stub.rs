@@ -9,7 +9,10 @@ use octet_proto::greeting::v3::{
     Greeting, GreetingRequest, GreetingResponse,
     greeting_service_server::{GreetingService, GreetingServiceServer},
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
 use tonic::{
     Request, Response, Status,
     metadata::MetadataMap,
@@ -23,6 +26,8 @@ pub enum Behaviour {
     Echoes,
     /// Never answers.
     Hangs,
+    /// Answers once the test lets it.
+    Waits,
 }
 
 /// A stub that serves until it is dropped.
@@ -30,6 +35,7 @@ pub struct Stub {
     pub address: SocketAddr,
     calls: Arc<Mutex<Vec<MetadataMap>>>,
     cancelled: watch::Receiver<usize>,
+    release: Arc<Semaphore>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -39,12 +45,18 @@ impl Stub {
         let address = listener.local_addr().expect("bound");
         let calls = Arc::<Mutex<Vec<MetadataMap>>>::default();
         let (cancellations, cancelled) = watch::channel(0);
-        let service = Recorder { behaviour, calls: calls.clone(), cancellations: Arc::new(cancellations) };
+        let release = Arc::new(Semaphore::new(0));
+        let service = Recorder {
+            behaviour,
+            calls: calls.clone(),
+            cancellations: Arc::new(cancellations),
+            release: release.clone(),
+        };
         let serving = Server::builder()
             .add_service(GreetingServiceServer::new(service))
             .serve_with_incoming(TcpIncoming::from(listener));
         let server = tokio::spawn(async move { serving.await.expect("serves") });
-        Self { address, calls, cancelled, server }
+        Self { address, calls, cancelled, release, server }
     }
 
     /// The metadata of the last call.
@@ -54,6 +66,20 @@ impl Stub {
 
     pub fn calls(&self) -> usize {
         self.calls.lock().expect("unpoisoned").len()
+    }
+
+    /// Waits until so many calls have come.
+    pub async fn called(&self, calls: usize) {
+        let begun = std::time::Instant::now();
+        while self.calls() < calls {
+            assert!(begun.elapsed() < crate::platform::PATIENCE, "{} of {calls} calls", self.calls());
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Lets one call that waits be answered.
+    pub fn release(&self) {
+        self.release.add_permits(1);
     }
 
     /// Waits until so many calls were cancelled under way.
@@ -73,6 +99,7 @@ struct Recorder {
     behaviour: Behaviour,
     calls: Arc<Mutex<Vec<MetadataMap>>>,
     cancellations: Arc<watch::Sender<usize>>,
+    release: Arc<Semaphore>,
 }
 
 #[tonic::async_trait]
@@ -82,11 +109,14 @@ impl GreetingService for Recorder {
         request: Request<GreetingRequest>,
     ) -> Result<Response<GreetingResponse>, Status> {
         self.calls.lock().expect("unpoisoned").push(request.metadata().clone());
-        if self.behaviour == Behaviour::Hangs {
-            // Dropped while it waits: that is how a server learns that its caller has gone.
-            let _cancelled = CountOnDrop(self.cancellations.clone());
-            std::future::pending::<()>().await;
+        // Dropped while it waits: that is how a server learns that its caller has gone.
+        let cancelled = CountOnDrop(self.cancellations.clone());
+        match self.behaviour {
+            Behaviour::Hangs => std::future::pending::<()>().await,
+            Behaviour::Waits => self.release.acquire().await.expect("open").forget(),
+            Behaviour::Echoes => {}
         }
+        std::mem::forget(cancelled);
         let handed: Option<Greeting> = request.into_inner().greeting;
         Ok(Response::new(GreetingResponse { greeting: handed.into_iter().collect() }))
     }

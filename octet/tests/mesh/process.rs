@@ -1,0 +1,70 @@
+//! One process of the platform, started by itself.
+
+use std::process::{ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout},
+    time::timeout,
+};
+
+use crate::platform::{PATIENCE, octet};
+
+/// A service or the gateway on ports that the system chose.
+pub struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    /// `host:port` of its server.
+    pub address: String,
+    /// `host:port` of its admin server.
+    pub admin: String,
+}
+
+impl Process {
+    /// Starts `octet` with `arguments` and waits until it says that it serves.
+    pub async fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = octet();
+        command
+            .args(arguments)
+            .env("PORT", "127.0.0.1:0")
+            .env("ADMIN_PORT", "127.0.0.1:0")
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().expect("octet starts");
+        let stdout = child.stdout.take().expect("piped");
+        let mut process = Self {
+            child,
+            lines: BufReader::new(stdout).lines(),
+            address: String::new(),
+            admin: String::new(),
+        };
+        let serving = process.logs("serving").await;
+        process.address = serving["address"].as_str().expect("an address").to_owned();
+        process.admin = serving["admin"].as_str().expect("an address").to_owned();
+        process
+    }
+
+    /// Waits for the log line with this message.
+    pub async fn logs(&mut self, message: &str) -> serde_json::Value {
+        let found = timeout(PATIENCE, async {
+            while let Some(line) = self.lines.next_line().await.expect("readable") {
+                let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+                if line["message"] == message {
+                    return Some(line);
+                }
+            }
+            None
+        });
+        found.await.expect("in time").unwrap_or_else(|| panic!("it ended without saying {message:?}"))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let id = self.child.id().expect("it runs").try_into().expect("an id");
+        kill_process(Pid::from_raw(id).expect("an id"), signal).expect("signalled");
+    }
+
+    pub async fn ended(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("waited for")
+    }
+}
