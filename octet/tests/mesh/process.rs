@@ -33,30 +33,16 @@ impl Process {
             .stdout(Stdio::piped());
         let mut child = command.spawn().expect("octet starts");
         let stdout = child.stdout.take().expect("piped");
-        let mut process = Self {
-            child,
-            lines: BufReader::new(stdout).lines(),
-            address: String::new(),
-            admin: String::new(),
-        };
-        let serving = process.logs("serving").await;
-        process.address = serving["address"].as_str().expect("an address").to_owned();
-        process.admin = serving["admin"].as_str().expect("an address").to_owned();
-        process
+        let mut lines = BufReader::new(stdout).lines();
+        let serving = logged(&mut lines, "serving").await;
+        let address = |key: &str| serving[key].as_str().expect("an address").to_owned();
+        let (address, admin) = (address("address"), address("admin"));
+        Self { child, lines, address, admin }
     }
 
     /// Waits for the log line with this message.
     pub async fn logs(&mut self, message: &str) -> serde_json::Value {
-        let found = timeout(PATIENCE, async {
-            while let Some(line) = self.lines.next_line().await.expect("readable") {
-                let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-                if line["message"] == message {
-                    return Some(line);
-                }
-            }
-            None
-        });
-        found.await.expect("in time").unwrap_or_else(|| panic!("it ended without saying {message:?}"))
+        logged(&mut self.lines, message).await
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -67,4 +53,17 @@ impl Process {
     pub async fn ended(&mut self) -> ExitStatus {
         timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("waited for")
     }
+}
+
+async fn logged(lines: &mut Lines<BufReader<ChildStdout>>, message: &str) -> serde_json::Value {
+    let found = timeout(PATIENCE, async {
+        while let Some(line) = lines.next_line().await.expect("readable") {
+            let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+            if line["message"] == message {
+                return Some(line);
+            }
+        }
+        None
+    });
+    found.await.expect("in time").unwrap_or_else(|| panic!("it ended without saying {message:?}"))
 }
