@@ -57,6 +57,10 @@ test: tools ## Every test there is
 	$(CARGO) test --workspace --doc --locked
 	$(CARGO) test --workspace --all-targets --no-fail-fast --locked
 
+.PHONY: drill
+drill: tools ## Failure drills at full length, with their reports; `make test` runs them short
+	DRILL=full $(CARGO) test --package octet --test mesh --locked --release -- drills --nocapture --test-threads=1
+
 .PHONY: lint
 lint: lint-format lint-proto lint-scripts lint-deny lint-rust lint-docs ## Every check that runs nothing
 
@@ -86,6 +90,12 @@ lint-rust: ## Clippy, warnings refused
 .PHONY: lint-docs
 lint-docs: ## Rust's documentation, broken links refused
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+# Measuring
+
+.PHONY: bench
+bench: build ## Measure the mesh against itself bare, and FLOOR=DIR; ARGS="…" goes to bench/run.py
+	@exec python3 bench/run.py $(if $(FLOOR),--floor "$(FLOOR)") $(ARGS)
 
 # The contract
 

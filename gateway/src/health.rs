@@ -33,7 +33,7 @@ async fn health(State(entry): State<Upstream>) -> Response {
         .await;
     let (status, reason) = match checked {
         Ok(answer) => (answer.into_inner().status().as_str_name(), String::new()),
-        Err(status) => (ServingStatus::Unknown.as_str_name(), status.message().to_owned()),
+        Err(error) => (ServingStatus::Unknown.as_str_name(), error.status.message().to_owned()),
     };
     let body = json!({
         "status": "ok",

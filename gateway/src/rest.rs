@@ -14,7 +14,7 @@ use octet_runtime::{
     deadline::Deadline,
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
-    upstream::Upstream,
+    upstream::{CallError, Failure as Failed, Upstream},
 };
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use tokio::time::timeout_at;
@@ -105,7 +105,8 @@ impl Rest {
                     client.unary(request, path.clone(), binding.codec()).await
                 }
             })
-            .await?;
+            .await
+            .map_err(|error| named(self.entry.name(), error))?;
 
         let (metadata, message, _) = answer.into_parts();
         let json = binding.response_json(&message).map_err(|error| {
@@ -115,6 +116,16 @@ impl Rest {
         let mut response = edge::json(json);
         transcode::response_headers(&metadata.into_headers(), response.headers_mut());
         Ok(response)
+    }
+}
+
+/// A status of the entry's own is told as it is; one about the way to it names it.
+fn named(entry: &str, error: CallError) -> Status {
+    match error.failure {
+        Failed::Answered => error.status,
+        Failed::NotProcessed | Failed::Interrupted | Failed::DeadlinePassed => {
+            Status::new(error.status.code(), format!("{entry}: {}", error.status.message()))
+        }
     }
 }
 

@@ -32,6 +32,14 @@ pub struct Reply {
     pub body: Bytes,
 }
 
+/// Why there is no answer.
+#[derive(Debug)]
+pub struct NoAnswer {
+    pub why: String,
+    /// Whether no connection came about, so that nothing was sent.
+    pub is_unconnected: bool,
+}
+
 /// The body of a greeting's answer.
 #[derive(Debug, Deserialize)]
 pub struct Answer {
@@ -65,13 +73,19 @@ impl Client {
         Self(Legacy::builder(TokioExecutor::new()).build(connector))
     }
 
-    /// Sends a request; an answer that does not come fails the test.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Reply, String> {
+    /// Sends a request; an answer that takes too long fails the test.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Reply, NoAnswer> {
         let exchange = async {
-            let response = self.0.request(request).await.map_err(|error| format!("{error:?}"))?;
+            let response = self.0.request(request).await.map_err(|error| NoAnswer {
+                why: format!("no answer: {error:?}"),
+                is_unconnected: error.is_connect(),
+            })?;
             let (parts, body) = response.into_parts();
-            let body = body.collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
-            Ok(Reply { status: parts.status, headers: parts.headers, body })
+            let body = body.collect().await.map_err(|error| NoAnswer {
+                why: format!("no whole answer: {error:?}"),
+                is_unconnected: false,
+            })?;
+            Ok(Reply { status: parts.status, headers: parts.headers, body: body.to_bytes() })
         };
         tokio::time::timeout(PATIENCE, exchange).await.expect("an answer in time")
     }
@@ -92,6 +106,23 @@ impl Client {
         Code::from_bytes(headers.get("grpc-status").expect("no message, so a status at once").as_bytes())
     }
 
+    /// As [`send`](Self::send), and like a client of the mesh: a connection that cannot be had is tried again for
+    /// up to 3 s, since nothing was sent.
+    pub async fn send_to_a_restarting_gateway(
+        &self,
+        request: impl Fn() -> Request<Full<Bytes>>,
+    ) -> Result<Reply, NoAnswer> {
+        let begun = std::time::Instant::now();
+        loop {
+            match self.send(request()).await {
+                Err(failed) if failed.is_unconnected && begun.elapsed() < Duration::from_secs(3) => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     pub async fn get(&self, url: &str) -> Reply {
         self.send(Request::get(url).body(Full::default()).expect("a request")).await.expect("an answer")
     }
@@ -102,7 +133,7 @@ impl Client {
         loop {
             let request = Request::get(url).body(Full::default()).expect("a request");
             let got = self.send(request).await.map(|reply| reply.status);
-            if got == Ok(status) {
+            if got.as_ref().is_ok_and(|got| *got == status) {
                 return;
             }
             assert!(begun.elapsed() < PATIENCE, "{url} is {got:?}, not {status}");

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -14,13 +14,17 @@ use hyper::{Request, StatusCode};
 use tokio::task::JoinSet;
 
 use crate::{
-    client::{Answer, Client, ErrorBody},
+    client::{Answer, Client, ErrorBody, NoAnswer, Reply},
     platform::{Mesh, PATIENCE},
 };
+
+/// The most requests that a load without a number of its own sends, so that it ends whatever the test does.
+const MOST: usize = 200_000;
 
 /// Workers that ask one after another, each on its own connection.
 pub struct Load {
     done: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
     workers: JoinSet<Report>,
 }
 
@@ -31,26 +35,49 @@ pub struct Report {
     pub answers: Vec<Answer>,
     /// Bodies with status 200 that were not what they should be.
     pub wrong: Vec<String>,
-    /// Everything else.
+    /// Answers with another status.
     pub failures: Vec<(StatusCode, ErrorBody)>,
+    /// Requests whose connection broke before their answer.
+    pub unanswered: Vec<String>,
 }
 
 impl Load {
     /// Begins: `workers` times `requests` each.
     pub fn begin(mesh: &Mesh, workers: usize, requests: usize) -> Self {
-        let done = Arc::new(AtomicUsize::new(0));
+        let (done, stop) = (Arc::default(), Arc::default());
         let url = mesh.url("/api/greeting");
-        let work = (0..workers).map(|_| worker(url.clone(), requests, done.clone()));
-        Self { workers: work.collect(), done }
+        let work = (0..workers).map(|_| worker(url.clone(), requests, Arc::clone(&done), Arc::clone(&stop)));
+        Self { workers: work.collect(), done, stop }
+    }
+
+    /// Begins: `workers` until [`stop`](Self::stop).
+    pub fn until_stopped(mesh: &Mesh, workers: usize) -> Self {
+        Self::begin(mesh, workers, MOST / workers)
+    }
+
+    /// How many requests are done.
+    pub fn done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
     }
 
     /// Waits until so many requests are done.
     pub async fn reaches(&self, requests: usize) {
         let begun = Instant::now();
-        while self.done.load(Ordering::Relaxed) < requests {
-            assert!(begun.elapsed() < PATIENCE, "only {:?} of {requests} requests", self.done);
+        while self.done() < requests {
+            assert!(begun.elapsed() < PATIENCE, "only {} of {requests} requests", self.done());
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+    }
+
+    /// Waits until so many more are done.
+    pub async fn goes_on_for(&self, requests: usize) {
+        self.reaches(self.done() + requests).await;
+    }
+
+    /// Has each worker finish its request, and waits for all.
+    pub async fn stop(self) -> Report {
+        self.stop.store(true, Ordering::Relaxed);
+        self.finish().await
     }
 
     /// Waits for all.
@@ -60,6 +87,7 @@ impl Load {
             whole.answers.extend(report.answers);
             whole.wrong.extend(report.wrong);
             whole.failures.extend(report.failures);
+            whole.unanswered.extend(report.unanswered);
         }
         whole
     }
@@ -77,33 +105,48 @@ impl Report {
 
     /// How often each kind of failure came, for a person to read.
     pub fn failures(&self) -> BTreeMap<String, usize> {
+        let answered = self
+            .failures
+            .iter()
+            .map(|(status, body)| format!("{} code {}: {}", status.as_u16(), body.code, body.message));
         let mut counts = BTreeMap::new();
-        for (status, body) in &self.failures {
-            *counts.entry(format!("{status} {} {}", body.code, body.message)).or_default() += 1;
+        for failure in answered.chain(self.unanswered.iter().cloned()) {
+            *counts.entry(failure).or_default() += 1;
         }
         counts
+    }
+
+    /// How many requests were sent.
+    pub fn requests(&self) -> usize {
+        self.answers.len() + self.wrong.len() + self.failures.len() + self.unanswered.len()
     }
 
     /// The ids of a service's greetings in all answers.
     pub fn ids(&self, service: &str) -> Vec<String> {
         self.answers.iter().map(|answer| answer.id(service)).collect()
     }
+
+    fn add(&mut self, reply: Result<Reply, NoAnswer>) {
+        match reply {
+            Ok(reply) if reply.status == StatusCode::OK => match reply.answer() {
+                Ok(answer) => self.answers.push(answer),
+                Err(why) => self.wrong.push(why),
+            },
+            Ok(reply) => self.failures.push((reply.status, reply.error())),
+            Err(NoAnswer { why, .. }) => self.unanswered.push(why),
+        }
+    }
 }
 
-async fn worker(url: String, requests: usize, done: Arc<AtomicUsize>) -> Report {
+async fn worker(url: String, requests: usize, done: Arc<AtomicUsize>, stop: Arc<AtomicBool>) -> Report {
     let client = Client::new();
     let mut report = Report::default();
     for _ in 0..requests {
-        let request = Request::get(&url).body(Full::default()).expect("a request");
-        let reply = client.send(request).await.expect("the gateway answers");
-        if reply.status == StatusCode::OK {
-            match reply.answer() {
-                Ok(answer) => report.answers.push(answer),
-                Err(why) => report.wrong.push(why),
-            }
-        } else {
-            report.failures.push((reply.status, reply.error()));
+        if stop.load(Ordering::Relaxed) {
+            break;
         }
+        let request = || Request::get(&url).body(Full::default()).expect("a request");
+        report.add(client.send_to_a_restarting_gateway(request).await);
         done.fetch_add(1, Ordering::Relaxed);
     }
     report

@@ -22,6 +22,7 @@ mod stub;
 mod configuration;
 mod deadlines;
 mod drain;
+mod drills;
 mod edge;
 mod failure;
 mod greeting;

@@ -43,6 +43,7 @@ pub const OCTET: &str = env!("CARGO_BIN_EXE_octet");
 #[derive(Default)]
 pub struct Builder {
     environment: Vec<(String, String)>,
+    survives_file_limit: bool,
 }
 
 impl Builder {
@@ -52,11 +53,27 @@ impl Builder {
         self
     }
 
+    /// Lets the processes meet a limit of file size as they would meet a full disk: with an error, and not with
+    /// the signal that ends them.
+    pub fn surviving_a_file_limit(mut self) -> Self {
+        self.survives_file_limit = true;
+        self
+    }
+
     /// Starts it and waits until it says that it is up.
     pub async fn start(self) -> Mesh {
         let data = tempfile::tempdir().expect("a temporary directory");
         let base = free_block();
         let mut command = octet();
+        if self.survives_file_limit {
+            // A signal that is ignored stays so for every program that is started from here.
+            command = Command::new("bash");
+            command
+                .args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#, OCTET])
+                .env_clear()
+                .env("LOG_LEVEL", "info")
+                .kill_on_drop(true);
+        }
         command
             .args(["up", "--base-port", &base.to_string(), "--data"])
             .arg(data.path())
@@ -125,7 +142,12 @@ impl Mesh {
 
     /// `kill -9`.
     pub fn kill(&self, process: &str) {
-        kill_process(self.pid(process).expect("it runs"), Signal::KILL).expect("killed");
+        self.signal(process, Signal::KILL);
+    }
+
+    /// Sends a process a signal.
+    pub fn signal(&self, process: &str, signal: Signal) {
+        kill_process(self.pid(process).expect("it runs"), signal).expect("signalled");
     }
 
     /// Sends the runner itself a signal.

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use http::HeaderMap;
 use octet_proto::greeting::v3::{self as proto, greeting_service_client::GreetingServiceClient};
-use octet_runtime::{deadline::Deadline, upstream::Upstream};
+use octet_runtime::{
+    deadline::Deadline,
+    upstream::{CallError, Upstream},
+};
 use octet_topology::{Policy, ServiceName, Topology};
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{Request, Response, metadata::MetadataMap};
 
 use crate::{
     failure::{GreetError, at_upstream},
@@ -51,10 +54,11 @@ impl Upstreams {
         let calls = self.called.iter().map(|(name, upstream)| async move {
             match (greet(upstream, own, deadline, carried).await, self.policy) {
                 (Ok(answer), _) => Ok(gathered(name, answer)),
-                (Err(status), Policy::Strict) => Err(at_upstream(&self.topology, name, &status)),
-                (Err(status), Policy::Partial) => {
-                    tracing::warn!(upstream = %name, %status, "forgiven");
-                    Ok(Gathered { greetings: Vec::new(), missing: Missing::upstream(name, status.code()) })
+                (Err(error), Policy::Strict) => Err(at_upstream(&self.topology, name, &error.status)),
+                (Err(error), Policy::Partial) => {
+                    tracing::warn!(upstream = %name, %error, "forgiven");
+                    let missing = Missing::upstream(name, error.status.code());
+                    Ok(Gathered { greetings: Vec::new(), missing })
                 }
             }
         });
@@ -78,7 +82,7 @@ async fn greet(
     own: &Greeting,
     deadline: Deadline,
     carried: &HeaderMap,
-) -> Result<Response<proto::GreetingResponse>, Status> {
+) -> Result<Response<proto::GreetingResponse>, CallError> {
     upstream
         .call(GREETING, deadline, |channel| {
             // Made anew for each try: less time is left.

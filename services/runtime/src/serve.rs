@@ -1,16 +1,17 @@
 //! The accept loop under every server of Octet: gRPC, gateway and admin.
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Request, Response};
-use hyper::body::Incoming;
+use futures_util::FutureExt;
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
-    service::TowerToHyperService,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::{Notify, watch},
     task::JoinSet,
 };
 use tower::{Service, ServiceExt};
@@ -45,6 +46,9 @@ impl Default for ServeLimits {
 /// take to answer.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 
+/// How long a connection that was accepted at the last moment may take to ask.
+const FIRST_REQUEST: Duration = Duration::from_millis(100);
+
 /// Between two tries to accept when the process has no descriptor left.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
@@ -69,20 +73,28 @@ pub async fn serve<S, B>(
 {
     let builder = builder(limits);
     let mut connections = JoinSet::new();
+    let (finish, finishing) = watch::channel(false);
+    let serve_one = |(stream, peer)| {
+        connection(builder.clone(), stream, peer, service.clone(), drain.clone(), finishing.clone())
+    };
     loop {
         tokio::select! {
             () = drain.closing() => break,
             accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
-                Ok((stream, peer)) => {
-                    connections.spawn(connection(builder.clone(), stream, peer, service.clone(), drain.clone()));
-                }
+                Ok(accepted) => _ = connections.spawn(serve_one(accepted)),
                 Err(error) => after_accept_error(&error).await,
             },
             Some(_) = connections.join_next() => {}
         }
     }
 
+    // What the system has accepted already is served: closing the listener would reset it.
+    while let Some(Ok(accepted)) = listener.accept().now_or_never() {
+        connections.spawn(serve_one(accepted));
+    }
+    // The listener goes first: a client that is sent away must not come back to it.
     drop(listener);
+    finish.send_replace(true);
     let finished = tokio::time::timeout(grace, async { while connections.join_next().await.is_some() {} });
     tokio::select! {
         finished = finished => if finished.is_err() {
@@ -103,6 +115,9 @@ fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
+        // Callers that give up reset their streams, and all of them do when this process was frozen for a while.
+        // By default (20) that passes for an attack, and the connection ends with every call on it.
+        .max_pending_accept_reset_streams(usize::try_from(limits.streams).unwrap_or(usize::MAX))
         .max_header_list_size(limits.header_bytes)
         .keep_alive_interval(KEEP_ALIVE.0)
         .keep_alive_timeout(KEEP_ALIVE.1);
@@ -115,6 +130,7 @@ async fn connection<S, B>(
     peer: SocketAddr,
     service: S,
     drain: Drain,
+    mut finishing: watch::Receiver<bool>,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -126,15 +142,29 @@ async fn connection<S, B>(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
     }
-    let service = service.map_request(move |mut request: Request<Incoming>| {
+    let asked = Arc::new(Notify::new());
+    let asking = asked.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        asking.notify_one();
         request.extensions_mut().insert(Peer(peer));
-        request
+        let (service, drain) = (service.clone(), drain.clone());
+        async move {
+            let can_be_sent_away = request.version() <= Version::HTTP_11;
+            let mut response = service.oneshot(request).await?;
+            // From the beginning of the drain, an HTTP/1.1 client is told with each answer to use another
+            // connection, so that none is idle when the listeners close: a request that crosses the close of
+            // an idle connection is lost. HTTP/2 has GOAWAY for that.
+            if can_be_sent_away && drain.has_begun() {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = drain.closing() => {
+        () = finish(&mut finishing, &asked) => {
             // GOAWAY, or `connection: close` on the answer under way.
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -144,6 +174,14 @@ async fn connection<S, B>(
         // Clients that leave half-way are the normal case, and no fault of ours.
         tracing::debug!(error, %peer, "connection ended");
     }
+}
+
+/// Resolves when the connection may be finished: the listener is closed, and a connection that was accepted at
+/// the last moment has had time to ask. Shut down before it did, it would be closed under its first request.
+async fn finish(finishing: &mut watch::Receiver<bool>, asked: &Notify) {
+    // A sender that is gone says the same.
+    let _ = finishing.wait_for(|finishing| *finishing).await;
+    let _ = tokio::time::timeout(FIRST_REQUEST, asked.notified()).await;
 }
 
 /// A connection that died in the backlog is nothing; a process without descriptors waits for some.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use address::UpstreamAddress;
 pub use call::Upstream;
-pub use classify::{Failure, classify};
+pub use classify::{CallError, Failure, classify};
 
 use crate::environment::Environment;
 

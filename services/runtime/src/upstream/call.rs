@@ -9,7 +9,7 @@ use tonic::{
 };
 
 use super::{
-    Failure, UpstreamAddress, UpstreamSettings,
+    CallError, Failure, UpstreamAddress, UpstreamSettings,
     classify::{classify, truthful},
 };
 use crate::{deadline::Deadline, metrics::GrpcMetrics};
@@ -70,16 +70,16 @@ impl Upstream {
         path: &str,
         deadline: Deadline,
         attempt: impl FnMut(Channel) -> F,
-    ) -> Result<T, Status>
+    ) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, Status>>,
     {
         let call = self.metrics.begin(path, Some(&self.name));
         let outcome = match timeout_at(deadline.instant(), self.try_until_processed(attempt)).await {
             Ok(outcome) => outcome.map_err(truthful),
-            Err(_) => Err(Status::deadline_exceeded("the deadline passed")),
+            Err(_) => Err(CallError::deadline_passed()),
         };
-        call.end(outcome.as_ref().map_or_else(Status::code, |_| Code::Ok));
+        call.end(outcome.as_ref().map_or_else(|error| error.status.code(), |_| Code::Ok));
         outcome
     }
 

@@ -22,6 +22,22 @@ pub enum Failure {
     DeadlinePassed,
 }
 
+/// A call that failed: why, and the status that tells the truth about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{status}")]
+pub struct CallError {
+    /// The upstream's own status, or one for the transport.
+    pub status: Status,
+    /// Whose it is.
+    pub failure: Failure,
+}
+
+impl CallError {
+    pub(super) fn deadline_passed() -> Self {
+        Self { status: Status::deadline_exceeded("the deadline passed"), failure: Failure::DeadlinePassed }
+    }
+}
+
 /// Classifies by the sources of `status`, never by its code.
 pub fn classify(status: &Status) -> Failure {
     let mut cause = status.source();
@@ -41,11 +57,14 @@ pub fn classify(status: &Status) -> Failure {
 }
 
 /// The status a caller of ours is told: the upstream's own, or one that tells the truth about the transport.
-pub(super) fn truthful(status: Status) -> Status {
-    match classify(&status) {
-        Failure::Answered => status,
-        Failure::DeadlinePassed => Status::new(Code::DeadlineExceeded, "the deadline passed"),
-        Failure::NotProcessed | Failure::Interrupted => Status::new(Code::Unavailable, reason(&status)),
+pub(super) fn truthful(status: Status) -> CallError {
+    let failure = classify(&status);
+    match failure {
+        Failure::Answered => CallError { status, failure },
+        Failure::DeadlinePassed => CallError::deadline_passed(),
+        Failure::NotProcessed | Failure::Interrupted => {
+            CallError { status: Status::new(Code::Unavailable, reason(&status)), failure }
+        }
     }
 }
 
@@ -90,14 +109,14 @@ mod tests {
     fn a_status_without_a_source_is_the_upstreams_own_answer() {
         let status = Status::unavailable("store is away");
         assert_eq!(classify(&status), Failure::Answered);
-        assert_eq!(truthful(status).message(), "store is away");
+        assert_eq!(truthful(status).status.message(), "store is away");
     }
 
     #[test]
     fn a_broken_connection_is_unavailable_and_not_tried_again() {
         let status = Status::from_error(Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset)));
         assert_eq!(classify(&status), Failure::Interrupted);
-        let told = truthful(status);
+        let told = truthful(status).status;
         assert_eq!((told.code(), told.message()), (Code::Unavailable, "connection lost: connection reset"));
     }
 }

@@ -92,7 +92,7 @@ async fn call(upstream: &Upstream, timeout: Duration) -> Result<(), Status> {
         deadline.write_to(request.metadata_mut().as_mut());
         client.unary(request, http::uri::PathAndQuery::from_static(PATH), Empty).await
     });
-    answer.await.map(drop)
+    answer.await.map(drop).map_err(|error| error.status)
 }
 
 struct Case {
@@ -106,7 +106,7 @@ struct Case {
 }
 
 /// The table of decision 0004. Each first script fails; the second would answer a second try.
-const CASES: [Case; 7] = [
+const CASES: [Case; 8] = [
     Case {
         name: "reset after the request was read",
         scripts: &[Script::ResetAfterRequest, Script::Answer],
@@ -131,6 +131,13 @@ const CASES: [Case; 7] = [
     Case {
         name: "GOAWAY at the stream",
         scripts: &[Script::GoAwayAbove, Script::Answer],
+        code: Code::Unavailable,
+        message: "connection lost",
+        requests: 1,
+    },
+    Case {
+        name: "GOAWAY at the stream, for an error of the connection",
+        scripts: &[Script::GoAwayInError, Script::Answer],
         code: Code::Unavailable,
         message: "connection lost",
         requests: 1,

@@ -29,6 +29,8 @@ pub enum Script {
     GoAwayBelow,
     /// Reads a request, then says with GOAWAY that it may have processed it, and closes.
     GoAwayAbove,
+    /// As `GoAwayAbove`, with an error in place of the orderly end.
+    GoAwayInError,
     /// Refuses each stream, unprocessed.
     RefuseStream,
     /// Ends each stream with an error of its own.
@@ -92,6 +94,7 @@ const GOAWAY: u8 = 7;
 const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
+const NO_ERROR: u32 = 0;
 const INTERNAL_ERROR: u32 = 2;
 const REFUSED_STREAM: u32 = 7;
 
@@ -121,8 +124,9 @@ async fn follow(mut stream: TcpStream, script: Script, requests: &AtomicUsize) -
                     Script::Answer => answer(&mut stream, id).await?,
                     Script::ResetAfterRequest => return reset(&stream),
                     Script::CloseAfterRequest => return stream.shutdown().await,
-                    Script::GoAwayBelow => return go_away(stream, 0).await,
-                    Script::GoAwayAbove => return go_away(stream, id).await,
+                    Script::GoAwayBelow => return go_away(stream, 0, NO_ERROR).await,
+                    Script::GoAwayAbove => return go_away(stream, id, NO_ERROR).await,
+                    Script::GoAwayInError => return go_away(stream, id, INTERNAL_ERROR).await,
                     Script::RefuseStream => {
                         write(&mut stream, RST_STREAM, 0, id, &REFUSED_STREAM.to_be_bytes()).await?;
                     }
@@ -157,9 +161,9 @@ fn literal(block: &mut Vec<u8>, name: &str, value: &str) {
     }
 }
 
-async fn go_away(mut stream: TcpStream, last: u32) -> std::io::Result<()> {
+async fn go_away(mut stream: TcpStream, last: u32, error: u32) -> std::io::Result<()> {
     let mut payload = last.to_be_bytes().to_vec();
-    payload.extend_from_slice(&0_u32.to_be_bytes());
+    payload.extend_from_slice(&error.to_be_bytes());
     write(&mut stream, GOAWAY, 0, 0, &payload).await?;
     stream.shutdown().await?;
     // Read what still comes, so that the system closes the connection and does not reset it.

@@ -1,0 +1,95 @@
+//! Failure drills: load, a fault, and a report with figures. Short in `make test`; `make drill` runs them longer
+//! and prints the reports.
+//!
+//! Every drill ends with no wrong body, no missing document, and recovery within two seconds of the return of
+//! what had failed.
+
+mod disk;
+mod kill;
+mod restart;
+mod stop;
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    client::Client,
+    load::Report,
+    platform::{Mesh, PATIENCE},
+};
+
+/// The users of every drill.
+const USERS: usize = 25;
+
+/// How long the platform may take to answer again once what failed has returned.
+const RECOVERY: Duration = Duration::from_secs(2);
+
+/// Whose documents an answer claims: the storing service, and the service whose greeting it was handed.
+const CLAIMS: [(&str, &str); 4] = [
+    ("service-c", "service-a"),
+    ("service-g", "service-e"),
+    ("service-h", "service-e"),
+    ("service-f", "service-d"),
+];
+
+/// How much load lies before and after a fault.
+fn requests_around_a_fault() -> usize {
+    if is_full() { 3_000 } else { 300 }
+}
+
+/// How often a drill is run.
+fn rounds() -> usize {
+    if is_full() { 5 } else { 1 }
+}
+
+/// `make drill` sets it.
+#[allow(clippy::disallowed_methods, reason = "a test has no configuration to gather faults of")]
+fn is_full() -> bool {
+    std::env::var_os("DRILL").is_some_and(|value| value == "full")
+}
+
+/// Asks until an answer is whole, and says how long that took.
+async fn recovers(mesh: &Mesh) -> Duration {
+    let client = Client::new();
+    let url = mesh.url("/api/greeting");
+    let begun = Instant::now();
+    loop {
+        let request = || hyper::Request::get(&url).body(http_body_util::Full::default()).expect("a request");
+        let reply = client.send_to_a_restarting_gateway(request).await;
+        if reply.is_ok_and(|reply| reply.status == 200 && reply.answer().is_ok()) {
+            return begun.elapsed();
+        }
+        assert!(begun.elapsed() < PATIENCE, "it never recovers");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Checks what every drill promises, and prints its report.
+async fn conclude(drill: &str, mesh: &Mesh, report: &Report, recovery: Duration) {
+    report.assert_none_wrong();
+    for (service, handed) in CLAIMS {
+        mesh.documents(service).hold(&report.ids(handed), PATIENCE).await;
+    }
+    assert!(recovery <= RECOVERY, "{drill}: recovery took {recovery:?}");
+
+    let failures = report.failures();
+    let failed: usize = failures.values().sum();
+    let mut text = format!(
+        "{drill}: {} requests, {failed} failed, 0 wrong, 0 of {} documents missing, recovered after {} ms\n",
+        report.requests(),
+        report.answers.len() * CLAIMS.len(),
+        recovery.as_millis()
+    );
+    for (failure, count) in failures {
+        let _ = writeln!(text, "    {count:>5} × {failure}");
+    }
+    say(&text);
+}
+
+/// Prints a report; `make drill` shows what a test that passes has printed.
+#[allow(clippy::print_stdout, reason = "a report is what a drill is for")]
+fn say(report: &str) {
+    print!("{report}");
+}
