@@ -1,4 +1,4 @@
-//! The first page: three files, served with the headers that keep them to themselves.
+//! The first page: four files, served with the headers that keep them to themselves.
 
 use axum::{
     Router,
@@ -14,6 +14,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 pub(crate) fn router() -> Router {
     Router::new()
         .route("/", get(async || file("text/html; charset=utf-8", include_str!("page/index.html"))))
+        .route("/favicon.svg", get(async || file("image/svg+xml", include_str!("page/favicon.svg"))))
         .route("/page.css", get(async || file("text/css; charset=utf-8", include_str!("page/page.css"))))
         .route("/page.js", get(async || file("text/javascript; charset=utf-8", include_str!("page/page.js"))))
 }

@@ -6,6 +6,7 @@
 
 mod disk;
 mod kill;
+mod overload;
 mod restart;
 mod stop;
 

@@ -126,7 +126,8 @@ impl Report {
         self.answers.iter().map(|answer| answer.id(service)).collect()
     }
 
-    fn add(&mut self, reply: Result<Reply, NoAnswer>) {
+    /// Counts one more.
+    pub fn add(&mut self, reply: Result<Reply, NoAnswer>) {
         match reply {
             Ok(reply) if reply.status == StatusCode::OK => match reply.answer() {
                 Ok(answer) => self.answers.push(answer),
