@@ -6,7 +6,6 @@ use axum::{Router, routing::get};
 use octet_runtime::{
     admin::{self, Readiness},
     drain::Drain,
-    identity,
     listen::BindError,
     metrics::{GrpcMetrics, Metrics},
     serve::{ServeLimits, serve},
@@ -43,23 +42,15 @@ impl StartError {
 /// # Errors
 /// [`StartError`], before anything is served.
 pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartError> {
-    let listener = settings.listen.bind().await?;
-    let admin_listener = settings.admin.bind().await?;
+    let ports = settings.process.bind().await?;
+    let grace = settings.process.drain.grace;
     let metrics = Metrics::new("gateway").map_err(StartError::internal)?;
-    let grace = settings.drain.grace;
     let router = router(&settings, &metrics)?;
-
-    tracing::info!(
-        version = identity::VERSION,
-        address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
-        admin = admin_listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
-        entry = %settings.entry,
-        "serving"
-    );
+    ports.log_serving();
 
     let readiness = Readiness::new(drain.clone(), Vec::new());
-    let admin = tokio::spawn(admin::serve(admin_listener, readiness, metrics));
-    serve(listener, router, ServeLimits::default(), &drain, grace).await;
+    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics));
+    serve(ports.main, router, ServeLimits::default(), &drain, grace).await;
     admin.abort();
     tracing::info!("drained");
     Ok(())
@@ -68,7 +59,7 @@ pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartErr
 fn router(settings: &GatewaySettings, metrics: &Metrics) -> Result<Router, StartError> {
     let entry = &settings.topology.entry().name;
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
-    let entry = Upstream::new(entry.as_str(), &settings.entry, settings.upstream, client)
+    let entry = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, client)
         .map_err(StartError::internal)?;
     let pool = DescriptorPool::decode(octet_proto::DESCRIPTOR_SET).map_err(StartError::internal)?;
     let routes = Routes::from_pool(&pool).map_err(StartError::internal)?;
@@ -79,8 +70,8 @@ fn router(settings: &GatewaySettings, metrics: &Metrics) -> Result<Router, Start
         routes,
         pool,
         entry: entry.clone(),
-        propagation: settings.propagation.clone(),
-        admission: settings.admission.clone(),
+        propagation: settings.process.propagation.clone(),
+        admission: settings.process.admission.clone(),
     });
     let router = Router::new()
         .merge(page::router())

@@ -1,38 +1,21 @@
 //! Everything the gateway is told by its environment, parsed before it binds a port.
 
 use octet_runtime::{
-    admission::Admission,
-    drain::DrainSettings,
     environment::Environment,
-    listen::ListenAddress,
-    logs::LogSettings,
-    propagation::Propagation,
-    upstream::{UpstreamAddress, UpstreamSettings},
+    process::{Defaults, ProcessSettings},
+    upstream::UpstreamAddress,
 };
 use octet_topology::Topology;
 
-/// Requests that go to the mesh at once, unless `MAX_CONCURRENT` says otherwise: about what two cores answer in
-/// a fifth of a second.
-const MAX_CONCURRENT: usize = 512;
-
-const PORT: u16 = 8080;
-const ADMIN_PORT: u16 = 9000;
+/// As many requests at once as two cores answer in about a fifth of a second.
+const DEFAULTS: Defaults = Defaults { port: 8080, admin_port: 9000, max_concurrent: 512 };
 
 /// The settings of the gateway.
 #[derive(Debug)]
 pub struct GatewaySettings {
-    /// `PORT`.
-    pub listen: ListenAddress,
-    /// `ADMIN_PORT`.
-    pub admin: ListenAddress,
-    /// How to log.
-    pub logs: LogSettings,
-    /// How long the steps of the end may take.
-    pub drain: DrainSettings,
+    /// What every process is told.
+    pub process: ProcessSettings,
     pub(crate) topology: Topology,
-    pub(crate) propagation: Propagation,
-    pub(crate) admission: Admission,
-    pub(crate) upstream: UpstreamSettings,
     pub(crate) entry: UpstreamAddress,
 }
 
@@ -45,13 +28,7 @@ impl GatewaySettings {
         let name = &topology.entry().name;
         let entry = UpstreamAddress::from_environment(environment, name.as_str(), &name.env_prefix());
         // Read even after a fault, so that all are reported at once.
-        let listen = ListenAddress::from_environment(environment, "PORT", PORT);
-        let admin = ListenAddress::from_environment(environment, "ADMIN_PORT", ADMIN_PORT);
-        let logs = LogSettings::from_environment(environment);
-        let drain = DrainSettings::from_environment(environment);
-        let propagation = Propagation::from_environment(environment);
-        let admission = Admission::from_environment(environment, MAX_CONCURRENT);
-        let upstream = UpstreamSettings::from_environment(environment);
-        Some(Self { listen, admin, logs, drain, topology, propagation, admission, upstream, entry: entry? })
+        let process = ProcessSettings::from_environment(environment, DEFAULTS);
+        Some(Self { process, topology, entry: entry? })
     }
 }

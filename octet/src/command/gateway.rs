@@ -17,9 +17,9 @@ pub fn run() -> Result<(), Failure> {
     let settings = GatewaySettings::from_environment(&mut environment, topology);
     let Some(settings) = environment.finish(settings)? else { return Ok(()) };
 
-    settings.logs.clone().install("gateway");
+    settings.process.logs.clone().install("gateway");
     block_on(async {
-        let drain = drain_on_signals(settings.drain)?;
+        let drain = drain_on_signals(settings.process.drain)?;
         Ok(octet_gateway::run(settings, drain).await?)
     })
 }

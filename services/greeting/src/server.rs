@@ -57,19 +57,12 @@ impl StartError {
 /// # Errors
 /// [`StartError`], before anything is served.
 pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartError> {
-    let listener = settings.listen.bind().await?;
-    let admin_listener = settings.admin.bind().await?;
-    let grace = settings.drain.grace;
+    let ports = settings.process.bind().await?;
+    let grace = settings.process.drain.grace;
     let name = settings.service.name.to_string();
     let metrics = Metrics::new(&name).map_err(StartError::internal)?;
     let parts = Parts::open(&settings, &metrics).await?;
-
-    tracing::info!(
-        version = identity::VERSION,
-        address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
-        admin = admin_listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
-        "serving"
-    );
+    ports.log_serving();
 
     let readiness = Readiness::new(drain.clone(), parts.probes);
     let names = health::Names::new(&name);
@@ -88,7 +81,7 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     });
 
     let health = tokio::spawn(health::follow(reporter, names, readiness.clone(), drain.clone()));
-    let admin = tokio::spawn(admin::serve(admin_listener, readiness, metrics));
+    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics));
     let (stop_consuming, stopped) = tokio::sync::oneshot::channel::<()>();
     let consuming = parts.consume.map(|consume| {
         tokio::spawn(consume.run(async move {
@@ -97,7 +90,7 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
         }))
     });
 
-    serve(listener, service, ServeLimits::default(), &drain, grace).await;
+    serve(ports.main, service, ServeLimits::default(), &drain, grace).await;
 
     drop(stop_consuming);
     if let Some(consuming) = consuming {
@@ -173,8 +166,8 @@ impl Parts {
         };
         let grpc = GrpcService {
             greeter: Arc::new(greeter),
-            propagation: settings.propagation.clone(),
-            admission: settings.admission.clone(),
+            propagation: settings.process.propagation.clone(),
+            admission: settings.process.admission.clone(),
             metrics: GrpcMetrics::server(metrics).map_err(StartError::internal)?,
         };
         Ok(Self { grpc, consume, probes })
@@ -184,7 +177,7 @@ impl Parts {
 fn upstreams(settings: &ServiceSettings, metrics: &Metrics) -> Result<Upstreams, StartError> {
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
     let upstreams = settings.upstreams.iter().map(|(name, address)| {
-        Upstream::new(name.as_str(), address, settings.upstream, client.clone())
+        Upstream::new(name.as_str(), address, settings.process.upstream, client.clone())
             .map(|upstream| (name.clone(), upstream))
     });
     let upstreams = upstreams.collect::<Result<_, _>>().map_err(StartError::internal)?;

@@ -3,13 +3,9 @@
 use std::sync::Arc;
 
 use octet_runtime::{
-    admission::Admission,
-    drain::DrainSettings,
     environment::Environment,
-    listen::ListenAddress,
-    logs::LogSettings,
-    propagation::Propagation,
-    upstream::{UpstreamAddress, UpstreamSettings},
+    process::{Defaults, ProcessSettings},
+    upstream::UpstreamAddress,
 };
 use octet_topology::{GreetingText, QueueName, Service, ServiceName, Topology};
 
@@ -18,31 +14,18 @@ use crate::connections::Connections;
 /// Bytes of the largest message that is sent or taken: gRPC's customary 4 MiB.
 pub(crate) const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Calls that a service answers at once, unless `MAX_CONCURRENT` says otherwise: more than the gateway lets in, so
-/// that overload is refused at the edge.
-const MAX_CONCURRENT: usize = 1_000;
-
-const PORT: u16 = 50051;
-const ADMIN_PORT: u16 = 9001;
+/// More calls at once than the gateway lets in, so that overload is refused at the edge.
+const DEFAULTS: Defaults = Defaults { port: 50051, admin_port: 9001, max_concurrent: 1_000 };
 
 /// The settings of one service.
 #[derive(Debug)]
 pub struct ServiceSettings {
     /// What the service does: its entry in the topology, with what the environment changed.
     pub service: Service,
-    /// `PORT`.
-    pub listen: ListenAddress,
-    /// `ADMIN_PORT`.
-    pub admin: ListenAddress,
-    /// How to log.
-    pub logs: LogSettings,
-    /// How long the steps of the end may take.
-    pub drain: DrainSettings,
+    /// What every process is told.
+    pub process: ProcessSettings,
     pub(crate) topology: Arc<Topology>,
-    pub(crate) propagation: Propagation,
     pub(crate) connections: Connections,
-    pub(crate) admission: Admission,
-    pub(crate) upstream: UpstreamSettings,
     pub(crate) upstreams: Vec<(ServiceName, UpstreamAddress)>,
 }
 
@@ -67,27 +50,9 @@ impl ServiceSettings {
         });
         let upstreams = upstreams.collect();
         // Read even when there is no service to speak of, so that all faults are reported at once.
-        let listen = ListenAddress::from_environment(environment, "PORT", PORT);
-        let admin = ListenAddress::from_environment(environment, "ADMIN_PORT", ADMIN_PORT);
-        let logs = LogSettings::from_environment(environment);
-        let drain = DrainSettings::from_environment(environment);
-        let propagation = Propagation::from_environment(environment);
+        let process = ProcessSettings::from_environment(environment, DEFAULTS);
         let connections = Connections::from_environment(environment);
-        let admission = Admission::from_environment(environment, MAX_CONCURRENT);
-        let upstream = UpstreamSettings::from_environment(environment);
-        Some(Self {
-            service: service?,
-            listen,
-            admin,
-            logs,
-            drain,
-            topology: Arc::new(topology),
-            propagation,
-            connections,
-            admission,
-            upstream,
-            upstreams,
-        })
+        Some(Self { service: service?, process, topology: Arc::new(topology), connections, upstreams })
     }
 }
 

@@ -12,6 +12,7 @@ pub mod lifeline;
 pub mod listen;
 pub mod logs;
 pub mod metrics;
+pub mod process;
 pub mod propagation;
 pub mod serve;
 pub mod upstream;

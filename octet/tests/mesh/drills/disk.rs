@@ -18,7 +18,7 @@ use octet_proto::greeting::v3::GreetingRequest;
 use rustix::process::{Resource, Rlimit, prlimit};
 use tonic::Code;
 
-use super::{RECOVERY, USERS, conclude, say, recovers, requests_around_a_fault, rounds};
+use super::{RECOVERY, USERS, conclude, recovers, requests_around_a_fault, rounds, say};
 use crate::{
     client::{Client, grpc},
     load::{Load, Report},

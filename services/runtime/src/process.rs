@@ -1,0 +1,91 @@
+//! What every process has, whatever it does: settings, two ports, an end.
+
+use tokio::net::TcpListener;
+
+use crate::{
+    admission::Admission,
+    drain::DrainSettings,
+    environment::Environment,
+    identity,
+    listen::{BindError, ListenAddress},
+    logs::LogSettings,
+    propagation::Propagation,
+    upstream::UpstreamSettings,
+};
+
+/// The defaults in which processes differ.
+#[derive(Debug, Clone, Copy)]
+pub struct Defaults {
+    /// `PORT`.
+    pub port: u16,
+    /// `ADMIN_PORT`.
+    pub admin_port: u16,
+    /// `MAX_CONCURRENT`.
+    pub max_concurrent: usize,
+}
+
+/// The settings that every process reads.
+#[derive(Debug)]
+pub struct ProcessSettings {
+    /// Where it serves.
+    pub listen: ListenAddress,
+    /// Where its admin server is.
+    pub admin: ListenAddress,
+    /// How to log.
+    pub logs: LogSettings,
+    /// How long the steps of the end may take.
+    pub drain: DrainSettings,
+    /// Which headers go on to the next hop.
+    pub propagation: Propagation,
+    /// How much it takes on at once.
+    pub admission: Admission,
+    /// How upstreams are called.
+    pub upstream: UpstreamSettings,
+}
+
+impl ProcessSettings {
+    /// Reads them all.
+    pub fn from_environment(environment: &mut Environment<'_>, defaults: Defaults) -> Self {
+        Self {
+            listen: ListenAddress::from_environment(environment, "PORT", defaults.port),
+            admin: ListenAddress::from_environment(environment, "ADMIN_PORT", defaults.admin_port),
+            logs: LogSettings::from_environment(environment),
+            drain: DrainSettings::from_environment(environment),
+            propagation: Propagation::from_environment(environment),
+            admission: Admission::from_environment(environment, defaults.max_concurrent),
+            upstream: UpstreamSettings::from_environment(environment),
+        }
+    }
+
+    /// Binds both ports, before any work begins.
+    ///
+    /// # Errors
+    /// [`BindError`], for the first port that cannot be had.
+    pub async fn bind(&self) -> Result<Ports, BindError> {
+        Ok(Ports { main: self.listen.bind().await?, admin: self.admin.bind().await? })
+    }
+}
+
+/// The ports of a process, bound.
+#[derive(Debug)]
+pub struct Ports {
+    /// Where it serves.
+    pub main: TcpListener,
+    /// Where its admin server is.
+    pub admin: TcpListener,
+}
+
+impl Ports {
+    /// Says where the process listens: the real ports, where the system chose them.
+    pub fn log_serving(&self) {
+        let address = |listener: &TcpListener| {
+            listener.local_addr().map(|address| address.to_string()).unwrap_or_default()
+        };
+        tracing::info!(
+            version = identity::VERSION,
+            address = address(&self.main),
+            admin = address(&self.admin),
+            "serving"
+        );
+    }
+}
