@@ -191,8 +191,28 @@ impl Answer {
 
     /// The id of a service's greeting.
     pub fn id(&self, service: &str) -> String {
+        self.ids().of(service)
+    }
+
+    /// The ids of a whole answer.
+    pub fn ids(&self) -> Ids {
+        let mut greetings = self.greeting.iter();
+        Ids(ORDER.map(|_| {
+            let greeting = greetings.next().expect("a whole answer");
+            uuid::Uuid::try_parse(&greeting.id).expect("a whole answer")
+        }))
+    }
+}
+
+/// The ids of a whole answer in its order: what is kept of each of a million.
+#[derive(Debug, Clone, Copy)]
+pub struct Ids(pub [uuid::Uuid; 7]);
+
+impl Ids {
+    /// The id of a service's greeting.
+    pub fn of(&self, service: &str) -> String {
         let index = ORDER.iter().position(|name| *name == service).expect("in the order");
-        self.greeting[index].id.clone()
+        self.0[index].to_string()
     }
 }
 

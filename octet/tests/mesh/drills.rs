@@ -5,6 +5,7 @@
 //! what had failed.
 
 mod disk;
+mod endurance;
 mod kill;
 mod overload;
 mod restart;
@@ -43,6 +44,13 @@ fn requests_around_a_fault() -> usize {
 /// How often a drill is run.
 fn rounds() -> usize {
     if is_full() { 5 } else { 1 }
+}
+
+/// How many requests the long load sends.
+#[allow(clippy::disallowed_methods, reason = "a test has no configuration to gather faults of")]
+fn requests_of_a_long_load() -> usize {
+    let asked = std::env::var("DRILL_REQUESTS").ok().map(|text| text.parse().expect("a number of requests"));
+    asked.unwrap_or(if is_full() { 100_000 } else { 2_500 })
 }
 
 /// `make drill` sets it.

@@ -14,7 +14,7 @@ use hyper::{Request, StatusCode};
 use tokio::task::JoinSet;
 
 use crate::{
-    client::{Answer, Client, ErrorBody, NoAnswer, Reply},
+    client::{Client, ErrorBody, Ids, NoAnswer, Reply},
     platform::{Mesh, PATIENCE},
 };
 
@@ -25,6 +25,7 @@ const MOST: usize = 200_000;
 pub struct Load {
     done: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
+    running: Arc<AtomicUsize>,
     workers: JoinSet<Report>,
 }
 
@@ -32,7 +33,7 @@ pub struct Load {
 #[derive(Default)]
 pub struct Report {
     /// Whole answers.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<Ids>,
     /// Bodies with status 200 that were not what they should be.
     pub wrong: Vec<String>,
     /// Answers with another status.
@@ -44,10 +45,18 @@ pub struct Report {
 impl Load {
     /// Begins: `workers` times `requests` each.
     pub fn begin(mesh: &Mesh, workers: usize, requests: usize) -> Self {
-        let (done, stop) = (Arc::default(), Arc::default());
+        let (done, stop, running) = (Arc::default(), Arc::default(), Arc::new(AtomicUsize::new(workers)));
         let url = mesh.url("/api/greeting");
-        let work = (0..workers).map(|_| worker(url.clone(), requests, Arc::clone(&done), Arc::clone(&stop)));
-        Self { workers: work.collect(), done, stop }
+        let work = (0..workers).map(|_| {
+            let asked = worker(url.clone(), requests, Arc::clone(&done), Arc::clone(&stop));
+            let running = running.clone();
+            async move {
+                let report = asked.await;
+                running.fetch_sub(1, Ordering::Relaxed);
+                report
+            }
+        });
+        Self { workers: work.collect(), done, stop, running }
     }
 
     /// Begins: `workers` until [`stop`](Self::stop).
@@ -58,6 +67,11 @@ impl Load {
     /// How many requests are done.
     pub fn done(&self) -> usize {
         self.done.load(Ordering::Relaxed)
+    }
+
+    /// Whether every worker has ended.
+    pub fn is_finished(&self) -> bool {
+        self.running.load(Ordering::Relaxed) == 0
     }
 
     /// Waits until so many requests are done.
@@ -97,9 +111,9 @@ impl Report {
     /// Every answer was whole, and no id stands in two.
     pub fn assert_none_wrong(&self) {
         assert_eq!(self.wrong, [""; 0]);
-        let mut seen = HashSet::new();
-        for greeting in self.answers.iter().flat_map(|answer| &answer.greeting) {
-            assert!(seen.insert(&greeting.id), "{} stands in two answers", greeting.id);
+        let mut seen = HashSet::with_capacity(self.answers.len() * 7);
+        for id in self.answers.iter().flat_map(|answer| answer.0) {
+            assert!(seen.insert(id), "{id} stands in two answers");
         }
     }
 
@@ -123,14 +137,14 @@ impl Report {
 
     /// The ids of a service's greetings in all answers.
     pub fn ids(&self, service: &str) -> Vec<String> {
-        self.answers.iter().map(|answer| answer.id(service)).collect()
+        self.answers.iter().map(|answer| answer.of(service)).collect()
     }
 
     /// Counts one more.
     pub fn add(&mut self, reply: Result<Reply, NoAnswer>) {
         match reply {
             Ok(reply) if reply.status == StatusCode::OK => match reply.answer() {
-                Ok(answer) => self.answers.push(answer),
+                Ok(answer) => self.answers.push(answer.ids()),
                 Err(why) => self.wrong.push(why),
             },
             Ok(reply) => self.failures.push((reply.status, reply.error())),

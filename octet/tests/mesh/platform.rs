@@ -135,6 +135,15 @@ impl Mesh {
         Pid::from_raw(text.trim().parse().ok()?)
     }
 
+    /// Resident memory of all processes together, in bytes.
+    pub fn resident(&self) -> u64 {
+        let resident = |pid: Pid| -> u64 {
+            let statm = fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).expect("it runs");
+            statm.split(' ').nth(1).expect("resident").parse::<u64>().expect("a number") * 4096
+        };
+        self.pids().into_iter().map(resident).sum()
+    }
+
     /// The ids of all processes.
     pub fn pids(&self) -> Vec<Pid> {
         PROCESSES.iter().map(|process| self.pid(process).expect("it runs")).collect()
@@ -213,16 +222,37 @@ impl Documents {
     pub async fn hold(&self, ids: &[String], within: Duration) {
         let begun = Instant::now();
         loop {
-            let missing = match self.0.missing(ids).await {
-                Err(InspectError::Absent(_)) => ids.to_vec(),
-                missing => missing.expect("readable"),
-            };
-            if missing.is_empty() {
+            let missing = self.missing(ids).await;
+            if missing == 0 {
                 return;
             }
-            assert!(begun.elapsed() < within, "{} of {} missing after {within:?}", missing.len(), ids.len());
+            assert!(begun.elapsed() < within, "{missing} of {} missing after {within:?}", ids.len());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Waits until there are so many, and no more.
+    pub async fn come_to(&self, documents: u64) {
+        let begun = Instant::now();
+        loop {
+            let count = self.count().await;
+            if count == documents {
+                return;
+            }
+            assert!(count < documents && begun.elapsed() < PATIENCE, "{count} documents, not {documents}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn missing(&self, ids: &[String]) -> usize {
+        let mut missing = 0;
+        for batch in ids.chunks(5_000) {
+            missing += match self.0.missing(batch).await {
+                Err(InspectError::Absent(_)) => batch.len(),
+                found => found.expect("readable").len(),
+            };
+        }
+        missing
     }
 }
 

@@ -73,26 +73,14 @@ fn whole_answers_a_second(report: &Report, begun: Instant) -> f64 {
     f64::from(u32::try_from(report.answers.len()).expect("bounded")) / begun.elapsed().as_secs_f64()
 }
 
-/// Resident memory of every process, in bytes.
-fn resident(mesh: &Mesh) -> u64 {
-    let mut whole = 0;
-    for pid in mesh.pids() {
-        let statm =
-            std::fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).expect("it runs");
-        let pages: u64 = statm.split(' ').nth(1).expect("resident").parse().expect("a number");
-        whole += pages * 4096;
-    }
-    whole
-}
-
 #[tokio::test]
 async fn overload_is_served_as_far_as_it_goes_and_the_rest_refused_at_once() {
     let mesh = Mesh::start().await;
     let peak = closed_loop(&mesh, USERS).await;
     let crowd = closed_loop(&mesh, 250).await;
-    let before = resident(&mesh);
+    let before = mesh.resident();
     let (flood, slowest_refusal) = open_loop(&mesh, 2.0 * peak.rate.max(crowd.rate)).await;
-    let after = resident(&mesh);
+    let after = mesh.resident();
     let recovery = recovers(&mesh).await;
 
     assert_eq!(crowd.report.failures(), [].into());
