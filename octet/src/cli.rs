@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -28,6 +28,9 @@ pub enum Command {
     },
     /// Run the gateway from REST to gRPC
     Gateway,
+    /// Check that nothing is lost: count what is stored and queued, and look for what answers claim
+    #[command(after_help = AUDIT_STATUS)]
+    Audit(Audit),
     /// Check or show the graph of services
     #[command(subcommand)]
     Topology(Topology),
@@ -48,6 +51,43 @@ pub struct Up {
     /// Follow the logs of all processes
     #[arg(long)]
     pub logs: bool,
+}
+
+/// What to audit, and how to say it.
+#[derive(Debug, Clone, Args)]
+pub struct Audit {
+    /// Check what these answers claim: saved gateway responses, one JSON object a line; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    pub answered: Option<PathBuf>,
+    /// Wait at most this long (such as 30s) for what is on its way; what has not arrived by then is a gap
+    #[arg(long, value_name = "DURATION", value_parser = wait)]
+    pub wait: Option<Duration>,
+    /// List everything that is missing, one id a line, with its service and why
+    #[arg(long, requires = "answered")]
+    pub ids: bool,
+    /// Where `octet up --data DIR` keeps its data; wins over `STORE_URL` and `QUEUE_URL`. Without all three: .octet
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The topology file that the services ran with; `TOPOLOGY` in its place
+    #[arg(long, value_name = "FILE")]
+    pub topology: Option<PathBuf>,
+    /// The form
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+const AUDIT_STATUS: &str = "\
+An answer's greeting claims that its service stored what it was handed, and that its queue has its own greeting. Give \
+QUEUE_NAME and FAILURE_POLICY here too, where the services had them.
+
+Exit status: 0 no gap; 1 a gap (something missing, dead-lettered, a wrong answer, or still on its way after --wait), or \
+a store that cannot be read; 64 wrong arguments, environment or FILE.";
+
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+fn wait(text: &str) -> Result<Duration, &'static str> {
+    let parsed = humantime::parse_duration(text).ok().filter(|wait| *wait <= LONGEST_WAIT);
+    parsed.ok_or("must be a duration such as 500ms, 30s or 2m, at most 1day")
 }
 
 /// What to do with a topology.

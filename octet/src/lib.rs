@@ -1,5 +1,6 @@
-//! The binary's parts: the command line, one module a subcommand, the local runner.
+//! The binary's parts: the command line, one module a subcommand, the local runner, the audit.
 
+pub mod audit;
 pub mod cli;
 pub mod command;
 pub mod failure;

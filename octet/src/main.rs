@@ -18,6 +18,10 @@ fn main() -> ExitCode {
         Command::Up(arguments) => command::up::run(&arguments),
         Command::Service { name } => command::service::run(name.as_deref()),
         Command::Gateway => command::gateway::run(),
+        Command::Audit(arguments) => {
+            // A gap is an answer, and no failure: the report has said it.
+            return command::audit::run(&arguments).unwrap_or_else(|failure| report(&failure));
+        }
         Command::Topology(action) => command::topology::run(&action),
     };
     outcome.map_or_else(|failure: Failure| report(&failure), |()| ExitCode::SUCCESS)

@@ -19,6 +19,7 @@ mod platform;
 mod process;
 mod stub;
 
+mod audit;
 mod configuration;
 mod deadlines;
 mod drain;

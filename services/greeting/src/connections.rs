@@ -1,12 +1,17 @@
 //! Where documents and messages go: parsed from the environment, opened by role. No other code knows which
 //! adapter is behind a port.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use octet_backends::{
+    inspect::{QueueInspect, StoreInspect},
     queue::{Consumer, Publisher},
     sqlite::{
-        OpenError, SqliteConsumer, SqlitePublisher, SqliteQueueSettings, SqliteStore, SqliteStoreSettings,
+        OpenError, SqliteConsumer, SqlitePublisher, SqliteQueueInspect, SqliteQueueSettings, SqliteStore,
+        SqliteStoreInspect, SqliteStoreSettings,
     },
     store::DocumentStore,
 };
@@ -56,6 +61,14 @@ impl Connections {
         let queue = sqlite(environment, "QUEUE_URL", ".octet/queue");
         Self { store: StoreConnection::Sqlite(store), queue: QueueConnection::Sqlite(queue) }
     }
+
+    /// The embedded stores and queues of `octet up --data DIRECTORY`.
+    pub fn embedded(directory: &Path) -> Self {
+        Self {
+            store: StoreConnection::Sqlite(directory.join("store")),
+            queue: QueueConnection::Sqlite(directory.join("queue")),
+        }
+    }
 }
 
 impl StoreConnection {
@@ -64,10 +77,17 @@ impl StoreConnection {
     /// # Errors
     /// [`OpenError`] when the place can never be written; what may heal is for the store's own calls to say.
     pub(crate) async fn open(&self, store: &Store) -> Result<Arc<dyn DocumentStore>, OpenError> {
+        Ok(Arc::new(SqliteStore::open(self.settings(store)).await?))
+    }
+
+    /// Will look into one collection, for the audit; opens nothing yet.
+    pub fn inspect(&self, store: &Store) -> Arc<dyn StoreInspect> {
+        Arc::new(SqliteStoreInspect::new(self.settings(store)))
+    }
+
+    fn settings(&self, store: &Store) -> SqliteStoreSettings {
         let Self::Sqlite(directory) = self;
-        let settings =
-            SqliteStoreSettings::new(directory, store.database.as_str(), store.collection.as_str());
-        Ok(Arc::new(SqliteStore::open(settings).await?))
+        SqliteStoreSettings::new(directory, store.database.as_str(), store.collection.as_str())
     }
 }
 
@@ -86,6 +106,11 @@ impl QueueConnection {
     /// As [`StoreConnection::open`].
     pub(crate) async fn consumer(&self, queue: &QueueName) -> Result<Arc<dyn Consumer>, OpenError> {
         Ok(Arc::new(SqliteConsumer::open(self.settings(queue)).await?))
+    }
+
+    /// Will look into a queue, for the audit; opens nothing yet.
+    pub fn inspect(&self, queue: &QueueName) -> Arc<dyn QueueInspect> {
+        Arc::new(SqliteQueueInspect::new(&self.settings(queue)))
     }
 
     fn settings(&self, queue: &QueueName) -> SqliteQueueSettings {
@@ -128,6 +153,11 @@ mod tests {
             let connections = parsed(&[("STORE_URL", url)]).unwrap();
             assert_eq!(connections.store, StoreConnection::Sqlite(directory.into()), "{url}");
         }
+    }
+
+    #[test]
+    fn a_data_directory_holds_what_the_defaults_name() {
+        assert_eq!(Connections::embedded(Path::new(".octet")), parsed(&[]).unwrap());
     }
 
     #[test]

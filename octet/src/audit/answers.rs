@@ -1,0 +1,166 @@
+//! Saved answers, one JSON object a line, read one at a time.
+
+use std::io::{BufRead, Read};
+
+use serde_json::Value;
+
+/// No answer is longer: 1,000 greetings of 1 KiB each. It bounds the memory that a file can make us use.
+const LONGEST_LINE: usize = 1024 * 1024;
+
+const SHAPE: &str = "each line must be one saved answer, {\"greeting\":[{\"id\":…,\"service\":…},…]}";
+
+/// One answer of the gateway.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Where it stands, counted from 1.
+    pub line: u64,
+    /// Its greetings, in order.
+    pub greetings: Vec<Greeting>,
+}
+
+/// What the audit needs of a greeting.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// Its id, whatever it looks like.
+    pub id: String,
+    /// The service that says it greeted.
+    pub service: String,
+}
+
+/// A file of saved answers. It is read once, from its beginning to its end, so that a pipe serves as well.
+pub struct Answers {
+    origin: String,
+    input: Box<dyn BufRead>,
+    line: u64,
+    buffer: Vec<u8>,
+}
+
+/// What is wrong with the file, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{origin}, line {line}: {problem}")]
+pub struct Malformed {
+    origin: String,
+    line: u64,
+    problem: String,
+}
+
+impl Answers {
+    /// Will read `input`, which faults call `origin`.
+    pub fn new(origin: impl Into<String>, input: Box<dyn BufRead>) -> Self {
+        Self { origin: origin.into(), input, line: 0, buffer: Vec::new() }
+    }
+
+    /// The next answer; blank lines are passed over.
+    ///
+    /// # Errors
+    /// [`Malformed`] at the first line that is not an answer, or cannot be read.
+    pub fn read(&mut self) -> Result<Option<Answer>, Malformed> {
+        loop {
+            self.buffer.clear();
+            self.line += 1;
+            let most = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX).saturating_add(1);
+            let read = (&mut self.input).take(most).read_until(b'\n', &mut self.buffer);
+            if read.map_err(|error| self.malformed(format!("cannot be read: {error}")))? == 0 {
+                return Ok(None);
+            }
+            if self.buffer.len() > LONGEST_LINE {
+                return Err(self.malformed(format!("longer than 1 MiB; {SHAPE}")));
+            }
+            let text = self.buffer.trim_ascii();
+            if !text.is_empty() {
+                let greetings = parse(text).map_err(|problem| self.malformed(problem))?;
+                return Ok(Some(Answer { line: self.line, greetings }));
+            }
+        }
+    }
+
+    fn malformed(&self, problem: String) -> Malformed {
+        Malformed { origin: self.origin.clone(), line: self.line, problem }
+    }
+}
+
+fn parse(text: &[u8]) -> Result<Vec<Greeting>, String> {
+    let answer: Value = serde_json::from_slice(text).map_err(|error| {
+        let why = error.to_string();
+        // Its own line number is always 1 and would read as the file's.
+        let why = why.split(" at line ").next().unwrap_or(&why);
+        format!("not JSON ({why}, at column {}); {SHAPE}", error.column())
+    })?;
+    let Value::Object(mut answer) = answer else { return Err(format!("not a JSON object; {SHAPE}")) };
+    let Some(Value::Array(greetings)) = answer.remove("greeting") else {
+        return Err(format!("no list \"greeting\"; {SHAPE}, and errors must be left out (curl -f does)"));
+    };
+    greetings.into_iter().enumerate().map(|(index, greeting)| read_greeting(index, greeting)).collect()
+}
+
+fn read_greeting(index: usize, greeting: Value) -> Result<Greeting, String> {
+    let Value::Object(mut fields) = greeting else {
+        return Err(format!("greeting[{index}] is not a JSON object; {SHAPE}"));
+    };
+    let mut text = |name: &str| match fields.remove(name) {
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(format!("greeting[{index}].{name} is not a text; {SHAPE}")),
+        None => Err(format!("greeting[{index}] has no {name}; {SHAPE}")),
+    };
+    Ok(Greeting { id: text("id")?, service: text("service")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn answers(text: impl Into<Vec<u8>>) -> Answers {
+        Answers::new("saved.jsonl", Box::new(Cursor::new(text.into())))
+    }
+
+    fn fault(text: impl Into<Vec<u8>>) -> String {
+        let mut answers = answers(text);
+        loop {
+            match answers.read() {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("no fault"),
+                Err(fault) => return fault.to_string(),
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_fields_and_blank_lines_are_passed_over() {
+        let mut answers = answers(
+            "\n{\"greeting\":[{\"id\":\"1\",\"service\":\"a\",\"message\":\"Hi\"}],\"missing\":[\"b\"]}\r\n  \n{\"greeting\":[]}",
+        );
+        let first = answers.read().unwrap().unwrap();
+        assert_eq!(first.line, 2);
+        assert_eq!(first.greetings, [Greeting { id: "1".into(), service: "a".into() }]);
+        let last = answers.read().unwrap().unwrap();
+        assert_eq!((last.line, last.greetings.len()), (4, 0));
+        assert_eq!(answers.read().unwrap(), None);
+    }
+
+    #[test]
+    fn a_malformed_line_is_named_with_what_is_wrong() {
+        for (line, why) in [
+            ("{\"greeting\":[", "line 2: not JSON (EOF while parsing a list, at column 13)"),
+            ("{\"greeting\":[]}{\"greeting\":[]}", "line 2: not JSON (trailing characters, at column 16)"),
+            ("[]", "line 2: not a JSON object; each line must be one saved answer"),
+            (r#"{"code":14,"message":"gone"}"#, "line 2: no list \"greeting\""),
+            (r#"{"greeting":["a"]}"#, "line 2: greeting[0] is not a JSON object"),
+            (r#"{"greeting":[{"id":"1"}]}"#, "line 2: greeting[0] has no service"),
+            (r#"{"greeting":[{"id":1,"service":"a"}]}"#, "line 2: greeting[0].id is not a text"),
+            ("\u{feff}{}", "line 2: not JSON (expected value, at column 1)"),
+        ] {
+            let fault = fault(format!("{{\"greeting\":[]}}\n{line}"));
+            assert!(fault.starts_with(&format!("saved.jsonl, {why}")), "{fault}");
+        }
+        assert!(fault(*b"\xff\n").starts_with("saved.jsonl, line 1: not JSON"));
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_held_in_memory() {
+        let mut answers = Answers::new("zeros", Box::new(std::io::BufReader::new(std::io::repeat(b'0'))));
+        let fault = answers.read().expect_err("endless").to_string();
+        assert!(fault.starts_with("zeros, line 1: longer than 1 MiB"), "{fault}");
+    }
+}

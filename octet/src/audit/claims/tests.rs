@@ -1,0 +1,177 @@
+//! What answers claim, in words: `C holds a` is that A's greeting is a document of C's.
+
+use octet_topology::Topology;
+
+use super::{
+    super::{answers::Greeting, graph::Overrides},
+    *,
+};
+
+const DIAMOND: &str = r#"
+    entry = "a"
+    [[service]]
+    name = "a"
+    greeting = "Hi"
+    calls = ["b", "c"]
+    policy = "partial"
+    store = { database = "a", collection = "x" }
+    [[service]]
+    name = "b"
+    greeting = "Hi"
+    calls = ["d"]
+    policy = "partial"
+    publishes = "trail"
+    [[service]]
+    name = "c"
+    greeting = "Hi"
+    calls = ["d"]
+    policy = "partial"
+    [[service]]
+    name = "d"
+    greeting = "Hi"
+    publishes = "news"
+    store = { database = "d", collection = "x" }
+    [[service]]
+    name = "reader"
+    greeting = "Hi"
+    consumes = "news"
+    store = { database = "reader", collection = "x" }
+    [[service]]
+    name = "archive"
+    greeting = "Hi"
+    consumes = "news"
+    store = { database = "archive", collection = "x" }
+"#;
+
+fn built_in() -> Topology {
+    Topology::built_in().unwrap()
+}
+
+/// An answer whose ids say which greeting they are.
+fn answer(services: &[&str]) -> Answer {
+    let greetings = (0..=u8::MAX).cycle().zip(services).map(|(place, service)| Greeting {
+        id: GreetingId::from_bytes([place; 16]).to_string(),
+        service: (*service).to_owned(),
+    });
+    Answer { line: 1, greetings: greetings.collect() }
+}
+
+fn claimed(topology: &Topology, overrides: &Overrides, services: &[&str]) -> Result<Vec<String>, String> {
+    let graph = Graph::new(topology, overrides);
+    let mut claims = Claims::new(&graph);
+    let first = claims.of(&answer(services))?;
+    // From memory it is the same.
+    assert_eq!(claims.of(&answer(services))?, first);
+    let name = |id: &GreetingId| {
+        let place = id.to_bytes()[0];
+        format!("{}{place}", services[usize::from(place)].trim_start_matches("service-"))
+    };
+    let word = |claim: &Claim| {
+        let greetings: Vec<_> = std::iter::once(&claim.id).chain(&claim.others).map(name).collect();
+        let owner = graph.owner(claim.place).replace("service-", "");
+        format!("{owner} holds {}", greetings.join("|"))
+    };
+    Ok(first.iter().map(word).collect())
+}
+
+#[test]
+fn an_answer_claims_what_the_topology_says() {
+    let all = ["service-a", "service-b", "service-d", "service-e", "service-g", "service-h", "service-c"];
+    let none = Overrides::default();
+    for (services, claims) in [
+        (&all[..], vec!["f holds d2", "g holds e3", "h holds e3", "c holds a0"]),
+        // Called directly.
+        (&all[3..6], vec!["g holds e0", "h holds e0"]),
+        (&["service-d"], vec!["f holds d0"]),
+        (&["service-g"], vec!["g holds g0"]),
+        (&["service-f"], vec!["f holds f0"]),
+    ] {
+        assert_eq!(claimed(&built_in(), &none, services).unwrap(), claims, "{services:?}");
+    }
+}
+
+#[test]
+fn a_partial_answer_claims_what_is_in_it() {
+    let partial = Overrides { policy: Some(octet_topology::Policy::Partial), ..Overrides::default() };
+    for (services, claims) in [
+        (&["service-a"][..], &[][..]),
+        (&["service-a", "service-c"], &["c holds a0"]),
+        (&["service-a", "service-b", "service-e", "service-h", "service-c"], &["h holds e2", "c holds a0"]),
+    ] {
+        assert_eq!(claimed(&built_in(), &partial, services).unwrap(), claims, "{services:?}");
+    }
+    let strict = claimed(&built_in(), &Overrides::default(), &["service-a", "service-c"]);
+    let why = strict.expect_err("strict");
+    assert!(why.contains("FAILURE_POLICY=partial"), "{why}");
+}
+
+#[test]
+fn a_service_on_two_paths_claims_for_each_and_any_consumer_will_do() {
+    let diamond = Topology::parse(DIAMOND, "test").unwrap_or_else(|faults| panic!("{faults}"));
+    let none = Overrides::default();
+    assert_eq!(
+        claimed(&diamond, &none, &["a", "b", "d", "c", "d"]).unwrap(),
+        // A was called from outside and stored its own; nobody consumes the trail.
+        [
+            "a holds a0",
+            "trail holds b1",
+            "d holds b1",
+            "reader|archive holds d2",
+            "d holds c3",
+            "reader|archive holds d4"
+        ]
+    );
+    assert_eq!(
+        claimed(&diamond, &none, &["a", "c", "d"]).unwrap(),
+        ["a holds a0", "d holds c1", "reader|archive holds d2"]
+    );
+}
+
+#[test]
+fn a_queue_of_another_name_is_another_queue() {
+    let renamed = Overrides { queue: Some("other".parse().unwrap()), policy: None };
+    let graph = Graph::new(&built_in(), &renamed);
+    let names: Vec<_> = graph.queues().iter().map(|queue| queue.name.to_string()).collect();
+    assert_eq!(names, ["other"]);
+    assert_eq!(claimed(&built_in(), &renamed, &["service-d"]).unwrap(), ["f holds d0"]);
+}
+
+#[test]
+fn nonsense_is_wrong_and_says_why() {
+    let none = Overrides::default();
+    let many = vec!["service-c"; MAX_GREETINGS + 1];
+    for (services, why) in [
+        (&[][..], "it has no greeting"),
+        (&["service-x\n"], r#"greeting 1 is of "service-x\n", which is not in the topology"#),
+        (
+            &["service-e", "service-h", "service-g"],
+            "greeting 3, of service-g, has no place in an answer of service-e",
+        ),
+        (&many, "it has more than 1000 greetings"),
+    ] {
+        assert_eq!(claimed(&built_in(), &none, services).expect_err(why), why);
+    }
+
+    let graph = Graph::new(&built_in(), &none);
+    let mut twice = answer(&["service-e", "service-g", "service-h"]);
+    twice.greetings[2].id = twice.greetings[0].id.clone();
+    assert_eq!(
+        Claims::new(&graph).of(&twice).expect_err("twice"),
+        "the id 00000000-0000-0000-0000-000000000000 stands in it twice"
+    );
+    twice.greetings[2].id = "7".repeat(100);
+    assert_eq!(
+        Claims::new(&graph).of(&twice).expect_err("no id"),
+        format!("greeting 3, of service-h, has the id \"{}\"…, which is not a UUID", "7".repeat(64))
+    );
+}
+
+#[test]
+fn many_shapes_are_forgotten_again() {
+    let diamond = Topology::parse(DIAMOND, "test").unwrap();
+    let graph = Graph::new(&diamond, &Overrides::default());
+    let mut claims = Claims::new(&graph);
+    claims.remember(vec![0; REMEMBERED], Vec::new());
+    claims.of(&answer(&["d"])).unwrap();
+    assert_eq!((claims.shapes.len(), claims.remembered), (1, 3));
+}

@@ -1,0 +1,131 @@
+//! The graph that answers are held against: the topology, and what the services' environment changed in it.
+
+use std::collections::HashMap;
+
+use super::claims::Place;
+use octet_runtime::environment::Environment;
+use octet_topology::{Policy, QueueName, Service, Store, Topology};
+
+/// What the services were told beside the topology.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `QUEUE_NAME`: every queue has this name.
+    pub queue: Option<QueueName>,
+    /// `FAILURE_POLICY`: every service has this policy.
+    pub policy: Option<Policy>,
+}
+
+impl Overrides {
+    /// Reads the same variables as the services.
+    pub fn from_environment(environment: &mut Environment<'_>) -> Self {
+        let queue = environment.optional(
+            "QUEUE_NAME",
+            "a queue's name: letters, digits, '.', '-' and '_'",
+            str::parse::<QueueName>,
+        );
+        Self { queue, policy: environment.optional("FAILURE_POLICY", "strict or partial", str::parse) }
+    }
+}
+
+/// Services by their place in the topology, and the queues between them.
+pub(super) struct Graph {
+    nodes: Vec<Node>,
+    queues: Vec<Queue>,
+    by_name: HashMap<String, usize>,
+}
+
+/// What an answer has to know of a service.
+pub(super) struct Node {
+    pub(super) name: String,
+    /// Its upstreams, in declared order.
+    pub(super) calls: Vec<usize>,
+    pub(super) policy: Policy,
+    pub(super) store: Option<Store>,
+    /// The queue that it publishes to.
+    pub(super) publishes: Option<usize>,
+}
+
+/// A queue that somebody publishes to; nobody consumes another.
+pub(super) struct Queue {
+    pub(super) name: QueueName,
+    /// The services that store its messages; may be none.
+    pub(super) consumers: Vec<usize>,
+}
+
+impl Graph {
+    pub(super) fn new(topology: &Topology, overrides: &Overrides) -> Self {
+        let services = topology.services();
+        let by_name: HashMap<String, usize> =
+            services.iter().enumerate().map(|(index, service)| (service.name.to_string(), index)).collect();
+        let actual = |declared: &QueueName| overrides.queue.as_ref().unwrap_or(declared).clone();
+
+        let mut queues: Vec<Queue> = Vec::new();
+        for name in services.iter().filter_map(|service| service.publishes.as_ref()).map(actual) {
+            if queues.iter().all(|queue| queue.name != name) {
+                let consumes =
+                    |service: &Service| service.consumes.as_ref().map(actual).as_ref() == Some(&name);
+                let consumers = (0..).zip(services).filter(|(_, service)| consumes(service));
+                let consumers = consumers.map(|(index, _)| index).collect();
+                queues.push(Queue { name, consumers });
+            }
+        }
+        let nodes = services.iter().map(|service| Node {
+            name: service.name.to_string(),
+            calls: service.calls.iter().filter_map(|name| by_name.get(name.as_str()).copied()).collect(),
+            policy: overrides.policy.unwrap_or(service.policy),
+            store: service.store.clone(),
+            publishes: service
+                .publishes
+                .as_ref()
+                .map(actual)
+                .and_then(|name| queues.iter().position(|queue| queue.name == name)),
+        });
+        Self { nodes: nodes.collect(), queues, by_name }
+    }
+
+    pub(super) fn service(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(super) fn node(&self, index: usize) -> Option<&Node> {
+        self.nodes.get(index)
+    }
+
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(super) fn queues(&self) -> &[Queue] {
+        &self.queues
+    }
+
+    /// The service that should have what is claimed to be at `place`: on a queue without a consumer, the queue.
+    pub(super) fn owner(&self, place: Place) -> String {
+        match place {
+            Place::Store(service) => self.name(service).to_owned(),
+            Place::Queue(queue) => match self.queues.get(queue) {
+                Some(Queue { name, consumers }) if consumers.is_empty() => name.to_string(),
+                Some(Queue { consumers, .. }) => {
+                    consumers.iter().map(|consumer| self.name(*consumer)).collect::<Vec<_>>().join("|")
+                }
+                None => "?".to_owned(),
+            },
+        }
+    }
+
+    /// The name of the store or queue.
+    pub(super) fn whereabouts(&self, place: Place) -> String {
+        let name = match place {
+            Place::Store(service) => {
+                self.node(service).and_then(|node| node.store.as_ref()).map(ToString::to_string)
+            }
+            Place::Queue(queue) => self.queues.get(queue).map(|queue| queue.name.to_string()),
+        };
+        name.unwrap_or_default()
+    }
+
+    /// For a report; every index that goes round is one of this graph.
+    pub(super) fn name(&self, index: usize) -> &str {
+        self.node(index).map_or("?", |node| &node.name)
+    }
+}

@@ -1,0 +1,86 @@
+//! A greeting's id in 16 bytes.
+
+use std::{fmt, str::FromStr};
+
+/// A UUID in the one form that names a document: lower case, with hyphens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GreetingId(u128);
+
+/// The text is not a UUID in that form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoId;
+
+impl GreetingId {
+    /// The id as a file holds it.
+    pub(super) fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The id that a file holds.
+    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+}
+
+impl FromStr for GreetingId {
+    type Err = NoId;
+
+    fn from_str(text: &str) -> Result<Self, NoId> {
+        if text.len() != 36 {
+            return Err(NoId);
+        }
+        let mut value: u128 = 0;
+        for (index, byte) in text.bytes().enumerate() {
+            let digit = match (index, byte) {
+                (8 | 13 | 18 | 23, b'-') => continue,
+                (8 | 13 | 18 | 23, _) => return Err(NoId),
+                (_, b'0'..=b'9') => byte - b'0',
+                (_, b'a'..=b'f') => byte - b'a' + 10,
+                _ => return Err(NoId),
+            };
+            value = (value << 4) | u128::from(digit);
+        }
+        Ok(Self(value))
+    }
+}
+
+impl fmt::Display for GreetingId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |shift: u32, bits: u32| (self.0 >> shift) & ((1 << bits) - 1);
+        write!(formatter, "{:08x}-{:04x}-{:04x}", part(96, 32), part(80, 16), part(64, 16))?;
+        write!(formatter, "-{:04x}-{:012x}", part(48, 16), part(0, 48))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_as_it_is_written() {
+        for text in [
+            "67e55044-10b1-426f-9247-bb680e5fe0c8",
+            "00000000-0000-0000-0000-000000000000",
+            "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        ] {
+            let id: GreetingId = text.parse().unwrap();
+            assert_eq!(id.to_string(), text);
+            assert_eq!(GreetingId::from_bytes(id.to_bytes()), id);
+        }
+    }
+
+    #[test]
+    fn other_forms_are_no_ids() {
+        for text in [
+            "",
+            "67E55044-10B1-426F-9247-BB680E5FE0C8",
+            "67e5504410b1426f9247bb680e5fe0c8",
+            "67e55044-10b1-426f-9247-bb680e5fe0cg",
+            "67e55044-10b1-426f-92470bb680e5fe0c8",
+            "+7e55044-10b1-426f-9247-bb680e5fe0c8",
+            "67e55044-10b1-426f-9247-bb680e5fe0é",
+        ] {
+            assert_eq!(text.parse::<GreetingId>(), Err(NoId), "{text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `octet audit`: what is stored and queued, and whether everything that answers claim is there.
+
+use std::{
+    fs::File,
+    io::{self, BufReader},
+    path::Path,
+    process::ExitCode,
+};
+
+use octet_greeting::Connections;
+use octet_runtime::environment::{Environment, ProcessEnvironment};
+
+use super::block_on;
+use crate::{
+    audit::{Answers, Audit, Gap, Overrides, Verdict},
+    cli::{self, Format},
+    failure::Failure,
+    output, topology_file,
+};
+
+/// Gaps that are shown although nobody asked for a list.
+const EXAMPLES: usize = 3;
+
+/// Audits, prints the report, and answers with the exit status: 0 complete, 1 a gap.
+///
+/// # Errors
+/// [`Failure`] when there can be no report.
+pub fn run(arguments: &cli::Audit) -> Result<ExitCode, Failure> {
+    let mut environment = Environment::new(&ProcessEnvironment);
+    let file = topology_file::chosen(&mut environment, arguments.topology.as_deref());
+    let connections = match &arguments.data {
+        Some(directory) => Connections::embedded(directory),
+        None => Connections::from_environment(&mut environment),
+    };
+    let overrides = Overrides::from_environment(&mut environment);
+    environment.finish(())?;
+    let topology = topology_file::read(file.as_deref())?;
+    let answers = arguments.answered.as_deref().map(open).transpose()?;
+
+    let audit = Audit::new(&topology, &overrides, &connections, arguments.wait);
+    let mut gaps = 0_usize;
+    let mut examples = Vec::new();
+    let mut on_gap = |gap: &Gap| {
+        gaps += 1;
+        match (arguments.ids, arguments.format) {
+            (true, Format::Table) => output::line(gap.to_string()),
+            (true, Format::Json) => output::line(gap.to_json().to_string()),
+            (false, _) if examples.len() < EXAMPLES => examples.push(gap.to_string()),
+            (false, _) => {}
+        }
+    };
+    let report = block_on(audit.run(answers, &mut on_gap))?;
+
+    match arguments.format {
+        Format::Table => {
+            if arguments.ids && gaps > 0 {
+                output::line("");
+            }
+            for example in &examples {
+                output::line(example);
+            }
+            if gaps > examples.len() && !examples.is_empty() {
+                output::line("… (--ids lists them all)");
+            }
+            if !examples.is_empty() {
+                output::line("");
+            }
+            output::line(report.table());
+        }
+        Format::Json => {
+            output::line(serde_json::to_string_pretty(&report.to_json()).map_err(anyhow::Error::new)?);
+        }
+    }
+    Ok(match report.verdict() {
+        Verdict::Complete => ExitCode::SUCCESS,
+        Verdict::Gap => ExitCode::FAILURE,
+    })
+}
+
+fn open(path: &Path) -> Result<Answers, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Answers::new("stdin", Box::new(BufReader::new(io::stdin()))));
+    }
+    let origin = path.display().to_string();
+    let file =
+        File::open(path).map_err(|error| Failure::Configuration(format!("--answered: {origin}: {error}")))?;
+    Ok(Answers::new(origin, Box::new(BufReader::with_capacity(256 * 1024, file))))
+}
