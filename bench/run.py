@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""`make bench`: the mesh, the same mesh bare, and the yardstick, in turns. README.md says how to read it."""
+
+import os
+import shutil
+import sys
+import tempfile
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import floor
+import hey
+import interrupts
+import machine
+import mesh
+import options
+import proc
+import report
+import turn
+from trouble import Trouble
+from variant import Variant
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").absolute()
+
+BARE = HERE / "bare.toml"
+# By the environment alone: the binary has no special way for benches.
+TELEMETRY_OFF = {"LOG_LEVEL": "off", "OTEL_TRACES_EXPORTER": "none"}
+
+
+def variants(octet: Path, floor_crate: Path | None) -> list[Variant]:
+    """What is compared; each with all that come after it."""
+    chosen = [
+        Variant("on", "on: everything", partial(mesh.run, octet=octet)),
+        Variant(
+            "bare",
+            "bare: no store, queue, telemetry",
+            partial(mesh.run, octet=octet, topology=BARE, environment=TELEMETRY_OFF),
+        ),
+    ]
+    if floor_crate is not None:
+        program = floor.build(floor_crate, TARGET / "bench-floor")
+        chosen.append(Variant("floor", "floor: the yardstick", partial(floor.run, program=program)))
+    return chosen
+
+
+def main() -> int:
+    interrupts.install()
+    chosen = options.parse(ROOT, TARGET)
+    program = hey.find()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="run-", dir=chosen.out, ignore_cleanup_errors=True) as scratch:
+        octet = own_copy(chosen.octet, Path(scratch))
+        mesh.check_bare(octet, BARE)
+        compared = variants(octet, chosen.floor)
+        facts = machine.facts(ROOT, octet, program)
+
+        # A variant's turns do not follow one another: what is compared is measured side by side.
+        plan = list(product(range(1, chosen.rounds + 1), chosen.users, compared))
+        say(f"{len(plan)} turns of {chosen.seconds:g} s and a little more")
+        turns = []
+        for number, users, variant in plan:
+            turns.append(turn.measure(variant, number, users, chosen.seconds, program, Path(scratch, "turn")))
+            say(f"round {number}/{chosen.rounds}, {told(turns[-1])}")
+        facts["load_average_after"] = proc.load_average()
+
+    result = report.Result(facts, chosen.seconds, chosen.rounds, chosen.users, compared, turns)
+    path = report.save(result, chosen.out)
+    print(report.markdown(result))
+    say(f"saved as {path} and {path.with_suffix('.json').name}")
+    if result.failed:
+        say(f"NOT CLEAN: {result.failed:,} requests were not answered with 200")
+        return 1
+    return 0
+
+
+def own_copy(octet: Path, directory: Path) -> Path:
+    """The program, safe from whoever builds it anew meanwhile: all turns measure the same one."""
+    if not octet.is_file():
+        raise Trouble(f"{octet} is missing: `make build` makes it")
+    return Path(shutil.copy(octet, directory / "octet"))
+
+
+def told(taken: turn.Turn) -> str:
+    p50 = taken.load.latency_ms[50]
+    rate, failed = taken.load.ok / taken.load.seconds, taken.load.not_ok
+    text = f"users {taken.users}, {taken.variant}: {rate:,.0f} requests/s"
+    text += "" if p50 is None else f", p50 {p50:.1f} ms"
+    return text + (f", {failed:,} NOT ANSWERED WITH 200" if failed else "")
+
+
+def say(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Trouble as trouble:
+        say(str(trouble))
+        sys.exit(1)
