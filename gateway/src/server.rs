@@ -59,7 +59,7 @@ pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartErr
 fn router(settings: &GatewaySettings, metrics: &Metrics) -> Result<Router, StartError> {
     let entry = &settings.topology.entry().name;
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
-    let entry = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, client)
+    let entry = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
         .map_err(StartError::internal)?;
     let pool = DescriptorPool::decode(octet_proto::DESCRIPTOR_SET).map_err(StartError::internal)?;
     let routes = Routes::from_pool(&pool).map_err(StartError::internal)?;

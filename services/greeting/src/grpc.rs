@@ -38,7 +38,7 @@ impl GreetingService for GrpcService {
         &self,
         request: Request<proto::GreetingRequest>,
     ) -> Result<Response<proto::GreetingResponse>, Status> {
-        let measured = self.metrics.begin(GREETING, None);
+        let measured = self.metrics.begin(GREETING);
         let (metadata, _, message) = request.into_parts();
         let headers = metadata.into_headers();
         let request_id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();

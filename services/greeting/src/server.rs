@@ -177,7 +177,7 @@ impl Parts {
 fn upstreams(settings: &ServiceSettings, metrics: &Metrics) -> Result<Upstreams, StartError> {
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
     let upstreams = settings.upstreams.iter().map(|(name, address)| {
-        Upstream::new(name.as_str(), address, settings.process.upstream, client.clone())
+        Upstream::new(name.as_str(), address, settings.process.upstream, &client)
             .map(|upstream| (name.clone(), upstream))
     });
     let upstreams = upstreams.collect::<Result<_, _>>().map_err(StartError::internal)?;

@@ -1,13 +1,9 @@
 //! The JSON form of a log line.
 
-use std::{
-    fmt::{self, Write as _},
-    io::Write,
-    time::SystemTime,
-};
+use std::{fmt, io::Write, time::SystemTime};
 
 use tracing::{
-    Event, Subscriber,
+    Event, Level, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id},
 };
@@ -42,7 +38,7 @@ pub(super) struct JsonLayer<W> {
 }
 
 /// What a request's span says, in JSON: `,"request_id":"…"`.
-struct CarriedFields(String);
+struct CarriedFields(Vec<u8>);
 
 impl<W, O> JsonLayer<W>
 where
@@ -61,7 +57,7 @@ where
     O: Write,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut carried = Fields { json: String::new(), keep: |name| CARRIED_KEYS.contains(&name) };
+        let mut carried = Fields { json: Vec::new(), keep: |name| CARRIED_KEYS.contains(&name) };
         attributes.record(&mut carried);
         if let (false, Some(span)) = (carried.json.is_empty(), context.span(id)) {
             span.extensions_mut().insert(CarriedFields(carried.json));
@@ -71,23 +67,23 @@ where
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let line = self.line(event, context.event_scope(event));
         // A closed stdout must not end the process that logs to it.
-        let _ = (self.writer)().write_all(line.as_bytes());
+        let _ = (self.writer)().write_all(&line);
     }
 }
 
 impl<W> JsonLayer<W> {
-    fn line<S>(&self, event: &Event<'_>, scope: Option<Scope<'_, S>>) -> String
+    fn line<S>(&self, event: &Event<'_>, scope: Option<Scope<'_, S>>) -> Vec<u8>
     where
         S: Subscriber + for<'lookup> LookupSpan<'lookup>,
     {
         let metadata = event.metadata();
-        let mut json = String::with_capacity(384);
-        // Writing to a String cannot fail.
+        let mut json = Vec::with_capacity(512);
+        // Writing to a Vec cannot fail.
         let _ = write!(
             json,
             r#"{{"time":"{}","level":"{}""#,
             humantime::format_rfc3339_nanos(SystemTime::now()),
-            metadata.level().as_str().to_ascii_lowercase()
+            lower_case(*metadata.level())
         );
         push(&mut json, "service", &self.service);
         let mut fields = Fields { json, keep: |_| true };
@@ -99,18 +95,18 @@ impl<W> JsonLayer<W> {
         let _ = write!(json, r#","line":{}"#, metadata.line().unwrap_or_default());
         for span in scope.into_iter().flatten() {
             if let Some(CarriedFields(carried)) = span.extensions().get() {
-                json.push_str(carried);
+                json.extend_from_slice(carried);
                 break;
             }
         }
-        json.push_str("}\n");
+        json.extend_from_slice(b"}\n");
         json
     }
 }
 
 /// Collects fields as JSON members, each with a comma before it.
 struct Fields {
-    json: String,
+    json: Vec<u8>,
     keep: fn(&str) -> bool,
 }
 
@@ -165,16 +161,24 @@ impl Visit for Fields {
     }
 }
 
-fn push(json: &mut String, key: &str, value: &str) {
+fn push(json: &mut Vec<u8>, key: &str, value: &str) {
     let _ = write!(json, r#","{key}":"#);
     push_string(json, value);
 }
 
 /// JSON's own escapes, by `serde_json`: a log line stays one line whatever a client sent.
-fn push_string(json: &mut String, value: &str) {
-    match serde_json::to_string(value) {
-        Ok(quoted) => json.push_str(&quoted),
-        Err(_) => json.push_str("null"),
+fn push_string(json: &mut Vec<u8>, value: &str) {
+    // A string always has a JSON form.
+    let _ = serde_json::to_writer(json, value);
+}
+
+fn lower_case(level: Level) -> &'static str {
+    match level {
+        Level::TRACE => "trace",
+        Level::DEBUG => "debug",
+        Level::INFO => "info",
+        Level::WARN => "warn",
+        Level::ERROR => "error",
     }
 }
 

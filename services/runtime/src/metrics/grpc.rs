@@ -1,18 +1,41 @@
 //! gRPC's series, named and labelled as go-grpc-prometheus does, so that existing dashboards read them.
 
-use std::time::Instant;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
-use prometheus::{HistogramVec, IntCounterVec};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 use tonic::Code;
 
 use super::Metrics;
 
-/// `grpc_server_*` or `grpc_client_*`.
+/// `grpc_server_*`, or `grpc_client_*` of one upstream. Clones share the same series.
 #[derive(Clone)]
 pub struct GrpcMetrics {
+    families: Families,
+    /// The last label's value, on the client's side.
+    upstream: Option<String>,
+    /// By path. A process answers or makes a handful of RPCs, so that finding the series of each once is all
+    /// the bookkeeping a call costs.
+    rpcs: Arc<Mutex<HashMap<String, Arc<Rpc>>>>,
+}
+
+#[derive(Clone)]
+struct Families {
     started: IntCounterVec,
     handled: IntCounterVec,
     seconds: HistogramVec,
+}
+
+/// The series of one RPC.
+struct Rpc {
+    started: IntCounter,
+    seconds: Histogram,
+    succeeded: IntCounter,
+    handled: IntCounterVec,
+    labels: Vec<String>,
 }
 
 impl GrpcMetrics {
@@ -21,17 +44,50 @@ impl GrpcMetrics {
     /// # Errors
     /// When they are registered already.
     pub fn server(metrics: &Metrics) -> Result<Self, prometheus::Error> {
-        Self::register(metrics, "server", "answered", &["grpc_type", "grpc_service", "grpc_method"])
+        let labels = ["grpc_type", "grpc_service", "grpc_method"];
+        Ok(Self::new(Families::register(metrics, "server", "answered", &labels)?, None))
     }
 
-    /// The series of calls that this process makes, with the upstream as a label.
+    /// The series of calls that this process makes; [`of`](Self::of) says to whom.
     ///
     /// # Errors
     /// When they are registered already.
     pub fn client(metrics: &Metrics) -> Result<Self, prometheus::Error> {
-        Self::register(metrics, "client", "made", &["grpc_type", "grpc_service", "grpc_method", "upstream"])
+        let labels = ["grpc_type", "grpc_service", "grpc_method", "upstream"];
+        let families = Families::register(metrics, "client", "made", &labels)?;
+        Ok(Self::new(families, Some(String::new())))
     }
 
+    /// The same series for calls to `upstream`.
+    #[must_use]
+    pub fn of(&self, upstream: &str) -> Self {
+        Self::new(self.families.clone(), Some(upstream.to_owned()))
+    }
+
+    fn new(families: Families, upstream: Option<String>) -> Self {
+        Self { families, upstream, rpcs: Arc::default() }
+    }
+
+    /// Counts a unary call as begun. `path` is HTTP/2's `/package.Service/Method`, and one of few.
+    pub fn begin(&self, path: &str) -> GrpcCall {
+        let rpc = self.rpc(path);
+        rpc.started.inc();
+        GrpcCall { rpc, begun: Instant::now(), code: Code::Cancelled }
+    }
+
+    fn rpc(&self, path: &str) -> Arc<Rpc> {
+        // A map is whole even where a thread panicked that held it.
+        let mut rpcs = self.rpcs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rpc) = rpcs.get(path) {
+            return rpc.clone();
+        }
+        let rpc = Arc::new(self.families.rpc(path, self.upstream.as_deref()));
+        rpcs.insert(path.to_owned(), rpc.clone());
+        rpc
+    }
+}
+
+impl Families {
     fn register(
         metrics: &Metrics,
         side: &str,
@@ -59,22 +115,24 @@ impl GrpcMetrics {
         })
     }
 
-    /// Counts a unary call as begun. `path` is HTTP/2's `/package.Service/Method`; a client names the
-    /// upstream as well.
-    pub fn begin(&self, path: &str, upstream: Option<&str>) -> GrpcCall {
+    fn rpc(&self, path: &str, upstream: Option<&str>) -> Rpc {
         let (service, method) =
             path.trim_start_matches('/').split_once('/').unwrap_or(("unknown", "unknown"));
         let mut labels = vec!["unary".to_owned(), service.to_owned(), method.to_owned()];
         labels.extend(upstream.map(str::to_owned));
-        self.started.with_label_values(&labels).inc();
-        GrpcCall { metrics: self.clone(), labels, begun: Instant::now(), code: Code::Cancelled }
+        Rpc {
+            started: self.started.with_label_values(&labels),
+            seconds: self.seconds.with_label_values(&labels),
+            succeeded: self.handled.with_label_values(&with_code(&labels, Code::Ok)),
+            handled: self.handled.clone(),
+            labels,
+        }
     }
 }
 
 /// A call under way. Counted when dropped: as cancelled, unless it [ended](GrpcCall::end) before.
 pub struct GrpcCall {
-    metrics: GrpcMetrics,
-    labels: Vec<String>,
+    rpc: Arc<Rpc>,
     begun: Instant,
     code: Code,
 }
@@ -88,8 +146,21 @@ impl GrpcCall {
 
 impl Drop for GrpcCall {
     fn drop(&mut self) {
-        self.metrics.seconds.with_label_values(&self.labels).observe(self.begun.elapsed().as_secs_f64());
-        self.labels.push(format!("{:?}", self.code).replace("Ok", "OK").replace("Cancelled", "Canceled"));
-        self.metrics.handled.with_label_values(&self.labels).inc();
+        self.rpc.seconds.observe(self.begun.elapsed().as_secs_f64());
+        if self.code == Code::Ok {
+            self.rpc.succeeded.inc();
+        } else {
+            self.rpc.handled.with_label_values(&with_code(&self.rpc.labels, self.code)).inc();
+        }
     }
+}
+
+/// The labels with the code as Go's gRPC spells it, which is Rust's name of it but for two.
+fn with_code(labels: &[String], code: Code) -> Vec<String> {
+    let name = match code {
+        Code::Ok => "OK".to_owned(),
+        Code::Cancelled => "Canceled".to_owned(),
+        code => format!("{code:?}"),
+    };
+    labels.iter().cloned().chain([name]).collect()
 }

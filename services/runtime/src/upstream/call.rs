@@ -43,7 +43,7 @@ impl Upstream {
         name: impl Into<String>,
         address: &UpstreamAddress,
         settings: UpstreamSettings,
-        metrics: GrpcMetrics,
+        metrics: &GrpcMetrics,
     ) -> Result<Self, tonic::transport::Error> {
         let channel = Endpoint::from_shared(address.uri())?
             .tcp_nodelay(true)
@@ -52,7 +52,8 @@ impl Upstream {
             .keep_alive_timeout(KEEP_ALIVE.1)
             .keep_alive_while_idle(true)
             .connect_lazy();
-        Ok(Self { name: name.into(), channel, settings, metrics })
+        let name = name.into();
+        Ok(Self { metrics: metrics.of(&name), name, channel, settings })
     }
 
     /// The upstream's name in the mesh.
@@ -74,7 +75,7 @@ impl Upstream {
     where
         F: Future<Output = Result<T, Status>>,
     {
-        let call = self.metrics.begin(path, Some(&self.name));
+        let call = self.metrics.begin(path);
         let outcome = match timeout_at(deadline.instant(), self.try_until_processed(attempt)).await {
             Ok(outcome) => outcome.map_err(truthful),
             Err(_) => Err(CallError::deadline_passed()),
