@@ -9,7 +9,7 @@
 //! (see [`Durability`] for the loss of power).
 //!
 //! A file that fails (disk full, damaged, made read-only) makes calls `Unavailable`; the connection is then
-//! dropped, and reopened on a later call, with a jittered backoff of 50 ms to 2 s. A file that is deleted while
+//! dropped, and reopened on a later call, with a jittered backoff of 50 ms to 1 s. A file that is deleted while
 //! the services run is noticed by the next transaction, which makes a new file and runs there; what the old
 //! file held is gone, by the hand that deleted it. Deleting only the `-wal` or `-shm` file beside a live
 //! database damages it, and is not guarded against.

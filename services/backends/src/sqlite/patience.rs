@@ -11,7 +11,7 @@ pub(super) const BUSY_LIMIT: Duration = Duration::from_secs(2);
 const FIRST_WAIT: Duration = Duration::from_micros(100);
 const LONGEST_WAIT: Duration = Duration::from_millis(2);
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
 /// A busy handler that waits 0.1 to 2 ms at a time, jittered, and at most [`BUSY_LIMIT`] for a lock.
 ///
@@ -31,7 +31,7 @@ pub(super) fn busy_handler() -> impl FnMut(i32) -> bool + Send + 'static {
     }
 }
 
-/// How long a file that has failed `failures` times in a row is left alone: 50 ms to 2 s.
+/// How long a file that has failed `failures` times in a row is left alone: 50 ms to 1 s.
 pub(super) fn backoff(failures: u32) -> Duration {
     jittered(doubled(FIRST_BACKOFF, failures.saturating_sub(1), LONGEST_BACKOFF))
 }
