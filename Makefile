@@ -91,6 +91,15 @@ lint-rust: ## Clippy, warnings refused
 lint-docs: ## Rust's documentation, broken links refused
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 
+# Fuzzing
+
+.PHONY: fuzz
+fuzz: ## Every parser under libFuzzer, SECONDS each (60); `make fuzz-topology` for one
+	fuzz/run.sh $(or $(SECONDS),60)
+
+fuzz-%: FORCE
+	fuzz/run.sh $(or $(SECONDS),60) $*
+
 # Measuring
 
 .PHONY: bench

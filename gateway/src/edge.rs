@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use axum::{
-    extract::Request,
-    http::{HeaderValue, StatusCode, header},
+    extract::{MatchedPath, Request},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -14,7 +14,7 @@ use octet_runtime::{
     propagation::X_REQUEST_ID,
 };
 use tonic::Code;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 /// The longest id that is taken from a client, in bytes.
 const LONGEST_ID: usize = 128;
@@ -40,17 +40,50 @@ pub(crate) async fn observe(seconds: HistogramVec, mut request: Request, next: N
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
 
-    let span = logs::request_span(id.to_str().unwrap_or_default(), None);
-    let mut response = next.run(request).instrument(span.clone()).await;
-    response.headers_mut().insert(X_REQUEST_ID, id);
+    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
 
-    let took = begun.elapsed();
-    let status = response.status().as_u16();
-    let route = response.extensions().get::<Route>().map_or("", |route| route.0.as_str());
-    seconds.with_label_values(&[known(&method), route, &status.to_string()]).observe(took.as_secs_f64());
-    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::info!(%method, path, status, duration_us, "answered"));
+    let span = logs::request_span(id.to_str().unwrap_or_default(), None);
+    let mut observed = Observed {
+        seconds,
+        span: span.clone(),
+        begun,
+        method,
+        path,
+        route: matched.unwrap_or_default(),
+        status: CLIENT_LEFT,
+    };
+    let mut response = next.run(request).instrument(span).await;
+    response.headers_mut().insert(X_REQUEST_ID, id);
+    observed.status = response.status().as_u16();
+    if let Some(Route(route)) = response.extensions_mut().remove() {
+        observed.route = route;
+    }
     response
+}
+
+/// nginx's "client closed request": nobody was there any more to be told another status.
+const CLIENT_LEFT: u16 = 499;
+
+/// A request under way. Written down when dropped, which is also how a client that leaves is noticed.
+struct Observed {
+    seconds: HistogramVec,
+    span: Span,
+    begun: Instant,
+    method: Method,
+    path: String,
+    route: String,
+    status: u16,
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        let took = self.begun.elapsed();
+        let labels = [known(&self.method), &self.route, &self.status.to_string()];
+        self.seconds.with_label_values(&labels).observe(took.as_secs_f64());
+        let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let Self { method, path, status, .. } = self;
+        self.span.in_scope(|| tracing::info!(%method, path, status, duration_us, "answered"));
+    }
 }
 
 /// A JSON answer.
@@ -80,7 +113,7 @@ fn request_id(sent: Option<&HeaderValue>) -> HeaderValue {
 }
 
 /// Methods that a client makes up are one series.
-fn known(method: &http::Method) -> &str {
+fn known(method: &Method) -> &str {
     match method.as_str() {
         name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => name,
         _ => "_OTHER",

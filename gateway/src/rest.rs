@@ -1,6 +1,6 @@
 //! A REST request from its route to its answer: the one place where HTTP meets gRPC.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -27,6 +27,9 @@ use crate::{
 
 /// Bytes of the largest body that is taken: what the services take as a message.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// How long a client may take over a request's body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What transcoding needs.
 pub(crate) struct Rest {
@@ -57,9 +60,11 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
         }
         let _admitted = rest.admission.admit().map_err(Failure::overloaded)?;
         let deadline = Deadline::from_headers(&parts.headers).map_err(|error| invalid(error.to_string()))?;
-        let body = timeout_at(deadline.instant(), collect(body)).await.map_err(|_| {
-            Failure::from(Status::deadline_exceeded("the deadline passed before the body ended"))
-        })??;
+        let body = match binding.body() {
+            // What nobody reads is not waited for.
+            transcode::Body::Ignored => Bytes::new(),
+            transcode::Body::Message | transcode::Body::Field(_) => collect(body, deadline).await?,
+        };
         let message = found.request(parts.uri.query(), &body).map_err(Status::from)?;
         let metadata = rest.metadata(&parts)?;
         rest.call(binding, message, metadata, deadline).await
@@ -169,8 +174,14 @@ fn invalid(message: String) -> Failure {
     Status::invalid_argument(message).into()
 }
 
-async fn collect(body: Body) -> Result<Bytes, Failure> {
-    match Limited::new(body, BODY_LIMIT).collect().await {
+/// Reads a body to its end, before the deadline and within [`BODY_TIMEOUT`]: a request that is admitted keeps others
+/// out, however long a deadline its client chose.
+async fn collect(body: Body, deadline: Deadline) -> Result<Bytes, Failure> {
+    let ended = deadline.min(Deadline::after(BODY_TIMEOUT));
+    let Ok(collected) = timeout_at(ended.instant(), Limited::new(body, BODY_LIMIT).collect()).await else {
+        return Err(Status::deadline_exceeded("the body did not end in time").into());
+    };
+    match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Failure {
             http: Some(StatusCode::PAYLOAD_TOO_LARGE),

@@ -23,12 +23,18 @@ impl GatewaySettings {
     /// Reads all of the gateway's variables; the address of the topology's entry is `SERVICE_A_URL`, if the
     /// entry is `service-a`.
     ///
-    /// Answers `None` after a fault that leaves nothing to call.
-    pub fn from_environment(environment: &mut Environment<'_>, topology: Topology) -> Option<Self> {
-        let name = &topology.entry().name;
-        let entry = UpstreamAddress::from_environment(environment, name.as_str(), &name.env_prefix());
+    /// `topology` is `None` where it has faults of its own. Answers `None` after a fault that leaves nothing to call.
+    pub fn from_environment(
+        environment: &mut Environment<'_>,
+        topology: impl Into<Option<Topology>>,
+    ) -> Option<Self> {
+        let topology = topology.into();
+        let entry = topology.as_ref().and_then(|topology| {
+            let name = &topology.entry().name;
+            UpstreamAddress::from_environment(environment, name.as_str(), &name.env_prefix())
+        });
         // Read even after a fault, so that all are reported at once.
         let process = ProcessSettings::from_environment(environment, DEFAULTS);
-        Some(Self { process, topology, entry: entry? })
+        Some(Self { process, topology: topology?, entry: entry? })
     }
 }

@@ -9,7 +9,7 @@ use octet_runtime::environment::Faults;
 use crate::output;
 
 /// `EX_USAGE` of sysexits(3): the configuration is wrong, and starting again will not help.
-const CONFIGURATION: u8 = 64;
+pub(crate) const CONFIGURATION: u8 = 64;
 /// Anything else.
 const FAILED: u8 = 1;
 

@@ -15,6 +15,7 @@ mod table;
 
 use std::time::Duration;
 
+use anyhow::Context;
 pub use data_directory::DataDirectory;
 pub use plan::{Plan, ProcessPlan};
 pub use ports::Ports;
@@ -39,6 +40,8 @@ pub struct Runner {
 /// What the supervisors are told to do with their processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Order {
+    /// Until all are ready.
+    Start,
     Run,
     Drain,
     Kill,
@@ -56,21 +59,28 @@ impl Runner {
     /// [`Failure`] when a port is taken, or a process does not become ready; everything has ended by then.
     pub async fn run(self) -> Result<(), Failure> {
         self.plan.check_ports()?;
-        let (order, obeyed) = watch::channel(Order::Run);
+        // Asked once: after a rebuild the running program has no path any more, and its successor has it.
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let (order, obeyed) = watch::channel(Order::Start);
         let mut supervisors = JoinSet::new();
         let mut follower = None;
         if self.follow_logs {
             follower = Some(tokio::spawn(follow::follow(self.plan.logs(&self.data))));
         }
         for process in &self.plan.processes {
-            supervisors.spawn(supervise::supervise(process.clone(), self.data.clone(), obeyed.clone()));
+            supervisors.spawn(supervise::supervise(
+                program.clone(),
+                process.clone(),
+                self.data.clone(),
+                obeyed.clone(),
+            ));
         }
         // The supervisors alone hold it: a receiver of ours would keep `order` waiting for nobody.
         drop(obeyed);
 
         let outcome = tokio::select! {
             () = asked_to_end() => Ok(()),
-            outcome = self.serve(&mut supervisors) => outcome,
+            outcome = self.serve(&order, &mut supervisors) => outcome,
         };
 
         output::line("octet: ending");
@@ -91,16 +101,26 @@ impl Runner {
 
     /// Waits until all are ready and says so; then until a supervisor gives up, which only a start that
     /// failed makes it do.
-    async fn serve(&self, supervisors: &mut JoinSet<Result<(), Failure>>) -> Result<(), Failure> {
+    async fn serve(
+        &self,
+        order: &watch::Sender<Order>,
+        supervisors: &mut JoinSet<Result<(), Failure>>,
+    ) -> Result<(), Failure> {
         let begun = std::time::Instant::now();
         let ready = tokio::time::timeout(START_TIMEOUT, probe::all_ready(&self.plan.processes));
         tokio::select! {
-            ready = ready => ready.map_err(|_| anyhow::anyhow!(
-                "not every process was ready within {START_TIMEOUT:?}; see the logs in {}",
-                self.data.logs().display()
-            ))?,
+            ready = ready => if ready.is_err() {
+                let reasons = probe::reasons(&self.plan.processes).await;
+                let logs = self.data.logs();
+                return Err(Failure::Failed(anyhow::anyhow!(
+                    "not every process was ready within {START_TIMEOUT:?}:\n{}\nsee the logs in {}",
+                    reasons.join("\n"),
+                    logs.display()
+                )));
+            },
             failure = first_failure(supervisors) => return Err(failure),
         }
+        order.send_replace(Order::Run);
         output::line(table::table(&self.plan, &self.data, begun.elapsed()));
         Err(first_failure(supervisors).await)
     }

@@ -27,6 +27,19 @@ pub fn read(file: Option<&Path>) -> Result<Topology, Failure> {
     Ok(Topology::parse(&text, &origin)?)
 }
 
+/// As [`read`], with what is wrong noted beside the environment's other faults.
+pub fn read_or_note(environment: &mut Environment<'_>, file: Option<&Path>) -> Option<Topology> {
+    match read(file) {
+        Ok(topology) => Some(topology),
+        Err(failure) => {
+            for fault in failure.to_string().lines() {
+                environment.fault("TOPOLOGY", fault);
+            }
+            None
+        }
+    }
+}
+
 /// No more than a topology may have is read, so that `/dev/zero` is a fault and not the end of memory.
 fn text(path: &Path) -> std::io::Result<String> {
     let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);

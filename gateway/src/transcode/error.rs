@@ -72,7 +72,8 @@ impl From<ResponseError> for Status {
 
 /// What `serde_json` says, with its line and column; a text of the client's in the middle is cut.
 pub(super) fn brief(error: &serde_json::Error) -> String {
-    let full = error.to_string();
+    // A line it stays, whatever the text in the middle holds.
+    let full = error.to_string().replace(char::is_control, " ");
     match full.char_indices().nth(3 * QUOTED) {
         Some((end, _)) => {
             let start = full.get(..end).unwrap_or_default();

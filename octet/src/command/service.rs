@@ -13,7 +13,7 @@ use crate::{failure::Failure, topology_file};
 pub fn run(name: Option<&str>) -> Result<(), Failure> {
     let mut environment = Environment::new(&ProcessEnvironment);
     let file = topology_file::chosen(&mut environment, None);
-    let topology = topology_file::read(file.as_deref())?;
+    let topology = topology_file::read_or_note(&mut environment, file.as_deref());
     let settings = ServiceSettings::from_environment(&mut environment, topology, name);
     let Some(settings) = environment.finish(settings)? else { return Ok(()) };
 

@@ -18,6 +18,7 @@ pub fn run(action: &Topology) -> Result<(), Failure> {
     match action {
         Topology::Check { file } => {
             let file = topology_file::chosen(&mut environment, file.as_deref());
+            environment.finish(())?;
             let topology = topology_file::read(file.as_deref())?;
             let origin = file.map_or("built-in topology".to_owned(), |file| file.display().to_string());
             output::line(format!(
@@ -29,6 +30,7 @@ pub fn run(action: &Topology) -> Result<(), Failure> {
         }
         Topology::Show { format } => {
             let file = topology_file::chosen(&mut environment, None);
+            environment.finish(())?;
             let topology = topology_file::read(file.as_deref())?;
             output::line(match format {
                 Format::Table => table(&topology).trim_end().to_owned(),
@@ -36,6 +38,5 @@ pub fn run(action: &Topology) -> Result<(), Failure> {
             });
         }
     }
-    environment.finish(())?;
     Ok(())
 }

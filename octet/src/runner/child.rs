@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, Write},
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -11,19 +12,20 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::{data_directory::DataDirectory, log_file, plan::ProcessPlan};
+use crate::output;
 
 /// A process that runs. Dropping it kills it.
 pub(super) struct Running {
     child: Child,
     /// Its end, which the kernel brings about however this process ends, has the child drain.
     _lifeline: Option<ChildStdin>,
-    pid_file: std::path::PathBuf,
+    pid_file: PathBuf,
 }
 
 impl Running {
-    pub(super) fn start(process: &ProcessPlan, data: &DataDirectory) -> io::Result<Self> {
+    pub(super) fn start(program: &Path, process: &ProcessPlan, data: &DataDirectory) -> io::Result<Self> {
         let log = log_file::open(&data.log(&process.name))?;
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(program);
         command
             .args(&process.arguments)
             .envs(&process.set)
@@ -40,7 +42,14 @@ impl Running {
         let lifeline = child.stdin.take();
         let pid_file = data.pid_file(&process.name);
         if let Some(id) = child.id() {
-            writeln!(fs::File::create(&pid_file)?, "{id}")?;
+            // A disk without room for it is no reason to end a process that runs.
+            let written = fs::File::create(&pid_file).and_then(|mut file| writeln!(file, "{id}"));
+            if let Err(error) = written {
+                output::line(format!(
+                    "octet: {} is process {id}; cannot write that down: {error}",
+                    process.name
+                ));
+            }
         }
         Ok(Self { child, _lifeline: lifeline, pid_file })
     }
@@ -55,6 +64,8 @@ impl Running {
         if let Some(pid) = pid {
             // A process that ended meanwhile has no need of the signal; its id stays ours until it is waited for.
             let _ = kill_process(pid, Signal::TERM);
+            // One that somebody stopped hears it only when it goes on.
+            let _ = kill_process(pid, Signal::CONT);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -21,11 +21,30 @@ pub(super) fn rotate(path: &Path) -> io::Result<()> {
 }
 
 fn rotate_at(path: &Path, limit: u64) -> io::Result<()> {
-    if fs::metadata(path)?.len() <= limit {
-        return Ok(());
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() > limit => {}
+        Ok(_) => return Ok(()),
+        // Somebody cleared the logs: the process goes on writing to a file without a name.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
     }
-    fs::copy(path, previous(path))?;
+    if fs::copy(path, previous(path)).is_err() {
+        // Most likely for want of room, which the log takes: better no log than no disk.
+        let _ = fs::remove_file(previous(path));
+    }
     OpenOptions::new().write(true).open(path)?.set_len(0)
+}
+
+/// The last line that is not blank, from the last few kilobytes.
+pub(super) fn last_line(path: &Path) -> io::Result<String> {
+    const END: u64 = 8 * 1024;
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(END)))?;
+    let mut bytes = Vec::new();
+    file.take(END).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned())
 }
 
 fn previous(path: &Path) -> PathBuf {

@@ -5,11 +5,13 @@ use std::{
     ffi::OsString,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use octet_gateway::GatewaySettings;
 use octet_greeting::ServiceSettings;
 use octet_runtime::{
+    drain::DrainSettings,
     environment::{Environment, Lookup},
     lifeline,
 };
@@ -42,6 +44,8 @@ pub struct ProcessPlan {
     pub address: SocketAddr,
     /// Where its admin server is.
     pub admin: SocketAddr,
+    /// How long it may take to drain: longer than its own grace periods, so that it is the process that decides.
+    pub patience: Duration,
 }
 
 impl Plan {
@@ -62,7 +66,7 @@ impl Plan {
             indexed().map(|(index, service)| (service.name.as_str(), ports.service(index))).collect();
         // An upstream that the user's own environment puts elsewhere stays there: a stand-in, another host.
         let url = |service: &Service| {
-            if inherited.get(&format!("{}_URL", service.name.env_prefix())).is_some() {
+            if is_set(inherited, &format!("{}_URL", service.name.env_prefix())) {
                 return None;
             }
             let address = addresses.get(service.name.as_str())?;
@@ -84,8 +88,14 @@ impl Plan {
             (ports.gateway(), ports.gateway_admin()),
             shared.clone().into_iter().chain(url(topology.entry())),
         );
-        let plan = Self { processes: services.chain([gateway]).collect() };
+        let mut plan = Self { processes: services.chain([gateway]).collect() };
         plan.check_environments(topology, inherited)?;
+        for process in &mut plan.processes {
+            let overlay = Overlay { process, inherited };
+            let drain = DrainSettings::from_environment(&mut Environment::new(&overlay));
+            // One grace period for calls, one for messages, and a little for the rest.
+            process.patience = drain.pause + 2 * drain.grace + Duration::from_secs(5);
+        }
         Ok(plan)
     }
 
@@ -155,6 +165,7 @@ impl ProcessPlan {
             unset: OF_ONE_PROCESS.map(str::to_owned).to_vec(),
             address,
             admin,
+            patience: Duration::ZERO,
         }
     }
 }
@@ -173,7 +184,7 @@ fn shared_environment(
         ("DRAIN_PAUSE", "50ms".to_owned()),
     ];
     for (name, default) in defaults {
-        if inherited.get(name).is_none() {
+        if !is_set(inherited, name) {
             shared.insert(name.to_owned(), default);
         }
     }
@@ -181,6 +192,11 @@ fn shared_environment(
         shared.insert("TOPOLOGY".to_owned(), file.display().to_string());
     }
     shared
+}
+
+/// Whether the user's own environment says something: a blank value counts as unset here, as everywhere.
+fn is_set(inherited: &dyn Lookup, name: &str) -> bool {
+    inherited.get(name).is_some_and(|value| !value.to_string_lossy().trim().is_empty())
 }
 
 /// A child's environment, as it will see it.

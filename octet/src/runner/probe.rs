@@ -23,17 +23,40 @@ pub(super) async fn all_ready(processes: &[ProcessPlan]) {
     while waiting.join_next().await.is_some() {}
 }
 
+/// Which processes are not ready, each with what it says of that.
+pub(super) async fn reasons(processes: &[ProcessPlan]) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for process in processes {
+        let asked = timeout(TIMEOUT, ask(process.admin)).await;
+        let reason = match asked {
+            Ok(Ok(answer)) if is_yes(&answer) => continue,
+            Ok(Ok(answer)) => {
+                let text = String::from_utf8_lossy(&answer).into_owned();
+                text.split("\r\n\r\n").nth(1).unwrap_or_default().trim().replace('\n', "; ")
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "does not answer".to_owned(),
+        };
+        reasons.push(format!("{}: {reason}", process.name));
+    }
+    reasons
+}
+
 async fn ready(admin: SocketAddr) {
-    while !timeout(TIMEOUT, is_ready(admin)).await.is_ok_and(Result::unwrap_or_default) {
+    while !timeout(TIMEOUT, ask(admin)).await.is_ok_and(|answer| answer.is_ok_and(|answer| is_yes(&answer))) {
         sleep(INTERVAL).await;
     }
 }
 
 /// Asks `/readyz`. HTTP/1.0 has the server close the connection, so the status line is all there is to read.
-async fn is_ready(admin: SocketAddr) -> io::Result<bool> {
+async fn ask(admin: SocketAddr) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(admin).await?;
     stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await?;
     let mut answer = Vec::new();
     stream.take(4096).read_to_end(&mut answer).await?;
-    Ok(answer.starts_with(b"HTTP/1.0 200 "))
+    Ok(answer)
+}
+
+fn is_yes(answer: &[u8]) -> bool {
+    answer.starts_with(b"HTTP/1.0 200 ")
 }

@@ -2,6 +2,7 @@
 
 use std::{
     os::unix::process::ExitStatusExt,
+    path::PathBuf,
     process::ExitStatus,
     time::{Duration, Instant},
 };
@@ -10,7 +11,10 @@ use anyhow::Context;
 use tokio::sync::watch;
 
 use super::{Order, child::Running, data_directory::DataDirectory, log_file, plan::ProcessPlan};
-use crate::{failure::Failure, output};
+use crate::{
+    failure::{CONFIGURATION, Failure},
+    output,
+};
 
 /// The first wait before a restart that is not the first; each next one is twice as long, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -22,39 +26,44 @@ const STEADY: Duration = Duration::from_secs(10);
 /// How often the log's length is looked at.
 const LOG_CHECK: Duration = Duration::from_secs(5);
 
-/// Longer than a service's own grace periods, so that it is the service that decides.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// Runs `process` until it is ordered to end.
 ///
 /// # Errors
-/// [`Failure`] when it cannot be started the first time.
+/// [`Failure`] when it cannot be started the first time, or refuses its configuration before the platform is up.
 pub(super) async fn supervise(
+    program: PathBuf,
     process: ProcessPlan,
     data: DataDirectory,
     mut order: watch::Receiver<Order>,
 ) -> Result<(), Failure> {
     let name = &process.name;
     let mut wait = Duration::ZERO;
-    let mut starting =
-        Running::start(&process, &data).with_context(|| format!("cannot start {name}")).map(Some)?;
+    let mut starting = Running::start(&program, &process, &data)
+        .with_context(|| format!("cannot start {name}"))
+        .map(Some)?;
     loop {
         let started = Instant::now();
         // A restart that fails is tried again like a process that ends: the others go on meanwhile.
         let running = match starting.take() {
             Some(running) => Ok(running),
-            None => Running::start(&process, &data),
+            None => Running::start(&program, &process, &data),
         };
         let ended = match running {
             Ok(mut running) => tokio::select! {
                 ended = ended_or_rotated(&mut running, &data, name) => ended,
                 () = ordered(&mut order, Order::Drain) => {
-                    end(running, &mut order).await;
+                    end(running, process.patience, &mut order).await;
                     return Ok(());
                 }
             },
             Err(error) => Err(error),
         };
+        let refused = ended.as_ref().is_ok_and(|status| status.code() == Some(CONFIGURATION.into()));
+        if refused && *order.borrow() == Order::Start {
+            // Starting again will not help, and whoever started the platform is there to read why.
+            let reason = log_file::last_line(&data.log(name)).unwrap_or_default();
+            return Err(Failure::Configuration(format!("{name}: {}", reason.trim_start_matches("octet: "))));
+        }
 
         if started.elapsed() >= STEADY {
             wait = Duration::ZERO;
@@ -95,11 +104,11 @@ async fn ended_or_rotated(
 }
 
 /// Has the process drain; kills it when ordered to, or when it does not end.
-async fn end(mut running: Running, order: &mut watch::Receiver<Order>) {
+async fn end(mut running: Running, patience: Duration, order: &mut watch::Receiver<Order>) {
     if *order.borrow() < Order::Kill {
         running.terminate();
         tokio::select! {
-            () = running.ended_within(PATIENCE) => return,
+            () = running.ended_within(patience) => return,
             () = ordered(order, Order::Kill) => {}
         }
     }

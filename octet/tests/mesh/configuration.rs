@@ -73,6 +73,8 @@ async fn a_broken_topology_is_told_whole() {
         assert_eq!(said.lines().count(), 3, "{arguments:?}: {said}");
         assert!(said.contains("broken.toml:5:") && said.contains("broken.toml:6:"), "{said}");
     }
+    let (status, said) = run(&["gateway"], &[("TOPOLOGY", name), ("PORT", "http")]).await;
+    assert_eq!((status, said.lines().count()), (Some(64), 4), "the other faults are told as well: {said}");
     let (status, said) = run(&["topology", "check", "/nowhere/topology.toml"], &[]).await;
     assert_eq!(status, Some(64));
     assert!(said.contains("/nowhere/topology.toml: No such file"), "{said}");
@@ -94,6 +96,15 @@ async fn a_data_directory_that_cannot_be_written_is_named() {
     assert!(said.contains("--data: cannot write to"), "{said}");
 
     let store = format!("sqlite:{below}");
+    let data = directory.path().join("data");
+    let (status, said) = run(
+        &["up", "--base-port", "31000", "--data", data.to_str().expect("UTF-8")],
+        &[("STORE_URL", &store)],
+    )
+    .await;
+    assert_eq!(status, Some(64), "{said}");
+    assert!(said.starts_with("octet: service-") && said.contains("STORE_URL: "), "{said}");
+
     let environment = [("STORE_URL", store.as_str()), ("PORT", "127.0.0.1:0"), ("ADMIN_PORT", "127.0.0.1:0")];
     let (status, said) = run(&["service", "service-c"], &environment).await;
     assert_eq!(status, Some(64), "{said}");

@@ -22,6 +22,15 @@ async fn every_way_to_end_the_runner_ends_every_process() {
 }
 
 #[tokio::test]
+async fn a_process_that_somebody_stopped_ends_with_the_others() {
+    let mesh = Mesh::start().await;
+    mesh.signal("service-g", Signal::STOP);
+    let begun = std::time::Instant::now();
+    mesh.end().await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn a_process_that_dies_again_and_again_is_restarted_with_backoff_and_said_so() {
     let mut mesh = Mesh::start().await;
     let client = Client::new();

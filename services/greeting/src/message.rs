@@ -10,7 +10,10 @@ use crate::greeting::{Greeting, is_uuid};
 pub enum MalformedMessage {
     /// Not proto3 JSON of a greeting.
     #[error("not a greeting in JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(String),
+    /// JSON, but no object: a message is one.
+    #[error("not a greeting in JSON: not an object")]
+    NotAnObject,
     /// JSON, but nothing that could be stored by its id.
     #[error("the greeting's id is not a UUID")]
     Id,
@@ -54,7 +57,11 @@ pub fn encode(document: &Document) -> Vec<u8> {
 /// # Errors
 /// [`MalformedMessage`], which no second try will mend.
 pub fn decode(body: &[u8]) -> Result<Document, MalformedMessage> {
-    let read: Read = serde_json::from_slice(body)?;
+    let read: Read = serde_json::from_slice(body).map_err(|error| MalformedMessage::Json(brief(&error)))?;
+    // A list of the fields' values in their order is a struct to serde, and nothing to proto3 JSON.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(MalformedMessage::NotAnObject);
+    }
     let document = Document {
         id: read.id.unwrap_or_default(),
         service: read.service.unwrap_or_default(),
@@ -63,6 +70,19 @@ pub fn decode(body: &[u8]) -> Result<Document, MalformedMessage> {
         hostname: read.hostname.unwrap_or_default(),
     };
     if is_uuid(&document.id) { Ok(document) } else { Err(MalformedMessage::Id) }
+}
+
+/// The parser's own words, on one line, and no longer than a reason should be: it may repeat what it was given.
+fn brief(error: &serde_json::Error) -> String {
+    const LONGEST: usize = 256;
+    let line = error.to_string().replace(char::is_control, " ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => {
+            let start = line.get(..end).unwrap_or_default();
+            format!("{start}… at line {} column {}", error.line(), error.column())
+        }
+        None => line,
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +123,10 @@ mod tests {
             (&b"Hello"[..], "not a greeting in JSON: expected value at line 1 column 1"),
             (br#"{"id":7}"#, "not a greeting in JSON: invalid type"),
             (b"{}", "the greeting's id is not a UUID"),
+            (
+                br#"["67e55044-10b1-426f-9247-bb680e5fe0c8",null,null,null,null]"#,
+                "not a greeting in JSON: not an object",
+            ),
             (b"", "not a greeting in JSON: EOF"),
             (b"\xff", "not a greeting in JSON"),
         ] {

@@ -33,13 +33,14 @@ impl ServiceSettings {
     /// Reads all of a service's variables. `named` is the name given on the command line; `SERVICE_NAME` serves
     /// in its place.
     ///
-    /// Answers `None` after a fault that leaves no service to speak of.
+    /// `topology` is `None` where it has faults of its own. Answers `None` after a fault that leaves no service to speak of.
     pub fn from_environment(
         environment: &mut Environment<'_>,
-        topology: Topology,
+        topology: impl Into<Option<Topology>>,
         named: Option<&str>,
     ) -> Option<Self> {
-        let mut service = role(environment, &topology, named);
+        let topology = topology.into();
+        let mut service = topology.as_ref().and_then(|topology| role(environment, topology, named));
         if let Some(service) = &mut service {
             overrule(environment, service);
         }
@@ -52,7 +53,7 @@ impl ServiceSettings {
         // Read even when there is no service to speak of, so that all faults are reported at once.
         let process = ProcessSettings::from_environment(environment, DEFAULTS);
         let connections = Connections::from_environment(environment);
-        Some(Self { service: service?, process, topology: Arc::new(topology), connections, upstreams })
+        Some(Self { service: service?, process, topology: Arc::new(topology?), connections, upstreams })
     }
 }
 

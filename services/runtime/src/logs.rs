@@ -2,6 +2,8 @@
 
 mod json;
 
+use std::io::IsTerminal;
+
 use tracing::{Level, Span, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -46,7 +48,10 @@ impl LogSettings {
     pub fn install(self, service: &str) {
         let layer = match self.format {
             LogFormat::Json => json::JsonLayer::new(service, std::io::stdout).boxed(),
-            LogFormat::Pretty => tracing_subscriber::fmt::layer().boxed(),
+            LogFormat::Pretty => {
+                // In a file, colours are noise.
+                tracing_subscriber::fmt::layer().with_ansi(std::io::stdout().is_terminal()).boxed()
+            }
         };
         // Only a test that installs twice can fail here, and the first installation serves it too.
         let _ = tracing_subscriber::registry().with(layer.with_filter(self.filter)).try_init();

@@ -2,7 +2,6 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -13,6 +12,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, watch},
     task::JoinSet,
+    time::{sleep, timeout},
 };
 use tower::{Service, ServiceExt};
 
@@ -25,8 +25,12 @@ pub struct ServeLimits {
     pub streams: u32,
     /// Bytes of one request's headers, by HTTP/2's count (RFC 9113, 6.5.2); more is answered 431.
     pub header_bytes: u32,
-    /// How long a client may take over its HTTP/1.1 request head.
-    pub header_timeout: Duration,
+    /// How long a client may take until it is clear which HTTP it speaks: its first byte, or HTTP/2's preface.
+    pub first_bytes_timeout: Duration,
+    /// How long an HTTP/1.1 client may take over a request head. hyper counts the idle time before the head in, so
+    /// that this is also how long an idle connection is kept: longer than the 60 s that ingresses keep theirs,
+    /// because it is the client that should close first.
+    pub head_timeout: Duration,
     /// Connections open at once; further ones wait in the system's backlog.
     pub connections: usize,
 }
@@ -36,7 +40,8 @@ impl Default for ServeLimits {
         Self {
             streams: 1_000,
             header_bytes: 64 * 1024,
-            header_timeout: Duration::from_secs(10),
+            first_bytes_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(75),
             connections: 10_000,
         }
     }
@@ -48,6 +53,9 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::fro
 
 /// How long a connection that was accepted at the last moment may take to ask.
 const FIRST_REQUEST: Duration = Duration::from_millis(100);
+
+/// Between two looks at a preface of HTTP/2 that comes in pieces.
+const PREFACE_POLL: Duration = Duration::from_millis(20);
 
 /// Between two tries to accept when the process has no descriptor left.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -75,7 +83,14 @@ pub async fn serve<S, B>(
     let mut connections = JoinSet::new();
     let (finish, finishing) = watch::channel(false);
     let serve_one = |(stream, peer)| {
-        connection(builder.clone(), stream, peer, service.clone(), drain.clone(), finishing.clone())
+        let limit = limits.first_bytes_timeout;
+        let (builder, service) = (builder.clone(), service.clone());
+        let (drain, finishing) = (drain.clone(), finishing.clone());
+        async move {
+            if timeout(limit, first_bytes(&stream)).await.is_ok() {
+                connection(builder, stream, peer, service, drain, finishing).await;
+            }
+        }
     };
     loop {
         tokio::select! {
@@ -88,14 +103,13 @@ pub async fn serve<S, B>(
         }
     }
 
-    // What the system has accepted already is served: closing the listener would reset it.
-    while let Some(Ok(accepted)) = listener.accept().now_or_never() {
+    // What the system has accepted already is served: closing the listener would reset it. The listener goes
+    // before the connections: a client that is sent away must not come back to it.
+    for accepted in backlog(listener) {
         connections.spawn(serve_one(accepted));
     }
-    // The listener goes first: a client that is sent away must not come back to it.
-    drop(listener);
     finish.send_replace(true);
-    let finished = tokio::time::timeout(grace, async { while connections.join_next().await.is_some() {} });
+    let finished = timeout(grace, async { while connections.join_next().await.is_some() {} });
     tokio::select! {
         finished = finished => if finished.is_err() {
             tracing::warn!(connections = connections.len(), ?grace, "the grace period is over: closing");
@@ -104,12 +118,43 @@ pub async fn serve<S, B>(
     }
 }
 
+/// The connections that wait to be accepted; then the listener is closed. tokio's own `accept` would ask the system
+/// only after the next turn of its driver.
+fn backlog(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let mut waiting = Vec::new();
+    if let Ok(listener) = listener.into_std() {
+        // It never blocks: tokio made it so.
+        while let Ok((stream, peer)) = listener.accept() {
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            waiting.extend(stream.map(|stream| (stream, peer)));
+        }
+    }
+    waiting
+}
+
+/// Resolves when the client has said enough to tell HTTP/1.1 from HTTP/2, or has gone. Until then hyper has no timer
+/// running, and a connection that says nothing would be kept for ever.
+async fn first_bytes(stream: &TcpStream) {
+    const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut bytes = [0; PREFACE.len()];
+    loop {
+        let read = stream.peek(&mut bytes).await.unwrap_or_default();
+        let is_part_of_a_preface =
+            read > 0 && read < PREFACE.len() && PREFACE.starts_with(bytes.get(..read).unwrap_or_default());
+        if !is_part_of_a_preface {
+            return;
+        }
+        // The socket stays readable while nothing is taken from it, so that there is nothing to wait for.
+        sleep(PREFACE_POLL).await;
+    }
+}
+
 fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
+        .header_read_timeout(limits.head_timeout)
         .max_buf_size(usize::try_from(limits.header_bytes).unwrap_or(usize::MAX));
     builder
         .http2()
@@ -181,7 +226,7 @@ async fn connection<S, B>(
 async fn finish(finishing: &mut watch::Receiver<bool>, asked: &Notify) {
     // A sender that is gone says the same.
     let _ = finishing.wait_for(|finishing| *finishing).await;
-    let _ = tokio::time::timeout(FIRST_REQUEST, asked.notified()).await;
+    let _ = timeout(FIRST_REQUEST, asked.notified()).await;
 }
 
 /// A connection that died in the backlog is nothing; a process without descriptors waits for some.
@@ -190,5 +235,5 @@ async fn after_accept_error(error: &io::Error) {
         return;
     }
     tracing::warn!(%error, "cannot accept a connection");
-    tokio::time::sleep(ACCEPT_BACKOFF).await;
+    sleep(ACCEPT_BACKOFF).await;
 }

@@ -46,7 +46,7 @@ pub fn request_metadata(
         } else if name == header::AUTHORIZATION {
             text(name, value)?;
             metadata.append(name, value.clone());
-        } else if !is_forwarded(name) && !value.is_empty() && value.to_str().is_ok() && carries(name) {
+        } else if !is_forwarded(name) && !value.is_empty() && is_text(value) && carries(name) {
             metadata.append(name, value.clone());
         }
     }
@@ -81,7 +81,7 @@ fn explicit(
         let encoded = HeaderValue::try_from(STANDARD_NO_PAD.encode(bytes));
         return encoded.map(|value| (name, value)).map_err(|error| error.to_string());
     }
-    if value.to_str().is_err() {
+    if !is_text(value) {
         return Err(NOT_TEXT.to_owned());
     }
     Ok((name, value.clone()))
@@ -90,9 +90,13 @@ fn explicit(
 const NOT_TEXT: &str =
     "the value must be printable ASCII; a name that ends in `-bin` takes base64 of anything";
 
-/// Metadata values are ASCII; HTTP's may be more.
+/// gRPC's ASCII-Value: space and printable ASCII. HTTP's values may be more, a tab among them.
+fn is_text(value: &HeaderValue) -> bool {
+    value.as_bytes().iter().all(|byte| (b' '..=b'~').contains(byte))
+}
+
 fn text<'v>(name: &HeaderName, value: &'v HeaderValue) -> Result<&'v str, RequestError> {
-    value.to_str().map_err(|_| RequestError::Header {
+    value.to_str().ok().filter(|_| is_text(value)).ok_or_else(|| RequestError::Header {
         name: name.to_string(),
         problem: "the value must be printable ASCII".to_owned(),
     })
@@ -116,6 +120,6 @@ fn forwarded_for(headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Option<Hea
 fn forwarded_host(headers: &HeaderMap, authority: Option<&str>) -> Result<Option<HeaderValue>, RequestError> {
     match headers.get(FORWARDED_HOST) {
         Some(value) => text(&FORWARDED_HOST, value).map(|_| Some(value.clone())),
-        None => Ok(authority.and_then(|authority| HeaderValue::try_from(authority).ok())),
+        None => Ok(authority.and_then(|authority| HeaderValue::try_from(authority).ok()).filter(is_text)),
     }
 }

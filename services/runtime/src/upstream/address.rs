@@ -1,6 +1,6 @@
 //! Where an upstream is: `SERVICE_B_URL`, as the 2021 platform named it.
 
-use std::fmt;
+use std::{fmt, net::Ipv6Addr};
 
 use http::{Uri, uri::Authority};
 
@@ -48,7 +48,9 @@ fn parse(text: &str) -> Option<UpstreamAddress> {
     let authority = uri.authority()?;
     let is_bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
     let is_plain = uri.scheme_str() == Some("http") && !authority.as_str().contains('@');
-    if !is_bare || !is_plain || authority.host().is_empty() {
+    let literal = authority.host().strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = literal.map_or(!authority.host().is_empty(), |literal| literal.parse::<Ipv6Addr>().is_ok());
+    if !is_bare || !is_plain || !is_host {
         return None;
     }
     if authority.port().is_some() {
@@ -92,6 +94,8 @@ mod tests {
             "b:1?q",
             "user:secret@b:1",
             "a b",
+            "[b]:1",
+            "[]:1",
         ] {
             assert_eq!(parse(text), None, "{text:?}");
         }

@@ -1,0 +1,73 @@
+//! What must hold for any bytes that reach Octet from outside.
+//!
+//! A [`Target`] takes bytes, hands them to one parser through its crate's public API, and fails by a panic when
+//! what comes out breaks a promise: a panic of the parser's own is only the first of these. `tests/short` runs
+//! every target on its seeds and on mutations of them, `libfuzzer/` for as long as one likes.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a promise that is broken fails by its panic"
+)]
+
+mod headers;
+mod holds;
+mod library;
+mod targets;
+
+use std::{fs, io, path::PathBuf};
+
+/// One parser, and what must hold for any input of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Names its folder of seeds and its file in `libfuzzer/fuzz_targets`.
+    pub name: &'static str,
+    run: fn(&[u8]),
+}
+
+/// Every target there is.
+pub const TARGETS: [Target; 13] = [
+    Target { name: "answer", run: targets::answer::run },
+    Target { name: "deadline", run: targets::deadline::run },
+    Target { name: "environment", run: targets::environment::run },
+    Target { name: "json", run: targets::json::run },
+    Target { name: "message", run: targets::message::run },
+    Target { name: "metadata", run: targets::metadata::run },
+    Target { name: "propagation", run: targets::propagation::run },
+    Target { name: "query", run: targets::query::run },
+    Target { name: "routes", run: targets::routes::run },
+    Target { name: "status", run: targets::status::run },
+    Target { name: "template", run: targets::template::run },
+    Target { name: "topology", run: targets::topology::run },
+    Target { name: "upstream", run: targets::upstream::run },
+];
+
+/// Panics when `bytes` break a promise of the target of this name.
+pub fn run(name: &str, bytes: &[u8]) {
+    Target::named(name).expect("a target of this name").run(bytes);
+}
+
+impl Target {
+    /// The target of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        TARGETS.into_iter().find(|target| target.name == name)
+    }
+
+    /// Panics when `bytes` break a promise.
+    pub fn run(self, bytes: &[u8]) {
+        (self.run)(bytes);
+    }
+
+    /// The inputs to begin with, in the order of their names; those that once broke a promise are among them.
+    ///
+    /// # Errors
+    /// When `seeds/<name>` cannot be read.
+    pub fn seeds(self) -> io::Result<Vec<Vec<u8>>> {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("seeds").join(self.name);
+        let files = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+        let mut files = files.collect::<io::Result<Vec<_>>>()?;
+        files.sort();
+        files.into_iter().map(fs::read).collect()
+    }
+}

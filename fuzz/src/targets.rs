@@ -1,0 +1,15 @@
+//! One file a target: what the bytes stand for, and what must hold.
+
+pub(crate) mod answer;
+pub(crate) mod deadline;
+pub(crate) mod environment;
+pub(crate) mod json;
+pub(crate) mod message;
+pub(crate) mod metadata;
+pub(crate) mod propagation;
+pub(crate) mod query;
+pub(crate) mod routes;
+pub(crate) mod status;
+pub(crate) mod template;
+pub(crate) mod topology;
+pub(crate) mod upstream;

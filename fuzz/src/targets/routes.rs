@@ -1,0 +1,36 @@
+//! A request: `METHOD path?query` in the first line, the body below it.
+
+use http::Method;
+use octet_gateway::transcode::{Lookup, Routes};
+
+use crate::{
+    headers::first_line,
+    holds::{self, lossy},
+    library::{GREETING, LIBRARY},
+};
+
+pub(crate) fn run(bytes: &[u8]) {
+    let (line, body) = first_line(bytes);
+    let line = lossy(line);
+    let (method, target) = line.split_once(' ').unwrap_or(("GET", &line));
+    let Ok(method) = Method::from_bytes(method.as_bytes()) else { return };
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    for routes in [&LIBRARY.1, &GREETING.1] {
+        match routes.find(&method, path) {
+            Lookup::Found(found) => drop(holds::request(found.request(query, body))),
+            Lookup::MethodNotAllowed { allow } => allowed(routes, &method, path, &allow),
+            Lookup::NotFound => {}
+        }
+    }
+}
+
+/// What `Allow` names is served, and no more than once.
+fn allowed(routes: &Routes, refused: &Method, path: &str, allow: &[Method]) {
+    assert!(!allow.contains(refused) && allow.is_sorted_by(|one, other| one.as_str() < other.as_str()));
+    for method in allow {
+        assert!(matches!(routes.find(method, path), Lookup::Found(_)), "{method} is not served on {path}");
+    }
+}

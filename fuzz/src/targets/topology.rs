@@ -1,0 +1,54 @@
+//! A topology's text.
+
+use std::collections::BTreeSet;
+
+use octet_topology::{Faults, MAX_GREETINGS, MAX_SERVICES, ServiceName, Topology, table};
+use serde_json::{Value, json};
+
+use crate::holds::{lossy, one_line};
+
+pub(crate) fn run(bytes: &[u8]) {
+    let text = lossy(bytes);
+    let read = Topology::parse(&text, "fuzz");
+    assert_eq!(Topology::parse(&text, "fuzz"), read, "one text, read twice");
+    match read {
+        Ok(topology) => valid(&topology),
+        Err(faults) => refused(&text, &faults),
+    }
+}
+
+fn valid(topology: &Topology) {
+    let services = topology.services();
+    assert!((1..=MAX_SERVICES).contains(&services.len()));
+    let order = topology.greeting_order();
+    assert_eq!(order.first(), Some(&&topology.entry().name));
+    assert!(order.len() <= MAX_GREETINGS);
+
+    let names: BTreeSet<_> = services.iter().map(|service| &service.name).collect();
+    assert_eq!(names.len(), services.len(), "a name given twice");
+    assert!(order.iter().all(|name| names.contains(name)));
+    assert!(topology.edges().all(|(caller, upstream)| caller != upstream && names.contains(upstream)));
+    // Each service has variables of its own.
+    let prefixes: BTreeSet<_> = names.iter().map(|name| name.env_prefix()).collect();
+    assert_eq!(prefixes.len(), names.len(), "{prefixes:?}");
+    for service in services {
+        assert!(service.consumes.is_none() || service.store.is_some(), "{} keeps nothing", service.name);
+        one_line(service.greeting.as_str());
+    }
+
+    let shown = serde_json::to_value(topology).expect("a topology has a JSON form");
+    assert_eq!(shown["order"], json!(order.iter().map(|name| ServiceName::as_str(name)).collect::<Vec<_>>()));
+    assert_eq!(shown["services"].as_array().map(Vec::len), Some(services.len()));
+    assert_eq!(shown["entry"], Value::from(topology.entry().name.as_str()));
+    assert_eq!(table(topology).lines().count(), services.len() + 1);
+}
+
+fn refused(text: &str, faults: &Faults) {
+    assert!(faults.len() > 0);
+    assert!(faults.iter().is_sorted_by_key(|fault| (fault.line, fault.column)));
+    let lines = text.split('\n').count();
+    for fault in faults {
+        assert!((1..=lines).contains(&fault.line) && fault.column >= 1, "{fault}");
+        one_line(&fault.to_string());
+    }
+}

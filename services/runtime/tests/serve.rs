@@ -1,0 +1,76 @@
+//! The accept loop: clients that say nothing, and connections that wait when the listener closes.
+
+// A helper that fails is a test that fails.
+#![allow(clippy::expect_used)]
+
+use std::time::{Duration, Instant};
+
+use octet_runtime::{
+    drain::Drain,
+    serve::{ServeLimits, serve},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+
+fn router() -> axum::Router {
+    axum::Router::new().route("/", axum::routing::get(async || "hello"))
+}
+
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer);
+    tokio::time::timeout(Duration::from_secs(20), read).await.expect("in time").expect("readable");
+    answer
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_or_half_a_preface_is_cut_off_and_others_are_served() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let limits = ServeLimits { first_bytes_timeout: Duration::from_millis(200), ..ServeLimits::default() };
+    let served = tokio::spawn(async move {
+        serve(listener, router(), limits, &Drain::never(), Duration::ZERO).await;
+    });
+
+    let begun = Instant::now();
+    let mut mute = TcpStream::connect(address).await.expect("connects");
+    let mut half = TcpStream::connect(address).await.expect("connects");
+    half.write_all(b"PRI * HT").await.expect("written");
+    let mut usual = TcpStream::connect(address).await.expect("connects");
+    usual.write_all(REQUEST).await.expect("written");
+
+    assert!(answer(&mut usual).await.ends_with("hello"));
+    assert_eq!(answer(&mut mute).await, "");
+    let mut cut_off = Vec::new();
+    // Bytes that nobody read make the close a reset.
+    let _ =
+        tokio::time::timeout(Duration::from_secs(20), half.read_to_end(&mut cut_off)).await.expect("in time");
+    assert_eq!(cut_off, b"");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    served.abort();
+}
+
+#[tokio::test]
+async fn connections_that_wait_when_the_listener_closes_are_served() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    // In the backlog before the loop has looked at it once, and the end has begun by then.
+    let mut waiting = Vec::new();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        stream.write_all(REQUEST).await.expect("written");
+        waiting.push(stream);
+    }
+    let (trigger, drain) = Drain::on_trigger(Duration::ZERO);
+    trigger.begin();
+    drain.closing().await;
+    serve(listener, router(), ServeLimits::default(), &drain, Duration::from_secs(10)).await;
+    for mut stream in waiting {
+        assert!(answer(&mut stream).await.ends_with("hello"));
+    }
+    TcpStream::connect(address).await.expect_err("closed");
+}
