@@ -17,7 +17,7 @@ pub fn run() -> Result<(), Failure> {
     let settings = GatewaySettings::from_environment(&mut environment, topology);
     let Some(settings) = environment.finish(settings)? else { return Ok(()) };
 
-    settings.process.logs.clone().install("gateway");
+    let _logs = settings.process.logs.clone().install("gateway");
     block_on(async {
         let drain = drain_on_signals(settings.process.drain)?;
         Ok(octet_gateway::run(settings, drain).await?)

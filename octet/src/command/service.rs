@@ -17,7 +17,7 @@ pub fn run(name: Option<&str>) -> Result<(), Failure> {
     let settings = ServiceSettings::from_environment(&mut environment, topology, name);
     let Some(settings) = environment.finish(settings)? else { return Ok(()) };
 
-    settings.process.logs.clone().install(settings.service.name.as_str());
+    let _logs = settings.process.logs.clone().install(settings.service.name.as_str());
     block_on(async {
         let drain = drain_on_signals(settings.process.drain)?;
         Ok(server::run(settings, drain).await?)

@@ -31,7 +31,7 @@ async fn a_deadline_ends_the_call_at_every_hop_and_the_leaf_observes_it() {
         leaf.cancelled(calls).await;
     }
     for hop in ["service-a", "service-b", "service-e"] {
-        assert!(mesh.log(hop).contains(r#""code":"DEADLINE_EXCEEDED""#), "{hop}");
+        mesh.logs(hop, r#""code":"DEADLINE_EXCEEDED""#).await;
     }
     mesh.end().await;
 }

@@ -93,7 +93,7 @@ async fn a_request_without_an_id_gets_one_that_every_log_line_names() {
     let id = reply.header("x-request-id").to_owned();
     assert!(uuid::Uuid::try_parse(&id).is_ok(), "{id}");
     for process in ["gateway", "service-a", "service-b", "service-c", "service-d", "service-e", "service-g"] {
-        assert!(mesh.log(process).contains(&format!(r#""request_id":"{id}""#)), "{process}");
+        mesh.logs(process, &format!(r#""request_id":"{id}""#)).await;
     }
     mesh.end().await;
 }

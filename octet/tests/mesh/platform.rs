@@ -184,9 +184,18 @@ impl Mesh {
         line.await.expect("in time").unwrap_or_else(|| panic!("octet ended without saying {text:?}"))
     }
 
-    /// What a process has logged.
-    pub fn log(&self, process: &str) -> String {
-        fs::read_to_string(self.data.path().join(format!("logs/{process}.log"))).expect("a log")
+    /// Waits until a process has logged something with `text` in it.
+    pub async fn logs(&self, process: &str, text: &str) {
+        let begun = Instant::now();
+        loop {
+            let log =
+                fs::read_to_string(self.data.path().join(format!("logs/{process}.log"))).expect("a log");
+            if log.contains(text) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{process} does not log {text:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// The documents of a service.

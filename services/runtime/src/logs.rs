@@ -1,12 +1,16 @@
 //! Logs: one JSON object a line on stdout, or a form for eyes; the level by `LOG_LEVEL`.
 
 mod json;
+mod sink;
 
 use std::io::IsTerminal;
 
 use tracing::{Level, Span, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
+pub use sink::LogGuard;
+
+use self::sink::Sink;
 use crate::environment::Environment;
 
 /// The name that every crate of Octet begins with, and so every one of its targets.
@@ -45,16 +49,25 @@ impl LogSettings {
     }
 
     /// Installs the process's logs; lines say that they come from `service`. A second call does nothing.
-    pub fn install(self, service: &str) {
-        let layer = match self.format {
-            LogFormat::Json => json::JsonLayer::new(service, std::io::stdout).boxed(),
+    ///
+    /// Keep the guard until the end of the process: it writes the last lines.
+    pub fn install(self, service: &str) -> LogGuard {
+        let (layer, guard) = match self.format {
+            LogFormat::Json => {
+                let (sink, guard) = Sink::start();
+                let layer =
+                    json::JsonLayer::new(service, move |line: &[u8], urgency| sink.write(line, urgency));
+                (layer.boxed(), guard)
+            }
             LogFormat::Pretty => {
                 // In a file, colours are noise.
-                tracing_subscriber::fmt::layer().with_ansi(std::io::stdout().is_terminal()).boxed()
+                let colours = std::io::stdout().is_terminal();
+                (tracing_subscriber::fmt::layer().with_ansi(colours).boxed(), LogGuard::idle())
             }
         };
         // Only a test that installs twice can fail here, and the first installation serves it too.
         let _ = tracing_subscriber::registry().with(layer.with_filter(self.filter)).try_init();
+        guard
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{fmt, io::Write, time::SystemTime};
 
+use super::sink::Urgency;
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -31,30 +32,25 @@ const OWN_KEYS: [&str; 11] = [
 /// Fields of a span that every line below it carries.
 const CARRIED_KEYS: [&str; 3] = ["trace_id", "span_id", "request_id"];
 
-/// Writes each event as one line with one `write`, so that lines of several processes may share a file.
+/// Hands each event on as one line.
 pub(super) struct JsonLayer<W> {
     service: String,
-    writer: W,
+    write: W,
 }
 
 /// What a request's span says, in JSON: `,"request_id":"…"`.
 struct CarriedFields(Vec<u8>);
 
-impl<W, O> JsonLayer<W>
-where
-    W: Fn() -> O,
-    O: Write,
-{
-    pub(super) fn new(service: &str, writer: W) -> Self {
-        Self { service: service.to_owned(), writer }
+impl<W: Fn(&[u8], Urgency)> JsonLayer<W> {
+    pub(super) fn new(service: &str, write: W) -> Self {
+        Self { service: service.to_owned(), write }
     }
 }
 
-impl<S, W, O> Layer<S> for JsonLayer<W>
+impl<S, W> Layer<S> for JsonLayer<W>
 where
     S: Subscriber + for<'lookup> LookupSpan<'lookup>,
-    W: Fn() -> O + 'static,
-    O: Write,
+    W: Fn(&[u8], Urgency) + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let mut carried = Fields { json: Vec::new(), keep: |name| CARRIED_KEYS.contains(&name) };
@@ -66,8 +62,8 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let line = self.line(event, context.event_scope(event));
-        // A closed stdout must not end the process that logs to it.
-        let _ = (self.writer)().write_all(&line);
+        let urgency = if *event.metadata().level() <= Level::WARN { Urgency::AtOnce } else { Urgency::Soon };
+        (self.write)(&line, urgency);
     }
 }
 
@@ -191,26 +187,13 @@ mod tests {
 
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     fn logged(log: impl FnOnce()) -> Value {
-        let captured = Captured::default();
-        let writer = captured.clone();
-        let layer = JsonLayer::new("service-a", move || writer.clone());
+        let captured = Arc::<Mutex<Vec<u8>>>::default();
+        let lines = captured.clone();
+        let layer =
+            JsonLayer::new("service-a", move |line: &[u8], _| lines.lock().unwrap().extend_from_slice(line));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
-        let bytes = captured.0.lock().unwrap().clone();
+        let bytes = captured.lock().unwrap().clone();
         let text = String::from_utf8(bytes).unwrap();
         assert_eq!(text.matches('\n').count(), 1, "one line: {text}");
         serde_json::from_str(&text).unwrap()
