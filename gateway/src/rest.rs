@@ -104,11 +104,12 @@ impl Rest {
                 deadline.write_to(&mut headers);
                 let mut request = tonic::Request::new(message.clone());
                 *request.metadata_mut() = MetadataMap::from_headers(headers);
-                async move {
+                // Boxed, for it is large, and every future around it would be moved about with it.
+                Box::pin(async move {
                     let mut client = Grpc::new(channel).max_decoding_message_size(BODY_LIMIT);
                     client.ready().await.map_err(|error| Status::from_error(error.into()))?;
                     client.unary(request, path.clone(), binding.codec()).await
-                }
+                })
             })
             .await
             .map_err(|error| named(self.entry.name(), error))?;

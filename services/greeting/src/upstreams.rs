@@ -91,7 +91,8 @@ async fn greet(
             let mut request = Request::new(proto::GreetingRequest { greeting: Some(own.clone().into()) });
             *request.metadata_mut() = MetadataMap::from_headers(headers);
             let mut client = GreetingServiceClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
-            async move { client.greeting(request).await }
+            // Boxed, for it is large, and every future around it would be moved about with it.
+            Box::pin(async move { client.greeting(request).await })
         })
         .await
 }

@@ -9,7 +9,7 @@ use std::{
 
 /// How long a line may wait. A process that is killed takes the lines of this long with it, but no warning and no
 /// error: these are written at once, with all that came before.
-const WAIT: Duration = Duration::from_millis(10);
+const WAIT: Duration = Duration::from_millis(50);
 
 /// Bytes that may wait. Beyond, whoever logs writes: a reader that is too slow slows the process, as a pipe does.
 const MOST: usize = 256 * 1024;
