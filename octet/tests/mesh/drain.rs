@@ -87,6 +87,23 @@ async fn the_grace_period_bounds_the_wait_for_calls_in_flight() {
 }
 
 #[tokio::test]
+async fn a_stdout_that_nobody_reads_does_not_hold_up_the_end() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = format!("sqlite:{}", directory.path().display());
+    let environment = [("DRAIN_PAUSE", "0s"), ("STORE_URL", store.as_str())];
+    let mut service = Process::start(&["service", "service-c"], &environment).await;
+    // More lines than a pipe holds (64 KiB), and fewer than may wait.
+    let mut caller = client::grpc(&service.address);
+    for _ in 0..500 {
+        caller.greeting(GreetingRequest::default()).await.expect("greets");
+    }
+    let begun = Instant::now();
+    service.signal(Signal::TERM);
+    assert!(service.ended().await.success());
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_at_once() {
     let (mut service, leaf) = waiting_service("30s", "30s").await;
     let mut caller = client::grpc(&service.address);

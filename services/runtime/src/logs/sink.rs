@@ -3,7 +3,7 @@
 
 use std::{
     io::Write,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
     time::Duration,
 };
 
@@ -22,9 +22,14 @@ pub(super) struct Sink(Arc<Shared>);
 struct Shared {
     waiting: Mutex<Vec<u8>>,
     some: Condvar,
+    /// Held by whoever writes, so that lines stay in order while others are taken.
+    output: Mutex<()>,
 }
 
-/// Writes what waits when it is dropped: the last thing that a process does.
+/// How long the last lines may take: a standard output that nobody reads must not hold up the end.
+const LAST_WRITE: Duration = Duration::from_millis(200);
+
+/// Writes what waits when it is dropped, within 200 ms: the last thing that a process does.
 #[must_use = "the last lines are written when it is dropped"]
 pub struct LogGuard(Option<Sink>);
 
@@ -44,21 +49,34 @@ impl Sink {
     pub(super) fn write(&self, line: &[u8], urgency: Urgency) {
         let mut waiting = self.lock();
         waiting.extend_from_slice(line);
-        if urgency == Urgency::AtOnce || waiting.len() > MOST {
-            write_out(&mut waiting);
-        } else if waiting.len() == line.len() {
+        let is_first = waiting.len() == line.len();
+        let is_full = waiting.len() > MOST;
+        drop(waiting);
+        if urgency == Urgency::AtOnce || is_full {
+            self.write_out();
+        } else if is_first {
             self.0.some.notify_one();
         }
     }
 
     fn write_for_ever(&self) {
-        let mut waiting = self.lock();
         loop {
-            let woken = self.0.some.wait_while(waiting, |waiting| waiting.is_empty());
+            let woken = self.0.some.wait_while(self.lock(), |waiting| waiting.is_empty());
             let pause = self.0.some.wait_timeout(woken.unwrap_or_else(PoisonError::into_inner), WAIT);
-            waiting = pause.unwrap_or_else(PoisonError::into_inner).0;
-            write_out(&mut waiting);
+            drop(pause);
+            self.write_out();
         }
+    }
+
+    fn write_out(&self) {
+        let _turn = self.0.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = std::mem::take(&mut *self.lock());
+        if lines.is_empty() {
+            return;
+        }
+        let mut output = std::io::stdout().lock();
+        // A closed stdout must not end the process that logs to it.
+        let _ = output.write_all(&lines).and_then(|()| output.flush());
     }
 
     /// Lines are whole even where a thread panicked that held them.
@@ -83,18 +101,18 @@ impl LogGuard {
 
 impl Drop for LogGuard {
     fn drop(&mut self) {
-        if let Some(sink) = &self.0 {
-            write_out(&mut sink.lock());
+        let Some(sink) = self.0.take() else { return };
+        let (written, done) = mpsc::channel();
+        let last = sink.clone();
+        // Left behind, should it be held up: the process ends all the same.
+        let writer = std::thread::Builder::new().spawn(move || {
+            last.write_out();
+            let _ = written.send(());
+        });
+        if writer.is_ok() {
+            let _ = done.recv_timeout(LAST_WRITE);
+        } else {
+            sink.write_out();
         }
     }
-}
-
-fn write_out(waiting: &mut Vec<u8>) {
-    if waiting.is_empty() {
-        return;
-    }
-    let mut output = std::io::stdout().lock();
-    // A closed stdout must not end the process that logs to it.
-    let _ = output.write_all(waiting).and_then(|()| output.flush());
-    waiting.clear();
 }
