@@ -74,3 +74,39 @@ async fn connections_that_wait_when_the_listener_closes_are_served() {
     }
     TcpStream::connect(address).await.expect_err("closed");
 }
+
+#[tokio::test]
+async fn an_http2_client_is_sent_away_by_goaway_once_the_listener_is_closed() {
+    const GOAWAY: u8 = 7;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let (trigger, drain) = Drain::on_trigger(Duration::ZERO);
+    let served = tokio::spawn(async move {
+        serve(listener, router(), ServeLimits::default(), &drain, Duration::from_secs(10)).await;
+    });
+
+    let mut client = TcpStream::connect(address).await.expect("connects");
+    // The preface and an empty SETTINGS frame: a client that has asked nothing yet.
+    client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.expect("written");
+    let mut trigger = Some(trigger);
+    let until_goaway = async {
+        loop {
+            let mut head = [0; 9];
+            client.read_exact(&mut head).await.expect("a frame before the end");
+            let [a, b, c, kind, ..] = head;
+            let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+            client.read_exact(&mut payload).await.expect("the rest of the frame");
+            // The server's first frame shows that the connection stands: now the end begins.
+            if let Some(trigger) = trigger.take() {
+                trigger.begin();
+            }
+            if kind == GOAWAY {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), until_goaway).await.expect("GOAWAY in time");
+    TcpStream::connect(address).await.expect_err("the listener closed first");
+    drop(client);
+    tokio::time::timeout(Duration::from_secs(20), served).await.expect("in time").expect("no panic");
+}
