@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hyper::body::Incoming;
 use octet_backends::{queue::Consumer, sqlite::OpenError, store::DocumentStore};
 use octet_proto::greeting::v3::greeting_service_server::GreetingServiceServer;
 use octet_runtime::{
@@ -15,7 +16,7 @@ use octet_runtime::{
 };
 use tonic::service::Routes;
 use tonic_health::pb::health_server::{Health, HealthServer};
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 use crate::{
     consume::Consume,
@@ -26,6 +27,9 @@ use crate::{
     settings::{MESSAGE_LIMIT, ServiceSettings},
     upstreams::Upstreams,
 };
+
+/// How the paths of the greeting's own service begin.
+const GREETING_SERVICE: &str = "/greeting.v3.GreetingService/";
 
 /// Why a service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -67,15 +71,22 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     let readiness = Readiness::new(drain.clone(), parts.probes);
     let names = health::Names::new(&name);
     let (reporter, health_service) = health::service(&names).await;
-    let routes = routes(parts.grpc, health_service)?;
+    let greeting = GreetingServiceServer::new(parts.grpc)
+        .max_decoding_message_size(MESSAGE_LIMIT)
+        .max_encoding_message_size(MESSAGE_LIMIT);
+    let others = others(health_service)?;
 
-    // Oversize metadata are refused before anything reads them.
-    let service = tower::service_fn(move |request| {
-        let routes = routes.clone();
+    let service = tower::service_fn(move |request: http::Request<Incoming>| {
+        let (mut greeting, others) = (greeting.clone(), others.clone());
         async move {
             match metadata_limit::check(request) {
-                Ok(request) => routes.oneshot(request).await,
+                // Oversize metadata are refused before anything reads them.
                 Err(refusal) => Ok(*refusal),
+                // Past the router, whose matching and boxing cost as much as the rest of the way in.
+                Ok(request) if request.uri().path().starts_with(GREETING_SERVICE) => {
+                    greeting.call(request).await
+                }
+                Ok(request) => Box::pin(others.oneshot(request)).await,
             }
         }
     });
@@ -184,18 +195,14 @@ fn upstreams(settings: &ServiceSettings, metrics: &Metrics) -> Result<Upstreams,
     Ok(Upstreams::new(settings.topology.clone(), settings.service.policy, upstreams))
 }
 
-/// The services of the gRPC port: the greeting, health, and reflection in both versions that are in use.
-fn routes(grpc: GrpcService, health: HealthServer<impl Health>) -> Result<Routes, StartError> {
-    let greeting = GreetingServiceServer::new(grpc)
-        .max_decoding_message_size(MESSAGE_LIMIT)
-        .max_encoding_message_size(MESSAGE_LIMIT);
+/// What the gRPC port serves beside the greeting: health, and reflection in both versions that are in use.
+fn others(health: HealthServer<impl Health>) -> Result<Routes, StartError> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(octet_proto::DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    Ok(Routes::new(greeting)
-        .add_service(health)
+    Ok(Routes::new(health)
         .add_service(reflection().build_v1().map_err(StartError::internal)?)
         .add_service(reflection().build_v1alpha().map_err(StartError::internal)?)
         .prepare())
