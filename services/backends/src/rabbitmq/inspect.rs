@@ -12,7 +12,7 @@ use lapin::{
     options::{BasicGetOptions, BasicNackOptions, QueueDeclareOptions},
     types::{FieldTable, ShortString},
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{
     dialer::{Dialer, Line},
@@ -24,6 +24,9 @@ use crate::inspect::{DeadLetter, InspectError, Pending, QueueDepth, QueueInspect
 
 /// How long the broker has to accept us, and for each of its answers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How soon it is looked whether dead letters that were given back are there.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// So many dead letters are asked for at once.
 const ASKED_AT_ONCE: usize = 32;
@@ -40,8 +43,8 @@ pub struct RabbitQueueInspect {
 }
 
 impl RabbitQueueInspect {
-    /// An inspector of the queue; connects for each question. Of the settings, the address and the queue's name
-    /// count.
+    /// An inspector of the queue; connects for each question. Of the settings, the address, the queue's name and
+    /// its delivery limit count.
     pub fn new(settings: &RabbitSettings) -> Self {
         Self { settings: settings.clone() }
     }
@@ -63,20 +66,10 @@ impl RabbitQueueInspect {
         let (line, names) = self.connect().await?;
         let result = async {
             ready(&line, &names.queue).await?.ok_or_else(|| absent(&names.queue))?;
-            let Some(count) = ready(&line, &names.dead_letters).await? else { return Ok(()) };
-            let channel = channel(&line).await?;
-            let mut letters = stream::iter(0..count)
-                .map(|_| channel.basic_get(names.dead_letters.clone(), BasicGetOptions::default()))
-                .buffered(ASKED_AT_ONCE);
-            while let Some(letter) = answer(letters.next()).await? {
-                // Fewer than were counted: somebody else took some.
-                let Some(letter) = letter.map_err(|error| of_broker(&error))? else { break };
-                look(&letter.delivery.properties);
+            match ready(&line, &names.dead_letters).await? {
+                None | Some(0) => Ok(()),
+                Some(count) => read_dead_letters(&line, &names.dead_letters, count, &mut look).await,
             }
-            drop(letters);
-            // All of this channel's. The goodbye does the same, and counts as an attempt from 4.3 on.
-            let everything = BasicNackOptions { multiple: true, requeue: true };
-            answer(channel.basic_nack(0, everything)).await?.map_err(|error| of_broker(&error))
         }
         .await;
         line.close().await;
@@ -106,7 +99,7 @@ impl QueueInspect for RabbitQueueInspect {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut newest = VecDeque::new();
         self.read(|properties| {
-            let wire::Death { reason, attempts, at } = wire::death(properties);
+            let wire::Death { reason, attempts, at } = wire::death(properties, self.settings.delivery_limit);
             newest.push_front(DeadLetter { id: wire::id(properties), reason, attempts, at });
             newest.truncate(limit);
         })
@@ -127,6 +120,38 @@ impl QueueInspect for RabbitQueueInspect {
         let dead_lettered = ids.iter().filter(|id| found.contains(*id)).cloned().collect();
         Ok(Pending { queued: Vec::new(), dead_lettered })
     }
+}
+
+/// Takes the first `count` dead letters, shows them to `look`, and returns once they are back.
+async fn read_dead_letters(
+    line: &Line,
+    queue: &ShortString,
+    count: u32,
+    look: &mut impl FnMut(&BasicProperties),
+) -> Result<(), InspectError> {
+    let channel = channel(line).await?;
+    let mut taken = 0;
+    let mut letters = stream::iter(0..count)
+        .map(|_| channel.basic_get(queue.clone(), BasicGetOptions::default()))
+        .buffered(ASKED_AT_ONCE);
+    while let Some(letter) = answer(letters.next()).await? {
+        // Fewer than were counted: somebody else took some.
+        let Some(letter) = letter.map_err(|error| of_broker(&error))? else { break };
+        look(&letter.delivery.properties);
+        taken += 1;
+    }
+    drop(letters);
+    // All of this channel's. The goodbye does the same, but counts as a failed attempt from 4.3 on.
+    let everything = BasicNackOptions { multiple: true, requeue: true };
+    answer(channel.basic_nack(0, everything)).await?.map_err(|error| of_broker(&error))?;
+    // The broker takes them back in its own time, and whoever looks next should find them.
+    let are_back = async {
+        while ready(line, queue).await?.is_some_and(|ready| ready < taken) {
+            sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    };
+    timeout(ANSWER_TIMEOUT, are_back).await.unwrap_or(Ok(()))
 }
 
 /// How many messages wait on a queue; nothing where there is no such queue.

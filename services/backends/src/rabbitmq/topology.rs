@@ -18,7 +18,9 @@ use super::{
 /// How long the broker has to declare both queues. Electing a leader takes a while.
 const DECLARE_TIMEOUT: Duration = Duration::from_secs(10);
 
-const NOT_FOUND: u16 = 404;
+/// More deliveries than there will ever be.
+const NO_LIMIT: i64 = i32::MAX as i64;
+
 const PRECONDITION_FAILED: u16 = 406;
 
 /// A queue and its dead letters.
@@ -40,7 +42,6 @@ impl Topology {
     }
 
     async fn declare_queue(&self, line: &Line) -> Result<(), Fault> {
-        let text = |value: &str| AMQPValue::LongString(LongString::from(value));
         let arguments = [
             ("x-queue-type", text("quorum")),
             // The broker allows so many deliveries after the first.
@@ -56,29 +57,28 @@ impl Topology {
             .map_err(|error| fault(&self.names.queue, &error))
     }
 
-    /// The dead letters' queue has no delivery limit: who looks into it takes and gives back, again and again.
+    /// The dead letters' queue is never to lose one, however often somebody looks at it, takes it and gives it back.
     async fn declare_dead_letters(&self, line: &Line) -> Result<(), Fault> {
         let name = &self.names.dead_letters;
-        let passive = QueueDeclareOptions { passive: true, ..durable() };
-        // One that is there may have been made by a broker of another version, with other arguments.
-        match declare(&channel(line).await?, name, passive, &[]).await {
-            Ok(()) => return Ok(()),
-            Err(error) if has_code(&error, NOT_FOUND) => {}
-            Err(error) => return Err(fault(name, &error)),
-        }
-        let quorum = ("x-queue-type", AMQPValue::LongString(LongString::from("quorum")));
-        // From 4.0 on a quorum queue has a limit unless it is told otherwise; before, this value is refused.
-        let unlimited = ("x-delivery-limit", AMQPValue::LongLongInt(-1));
-        match declare(&channel(line).await?, name, durable(), &[quorum.clone(), unlimited]).await {
-            Ok(()) => Ok(()),
+        let arguments = [
+            ("x-queue-type", text("quorum")),
+            // 4.0 and later have a limit of 20 where there is none. Their word for no limit, -1, is taken by 3.x to
+            // mean that the first message to be given back is dropped.
+            ("x-delivery-limit", AMQPValue::LongLongInt(NO_LIMIT)),
+        ];
+        match declare(&channel(line).await?, name, durable(), &arguments).await {
+            // One that is there with other arguments is somebody's choice.
             Err(error) if has_code(&error, PRECONDITION_FAILED) => {
-                declare(&channel(line).await?, name, durable(), &[quorum])
-                    .await
-                    .map_err(|error| fault(name, &error))
+                declare(&channel(line).await?, name, durable().passive(), &[]).await
             }
-            Err(error) => Err(fault(name, &error)),
+            declared => declared,
         }
+        .map_err(|error| fault(name, &error))
     }
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(LongString::from(value))
 }
 
 /// A channel for one declaration: one that is refused ends its channel.

@@ -111,8 +111,9 @@ pub(super) struct Death {
     pub(super) at: Option<SystemTime>,
 }
 
-/// How a dead letter came to be one, by its consumer's words or the broker's.
-pub(super) fn death(properties: &BasicProperties) -> Death {
+/// How a dead letter came to be one, by its consumer's words or the broker's. `delivery_limit` is the queue's: the
+/// letter does not tell how often it was delivered before, only how often it was looked at since.
+pub(super) fn death(properties: &BasicProperties, delivery_limit: u32) -> Death {
     if let Some(reason) = text(properties, REASON) {
         return Death {
             reason,
@@ -126,18 +127,14 @@ pub(super) fn death(properties: &BasicProperties) -> Death {
     let field = |name: &str| latest.and_then(|death| death.inner().get(name));
     let reason = field("reason").and_then(plain).or_else(|| text(properties, "x-first-death-reason"));
     let at = field("time").and_then(whole).and_then(moment);
-    match reason.as_deref() {
-        Some("delivery_limit") => {
-            let attempts = deliveries(properties);
-            let reason = match attempts {
-                0 => "delivery limit reached".to_owned(),
-                attempts => format!("delivery limit of {attempts} reached"),
-            };
-            Death { reason, attempts, at }
+    let (reason, attempts) = match reason {
+        Some(reason) if reason == "delivery_limit" => {
+            (format!("delivery limit of {delivery_limit} reached"), delivery_limit)
         }
-        Some(other) => Death { reason: other.to_owned(), attempts: deliveries(properties), at },
-        None => Death { reason: "put there by somebody else".to_owned(), attempts: 0, at },
-    }
+        Some(other) => (other, 0),
+        None => ("put there by somebody else".to_owned(), 0),
+    };
+    Death { reason, attempts, at }
 }
 
 fn latest_death(properties: &BasicProperties) -> Option<&FieldTable> {
@@ -148,11 +145,6 @@ fn latest_death(properties: &BasicProperties) -> Option<&FieldTable> {
         },
         _ => None,
     }
-}
-
-/// How often the broker delivered a message that it dead-lettered; 0 where it does not tell.
-fn deliveries(properties: &BasicProperties) -> u32 {
-    number(properties, "x-delivery-count").and_then(|count| count.try_into().ok()).unwrap_or_default()
 }
 
 /// A header's whole number, whatever its width.

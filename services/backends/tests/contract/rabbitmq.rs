@@ -1,6 +1,12 @@
 //! The RabbitMQ factory, and its adapter held to the contract.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use lapin::{
@@ -24,6 +30,8 @@ use crate::{
 pub(crate) struct Rabbit {
     url: String,
     queue: String,
+    /// Of the terms that the queue was made on.
+    delivery_limit: AtomicU32,
 }
 
 impl Rabbit {
@@ -33,7 +41,11 @@ impl Rabbit {
     }
 
     pub(crate) fn on(url: &str) -> Self {
-        Self { url: url.to_owned(), queue: format!("octet-test-{}", unique()) }
+        Self {
+            url: url.to_owned(),
+            queue: format!("octet-test-{}", unique()),
+            delivery_limit: AtomicU32::new(20),
+        }
     }
 
     pub(crate) fn settings(&self, terms: Terms) -> RabbitSettings {
@@ -43,6 +55,16 @@ impl Rabbit {
             confirm_timeout: Duration::from_secs(5),
             ..RabbitSettings::new(self.url.parse().unwrap(), &self.queue)
         }
+    }
+
+    fn made_on(&self, terms: Terms) -> RabbitSettings {
+        self.delivery_limit.store(terms.delivery_limit, Ordering::Relaxed);
+        self.settings(terms)
+    }
+
+    fn inspector(&self) -> RabbitQueueInspect {
+        let delivery_limit = self.delivery_limit.load(Ordering::Relaxed);
+        RabbitQueueInspect::new(&self.settings(Terms { delivery_limit, ..Terms::default() }))
     }
 
     /// A client of the broker like any other.
@@ -80,24 +102,23 @@ impl Queues for Rabbit {
     }
 
     async fn publisher_on(&self, terms: Terms) -> Arc<dyn Publisher> {
-        let publisher = RabbitPublisher::open(self.settings(terms)).await.unwrap();
+        let publisher = RabbitPublisher::open(self.made_on(terms)).await.unwrap();
         until(async || publisher.ping().await.is_ok()).await;
         Arc::new(publisher)
     }
 
     async fn consumer(&self, terms: Terms) -> Arc<dyn Consumer> {
-        let consumer = RabbitConsumer::open(self.settings(terms)).await.unwrap();
+        let consumer = RabbitConsumer::open(self.made_on(terms)).await.unwrap();
         until(async || consumer.ping().await.is_ok()).await;
         Arc::new(consumer)
     }
 
     fn inspect(&self) -> Box<dyn QueueInspect> {
-        Box::new(RabbitQueueInspect::new(&self.settings(Terms::default())))
+        Box::new(self.inspector())
     }
 
     async fn buried(&self) -> Vec<Buried> {
-        let inspected =
-            RabbitQueueInspect::new(&self.settings(Terms::default())).dead_letters(1_000).await.unwrap();
+        let inspected = self.inspector().dead_letters(1_000).await.unwrap();
         let client = self.client().await;
         let channel = client.create_channel().await.unwrap();
         let mut buried = Vec::new();

@@ -71,7 +71,7 @@ fn a_dead_letter_tells_why_and_drops_what_the_broker_would_act_upon() {
     let letter = dead_letter(&original, 3, "is no greeting");
     assert_eq!((letter.expiration(), letter.user_id()), (&None, &None));
     assert_eq!(message(&letter, b"{}".to_vec()), message_with(&[("b3", "0")]));
-    let death = death(&letter);
+    let death = death(&letter, 20);
     assert_eq!((death.reason.as_str(), death.attempts), ("is no greeting", 3));
     assert!(death.at.is_some());
 }
@@ -83,10 +83,10 @@ fn the_brokers_own_dead_letters_have_a_reason_too() {
     entry.insert("time".into(), AMQPValue::Timestamp(7));
     let letter = with_headers(&[
         ("x-death", AMQPValue::FieldArray(vec![AMQPValue::FieldTable(entry)].into())),
-        ("x-delivery-count", AMQPValue::LongLongInt(3)),
+        ("x-delivery-count", AMQPValue::LongLongInt(500)),
     ]);
     let expected = Death { reason: "delivery limit of 3 reached".to_owned(), attempts: 3, at: moment(7) };
-    assert_eq!(death(&letter), expected);
-    let foreign = death(&BasicProperties::default());
+    assert_eq!(death(&letter, 3), expected);
+    let foreign = death(&BasicProperties::default(), 3);
     assert_eq!((foreign.reason.as_str(), foreign.at), ("put there by somebody else", None));
 }
