@@ -15,6 +15,8 @@ mod queue;
 #[path = "contract/store.rs"]
 #[macro_use]
 mod store;
+#[path = "contract/rabbitmq.rs"]
+mod rabbitmq;
 #[path = "contract/sqlite.rs"]
 mod sqlite;
 #[path = "contract/sqlite_files.rs"]
@@ -26,4 +28,4 @@ mod sqlite_processes;
 #[path = "contract/sqlite_rows.rs"]
 mod sqlite_rows;
 
-pub(crate) use factories::{Buried, Queues, Stores, Terms};
+pub(crate) use factories::{Buried, Queues, Sight, Stores, Terms};
