@@ -10,7 +10,8 @@ use async_trait::async_trait;
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InspectError {
-    /// The store or queue does not exist: nothing has ever opened it.
+    /// The store or queue does not exist: nothing has ever opened it, or, where the first write makes it, nothing
+    /// was ever written.
     #[error("there is no {0}")]
     Absent(String),
     /// It cannot be read now.

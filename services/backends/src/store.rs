@@ -47,7 +47,8 @@ impl StoreError {
 /// Where a service keeps the greetings it was handed.
 #[async_trait]
 pub trait DocumentStore: Send + Sync {
-    /// Stores `document` unless one of its id is there, and returns once it is durable.
+    /// Stores `document` unless one of its id is there, and returns once it is durable, as the adapter's settings
+    /// define it. While the store is known to be away the answer comes at once.
     ///
     /// Idempotent by id, so that a retry never makes a second document. A caller that stops waiting does not
     /// know whether the insert happened.

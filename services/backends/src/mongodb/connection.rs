@@ -1,0 +1,130 @@
+//! The driver's client, made at opening or, when its hosts are in DNS, once they were found.
+
+use std::{sync::Arc, time::Duration};
+
+use mongodb::{
+    Client, Collection,
+    bson::RawDocumentBuf,
+    error::Error,
+    event::{EventHandler, sdam::SdamEvent},
+    options::{ClientOptions, ConnectionString},
+};
+use tokio::{sync::watch, task::JoinHandle, time};
+
+use super::{
+    certificates,
+    failure::{MongoOpenError, Unavailable, is_of_the_login, reason},
+    health::Health,
+    options,
+    settings::MongoSettings,
+    verdict::Servers,
+};
+
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+
+/// A client of one collection. Its monitors run until it is dropped.
+pub(super) struct Connection {
+    health: Arc<Health>,
+    client: watch::Receiver<Option<Client>>,
+    /// Looks the hosts up, until they are found.
+    lookup: Option<JoinHandle<()>>,
+    settings: MongoSettings,
+}
+
+impl Connection {
+    /// Checks `settings` and begins to look for the servers. Waits for no server; needs a runtime.
+    pub(super) async fn open(settings: MongoSettings) -> Result<Self, MongoOpenError> {
+        settings.check()?;
+        let url = settings.address.connection_string().clone();
+        certificates::check(&url)?;
+        let health = Arc::new(Health::new(settings.address.to_string()));
+        let (made, client) = watch::channel(None);
+        let lookup = if settings.address.is_srv() {
+            Some(tokio::spawn(look_up(url, Arc::clone(&health), made)))
+        } else {
+            // With hosts there is nothing to look up, and so nothing to wait for.
+            let client =
+                connect(url, &health).await.map_err(|error| MongoOpenError::Driver(reason(&error)))?;
+            made.send_replace(Some(client));
+            None
+        };
+        Ok(Self { health, client, lookup, settings })
+    }
+
+    pub(super) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    pub(super) fn settings(&self) -> &MongoSettings {
+        &self.settings
+    }
+
+    /// The collection, once the hosts are known; waits for that as long as for a server.
+    pub(super) async fn collection(&self) -> Result<Collection<RawDocumentBuf>, Unavailable> {
+        let mut client = self.client.clone();
+        let known = time::timeout(options::SERVER_SELECTION, client.wait_for(Option::is_some)).await;
+        let Ok(Ok(client)) = known else {
+            return Err(self.unavailable("the hosts are not known yet"));
+        };
+        let Some(client) = client.as_ref() else {
+            return Err(self.unavailable("the hosts are not known yet"));
+        };
+        Ok(client.database(&self.settings.database).collection(&self.settings.collection))
+    }
+
+    /// Why a call had no answer: what the monitors say, or `otherwise`.
+    pub(super) fn unavailable(&self, otherwise: &str) -> Unavailable {
+        Unavailable(self.health.lost().unwrap_or_else(|| otherwise.to_owned()))
+    }
+
+    /// Why a call failed. Notices a refused login.
+    pub(super) fn failed(&self, error: &Error) -> Unavailable {
+        let reason = reason(error);
+        if is_of_the_login(error) {
+            self.health.login_refused(reason.clone());
+            return Unavailable(reason);
+        }
+        match error.kind.as_ref() {
+            // The monitors know why, the driver's error names only the consequence.
+            mongodb::error::ErrorKind::ServerSelection { .. }
+            | mongodb::error::ErrorKind::ConnectionPoolCleared { .. } => self.unavailable(&reason),
+            _ => Unavailable(reason),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(lookup) = &self.lookup {
+            lookup.abort();
+        }
+    }
+}
+
+async fn connect(url: ConnectionString, health: &Arc<Health>) -> Result<Client, Error> {
+    let mut options = options::complete(ClientOptions::parse(url).await?);
+    let health = Arc::clone(health);
+    options.sdam_event_handler = Some(EventHandler::callback(move |event| {
+        if let SdamEvent::TopologyDescriptionChanged(change) = event {
+            health.saw(Servers::of(&change.new_description));
+        }
+    }));
+    Client::with_options(options)
+}
+
+/// A name that is not found now may be found later: DNS fails too.
+async fn look_up(url: ConnectionString, health: Arc<Health>, made: watch::Sender<Option<Client>>) {
+    let mut backoff = FIRST_BACKOFF;
+    loop {
+        match connect(url.clone(), &health).await {
+            Ok(client) => {
+                made.send_replace(Some(client));
+                return;
+            }
+            Err(error) => health.saw(Servers::Lost(reason(&error))),
+        }
+        time::sleep(backoff.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        backoff = backoff.saturating_mul(2).min(LONGEST_BACKOFF);
+    }
+}

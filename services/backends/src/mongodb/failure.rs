@@ -1,0 +1,83 @@
+//! What can go wrong, sorted by what a caller can do about it, and said in one short line.
+
+use std::path::PathBuf;
+
+use mongodb::error::{Error, ErrorKind};
+
+/// A reason is cut to this many characters.
+const LONGEST_REASON: usize = 200;
+
+/// Why a store was not opened: a fault in the configuration, which no waiting repairs.
+///
+/// A server that is away, refuses the login or shows a certificate that is not trusted is none: the store opens
+/// and answers `Unavailable` with the reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MongoOpenError {
+    /// A setting is not allowed.
+    #[error("{setting} {rule}")]
+    Invalid {
+        /// The setting's name.
+        setting: &'static str,
+        /// What is allowed.
+        rule: &'static str,
+    },
+    /// A file that the URL names cannot be used.
+    #[error("{option} {}: {reason}", .path.display())]
+    File {
+        /// The URL's option.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The reason, short.
+        reason: String,
+    },
+    /// The driver does not take the options.
+    #[error("the driver refuses the options: {0}")]
+    Driver(String),
+}
+
+/// The store cannot be used now, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unavailable(pub(super) String);
+
+/// Whether the server does not know the credentials, or the login failed: for an operator to heal.
+pub(super) fn is_of_the_login(error: &Error) -> bool {
+    const AUTHENTICATION_FAILED: i32 = 18;
+    match error.kind.as_ref() {
+        ErrorKind::Authentication { .. } => true,
+        ErrorKind::Command(command) => command.code == AUTHENTICATION_FAILED,
+        _ => false,
+    }
+}
+
+/// The reason in one short line. The driver's own text for the usual failures holds the whole topology.
+pub(super) fn reason(error: &Error) -> String {
+    let text = match error.kind.as_ref() {
+        ErrorKind::Io(error) => error.to_string(),
+        ErrorKind::Command(error) => said(error.code, &error.code_name, &error.message),
+        ErrorKind::Authentication { message, .. } => format!("the login failed: {message}"),
+        ErrorKind::ServerSelection { .. } => "no server can take it".to_owned(),
+        ErrorKind::ConnectionPoolCleared { .. } => "the connection was lost".to_owned(),
+        ErrorKind::DnsResolve { message, .. } => format!("name lookup failed: {message}"),
+        kind => kind.to_string(),
+    };
+    short(&text)
+}
+
+/// What the server said, with its code.
+pub(super) fn said(code: i32, name: &str, message: &str) -> String {
+    match (name, message) {
+        ("", message) => format!("{message} (code {code})"),
+        (name, "") => format!("{name} (code {code})"),
+        (name, message) => format!("{message} ({name}, code {code})"),
+    }
+}
+
+/// `text` in one line of bounded length.
+pub(super) fn short(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}

@@ -1,0 +1,134 @@
+//! Whether calls may pass, and one log line for every change.
+
+use std::time::Duration;
+
+use tokio::{sync::watch, time::Instant};
+
+use super::{failure::Unavailable, verdict::Servers};
+
+/// After a refused login, calls get the reason for this long before one tries again.
+const LOGIN_PAUSE: Duration = Duration::from_millis(500);
+
+/// The state of the servers behind one address, as one client sees it.
+pub(super) struct Health {
+    address: String,
+    state: watch::Sender<State>,
+}
+
+#[derive(Debug, Clone)]
+struct State {
+    servers: Servers,
+    login: Login,
+}
+
+/// The monitors do not log in, so this is learnt from calls.
+#[derive(Debug, Clone)]
+enum Login {
+    NotRefused,
+    Refused { reason: String, retry_at: Instant },
+}
+
+impl Health {
+    /// Nothing is known yet of `address`, which is shown in logs and must be masked.
+    pub(super) fn new(address: String) -> Self {
+        Self {
+            address,
+            state: watch::Sender::new(State { servers: Servers::Unseen, login: Login::NotRefused }),
+        }
+    }
+
+    /// Whether a call may pass now. Until then callers get the reason at once: waiting is the caller's business,
+    /// who knows its deadline.
+    pub(super) fn may_pass(&self) -> Result<(), Unavailable> {
+        let state = self.state.borrow();
+        match (&state.servers, &state.login) {
+            (Servers::Lost(reason), _) => Err(Unavailable(reason.clone())),
+            (_, Login::Refused { reason, retry_at }) if Instant::now() < *retry_at => {
+                Err(Unavailable(reason.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A view of changes.
+    pub(super) fn changes(&self) -> Changes {
+        Changes(self.state.subscribe())
+    }
+
+    /// Why no server can take writes, if the monitors say so.
+    pub(super) fn lost(&self) -> Option<String> {
+        match &self.state.borrow().servers {
+            Servers::Lost(reason) => Some(reason.clone()),
+            Servers::Unseen | Servers::Writable => None,
+        }
+    }
+
+    /// The monitors have looked.
+    pub(super) fn saw(&self, servers: Servers) {
+        self.change(|state| {
+            // A server that is being looked at again is not back yet.
+            if servers != Servers::Unseen || !matches!(state.servers, Servers::Lost(_)) {
+                state.servers = servers;
+            }
+        });
+    }
+
+    /// A call was refused the login.
+    pub(super) fn login_refused(&self, reason: String) {
+        self.change(|state| {
+            state.login = Login::Refused { reason, retry_at: Instant::now() + LOGIN_PAUSE };
+        });
+    }
+
+    /// A call was answered, so the login is right.
+    pub(super) fn answered(&self) {
+        if matches!(self.state.borrow().login, Login::Refused { .. }) {
+            self.change(|state| state.login = Login::NotRefused);
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_modify(|state| {
+            let before = state.fault();
+            change(state);
+            match (before, state.fault()) {
+                (None, Some(reason)) => tracing::warn!(address = self.address, reason, "MongoDB lost"),
+                (Some(_), None) if state.servers == Servers::Writable => {
+                    tracing::info!(address = self.address, "MongoDB back");
+                }
+                _ => {}
+            }
+        });
+    }
+}
+
+impl State {
+    fn fault(&self) -> Option<String> {
+        match (&self.servers, &self.login) {
+            (Servers::Lost(reason), _) | (_, Login::Refused { reason, .. }) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Tells when a [`Health`] may have changed.
+pub(super) struct Changes(watch::Receiver<State>);
+
+impl Changes {
+    /// Returns at the next change, or never when the health is gone.
+    pub(super) async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Returns the reason once no server can take writes.
+    pub(super) async fn lost(&mut self) -> Unavailable {
+        loop {
+            if let Servers::Lost(reason) = &self.0.borrow_and_update().servers {
+                return Unavailable(reason.clone());
+            }
+            self.next().await;
+        }
+    }
+}

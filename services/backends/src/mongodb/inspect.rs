@@ -1,0 +1,124 @@
+//! Looking into a collection, from any process, whether or not the services live.
+
+use std::{future::Future, time::Duration};
+
+use async_trait::async_trait;
+use mongodb::{
+    Collection,
+    bson::{RawDocumentBuf, doc},
+    error::Error,
+};
+use tokio::time;
+
+use super::{
+    connection::Connection,
+    failure::{MongoOpenError, Unavailable},
+    settings::MongoSettings,
+    writer::there,
+};
+use crate::inspect::{InspectError, StoreInspect};
+
+/// Ids in one question.
+const IDS_AT_ONCE: usize = 1_000;
+
+/// Whether a server answers at all is known by then.
+const REACH_LIMIT: Duration = Duration::from_secs(3);
+
+/// Counting reads the whole index, which takes seconds where documents are many millions.
+const LOOK_LIMIT: Duration = Duration::from_mins(1);
+
+/// Looks into a collection in `MongoDB`, reading what a majority has.
+pub struct MongoStoreInspect {
+    connection: Connection,
+}
+
+impl MongoStoreInspect {
+    /// An inspector of the collection. Waits for no server; call it on the runtime that will use it.
+    ///
+    /// # Errors
+    /// See [`MongoOpenError`].
+    pub async fn open(settings: MongoSettings) -> Result<Self, MongoOpenError> {
+        Ok(Self { connection: Connection::open(settings).await? })
+    }
+
+    /// Runs `look`, until the server is lost. A server that is away is noticed within 5 s.
+    async fn look<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        look: impl FnOnce(Collection<RawDocumentBuf>) -> F,
+    ) -> Result<T, InspectError> {
+        let connection = &self.connection;
+        let collection = time::timeout(REACH_LIMIT, self.reach())
+            .await
+            .unwrap_or_else(|_| Err(connection.unavailable(&format!("no answer within {REACH_LIMIT:?}"))))?;
+        let mut changes = connection.health().changes();
+        tokio::select! {
+            looked = time::timeout(LOOK_LIMIT, look(collection)) => match looked {
+                Ok(looked) => Ok(looked.map_err(|error| connection.failed(&error))?),
+                Err(_) => Err(InspectError::Unavailable(format!("no answer within {LOOK_LIMIT:?}"))),
+            },
+            lost = changes.lost() => Err(lost.into()),
+        }
+    }
+
+    async fn reach(&self) -> Result<Collection<RawDocumentBuf>, Unavailable> {
+        self.connection.health().may_pass()?;
+        let collection = self.connection.collection().await?;
+        let database = collection.client().database(&collection.namespace().db);
+        match database.run_command(doc! { "ping": 1 }).await {
+            Ok(_) => {
+                self.connection.health().answered();
+                Ok(collection)
+            }
+            Err(error) => Err(self.connection.failed(&error)),
+        }
+    }
+
+    fn absent(&self) -> InspectError {
+        let MongoSettings { database, collection, .. } = self.connection.settings();
+        InspectError::Absent(format!("collection {collection} in database {database}"))
+    }
+}
+
+#[async_trait]
+impl StoreInspect for MongoStoreInspect {
+    async fn count(&self) -> Result<u64, InspectError> {
+        let count = self
+            .look(async |collection| match collection.count_documents(doc! {}).await? {
+                0 if !exists(&collection).await? => Ok(None),
+                count => Ok(Some(count)),
+            })
+            .await?;
+        count.ok_or_else(|| self.absent())
+    }
+
+    async fn missing(&self, ids: &[String]) -> Result<Vec<String>, InspectError> {
+        let missing = self
+            .look(async |collection| {
+                let mut missing = Vec::new();
+                for ids in ids.chunks(IDS_AT_ONCE) {
+                    let asked: Vec<&str> = ids.iter().map(String::as_str).collect();
+                    let there = there(&collection, &asked).await?;
+                    missing.extend(ids.iter().filter(|id| !there.contains(*id)).cloned());
+                }
+                if missing.len() == ids.len() && !exists(&collection).await? {
+                    Ok(None)
+                } else {
+                    Ok(Some(missing))
+                }
+            })
+            .await?;
+        missing.ok_or_else(|| self.absent())
+    }
+}
+
+async fn exists(collection: &Collection<RawDocumentBuf>) -> Result<bool, Error> {
+    let database = collection.client().database(&collection.namespace().db);
+    let names = database.list_collection_names().filter(doc! { "name": collection.name() }).await?;
+    Ok(names.iter().any(|name| name == collection.name()))
+}
+
+impl From<Unavailable> for InspectError {
+    fn from(Unavailable(reason): Unavailable) -> Self {
+        Self::Unavailable(reason)
+    }
+}
