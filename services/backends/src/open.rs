@@ -35,6 +35,19 @@ pub enum OpenError {
     /// The system's own certificates, which a TLS address without a file of its own needs, cannot be used.
     #[error("the system's certificates cannot be used: {0}")]
     SystemCertificates(String),
+    /// A file that an address names cannot be used.
+    #[error("{option} {}: {reason}", .path.display())]
+    File {
+        /// The address's option.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The reason, short.
+        reason: String,
+    },
+    /// The database's driver does not take the options.
+    #[error("the driver refuses the options: {0}")]
+    Driver(String),
     /// The adapter's thread did not start.
     #[error("the thread for a SQLite file did not start: {0}")]
     Thread(io::Error),

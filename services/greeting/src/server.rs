@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use octet_backends::{queue::Consumer, sqlite::OpenError, store::DocumentStore};
+use octet_backends::{OpenError, queue::Consumer, store::DocumentStore};
 use octet_proto::greeting::v3::greeting_service_server::GreetingServiceServer;
 use octet_runtime::{
     admin::{self, Probe, Readiness},
@@ -19,6 +19,7 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tower::{Service, ServiceExt};
 
 use crate::{
+    connections::Connections,
     consume::Consume,
     greeter::{Greeter, Role},
     grpc::GrpcService,
@@ -129,12 +130,13 @@ impl Parts {
     async fn open(settings: &ServiceSettings, metrics: &Metrics) -> Result<Self, StartError> {
         let mut probes = Vec::new();
         let service = &settings.service;
-        let at_store = |source| StartError::Open { variable: "STORE_URL", source };
-        let at_queue = |source| StartError::Open { variable: "QUEUE_URL", source };
+        let Connections { store: stores, queue: queues } = &settings.connections;
+        let at_store = |source| StartError::Open { variable: stores.variable(), source };
+        let at_queue = |source| StartError::Open { variable: queues.variable(), source };
 
         let mut store: Option<Arc<dyn DocumentStore>> = None;
         if let Some(place) = &service.store {
-            let opened = settings.connections.store.open(place).await.map_err(at_store)?;
+            let opened = stores.open(place).await.map_err(at_store)?;
             let pinged = opened.clone();
             probes.push(Probe::new("store", move || {
                 let pinged = pinged.clone();
@@ -144,7 +146,7 @@ impl Parts {
         }
         let mut publisher = None;
         if let Some(queue) = &service.publishes {
-            let opened = settings.connections.queue.publisher(queue).await.map_err(at_queue)?;
+            let opened = queues.publisher(queue).await.map_err(at_queue)?;
             let pinged = opened.clone();
             probes.push(Probe::new("queue", move || {
                 let pinged = pinged.clone();
@@ -155,7 +157,7 @@ impl Parts {
         }
         let mut consume = None;
         if let (Some(queue), Some(store)) = (&service.consumes, &store) {
-            let consumer = settings.connections.queue.consumer(queue).await.map_err(at_queue)?;
+            let consumer = queues.consumer(queue).await.map_err(at_queue)?;
             let pinged: Arc<dyn Consumer> = consumer.clone();
             probes.push(Probe::new("queue", move || {
                 let pinged = pinged.clone();

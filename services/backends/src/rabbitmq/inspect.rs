@@ -20,7 +20,7 @@ use super::{
     settings::{Names, RabbitSettings},
     wire,
 };
-use crate::inspect::{DeadLetter, InspectError, Pending, QueueDepth, QueueInspect};
+use crate::inspect::{DeadLetter, InspectError, Pending, QueueDepth, QueueInspect, Sight};
 
 /// How long the broker has to accept us, and for each of its answers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,6 +79,10 @@ impl RabbitQueueInspect {
 
 #[async_trait]
 impl QueueInspect for RabbitQueueInspect {
+    fn sight(&self) -> Sight {
+        Sight::DeadLetters
+    }
+
     async fn depth(&self) -> Result<QueueDepth, InspectError> {
         let (line, names) = self.connect().await?;
         let counts = async {
