@@ -70,10 +70,12 @@ async fn recovers(mesh: &Mesh) -> Duration {
     loop {
         let request = || hyper::Request::get(&url).body(http_body_util::Full::default()).expect("a request");
         let reply = client.send_to_a_restarting_gateway(request).await;
-        if reply.is_ok_and(|reply| reply.status == 200 && reply.answer().is_ok()) {
-            return begun.elapsed();
-        }
-        assert!(begun.elapsed() < PATIENCE, "it never recovers");
+        let last = match &reply {
+            Ok(reply) if reply.status == 200 && reply.answer().is_ok() => return begun.elapsed(),
+            Ok(reply) => reply.text(),
+            Err(none) => &none.why,
+        };
+        assert!(begun.elapsed() < PATIENCE, "it never recovers: {last}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

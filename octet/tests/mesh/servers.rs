@@ -35,7 +35,9 @@ impl Servers {
     /// about a second when it is killed, and the drills are about Octet.
     pub async fn mesh(&self) -> Mesh {
         let mesh = Mesh::builder().on(self.place()).start().await;
-        self.broker.has_saved(QUEUE).await;
+        for queue in [QUEUE, &format!("{QUEUE}.dlq")] {
+            self.broker.has_saved(queue).await;
+        }
         mesh
     }
 

@@ -96,7 +96,11 @@ impl Node {
     /// Whether the file that maps quorum queues to their logs names the queue.
     pub(super) fn has_saved(&self, queue: &str) -> bool {
         let names = self.file("data").join(&self.name).join("quorum").join(&self.name).join("names.dets");
-        fs::read(names).is_ok_and(|bytes| bytes.windows(queue.len()).any(|window| window == queue.as_bytes()))
+        // As an atom after its length: without that, `q` would be found in `q.dlq`.
+        let atom = format!("%2F_{queue}");
+        let mut saved = vec![u8::try_from(atom.len()).unwrap_or(u8::MAX)];
+        saved.extend(atom.as_bytes());
+        fs::read(names).is_ok_and(|bytes| bytes.windows(saved.len()).any(|window| window == saved))
     }
 
     pub(super) async fn ctl(&self, directory: &Path, arguments: &[&str]) -> String {
