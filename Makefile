@@ -86,6 +86,9 @@ lint-scripts: .tools/pip.stamp ## Shell scripts
 .PHONY: lint-deny
 lint-deny: .tools/pip.stamp ## Dependencies: licences, bans, boundaries between crates, sources, advisories
 	scripts/deny.sh
+	@dependents=$$($(CARGO) tree --workspace --locked --edges normal,build --invert octet-testbed --prefix none \
+	  | sed '/^octet-testbed /d'); \
+	  [ -z "$$dependents" ] || { echo "octet-testbed is for tests, and not of: $$dependents" >&2; exit 1; }
 
 .PHONY: lint-rust
 lint-rust: ## Clippy, warnings refused
