@@ -30,4 +30,5 @@ mod failure;
 mod greeting;
 mod headers;
 mod lifetime;
+mod secrets;
 mod tools;

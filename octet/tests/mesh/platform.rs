@@ -192,6 +192,16 @@ impl Mesh {
         line.await.expect("in time").unwrap_or_else(|| panic!("octet ended without saying {text:?}"))
     }
 
+    /// What the runner has printed since the last line that was waited for, once it has ended.
+    pub async fn said_to_the_end(&mut self) -> String {
+        let mut said = String::new();
+        while let Some(line) = self.said.next_line().await.expect("readable") {
+            said += &line;
+            said.push('\n');
+        }
+        said
+    }
+
     /// Waits until a process has logged something with `text` in it.
     pub async fn logs(&self, process: &str, text: &str) {
         let begun = Instant::now();

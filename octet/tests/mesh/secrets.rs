@@ -1,0 +1,115 @@
+//! A password is planted in both connection strings, everything is made to talk, and nothing may repeat it.
+
+use std::{fs, time::Duration};
+
+use octet_testbed::PASSWORD;
+use rustix::process::{Pid, Signal};
+
+use crate::{
+    client::Client,
+    load::Load,
+    platform::{Mesh, PROCESSES, octet},
+    servers::{Place, Servers},
+};
+
+#[tokio::test]
+async fn no_password_is_shown_anywhere() {
+    let mut servers = Servers::start().await;
+    // This database knows no users, so that every login fails; and failing is when programs talk.
+    let database = format!("mongodb://octet:{PASSWORD}@{}/", servers.database.socket());
+    let place = Place::Servers { broker: servers.broker.url(), database };
+    let mut mesh = Mesh::builder().on(place.clone()).with("LOG_LEVEL", "trace,h2=info,hyper=info,hyper_util=info,tower=info").start().await;
+    let pids = mesh.pids();
+    Load::begin(&mesh, 5, 20).finish().await;
+    servers.broker.kill();
+    Load::begin(&mesh, 5, 20).finish().await;
+    servers.broker.restart().await;
+    Client::new().becomes(&mesh.admin("service-d", "/readyz"), hyper::StatusCode::OK).await;
+
+    let mut shown = Shown::default();
+    for path in ["/api/greeting", "/api/health", "/api/topology", "/"] {
+        shown.add(path, Client::new().get(&mesh.url(path)).await.text());
+    }
+    for process in PROCESSES {
+        for path in ["/readyz", "/metrics"] {
+            shown.add(
+                &format!("{process} {path}"),
+                Client::new().get(&mesh.admin(process, path)).await.text(),
+            );
+        }
+    }
+    for pid in pids.iter().copied().chain([mesh.pid("up").expect("it runs")]) {
+        shown.add("what ps shows", &command_line(pid));
+    }
+    for arguments in [&["audit"][..], &["audit", "--format", "json"], &["--help"], &["up", "--help"]] {
+        let output = octet().args(arguments).envs(place.environment()).output().await.expect("runs");
+        shown.add("stdout", &String::from_utf8_lossy(&output.stdout));
+        shown.add("stderr", &String::from_utf8_lossy(&output.stderr));
+    }
+    mesh.signal_up(Signal::INT);
+    assert!(mesh.ended().await.success());
+    shown.add("octet up", &mesh.said_to_the_end().await);
+    for process in PROCESSES {
+        let log = fs::read_to_string(mesh.data().join(format!("logs/{process}.log"))).expect("a log");
+        let speaks_amqp = ["service-d", "service-f"].contains(&process);
+        assert!(!speaks_amqp || log.contains(r#""level":"trace""#), "{process} told everything");
+        shown.add(&format!("the log of {process}"), &log);
+    }
+    shown.assert_much();
+}
+
+#[tokio::test]
+async fn a_faulty_connection_string_is_refused_without_its_password() {
+    for (variable, value) in [
+        ("RABBITMQ_CONN", format!("amqp://octet:{PASSWORD}@mq:port")),
+        ("RABBITMQ_CONN", format!("amqp://octet:{PASSWORD}")),
+        ("RABBITMQ_CONN", format!("amqp//octet:{PASSWORD}@mq")),
+        ("RABBITMQ_CONN", format!("amqps://octet:{PASSWORD}@mq?cacertfile=/nowhere.pem")),
+        ("MONGO_CONN", format!("mongodb://octet:{PASSWORD}@db:port")),
+        ("MONGO_CONN", format!("mongodb://octet:{PASSWORD}")),
+        ("MONGO_CONN", format!("mongodb://octet:{PASSWORD}@db/?nonsense=1&w=0")),
+        ("MONGO_CONN", format!("mongodb://octet:{PASSWORD}@db/?tls=true&tlsCAFile=/nowhere.pem")),
+    ] {
+        for arguments in [&["service", "service-d"][..], &["service", "service-f"], &["up"], &["audit"]] {
+            let mut command = octet();
+            command.args(arguments).env(variable, &value).env("PORT", "127.0.0.1:0").env("ADMIN_PORT", "0");
+            let run = tokio::time::timeout(Duration::from_secs(20), command.output());
+            let output = match run.await {
+                Ok(output) => output.expect("runs"),
+                // A role that has no use for the file runs; its tongue was tested above.
+                Err(_) if value.contains("nowhere") => continue,
+                Err(_) => panic!("{arguments:?} takes {variable}"),
+            };
+            let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+            assert!(!said.concat().contains(PASSWORD), "{arguments:?}: {said:?}");
+            if !value.contains("nowhere") {
+                assert_eq!(output.status.code(), Some(64), "{arguments:?} {variable}: {said:?}");
+                assert!(said[1].contains(variable), "{said:?}");
+            }
+        }
+    }
+}
+
+/// Everything that was said, as far as it must be looked at.
+#[derive(Default)]
+struct Shown {
+    bytes: usize,
+}
+
+impl Shown {
+    #[track_caller]
+    fn add(&mut self, place: &str, text: &str) {
+        self.bytes += text.len();
+        if let Some(line) = text.lines().find(|line| line.contains(PASSWORD)) {
+            panic!("{place} shows the password: {line}");
+        }
+    }
+
+    fn assert_much(&self) {
+        assert!(self.bytes > 100_000, "only {} bytes were looked at", self.bytes);
+    }
+}
+
+fn command_line(pid: Pid) -> String {
+    fs::read_to_string(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).expect("it runs").replace('\0', " ")
+}
