@@ -15,6 +15,14 @@ mod queue;
 #[path = "contract/store.rs"]
 #[macro_use]
 mod store;
+#[path = "contract/logs.rs"]
+mod logs;
+#[path = "contract/mongodb.rs"]
+mod mongodb;
+#[path = "contract/mongodb_outages.rs"]
+mod mongodb_outages;
+#[path = "contract/mongodb_reconnects.rs"]
+mod mongodb_reconnects;
 #[path = "contract/sqlite.rs"]
 mod sqlite;
 #[path = "contract/sqlite_files.rs"]
