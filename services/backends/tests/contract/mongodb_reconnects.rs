@@ -6,18 +6,22 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
-use octet_backends::store::DocumentStore;
+use futures_util::future::join_all;
+use octet_backends::store::{DocumentStore, Inserted};
 use octet_testbed::Database;
 use tokio::{
     io,
     net::{TcpListener, TcpStream},
     runtime::Handle,
     task::{JoinHandle, JoinSet},
+    time,
 };
 
 use crate::{
+    Stores,
     factories::{document, soon, unique, until},
     mongodb::Mongo,
 };
@@ -125,4 +129,33 @@ async fn a_store_that_is_dropped_leaves_no_task_and_no_connection() {
         store.insert(&document(&unique())).await.unwrap();
     }
     until(|| async { link.open.load(Ordering::Relaxed) == 0 && tasks() <= before }).await;
+}
+
+#[tokio::test]
+async fn inserts_whose_callers_have_gone_leave_nothing_behind() {
+    let server = Database::start().await;
+    let link = Link::to(server.socket()).await;
+    let mongo = Mongo::at(&format!("mongodb://{}/", link.address));
+    let store = mongo.opened().await;
+    store.insert(&document("first")).await.unwrap();
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let before = tasks() - link.open.load(Ordering::Relaxed);
+
+    server.freeze();
+    let impatient = async |id: String| {
+        let document = document(&id);
+        time::timeout(Duration::from_millis(50), store.insert(&document)).await
+    };
+    // As many as commands may be under way.
+    for begun in ["begun-1", "begun-2"] {
+        assert!(impatient(begun.to_owned()).await.is_err());
+    }
+    let given_up = join_all((0..200).map(|number: u32| impatient(number.to_string()))).await;
+    assert!(given_up.iter().all(Result::is_err), "{given_up:?}");
+    server.thaw();
+    assert_eq!(soon(store.insert(&document("last"))).await, Ok(Inserted::New));
+    until(|| async { tasks() - link.open.load(Ordering::Relaxed) <= before + 1 }).await;
+    let begun_or_waited_for = ["first", "begun-1", "begun-2", "last"].map(str::to_owned);
+    assert_eq!(mongo.inspect().await.missing(&begun_or_waited_for).await, Ok(vec![]));
+    assert_eq!(mongo.inspect().await.count().await, Ok(4));
 }
