@@ -45,6 +45,10 @@ test-%: FORCE ## One crate's tests, as in `make test-topology`; ARGS="…" goes 
 test-octet: tools
 	$(CARGO) test --package octet --locked $(ARGS)
 
+.PHONY: test-backends test-testbed
+test-backends test-testbed: test-%: tools
+	$(CARGO) test --package octet-$* --locked $(ARGS)
+
 .PHONY: fmt
 fmt: .tools/npm.stamp ## Format Rust and .proto files
 	$(CARGO) fmt --all
@@ -115,7 +119,7 @@ proto-release: .tools/npm.stamp ## Renew what the contract may not break; with a
 # Tools
 
 .PHONY: tools
-tools: .tools/npm.stamp .tools/pip.stamp ## Install the pinned tools into .tools, and hey from Debian
+tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools into .tools; hey, RabbitMQ from Debian
 	@scripts/tools.sh debian
 
 .tools/npm.stamp: tools/package.json tools/package-lock.json tools/.npmrc scripts/tools.sh
@@ -124,6 +128,10 @@ tools: .tools/npm.stamp .tools/pip.stamp ## Install the pinned tools into .tools
 
 .tools/pip.stamp: tools/requirements.txt scripts/tools.sh
 	scripts/tools.sh pip
+	@touch $@
+
+.tools/nx.stamp: tools/nx.txt scripts/tools.sh
+	scripts/tools.sh nx
 	@touch $@
 
 .PHONY: FORCE
