@@ -23,6 +23,8 @@ mod mongodb;
 mod mongodb_outages;
 #[path = "contract/mongodb_reconnects.rs"]
 mod mongodb_reconnects;
+#[path = "contract/mongodb_tls.rs"]
+mod mongodb_tls;
 #[path = "contract/sqlite.rs"]
 mod sqlite;
 #[path = "contract/sqlite_files.rs"]
