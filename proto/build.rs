@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("descriptors.binpb"), &encoded)?;
 
     let set = served(&encoded)?;
-    tonic_prost_build::configure().bytes(".").compile_fds(set)?;
+    tonic_prost_build::configure().bytes(".").codec_path("crate::codec::SmallBuffers").compile_fds(set)?;
     Ok(())
 }
 

@@ -22,6 +22,7 @@ mod tree;
 
 use std::time::Duration;
 
+use octet_backends::OpenError;
 use octet_greeting::Connections;
 use octet_topology::Topology;
 
@@ -51,15 +52,18 @@ pub struct Audit {
 impl Audit {
     /// Will audit the platform of `topology` whose data are at `connections`. With `wait`, what is on its way has
     /// this long to arrive, and is a gap after that; without, it is none.
-    pub fn new(
+    ///
+    /// # Errors
+    /// [`OpenError`] for a connection that can never be used.
+    pub async fn open(
         topology: &Topology,
         overrides: &Overrides,
         connections: &Connections,
         wait: Option<Duration>,
-    ) -> Self {
+    ) -> Result<Self, OpenError> {
         let graph = Graph::new(topology, overrides);
-        let places = Places::new(&graph, connections);
-        Self { graph, places, wait }
+        let places = Places::open(&graph, connections).await?;
+        Ok(Self { graph, places, wait })
     }
 
     /// Checks what `answers` claim, if there are any, and counts what is stored and queued. Every gap is handed to

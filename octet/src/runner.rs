@@ -27,8 +27,12 @@ use tokio::{
 
 use crate::{failure::Failure, output};
 
-/// How long the processes may take until all are ready.
+/// How long the processes may take until all serve.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long they may then take until all are ready. One that waits for a broker or a database goes on waiting,
+/// and the rest of the platform need not.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What to start, and what to say of it.
 pub struct Runner {
@@ -107,22 +111,41 @@ impl Runner {
         supervisors: &mut JoinSet<Result<(), Failure>>,
     ) -> Result<(), Failure> {
         let begun = std::time::Instant::now();
-        let ready = tokio::time::timeout(START_TIMEOUT, probe::all_ready(&self.plan.processes));
-        tokio::select! {
-            ready = ready => if ready.is_err() {
-                let reasons = probe::reasons(&self.plan.processes).await;
-                let logs = self.data.logs();
-                return Err(Failure::Failed(anyhow::anyhow!(
-                    "not every process was ready within {START_TIMEOUT:?}:\n{}\nsee the logs in {}",
-                    reasons.join("\n"),
-                    logs.display()
-                )));
-            },
+        let waiting = tokio::select! {
+            waiting = self.started() => waiting?,
             failure = first_failure(supervisors) => return Err(failure),
-        }
+        };
         order.send_replace(Order::Run);
         output::line(table::table(&self.plan, &self.data, begun.elapsed()));
-        Err(first_failure(supervisors).await)
+        if waiting.is_empty() {
+            return Err(first_failure(supervisors).await);
+        }
+        output::line(format!("octet: not ready yet, and trying on:\n  {}", waiting.join("\n  ")));
+        tokio::select! {
+            failure = first_failure(supervisors) => Err(failure),
+            () = self.say_when_ready() => Err(first_failure(supervisors).await),
+        }
+    }
+
+    /// Waits until every process serves, and a while until all are ready; answers with those that are not.
+    async fn started(&self) -> Result<Vec<String>, Failure> {
+        let processes = &self.plan.processes;
+        if tokio::time::timeout(START_TIMEOUT, probe::all_serve(processes)).await.is_err() {
+            return Err(Failure::Failed(anyhow::anyhow!(
+                "not every process served within {START_TIMEOUT:?}:\n{}\nsee the logs in {}",
+                probe::reasons(processes).await.join("\n"),
+                self.data.logs().display()
+            )));
+        }
+        match tokio::time::timeout(READY_TIMEOUT, probe::all_ready(processes)).await {
+            Ok(()) => Ok(Vec::new()),
+            Err(_) => Ok(probe::reasons(processes).await),
+        }
+    }
+
+    async fn say_when_ready(&self) {
+        probe::all_ready(&self.plan.processes).await;
+        output::line("octet: every process is ready");
     }
 }
 

@@ -1,7 +1,9 @@
 //! Octet's protocol: the generated types, client and server of `greeting.v3`, and the descriptor set.
 //!
-//! Nothing but generated code and the bytes beside it: conversions to and from domain types belong to
+//! Nothing but generated code, its codec and the bytes beside it: conversions to and from domain types belong to
 //! the crate that owns the domain type.
+
+pub mod codec;
 
 /// Package `greeting.v3`.
 pub mod greeting {

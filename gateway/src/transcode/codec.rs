@@ -6,7 +6,7 @@ use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tonic::{
     Status,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
 /// Writes requests and reads responses of one RPC, unary or streaming, as [`DynamicMessage`]s.
@@ -69,6 +69,10 @@ impl Encoder for DynamicEncoder {
             .encode(buffer)
             .map_err(|error| Status::internal(format!("cannot encode the message: {error}")))
     }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        octet_proto::codec::buffers()
+    }
 }
 
 impl Decoder for DynamicDecoder {
@@ -80,5 +84,9 @@ impl Decoder for DynamicDecoder {
         DynamicMessage::decode(self.message.clone(), buffer)
             .map(Some)
             .map_err(|error| Status::internal(format!("cannot decode the message: {error}")))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        octet_proto::codec::buffers()
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use octet_backends::inspect::{DeadLetter, InspectError, QueueDepth, QueueInspect, StoreInspect};
+use octet_backends::{
+    OpenError,
+    inspect::{DeadLetter, InspectError, QueueDepth, QueueInspect, Sight, StoreInspect},
+};
 use octet_greeting::Connections;
 
 use super::{
@@ -39,13 +42,16 @@ struct QueuePlace {
 }
 
 impl Places {
-    pub(super) fn new(graph: &Graph, connections: &Connections) -> Self {
-        let stores = graph
-            .nodes()
-            .iter()
-            .map(|node| node.store.as_ref().map(|store| connections.store.inspect(store)));
+    pub(super) async fn open(graph: &Graph, connections: &Connections) -> Result<Self, OpenError> {
+        let mut stores = Vec::new();
+        for node in graph.nodes() {
+            stores.push(match &node.store {
+                Some(store) => Some(connections.store.inspect(store).await?),
+                None => None,
+            });
+        }
         let queues = graph.queues().iter().map(|queue| connections.queue.inspect(&queue.name));
-        Self::with(graph, stores.collect(), queues.collect())
+        Ok(Self::with(graph, stores, queues.collect()))
     }
 
     fn with(
@@ -133,8 +139,9 @@ impl Places {
             false => Some(Fate::DeadLettered),
         };
         let seen = seen.into_iter().filter_map(|claim| fate(&claim).map(|fate| (claim, fate)));
-        let holds_others = depth.ready.saturating_add(depth.leased) > 0;
-        let nowhere = if holds_others { Fate::Unseen } else { Fate::Missing };
+        let may_hold_it =
+            depth.ready.saturating_add(depth.leased) > 0 || queue.inspect.sight() != Sight::Everything;
+        let nowhere = if may_hold_it { Fate::Unseen } else { Fate::Missing };
         Ok(seen.chain(unseen.into_iter().map(|claim| (claim, nowhere))).collect())
     }
 

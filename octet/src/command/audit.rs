@@ -37,7 +37,6 @@ pub fn run(arguments: &cli::Audit) -> Result<ExitCode, Failure> {
     let topology = topology_file::read(file.as_deref())?;
     let answers = arguments.answered.as_deref().map(open).transpose()?;
 
-    let audit = Audit::new(&topology, &overrides, &connections, arguments.wait);
     let mut gaps = 0_usize;
     let mut examples = Vec::new();
     let mut on_gap = |gap: &Gap| {
@@ -49,7 +48,12 @@ pub fn run(arguments: &cli::Audit) -> Result<ExitCode, Failure> {
             (false, _) => {}
         }
     };
-    let report = block_on(audit.run(answers, &mut on_gap))?;
+    let report = block_on(async {
+        let audit = Audit::open(&topology, &overrides, &connections, arguments.wait)
+            .await
+            .map_err(|error| Failure::Configuration(error.to_string()))?;
+        audit.run(answers, &mut on_gap).await
+    })?;
 
     match arguments.format {
         Format::Table => {

@@ -178,14 +178,22 @@ fn shared_environment(
 ) -> BTreeMap<String, String> {
     let mut shared = BTreeMap::from([(lifeline::VARIABLE.to_owned(), "stdin".to_owned())]);
     let defaults = [
-        ("STORE_URL", format!("sqlite:{}", data.join("store").display())),
-        ("QUEUE_URL", format!("sqlite:{}", data.join("queue").display())),
+        (
+            &["STORE_URL", "MONGO_CONN", "MONGO_CONN_FILE"][..],
+            format!("sqlite:{}", data.join("store").display()),
+        ),
+        (
+            &["QUEUE_URL", "RABBITMQ_CONN", "RABBITMQ_CONN_FILE"],
+            format!("sqlite:{}", data.join("queue").display()),
+        ),
         // Nobody balances load here, so callers need little time to look elsewhere.
-        ("DRAIN_PAUSE", "50ms".to_owned()),
+        (&["DRAIN_PAUSE"], "50ms".to_owned()),
     ];
-    for (name, default) in defaults {
-        if !is_set(inherited, name) {
-            shared.insert(name.to_owned(), default);
+    for (names, default) in defaults {
+        if let [name, ..] = names
+            && !names.iter().any(|name| is_set(inherited, name))
+        {
+            shared.insert((*name).to_owned(), default);
         }
     }
     if let Some(file) = topology_file {
@@ -247,6 +255,15 @@ mod tests {
         let plan = plan(&[("STORE_URL", "sqlite:/elsewhere")]).unwrap();
         assert!(plan.processes.iter().all(|process| !process.set.contains_key("STORE_URL")));
         assert!(plan.processes.iter().all(|process| process.set["QUEUE_URL"] == "sqlite:/data/queue"));
+    }
+
+    #[test]
+    fn a_server_that_the_user_named_is_not_given_an_embedded_rival() {
+        let plan = plan(&[("MONGO_CONN", "mongodb://db"), ("RABBITMQ_CONN", "amqp://mq")]).unwrap();
+        let rivals = ["STORE_URL", "QUEUE_URL"];
+        assert!(
+            plan.processes.iter().all(|process| rivals.iter().all(|name| !process.set.contains_key(*name)))
+        );
     }
 
     #[test]

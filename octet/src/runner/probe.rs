@@ -17,10 +17,14 @@ const INTERVAL: Duration = Duration::from_millis(10);
 /// For one question.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Resolves once every process has answered, ready or not.
+pub(super) async fn all_serve(processes: &[ProcessPlan]) {
+    all(processes, |answer| answer.starts_with(b"HTTP/")).await;
+}
+
 /// Resolves once every process has answered that it is ready.
 pub(super) async fn all_ready(processes: &[ProcessPlan]) {
-    let mut waiting: JoinSet<()> = processes.iter().map(|process| ready(process.admin)).collect();
-    while waiting.join_next().await.is_some() {}
+    all(processes, is_yes).await;
 }
 
 /// Which processes are not ready, each with what it says of that.
@@ -42,8 +46,17 @@ pub(super) async fn reasons(processes: &[ProcessPlan]) -> Vec<String> {
     reasons
 }
 
-async fn ready(admin: SocketAddr) {
-    while !timeout(TIMEOUT, ask(admin)).await.is_ok_and(|answer| answer.is_ok_and(|answer| is_yes(&answer))) {
+async fn all(processes: &[ProcessPlan], satisfies: fn(&[u8]) -> bool) {
+    let mut waiting: JoinSet<()> =
+        processes.iter().map(|process| answers(process.admin, satisfies)).collect();
+    while waiting.join_next().await.is_some() {}
+}
+
+async fn answers(admin: SocketAddr, satisfies: fn(&[u8]) -> bool) {
+    while !timeout(TIMEOUT, ask(admin))
+        .await
+        .is_ok_and(|answer| answer.is_ok_and(|answer| satisfies(&answer)))
+    {
         sleep(INTERVAL).await;
     }
 }

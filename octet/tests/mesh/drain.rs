@@ -130,7 +130,7 @@ async fn a_consumer_that_drains_settles_what_it_holds_and_gives_back_the_rest() 
     let report = load.finish().await;
     report.assert_none_wrong();
     assert_eq!(report.failures(), [].into());
-    mesh.documents("service-f").hold(&report.ids("service-d"), Duration::from_secs(10)).await;
+    mesh.documents("service-f").await.hold(&report.ids("service-d"), Duration::from_secs(10)).await;
     let settings = SqliteQueueSettings::new(mesh.data().join("queue"), "service-d.greeting");
     let depth = SqliteQueueInspect::new(&settings).depth().await.expect("readable");
     assert_eq!((depth.dead_lettered, depth.redelivered), (0, 0), "{depth:?}");

@@ -30,9 +30,9 @@ async fn killing_a_leaf_under_load_fails_some_calls_truthfully_and_ends_no_other
     assert_eq!(others.iter().map(|process| mesh.pid(process)).collect::<Vec<_>>(), before);
 
     // What was answered is stored, by the process that died or by its successor.
-    mesh.documents("service-g").hold(&report.ids("service-e"), Duration::ZERO).await;
-    mesh.documents("service-h").hold(&report.ids("service-e"), Duration::ZERO).await;
-    mesh.documents("service-f").hold(&report.ids("service-d"), Duration::from_secs(10)).await;
+    mesh.documents("service-g").await.hold(&report.ids("service-e"), Duration::ZERO).await;
+    mesh.documents("service-h").await.hold(&report.ids("service-e"), Duration::ZERO).await;
+    mesh.documents("service-f").await.hold(&report.ids("service-d"), Duration::from_secs(10)).await;
     let reply = Client::new().get(&mesh.url("/api/greeting")).await;
     reply.answer().expect("the platform is whole again");
     mesh.end().await;

@@ -15,10 +15,10 @@ async fn a_request_answers_with_seven_greetings_and_everything_they_claim_is_sto
     for (service, handed) in
         [("service-c", "service-a"), ("service-g", "service-e"), ("service-h", "service-e")]
     {
-        mesh.documents(service).hold(&[answer.id(handed)], Duration::ZERO).await;
-        assert_eq!(mesh.documents(service).count().await, 1, "{service}");
+        mesh.documents(service).await.hold(&[answer.id(handed)], Duration::ZERO).await;
+        assert_eq!(mesh.documents(service).await.count().await, 1, "{service}");
     }
-    mesh.documents("service-f").hold(&[answer.id("service-d")], Duration::from_secs(1)).await;
+    mesh.documents("service-f").await.hold(&[answer.id("service-d")], Duration::from_secs(1)).await;
     mesh.end().await;
 }
 
@@ -36,8 +36,8 @@ async fn under_25_users_every_body_is_whole_and_every_document_is_the_one_an_ans
         ("service-h", "service-e"),
         ("service-f", "service-d"),
     ] {
-        mesh.documents(service).hold(&report.ids(handed), Duration::from_secs(10)).await;
-        assert_eq!(mesh.documents(service).count().await, 5_000, "{service}");
+        mesh.documents(service).await.hold(&report.ids(handed), Duration::from_secs(10)).await;
+        assert_eq!(mesh.documents(service).await.count().await, 5_000, "{service}");
     }
     mesh.end().await;
 }

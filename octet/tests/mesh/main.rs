@@ -1,6 +1,6 @@
 //! The platform as a user meets it: real processes on loopback, started by the real binary.
 //!
-//! `platform` starts and ends it, `client` and `load` ask it and check every body, `stub` stands in for a
+//! `platform` starts and ends it, `servers` are what it may run on, `client` and `load` ask it and check every body, `stub` stands in for a
 //! service. The other modules are the tests.
 
 // A test binary has no public side, and a helper that fails is a test that fails.
@@ -17,6 +17,7 @@ mod client;
 mod load;
 mod platform;
 mod process;
+mod servers;
 mod stub;
 
 mod audit;

@@ -8,10 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use octet_backends::{
-    inspect::{InspectError, StoreInspect},
-    sqlite::{SqliteStoreInspect, SqliteStoreSettings},
-};
+use octet_backends::inspect::{InspectError, StoreInspect};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 use tokio::{
@@ -19,6 +16,8 @@ use tokio::{
     process::{Child, ChildStdout, Command},
     time::timeout,
 };
+
+use crate::servers::Place;
 
 /// Longer than anything here takes on a busy machine; a condition that does not come about fails the test.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,6 +42,7 @@ pub const OCTET: &str = env!("CARGO_BIN_EXE_octet");
 #[derive(Default)]
 pub struct Builder {
     environment: Vec<(String, String)>,
+    place: Place,
     survives_file_limit: bool,
 }
 
@@ -50,6 +50,12 @@ impl Builder {
     /// Sets a variable for every process.
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Has it keep its data in `place`.
+    pub fn on(mut self, place: Place) -> Self {
+        self.place = place;
         self
     }
 
@@ -78,10 +84,11 @@ impl Builder {
             .args(["up", "--base-port", &base.to_string(), "--data"])
             .arg(data.path())
             .envs(self.environment)
+            .envs(self.place.environment())
             .stdout(Stdio::piped());
         let mut up = command.spawn().expect("octet starts");
         let stdout = up.stdout.take().expect("piped");
-        let mut mesh = Mesh { up, said: BufReader::new(stdout).lines(), data, base };
+        let mut mesh = Mesh { up, said: BufReader::new(stdout).lines(), data, base, place: self.place };
         mesh.says("octet is up").await;
         mesh
     }
@@ -100,6 +107,7 @@ pub struct Mesh {
     said: Lines<BufReader<ChildStdout>>,
     data: TempDir,
     base: u16,
+    place: Place,
 }
 
 impl Mesh {
@@ -198,11 +206,9 @@ impl Mesh {
         }
     }
 
-    /// The documents of a service.
-    pub fn documents(&self, service: &str) -> Documents {
-        let collection = if service == "service-f" { "messages" } else { "greetings" };
-        let settings = SqliteStoreSettings::new(self.data.path().join("store"), service, collection);
-        Documents(SqliteStoreInspect::new(settings))
+    /// Where its documents and messages are.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Where its data lie.
@@ -220,7 +226,7 @@ impl Mesh {
 }
 
 /// What a service has stored, read from outside.
-pub struct Documents(SqliteStoreInspect);
+pub struct Documents(pub Box<dyn StoreInspect>);
 
 impl Documents {
     pub async fn count(&self) -> u64 {

@@ -70,9 +70,22 @@ pub struct Pending {
     pub dead_lettered: Vec<String>,
 }
 
+/// How much of a queue can be seen without taking from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// Every message, with a consumer or not.
+    Everything,
+    /// How many wait, and the dead letters; not which messages wait, and nothing of those with a consumer.
+    DeadLetters,
+}
+
 /// Looks into one queue and its dead letters.
 #[async_trait]
 pub trait QueueInspect: Send + Sync {
+    /// How much of the queue this broker shows. Where it is not everything, a message that is nowhere to be seen
+    /// may still be on its way.
+    fn sight(&self) -> Sight;
+
     /// Its counts, all of one moment where the broker allows that.
     ///
     /// # Errors

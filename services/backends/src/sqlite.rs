@@ -28,8 +28,9 @@ mod store;
 mod writer;
 
 pub use consumer::SqliteConsumer;
-pub use failure::OpenError;
 pub use inspect::{SqliteQueueInspect, SqliteStoreInspect};
 pub use publisher::SqlitePublisher;
 pub use settings::{Durability, SqliteQueueSettings, SqliteStoreSettings};
 pub use store::SqliteStore;
+
+pub use crate::open::OpenError;

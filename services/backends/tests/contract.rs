@@ -25,6 +25,8 @@ mod mongodb_outages;
 mod mongodb_reconnects;
 #[path = "contract/mongodb_tls.rs"]
 mod mongodb_tls;
+#[path = "contract/rabbitmq.rs"]
+mod rabbitmq;
 #[path = "contract/sqlite.rs"]
 mod sqlite;
 #[path = "contract/sqlite_files.rs"]
@@ -36,4 +38,4 @@ mod sqlite_processes;
 #[path = "contract/sqlite_rows.rs"]
 mod sqlite_rows;
 
-pub(crate) use factories::{Buried, Queues, Stores, Terms};
+pub(crate) use factories::{Buried, Queues, Sight, Stores, Terms};

@@ -11,7 +11,7 @@ use octet_backends::{
 use crate::{message, observed::ConsumerMetrics};
 
 /// Deliveries worked on at once; their inserts share a transaction.
-pub(crate) const IN_HAND: u32 = 100;
+pub(crate) const IN_HAND: u16 = 100;
 
 /// The first pause while the store is away; each next one is twice as long, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -33,7 +33,7 @@ impl Consume {
             tokio::select! {
                 () = &mut stop => break,
                 Some(()) = in_hand.next() => {}
-                next = self.consumer.next(), if in_hand.len() < IN_HAND as usize => match next {
+                next = self.consumer.next(), if in_hand.len() < usize::from(IN_HAND) => match next {
                     Ok(delivery) => in_hand.push(self.settle(delivery)),
                     Err(ConsumeError::Unavailable(reason)) => tracing::warn!(reason, "no deliveries"),
                     Err(ConsumeError::Closed) => break,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use octet_backends::{queue::Consumer, sqlite::OpenError, store::DocumentStore};
+use hyper::body::Incoming;
+use octet_backends::{OpenError, queue::Consumer, store::DocumentStore};
 use octet_proto::greeting::v3::greeting_service_server::GreetingServiceServer;
 use octet_runtime::{
     admin::{self, Probe, Readiness},
@@ -15,9 +16,10 @@ use octet_runtime::{
 };
 use tonic::service::Routes;
 use tonic_health::pb::health_server::{Health, HealthServer};
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 use crate::{
+    connections::Connections,
     consume::Consume,
     greeter::{Greeter, Role},
     grpc::GrpcService,
@@ -26,6 +28,9 @@ use crate::{
     settings::{MESSAGE_LIMIT, ServiceSettings},
     upstreams::Upstreams,
 };
+
+/// How the paths of the greeting's own service begin.
+const GREETING_SERVICE: &str = "/greeting.v3.GreetingService/";
 
 /// Why a service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -67,15 +72,22 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     let readiness = Readiness::new(drain.clone(), parts.probes);
     let names = health::Names::new(&name);
     let (reporter, health_service) = health::service(&names).await;
-    let routes = routes(parts.grpc, health_service)?;
+    let greeting = GreetingServiceServer::new(parts.grpc)
+        .max_decoding_message_size(MESSAGE_LIMIT)
+        .max_encoding_message_size(MESSAGE_LIMIT);
+    let others = others(health_service)?;
 
-    // Oversize metadata are refused before anything reads them.
-    let service = tower::service_fn(move |request| {
-        let routes = routes.clone();
+    let service = tower::service_fn(move |request: http::Request<Incoming>| {
+        let (mut greeting, others) = (greeting.clone(), others.clone());
         async move {
             match metadata_limit::check(request) {
-                Ok(request) => routes.oneshot(request).await,
+                // Oversize metadata are refused before anything reads them.
                 Err(refusal) => Ok(*refusal),
+                // Past the router, whose matching and boxing cost as much as the rest of the way in.
+                Ok(request) if request.uri().path().starts_with(GREETING_SERVICE) => {
+                    greeting.call(request).await
+                }
+                Ok(request) => Box::pin(others.oneshot(request)).await,
             }
         }
     });
@@ -118,12 +130,13 @@ impl Parts {
     async fn open(settings: &ServiceSettings, metrics: &Metrics) -> Result<Self, StartError> {
         let mut probes = Vec::new();
         let service = &settings.service;
-        let at_store = |source| StartError::Open { variable: "STORE_URL", source };
-        let at_queue = |source| StartError::Open { variable: "QUEUE_URL", source };
+        let Connections { store: stores, queue: queues } = &settings.connections;
+        let at_store = |source| StartError::Open { variable: stores.variable(), source };
+        let at_queue = |source| StartError::Open { variable: queues.variable(), source };
 
         let mut store: Option<Arc<dyn DocumentStore>> = None;
         if let Some(place) = &service.store {
-            let opened = settings.connections.store.open(place).await.map_err(at_store)?;
+            let opened = stores.open(place).await.map_err(at_store)?;
             let pinged = opened.clone();
             probes.push(Probe::new("store", move || {
                 let pinged = pinged.clone();
@@ -133,7 +146,7 @@ impl Parts {
         }
         let mut publisher = None;
         if let Some(queue) = &service.publishes {
-            let opened = settings.connections.queue.publisher(queue).await.map_err(at_queue)?;
+            let opened = queues.publisher(queue).await.map_err(at_queue)?;
             let pinged = opened.clone();
             probes.push(Probe::new("queue", move || {
                 let pinged = pinged.clone();
@@ -144,7 +157,7 @@ impl Parts {
         }
         let mut consume = None;
         if let (Some(queue), Some(store)) = (&service.consumes, &store) {
-            let consumer = settings.connections.queue.consumer(queue).await.map_err(at_queue)?;
+            let consumer = queues.consumer(queue).await.map_err(at_queue)?;
             let pinged: Arc<dyn Consumer> = consumer.clone();
             probes.push(Probe::new("queue", move || {
                 let pinged = pinged.clone();
@@ -184,18 +197,14 @@ fn upstreams(settings: &ServiceSettings, metrics: &Metrics) -> Result<Upstreams,
     Ok(Upstreams::new(settings.topology.clone(), settings.service.policy, upstreams))
 }
 
-/// The services of the gRPC port: the greeting, health, and reflection in both versions that are in use.
-fn routes(grpc: GrpcService, health: HealthServer<impl Health>) -> Result<Routes, StartError> {
-    let greeting = GreetingServiceServer::new(grpc)
-        .max_decoding_message_size(MESSAGE_LIMIT)
-        .max_encoding_message_size(MESSAGE_LIMIT);
+/// What the gRPC port serves beside the greeting: health, and reflection in both versions that are in use.
+fn others(health: HealthServer<impl Health>) -> Result<Routes, StartError> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(octet_proto::DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    Ok(Routes::new(greeting)
-        .add_service(health)
+    Ok(Routes::new(health)
         .add_service(reflection().build_v1().map_err(StartError::internal)?)
         .add_service(reflection().build_v1alpha().map_err(StartError::internal)?)
         .prepare())

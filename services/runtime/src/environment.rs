@@ -1,7 +1,10 @@
 //! The one place where configuration is read: every variable is parsed before a port is bound, and every
 //! fault is reported at once.
 
-use std::{collections::BTreeMap, ffi::OsString, fmt};
+use std::{collections::BTreeMap, ffi::OsString, fmt, fs::File, io::Read, path::Path};
+
+/// Bytes of the largest file that holds a value.
+const LARGEST_FILE: u64 = 64 * 1024;
 
 /// Where variables come from: the process's environment, or a map in a test.
 pub trait Lookup {
@@ -89,6 +92,25 @@ impl<'a> Environment<'a> {
         }
     }
 
+    /// A value that may also be in the file that the variable `name` with `_FILE` names, as orchestrators mount
+    /// secrets: text of at most 64 KiB, whose surrounding blanks and line ends do not count.
+    pub fn secret(&mut self, name: &str) -> Option<String> {
+        let value = self.text(name);
+        let variable = format!("{name}_FILE");
+        let Some(file) = self.text(&variable) else { return value };
+        if value.is_some() {
+            self.fault(variable, format!("must not be set together with {name}"));
+            return value;
+        }
+        match read_secret(Path::new(&file)) {
+            Ok(secret) => Some(secret),
+            Err(problem) => {
+                self.fault(variable, problem);
+                None
+            }
+        }
+    }
+
     /// The value through `parse`; `None` when unset or wrong.
     ///
     /// `allowed` finishes the sentence "must be …". The value itself is not repeated in the fault, because
@@ -142,6 +164,17 @@ impl<'a> Environment<'a> {
     /// Every fault that was found since [`Environment::new`].
     pub fn finish<T>(self, settings: T) -> Result<T, Faults> {
         if self.faults.is_empty() { Ok(settings) } else { Err(Faults(self.faults)) }
+    }
+}
+
+fn read_secret(file: &Path) -> Result<String, String> {
+    let mut secret = String::new();
+    let read = File::open(file).and_then(|file| file.take(LARGEST_FILE + 1).read_to_string(&mut secret));
+    match read.map(u64::try_from) {
+        Err(error) => Err(format!("cannot be read: {error}")),
+        Ok(Ok(0..=LARGEST_FILE)) if !secret.trim().is_empty() => Ok(secret.trim().to_owned()),
+        Ok(Ok(0..=LARGEST_FILE)) => Err("names an empty file".to_owned()),
+        Ok(_) => Err("names a file of more than 64 KiB".to_owned()),
     }
 }
 

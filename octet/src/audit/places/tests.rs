@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use octet_backends::inspect::Pending;
+use octet_backends::inspect::{Pending, Sight};
 use octet_topology::Topology;
 
 use super::{super::graph::Overrides, *};
@@ -17,6 +17,7 @@ struct Held {
     queued: BTreeSet<String>,
     dead_lettered: BTreeSet<String>,
     others: u64,
+    sight: Option<Sight>,
     /// Stored by the consumer after the look at the queue.
     moves: BTreeSet<String>,
     unreadable: bool,
@@ -43,6 +44,10 @@ impl StoreInspect for Fake {
 
 #[tonic::async_trait]
 impl QueueInspect for Fake {
+    fn sight(&self) -> Sight {
+        self.0.lock().unwrap().sight.unwrap_or(Sight::Everything)
+    }
+
     async fn depth(&self) -> Result<QueueDepth, InspectError> {
         let held = self.0.lock().unwrap();
         Ok(QueueDepth { ready: held.others + held.queued.len() as u64, ..QueueDepth::default() })
@@ -91,6 +96,13 @@ async fn doubt_in(topology: &Topology, held: Held, claims: Vec<Claim>) -> anyhow
 
 const G: Place = Place::Store(6);
 const QUEUE: Place = Place::Queue(0);
+
+#[tokio::test]
+async fn what_a_broker_cannot_show_may_still_be_on_its_way() {
+    let held = Held { sight: Some(Sight::DeadLetters), dead_lettered: set(&[2]), ..Held::default() };
+    let doubtful = doubt(held, vec![claim(QUEUE, 1, &[]), claim(QUEUE, 2, &[])]).await.unwrap();
+    assert_eq!(doubtful, [(2, Fate::DeadLettered), (1, Fate::Unseen)]);
+}
 
 #[tokio::test]
 async fn what_is_stored_is_in_no_doubt_and_one_of_several_callers_is_enough() {

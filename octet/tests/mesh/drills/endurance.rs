@@ -42,7 +42,7 @@ async fn a_long_load_has_no_wrong_body_and_no_missing_document_and_does_not_grow
     conclude("long load", &mesh, &report, recovery).await;
     for service in ["service-c", "service-f", "service-g", "service-h"] {
         // One more came of asking whether the platform has recovered.
-        mesh.documents(service).come_to(report.answers.len() as u64 + 1).await;
+        mesh.documents(service).await.come_to(report.answers.len() as u64 + 1).await;
     }
     mesh.end().await;
 }

@@ -85,3 +85,13 @@ pub(super) fn short(text: &str) -> String {
         None => line,
     }
 }
+
+impl From<MongoOpenError> for crate::OpenError {
+    fn from(error: MongoOpenError) -> Self {
+        match error {
+            MongoOpenError::Invalid { setting, rule } => Self::Invalid { setting, rule },
+            MongoOpenError::File { option, path, reason } => Self::File { option, path, reason },
+            MongoOpenError::Driver(reason) => Self::Driver(reason),
+        }
+    }
+}

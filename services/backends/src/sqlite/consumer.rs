@@ -17,11 +17,14 @@ use self::{
 };
 use super::{
     database::{Database, send},
-    failure::{OpenError, Unavailable, thread_has_ended},
+    failure::{Unavailable, thread_has_ended},
     queue_tables,
     settings::SqliteQueueSettings,
 };
-use crate::queue::{ConsumeError, Consumer, Delivery};
+use crate::{
+    open::OpenError,
+    queue::{ConsumeError, Consumer, Delivery},
+};
 
 /// Consumes a SQLite queue, together with any number of other consumers, in this process and in others.
 ///

@@ -6,10 +6,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::{
-    failure::{OpenError, Unavailable, reason, thread_has_ended},
+    failure::{Unavailable, reason, thread_has_ended},
     file::{ConnectError, DatabaseFile, Opened},
     health::Health,
 };
+use crate::open::OpenError;
 
 /// A transaction is begun anew when its file was replaced under it, this often at most.
 const TRIES: u32 = 4;

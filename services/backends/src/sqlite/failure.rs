@@ -1,35 +1,8 @@
 //! What can go wrong with a file, sorted by what a caller can do about it.
 
-use std::{io, path::PathBuf};
+use std::io;
 
 use rusqlite::{Error, ErrorCode};
-
-/// Why an adapter was not opened: a fault in the configuration, which no waiting repairs.
-///
-/// A file that is damaged, locked or on a full disk is none: the adapter opens, answers `Unavailable` with the
-/// reason, and recovers when the file does.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// A setting is not allowed.
-    #[error("{setting} {rule}")]
-    Invalid {
-        /// The setting's name.
-        setting: &'static str,
-        /// What is allowed.
-        rule: &'static str,
-    },
-    /// The directory cannot be made, or the file in it cannot be written.
-    #[error("{} cannot be written: {reason}", .path.display())]
-    NotWritable {
-        /// The file.
-        path: PathBuf,
-        /// The reason, short.
-        reason: String,
-    },
-    /// The adapter's thread did not start.
-    #[error("the thread for a SQLite file did not start: {0}")]
-    Thread(io::Error),
-}
 
 /// The file cannot be used now, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,6 +21,10 @@ const SCHEMA_VERSION: i32 = 1;
 /// A WAL that a burst made long is cut back to this when it is next begun anew.
 const WAL_KEPT_BYTES: i64 = 16 * 1024 * 1024;
 
+/// Bytes of a page, in a new file. Every commit logs and checksums whole pages, and a row is some 300 bytes: with
+/// SQLite's default of 4,096 a commit writes three times as much, and calls wait for longer checkpoints.
+const PAGE_BYTES: i64 = 1_024;
+
 /// A file that is replaced again and again while it is being opened is given up for now.
 const OPENINGS: u32 = 8;
 
@@ -105,6 +109,8 @@ impl DatabaseFile {
 
     fn prepare(&self, connection: &mut Connection) -> rusqlite::Result<()> {
         connection.busy_handler(Some(patience::busy_handler()))?;
+        // Only before the file has a page; an older file keeps its size.
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         // Changing to WAL can be refused as busy without the busy handler being asked, when several processes
         // open a new file together.
         let since = Instant::now();

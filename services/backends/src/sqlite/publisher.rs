@@ -4,12 +4,14 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params, types::ToSqlOutput, types::ValueRef};
 
 use super::{
-    failure::OpenError,
     queue_tables,
     settings::SqliteQueueSettings,
     writer::{Work, WriteError, Writer},
 };
-use crate::queue::{Message, PublishError, Publisher};
+use crate::{
+    open::OpenError,
+    queue::{Message, PublishError, Publisher},
+};
 
 /// Publishes to a SQLite queue. Dropping it finishes what it has accepted.
 ///

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::failure::OpenError;
+use crate::open::OpenError;
 
 /// No lease is longer. A lease that ends later than this from now was written by a clock that has since been
 /// set back, and counts as ended.

@@ -6,12 +6,14 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
 use super::{
-    failure::OpenError,
     file::{DatabaseFile, quoted},
     settings::SqliteStoreSettings,
     writer::{Work, WriteError, Writer},
 };
-use crate::store::{Document, DocumentStore, Inserted, StoreError};
+use crate::{
+    open::OpenError,
+    store::{Document, DocumentStore, Inserted, StoreError},
+};
 
 /// A collection in a SQLite file. Dropping it finishes the inserts it has accepted.
 pub struct SqliteStore {

@@ -5,9 +5,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     database::Database,
-    failure::{OpenError, Unavailable, is_of_the_row, reason, thread_has_ended},
+    failure::{Unavailable, is_of_the_row, reason, thread_has_ended},
     file::DatabaseFile,
 };
+use crate::open::OpenError;
 
 /// Jobs that may wait; whoever comes then waits to hand over, which is the back-pressure.
 const WAITING_LIMIT: usize = 1_024;

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsStr,
     io::{Read, Write},
     path::Path,
     process::Stdio,
@@ -10,6 +11,7 @@ use std::{
 
 use octet_backends::{
     queue::{Consumer, Publisher},
+    rabbitmq::{RabbitConsumer, RabbitSettings},
     sqlite::{SqliteConsumer, SqlitePublisher, SqliteQueueSettings, SqliteStore, SqliteStoreSettings},
     store::{DocumentStore, StoreError},
 };
@@ -23,7 +25,7 @@ use tokio::{
 use crate::factories::{document, message, soon};
 
 const JOB: &str = "OCTET_TEST_JOB";
-const DIRECTORY: &str = "OCTET_TEST_DIRECTORY";
+const PLACE: &str = "OCTET_TEST_PLACE";
 
 /// What marks the child's own lines between those of the test harness.
 const MARK: &str = "says> ";
@@ -35,8 +37,9 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    pub(crate) fn start(job: &str, directory: &Path) -> Self {
-        Self::spawn(Command::new(env::current_exe().unwrap()), job, directory)
+    /// Does `job` where `place` says, which is a directory for SQLite's jobs.
+    pub(crate) fn start(job: &str, place: impl AsRef<OsStr>) -> Self {
+        Self::spawn(Command::new(env::current_exe().unwrap()), job, place.as_ref())
     }
 
     /// A child that cannot make any file longer than `kibibytes`: to it, the disk is full from there on.
@@ -45,14 +48,14 @@ impl Child {
         // Without the trap the kernel would kill it at the limit instead of failing the write.
         let script = format!("trap '' XFSZ; ulimit -f {kibibytes}; exec \"$0\" \"$@\"");
         shell.arg("-c").arg(script).arg(env::current_exe().unwrap());
-        Self::spawn(shell, job, directory)
+        Self::spawn(shell, job, directory.as_os_str())
     }
 
-    fn spawn(mut command: Command, job: &str, directory: &Path) -> Self {
+    fn spawn(mut command: Command, job: &str, place: &OsStr) -> Self {
         let mut process = command
             .args(["child::job", "--exact", "--ignored", "--nocapture"])
             .env(JOB, job)
-            .env(DIRECTORY, directory)
+            .env(PLACE, place)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -91,8 +94,8 @@ impl Child {
 #[test]
 #[ignore = "the job of a child process, which other tests start"]
 fn job() {
-    let (Some(job), Some(directory)) = (env::var_os(JOB), env::var_os(DIRECTORY)) else { return };
-    let directory = Path::new(&directory);
+    let (Some(job), Some(place)) = (env::var_os(JOB), env::var_os(PLACE)) else { return };
+    let directory = Path::new(&place);
     std::thread::spawn(|| {
         // The parent's death ends this pipe. There is nothing to tidy up, which is the point of the child.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -105,6 +108,7 @@ fn job() {
             "publish" => publish(directory).await,
             "take" => take(directory).await,
             "fill" => fill(directory).await,
+            "take from RabbitMQ" => take_from_rabbitmq(place.to_str().unwrap()).await,
             unknown => panic!("no job is called {unknown}"),
         }
     });
@@ -162,6 +166,16 @@ async fn take(directory: &Path) {
         ..SqliteQueueSettings::new(directory, "greeting")
     };
     let consumer = SqliteConsumer::open(settings).await.unwrap();
+    let delivery = consumer.next().await.unwrap();
+    say(&delivery.message().id);
+    std::future::pending::<()>().await;
+}
+
+/// As [`take`], where the place is a queue's name and a broker's URL.
+async fn take_from_rabbitmq(place: &str) {
+    let (queue, url) = place.split_once(' ').unwrap();
+    let settings = RabbitSettings { prefetch: 1, ..RabbitSettings::new(url.parse().unwrap(), queue) };
+    let consumer = RabbitConsumer::open(settings).await.unwrap();
     let delivery = consumer.next().await.unwrap();
     say(&delivery.message().id);
     std::future::pending::<()>().await;

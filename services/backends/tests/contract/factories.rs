@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use octet_backends::{
-    inspect::{QueueInspect, StoreInspect},
+    inspect::{Pending, QueueDepth, QueueInspect, StoreInspect},
     queue::{Consumer, Delivery, Message, Publisher},
     store::{Document, DocumentStore},
 };
@@ -28,12 +28,46 @@ pub(crate) trait Stores: Sync {
 #[async_trait]
 pub(crate) trait Queues: Sync {
     async fn publisher(&self) -> Arc<dyn Publisher>;
+    /// A publisher to a queue whose consumers have these terms.
+    async fn publisher_on(&self, _terms: Terms) -> Arc<dyn Publisher> {
+        self.publisher().await
+    }
     async fn consumer(&self, terms: Terms) -> Arc<dyn Consumer>;
     fn inspect(&self) -> Box<dyn QueueInspect>;
     /// The dead letters, oldest first.
     async fn buried(&self) -> Vec<Buried>;
     /// A process that has taken the oldest message, and holds it until it is killed.
     async fn taken_by_a_process(&self) -> Child;
+    /// What its inspection can see.
+    fn sight(&self) -> Sight;
+}
+
+/// How far an adapter's inspection sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// All that the port asks for.
+    Everything,
+    /// How many messages are ready, and the dead letters: what is with a consumer, what was redelivered and which
+    /// messages wait it cannot tell, and says 0 and nothing.
+    ReadyAndDead,
+}
+
+impl Sight {
+    /// What is seen of `depth`.
+    pub(crate) fn of_depth(self, depth: QueueDepth) -> QueueDepth {
+        match self {
+            Self::Everything => depth,
+            Self::ReadyAndDead => QueueDepth { leased: 0, redelivered: 0, ..depth },
+        }
+    }
+
+    /// What is seen of `pending`.
+    pub(crate) fn of_pending(self, pending: Pending) -> Pending {
+        match self {
+            Self::Everything => pending,
+            Self::ReadyAndDead => Pending { queued: Vec::new(), ..pending },
+        }
+    }
 }
 
 /// A dead letter with all it holds.

@@ -15,7 +15,7 @@ use octet_backends::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::{Buried, Queues, Stores, Terms, child::Child};
+use crate::{Buried, Queues, Sight, Stores, Terms, child::Child};
 
 /// A directory of its own, with one collection and one queue.
 pub(crate) struct Sqlite {
@@ -129,6 +129,10 @@ impl Queues for Sqlite {
         let mut child = Child::start("take", &self.directory());
         child.says().await.expect("it says what it took");
         child
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::Everything
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     },
     Found, ids_where, look, number,
 };
-use crate::inspect::{DeadLetter, InspectError, Pending, QueueDepth, QueueInspect};
+use crate::inspect::{DeadLetter, InspectError, Pending, QueueDepth, QueueInspect, Sight};
 
 /// Looks into a SQLite queue, without taking or leasing anything.
 pub struct SqliteQueueInspect {
@@ -35,6 +35,10 @@ impl SqliteQueueInspect {
 
 #[async_trait]
 impl QueueInspect for SqliteQueueInspect {
+    fn sight(&self) -> Sight {
+        Sight::Everything
+    }
+
     async fn depth(&self) -> Result<QueueDepth, InspectError> {
         self.look(|connection| {
             let now = now();

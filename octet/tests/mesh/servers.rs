@@ -1,0 +1,113 @@
+//! A platform on real servers: a broker and a database of the test's own.
+
+use std::sync::Arc;
+
+use octet_backends::{
+    inspect::{QueueInspect, StoreInspect},
+    mongodb::{MongoSettings, MongoStoreInspect},
+    queue::Publisher,
+    rabbitmq::{RabbitPublisher, RabbitQueueInspect, RabbitSettings},
+    sqlite::{
+        SqlitePublisher, SqliteQueueInspect, SqliteQueueSettings, SqliteStoreInspect, SqliteStoreSettings,
+    },
+};
+use octet_testbed::{Broker, Database};
+
+use crate::platform::{Documents, Mesh};
+
+/// The queue of the built-in topology.
+pub const QUEUE: &str = "service-d.greeting";
+
+/// RabbitMQ and a server of MongoDB's protocol, until they are dropped.
+pub struct Servers {
+    pub broker: Broker,
+    pub database: Database,
+}
+
+impl Servers {
+    /// Starts both.
+    pub async fn start() -> Self {
+        let (broker, database) = tokio::join!(Broker::start(), Database::start());
+        Self { broker, database }
+    }
+
+    /// A platform on them, once the broker has saved its queues: RabbitMQ 3.10 loses a queue that is younger than
+    /// about a second when it is killed, and the drills are about Octet.
+    pub async fn mesh(&self) -> Mesh {
+        let mesh = Mesh::builder().on(self.place()).start().await;
+        self.broker.has_saved(QUEUE).await;
+        mesh
+    }
+
+    fn place(&self) -> Place {
+        Place::Servers { broker: self.broker.url(), database: self.database.url() }
+    }
+}
+
+/// Where a platform's documents and messages are.
+#[derive(Debug, Clone, Default)]
+pub enum Place {
+    /// In files of its data directory.
+    #[default]
+    Embedded,
+    /// On servers, by their URLs.
+    Servers { broker: String, database: String },
+}
+
+impl Place {
+    /// What tells a process of it; nothing where it is the directory.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Embedded => Vec::new(),
+            Self::Servers { broker, database } => {
+                vec![("RABBITMQ_CONN", broker.clone()), ("MONGO_CONN", database.clone())]
+            }
+        }
+    }
+}
+
+impl Mesh {
+    /// The documents of a service.
+    pub async fn documents(&self, service: &str) -> Documents {
+        let collection = if service == "service-f" { "messages" } else { "greetings" };
+        let inspect: Box<dyn StoreInspect> = match self.place() {
+            Place::Embedded => Box::new(SqliteStoreInspect::new(SqliteStoreSettings::new(
+                self.data().join("store"),
+                service,
+                collection,
+            ))),
+            Place::Servers { database, .. } => {
+                let address = database.parse().expect("a URL");
+                let settings = MongoSettings::new(address, service, collection);
+                Box::new(MongoStoreInspect::open(settings).await.expect("opens"))
+            }
+        };
+        Documents(inspect)
+    }
+
+    /// A look into the queue between D and F.
+    pub fn queue(&self) -> Box<dyn QueueInspect> {
+        match self.place() {
+            Place::Embedded => Box::new(SqliteQueueInspect::new(&self.embedded_queue())),
+            Place::Servers { broker, .. } => Box::new(RabbitQueueInspect::new(&of_broker(broker))),
+        }
+    }
+
+    /// Another publisher on the queue between D and F.
+    pub async fn publisher(&self) -> Arc<dyn Publisher> {
+        match self.place() {
+            Place::Embedded => Arc::new(SqlitePublisher::open(self.embedded_queue()).await.expect("opens")),
+            Place::Servers { broker, .. } => {
+                Arc::new(RabbitPublisher::open(of_broker(broker)).await.expect("opens"))
+            }
+        }
+    }
+
+    fn embedded_queue(&self) -> SqliteQueueSettings {
+        SqliteQueueSettings::new(self.data().join("queue"), QUEUE)
+    }
+}
+
+fn of_broker(url: &str) -> RabbitSettings {
+    RabbitSettings::new(url.parse().expect("a URL"), QUEUE)
+}

@@ -1,0 +1,113 @@
+//! Settling a delivery.
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use lapin::{
+    Acker, BasicProperties, Error,
+    options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
+    types::ShortString,
+};
+
+use crate::{
+    queue::{Message, PublishError, SettleError, Settlement},
+    rabbitmq::{
+        courier::{Letter, Outbox},
+        fault::Fault,
+        wire,
+    },
+};
+
+/// Gives a message back that nobody has looked at. From RabbitMQ 4.3 on this does not count as a failed attempt;
+/// before, every delivery does.
+pub(super) async fn give_back(acker: &Acker) -> Result<bool, Error> {
+    acker.nack(BasicNackOptions { requeue: true, multiple: false }).await
+}
+
+/// As [`give_back`], without waiting until it is on the wire.
+pub(super) fn give_back_soon(acker: &Acker) {
+    // lapin takes the command when the future is first polled.
+    let _ = give_back(acker).now_or_never();
+}
+
+/// How one delivery is settled. Dropped unsettled, half-way through included, it releases the message.
+pub(super) struct RabbitSettlement {
+    /// `None` once the broker has been told.
+    acker: Option<Acker>,
+    properties: BasicProperties,
+    attempt: u32,
+    outbox: Outbox,
+    dead_letters: ShortString,
+}
+
+impl RabbitSettlement {
+    pub(super) fn new(
+        acker: Acker,
+        properties: BasicProperties,
+        attempt: u32,
+        outbox: Outbox,
+        dead_letters: ShortString,
+    ) -> Self {
+        Self { acker: Some(acker), properties, attempt, outbox, dead_letters }
+    }
+
+    /// The message as it goes to the dead letters.
+    fn dead_letter(&self, message: &Message, reason: &str) -> Letter {
+        let properties = wire::dead_letter(&self.properties, self.attempt, reason);
+        Letter { to: self.dead_letters.clone(), properties, body: message.body.clone() }
+    }
+}
+
+#[async_trait]
+impl Settlement for RabbitSettlement {
+    async fn ack(mut self: Box<Self>) -> Result<(), SettleError> {
+        match self.acker.take() {
+            Some(acker) => settled(acker.ack(BasicAckOptions::default()).await),
+            None => Ok(()),
+        }
+    }
+
+    async fn dead_letter(mut self: Box<Self>, message: &Message, reason: &str) -> Result<(), SettleError> {
+        if self.acker.as_ref().is_some_and(Acker::poisoned) {
+            return Err(SettleError::LeaseLost);
+        }
+        let letter = RabbitSettlement::dead_letter(&self, message, reason);
+        // Dropped here, it releases the message: it then comes again, and may be a dead letter besides.
+        self.outbox.send(letter).await.map_err(|error| {
+            let (PublishError::Unavailable(reason) | PublishError::Rejected(reason)) = error;
+            SettleError::Unavailable(reason)
+        })?;
+        self.ack().await
+    }
+
+    async fn release(mut self: Box<Self>) -> Result<(), SettleError> {
+        match self.acker.take() {
+            Some(acker) => settled(reject(&acker).await),
+            None => Ok(()),
+        }
+    }
+
+    fn abandon(self: Box<Self>) {
+        drop(self);
+    }
+}
+
+impl Drop for RabbitSettlement {
+    fn drop(&mut self) {
+        if let Some(acker) = self.acker.take() {
+            let _ = reject(&acker).now_or_never();
+        }
+    }
+}
+
+/// Not `nack`, which from RabbitMQ 4.3 on does not count towards the delivery limit.
+async fn reject(acker: &Acker) -> Result<bool, Error> {
+    acker.reject(BasicRejectOptions { requeue: true }).await
+}
+
+fn settled(result: Result<bool, Error>) -> Result<(), SettleError> {
+    match result {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(SettleError::LeaseLost),
+        Err(error) => Err(SettleError::Unavailable(Fault::from(&error).reason)),
+    }
+}

@@ -1,0 +1,224 @@
+//! What happens on one channel, from its opening to its end.
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use lapin::{
+    Channel, Confirmation, Error, ErrorKind,
+    message::BasicReturnMessage,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+    types::ShortString,
+};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::{Courier, outbox::Job};
+use crate::{
+    queue::PublishError,
+    rabbitmq::{
+        dialer::Line,
+        fault::{Fault, is_of_the_channel},
+        topology::Topology,
+    },
+};
+
+/// More are not under way at once; the next wait in the outbox.
+const MOST_UNDER_WAY: usize = 1_024;
+
+/// How long the broker has to open a channel, or a closed one to tell everybody.
+const CHANNEL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often the connection is looked at, should its end make no noise.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A channel in confirm mode, and what is under way on it.
+pub(super) struct Round<'a> {
+    line: &'a Line,
+    topology: &'a Topology,
+    channel: Channel,
+    /// Ids of messages that came back and whose confirm has not been seen yet.
+    returned: HashSet<ShortString>,
+    closing: Option<Instant>,
+}
+
+pub(super) enum RoundEnded {
+    /// The broker closed the channel for one message's fault; the others go on another.
+    ChannelClosed,
+    Lost(Fault),
+    Finished,
+}
+
+/// How a publish came out.
+struct Done {
+    job: Job,
+    result: Result<Confirmation, Error>,
+}
+
+impl<'a> Round<'a> {
+    pub(super) async fn open(line: &'a Line, topology: &'a Topology) -> Result<Self, Fault> {
+        let opening = async {
+            let channel = line.connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            Ok(channel)
+        };
+        let channel = timeout(CHANNEL_TIMEOUT, opening)
+            .await
+            .map_err(|_| Fault::passing("the broker did not open a channel in time"))?
+            .map_err(|error: Error| Fault::from(&error))?;
+        Ok(Self { line, topology, channel, returned: HashSet::new(), closing: None })
+    }
+
+    pub(super) async fn run(mut self, courier: &mut Courier) -> RoundEnded {
+        let mut under_way = FuturesUnordered::new();
+        for job in courier.again.drain(..) {
+            under_way.push(publish(self.channel.clone(), job));
+        }
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut brought_all = false;
+        loop {
+            match self.closing {
+                Some(_) if under_way.is_empty() => return RoundEnded::ChannelClosed,
+                None if brought_all && under_way.is_empty() => return RoundEnded::Finished,
+                _ => {}
+            }
+            let may_take = self.closing.is_none() && !brought_all && under_way.len() < MOST_UNDER_WAY;
+            tokio::select! {
+                Some(done) = under_way.next() => {
+                    // lapin gives a returned message to whichever confirm it handles next, its own or another that
+                    // the broker sent in the same frame. That one is ready before the message's own, so nothing is
+                    // believed before everything that is ready has been looked at.
+                    let mut batch = vec![done];
+                    while let Some(Some(done)) = under_way.next().now_or_never() {
+                        batch.push(done);
+                    }
+                    if let Err(fault) = self.conclude(batch, courier).await {
+                        return RoundEnded::Lost(fault);
+                    }
+                }
+                job = courier.jobs.recv(), if may_take => match job {
+                    None => brought_all = true,
+                    Some(job) => if let Some(job) = self.admit(job, courier.largest) {
+                        under_way.push(publish(self.channel.clone(), job));
+                    },
+                },
+                _ = look.tick() => {
+                    let stuck = self.closing.is_some_and(|since| since.elapsed() > CHANNEL_TIMEOUT);
+                    if stuck || !self.line.connection.status().connected() {
+                        return RoundEnded::Lost(Fault::passing("the connection was lost"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The job, unless it can be answered without the broker.
+    fn admit(&self, job: Job, largest: Option<usize>) -> Option<Job> {
+        if job.is_abandoned() {
+            return None;
+        }
+        if largest.is_some_and(|largest| job.letter.body.len() > largest) {
+            job.answer(Err(too_large(largest)));
+            return None;
+        }
+        if self.line.connection.status().blocked() {
+            let reason = "the broker takes no messages now: it is short of memory or disk space";
+            job.answer(Err(PublishError::Unavailable(reason.to_owned())));
+            return None;
+        }
+        Some(job)
+    }
+
+    /// Answers for what is done.
+    async fn conclude(&mut self, batch: Vec<Done>, courier: &mut Courier) -> Result<(), Fault> {
+        for done in &batch {
+            if let Ok(Confirmation::Ack(returned) | Confirmation::Nack(returned)) = &done.result {
+                self.returned.extend(returned.as_ref().and_then(id_of));
+            }
+        }
+        let mut queue_is_gone = false;
+        let mut lost = None;
+        for Done { job, result } in batch {
+            match result {
+                Ok(_) if self.came_back(&job) => {
+                    queue_is_gone = true;
+                    let reason = format!("queue {} was gone; it is declared again", job.letter.to);
+                    job.answer(Err(PublishError::Unavailable(reason)));
+                }
+                Ok(Confirmation::Ack(_)) => job.answer(Ok(())),
+                Ok(Confirmation::Nack(_) | Confirmation::NotRequested) => {
+                    let reason = format!("queue {} is full, or cannot store messages now", job.letter.to);
+                    job.answer(Err(PublishError::Unavailable(reason)));
+                }
+                Err(error) => lost = self.conclude_failed(job, &error, courier).or(lost),
+            }
+        }
+        match lost {
+            Some(fault) => Err(fault),
+            None if queue_is_gone => self.topology.declare(self.line).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Answers for a job that failed, or puts it aside for the next channel. A fault when all is lost.
+    fn conclude_failed(&mut self, job: Job, error: &Error, courier: &mut Courier) -> Option<Fault> {
+        let fault = Fault::from(error);
+        if let Some(largest) = size_limit(error) {
+            courier.largest = Some(largest);
+        }
+        let innocent =
+            size_limit(error).is_some() || matches!(error.kind(), ErrorKind::InvalidChannelState(..));
+        if is_of_the_channel(error) && innocent && self.line.connection.status().connected() {
+            self.closing.get_or_insert_with(Instant::now);
+            if courier.largest.is_some_and(|largest| job.letter.body.len() > largest) {
+                job.answer(Err(too_large(courier.largest)));
+            } else {
+                courier.again.push(job);
+            }
+            return None;
+        }
+        job.answer(Err(PublishError::Unavailable(fault.reason.clone())));
+        Some(fault)
+    }
+
+    fn came_back(&mut self, job: &Job) -> bool {
+        !self.returned.is_empty()
+            && job.letter.properties.message_id().as_ref().is_some_and(|id| self.returned.remove(id))
+    }
+}
+
+async fn publish(channel: Channel, job: Job) -> Done {
+    // Unroutable messages come back, instead of being confirmed and forgotten.
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let letter = &job.letter;
+    let publishing = channel.basic_publish(
+        ShortString::default(),
+        letter.to.clone(),
+        options,
+        &letter.body,
+        letter.properties.clone(),
+    );
+    let result = match publishing.await {
+        Ok(confirm) => confirm.await,
+        Err(error) => Err(error),
+    };
+    Done { job, result }
+}
+
+fn id_of(returned: &BasicReturnMessage) -> Option<ShortString> {
+    returned.delivery.properties.message_id().clone()
+}
+
+fn too_large(largest: Option<usize>) -> PublishError {
+    let largest = largest.unwrap_or_default();
+    PublishError::Rejected(format!("it is larger than the broker's limit of {largest} bytes"))
+}
+
+/// The limit in "message size 150000000 is larger than configured max size 134217728".
+fn size_limit(error: &Error) -> Option<usize> {
+    let ErrorKind::ProtocolError(error) = error.kind() else { return None };
+    let (_, words) = error.get_message().as_str().split_once("message size ")?;
+    words.rsplit_once("max size ")?.1.split_whitespace().next()?.parse().ok()
+}

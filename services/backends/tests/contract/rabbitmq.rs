@@ -1,0 +1,160 @@
+//! The RabbitMQ factory, and its adapter held to the contract.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use lapin::{
+    Connection, ConnectionProperties,
+    options::{BasicGetOptions, QueueDeleteOptions},
+    types::AMQPValue,
+};
+use octet_backends::{
+    inspect::QueueInspect,
+    queue::{Consumer, Message, Publisher},
+    rabbitmq::{RabbitConsumer, RabbitPublisher, RabbitQueueInspect, RabbitSettings},
+};
+
+use crate::{
+    Buried, Queues, Sight, Terms,
+    child::Child,
+    factories::{unique, until},
+};
+
+/// A queue of its own on one broker. It is deleted in the end.
+pub(crate) struct Rabbit {
+    url: String,
+    queue: String,
+    /// Of the terms that the queue was made on.
+    delivery_limit: AtomicU32,
+}
+
+impl Rabbit {
+    /// On the broker that the tests of this process share.
+    pub(crate) async fn new() -> Self {
+        Self::on(&std::env::var("RABBITMQ_CONN").unwrap())
+    }
+
+    pub(crate) fn on(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            queue: format!("octet-test-{}", unique()),
+            delivery_limit: AtomicU32::new(20),
+        }
+    }
+
+    pub(crate) fn settings(&self, terms: Terms) -> RabbitSettings {
+        RabbitSettings {
+            prefetch: u16::try_from(terms.prefetch).unwrap(),
+            delivery_limit: terms.delivery_limit,
+            confirm_timeout: Duration::from_secs(5),
+            ..RabbitSettings::new(self.url.parse().unwrap(), &self.queue)
+        }
+    }
+
+    fn made_on(&self, terms: Terms) -> RabbitSettings {
+        self.delivery_limit.store(terms.delivery_limit, Ordering::Relaxed);
+        self.settings(terms)
+    }
+
+    fn inspector(&self) -> RabbitQueueInspect {
+        let delivery_limit = self.delivery_limit.load(Ordering::Relaxed);
+        RabbitQueueInspect::new(&self.settings(Terms { delivery_limit, ..Terms::default() }))
+    }
+
+    /// A client of the broker like any other.
+    pub(crate) async fn client(&self) -> lapin::Connection {
+        Connection::connect(&self.url, ConnectionProperties::default()).await.unwrap()
+    }
+}
+
+impl Drop for Rabbit {
+    fn drop(&mut self) {
+        let (url, queue) = (self.url.clone(), self.queue.clone());
+        // A runtime of its own: the test's is busy dropping this.
+        let deleting = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                // The broker may be the one that the test has killed.
+                let Ok(client) = Connection::connect(&url, ConnectionProperties::default()).await else {
+                    return;
+                };
+                let Ok(channel) = client.create_channel().await else { return };
+                for queue in [format!("{queue}.dlq"), queue] {
+                    let _ = channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await;
+                }
+                let _ = client.close(200, "OK".into()).await;
+            });
+        });
+        let _ = deleting.join();
+    }
+}
+
+#[async_trait]
+impl Queues for Rabbit {
+    async fn publisher(&self) -> Arc<dyn Publisher> {
+        self.publisher_on(Terms::default()).await
+    }
+
+    async fn publisher_on(&self, terms: Terms) -> Arc<dyn Publisher> {
+        let publisher = RabbitPublisher::open(self.made_on(terms)).await.unwrap();
+        until(async || publisher.ping().await.is_ok()).await;
+        Arc::new(publisher)
+    }
+
+    async fn consumer(&self, terms: Terms) -> Arc<dyn Consumer> {
+        let consumer = RabbitConsumer::open(self.made_on(terms)).await.unwrap();
+        until(async || consumer.ping().await.is_ok()).await;
+        Arc::new(consumer)
+    }
+
+    fn inspect(&self) -> Box<dyn QueueInspect> {
+        Box::new(self.inspector())
+    }
+
+    async fn buried(&self) -> Vec<Buried> {
+        let inspected = self.inspector().dead_letters(1_000).await.unwrap();
+        let client = self.client().await;
+        let channel = client.create_channel().await.unwrap();
+        let mut buried = Vec::new();
+        let queue = format!("{}.dlq", self.queue);
+        // The goodbye gives all of them back.
+        while let Some(letter) =
+            channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await.unwrap()
+        {
+            let properties = &letter.delivery.properties;
+            let headers = properties.headers().iter().flat_map(|table| table.inner());
+            let headers = headers.filter_map(|(name, value)| match value {
+                AMQPValue::LongString(text)
+                    if !name.as_str().starts_with("x-") && name.as_str() != "octet-reason" =>
+                {
+                    Some((name.to_string(), text.to_string()))
+                }
+                _ => None,
+            });
+            let id = properties.message_id().as_ref().unwrap().to_string();
+            let reason = inspected.iter().find(|letter| letter.id == id).map(|letter| letter.reason.clone());
+            let message = Message { id, headers: headers.collect(), body: letter.delivery.data.clone() };
+            buried.push(Buried { message, reason: reason.unwrap_or_default() });
+        }
+        client.close(200, "OK".into()).await.unwrap();
+        buried
+    }
+
+    async fn taken_by_a_process(&self) -> Child {
+        let mut child = Child::start("take from RabbitMQ", format!("{} {}", self.queue, self.url));
+        child.says().await.expect("it says what it took");
+        child
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::ReadyAndDead
+    }
+}
+
+crate::queue::queue_contract!(Rabbit::new().await);

@@ -1,0 +1,83 @@
+//! The queue of a role.
+
+use std::{path::PathBuf, sync::Arc};
+
+use octet_backends::{
+    OpenError,
+    inspect::QueueInspect,
+    queue::{Consumer, Publisher},
+    rabbitmq::{RabbitAddress, RabbitConsumer, RabbitPublisher, RabbitQueueInspect, RabbitSettings},
+    sqlite::{SqliteConsumer, SqlitePublisher, SqliteQueueInspect, SqliteQueueSettings},
+};
+use octet_runtime::environment::Environment;
+use octet_topology::QueueName;
+
+use crate::consume::IN_HAND;
+
+const SERVER: &str = "RABBITMQ_CONN";
+const EMBEDDED: &str = "QUEUE_URL";
+
+/// Where the queues are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueConnection {
+    /// A directory with one SQLite file a queue.
+    Sqlite(PathBuf),
+    /// RabbitMQ or Amazon MQ. Its own form shows no password.
+    Rabbit(RabbitAddress),
+}
+
+impl QueueConnection {
+    pub(super) fn from_environment(environment: &mut Environment<'_>) -> Self {
+        super::place(environment, (SERVER, EMBEDDED), ".octet/queue", str::parse)
+            .map_or_else(Self::Sqlite, Self::Rabbit)
+    }
+
+    /// The variable that says it, for what is wrong with it.
+    pub(crate) fn variable(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => EMBEDDED,
+            Self::Rabbit(_) => SERVER,
+        }
+    }
+
+    /// Opens a queue to publish on.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the place can never be used; what may heal is for the queue's own calls to say.
+    pub(crate) async fn publisher(&self, queue: &QueueName) -> Result<Arc<dyn Publisher>, OpenError> {
+        Ok(match self {
+            Self::Sqlite(directory) => Arc::new(SqlitePublisher::open(sqlite(directory, queue)).await?),
+            Self::Rabbit(address) => Arc::new(RabbitPublisher::open(rabbit(address, queue)).await?),
+        })
+    }
+
+    /// Opens a queue to take messages from.
+    ///
+    /// # Errors
+    /// As [`publisher`](Self::publisher).
+    pub(crate) async fn consumer(&self, queue: &QueueName) -> Result<Arc<dyn Consumer>, OpenError> {
+        Ok(match self {
+            Self::Sqlite(directory) => Arc::new(SqliteConsumer::open(sqlite(directory, queue)).await?),
+            Self::Rabbit(address) => Arc::new(RabbitConsumer::open(rabbit(address, queue)).await?),
+        })
+    }
+
+    /// Will look into a queue, for the audit; opens nothing yet.
+    pub fn inspect(&self, queue: &QueueName) -> Arc<dyn QueueInspect> {
+        match self {
+            Self::Sqlite(directory) => Arc::new(SqliteQueueInspect::new(&sqlite(directory, queue))),
+            Self::Rabbit(address) => Arc::new(RabbitQueueInspect::new(&rabbit(address, queue))),
+        }
+    }
+}
+
+fn sqlite(directory: &PathBuf, queue: &QueueName) -> SqliteQueueSettings {
+    SqliteQueueSettings {
+        prefetch: u32::from(IN_HAND),
+        ..SqliteQueueSettings::new(directory, queue.as_str())
+    }
+}
+
+fn rabbit(address: &RabbitAddress, queue: &QueueName) -> RabbitSettings {
+    RabbitSettings { prefetch: IN_HAND, ..RabbitSettings::new(address.clone(), queue.as_str()) }
+}

@@ -1,0 +1,70 @@
+//! The document store of a role.
+
+use std::{path::PathBuf, sync::Arc};
+
+use octet_backends::{
+    OpenError,
+    inspect::StoreInspect,
+    mongodb::{MongoAddress, MongoSettings, MongoStore, MongoStoreInspect},
+    sqlite::{SqliteStore, SqliteStoreInspect, SqliteStoreSettings},
+    store::DocumentStore,
+};
+use octet_runtime::environment::Environment;
+use octet_topology::Store;
+
+const SERVER: &str = "MONGO_CONN";
+const EMBEDDED: &str = "STORE_URL";
+
+/// Where the databases are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StoreConnection {
+    /// A directory with one SQLite file a database.
+    Sqlite(PathBuf),
+    /// MongoDB or DocumentDB. Its own form shows no credentials.
+    Mongo(Box<MongoAddress>),
+}
+
+impl StoreConnection {
+    pub(super) fn from_environment(environment: &mut Environment<'_>) -> Self {
+        super::place(environment, (SERVER, EMBEDDED), ".octet/store", str::parse)
+            .map_or_else(Self::Sqlite, |address| Self::Mongo(Box::new(address)))
+    }
+
+    /// The variable that says it, for what is wrong with it.
+    pub(crate) fn variable(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => EMBEDDED,
+            Self::Mongo(_) => SERVER,
+        }
+    }
+
+    /// Opens one collection.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the place can never be written; what may heal is for the store's own calls to say.
+    pub(crate) async fn open(&self, store: &Store) -> Result<Arc<dyn DocumentStore>, OpenError> {
+        Ok(match self {
+            Self::Sqlite(directory) => Arc::new(SqliteStore::open(sqlite(directory, store)).await?),
+            Self::Mongo(address) => Arc::new(MongoStore::open(mongo(address, store)).await?),
+        })
+    }
+
+    /// Will look into one collection, for the audit.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); whether anything is there is for the look itself to say.
+    pub async fn inspect(&self, store: &Store) -> Result<Arc<dyn StoreInspect>, OpenError> {
+        Ok(match self {
+            Self::Sqlite(directory) => Arc::new(SqliteStoreInspect::new(sqlite(directory, store))),
+            Self::Mongo(address) => Arc::new(MongoStoreInspect::open(mongo(address, store)).await?),
+        })
+    }
+}
+
+fn sqlite(directory: &PathBuf, store: &Store) -> SqliteStoreSettings {
+    SqliteStoreSettings::new(directory, store.database.as_str(), store.collection.as_str())
+}
+
+fn mongo(address: &MongoAddress, store: &Store) -> MongoSettings {
+    MongoSettings::new(address.clone(), store.database.as_str(), store.collection.as_str())
+}
