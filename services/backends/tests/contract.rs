@@ -15,6 +15,16 @@ mod queue;
 #[path = "contract/store.rs"]
 #[macro_use]
 mod store;
+#[path = "contract/logs.rs"]
+mod logs;
+#[path = "contract/mongodb.rs"]
+mod mongodb;
+#[path = "contract/mongodb_outages.rs"]
+mod mongodb_outages;
+#[path = "contract/mongodb_reconnects.rs"]
+mod mongodb_reconnects;
+#[path = "contract/mongodb_tls.rs"]
+mod mongodb_tls;
 #[path = "contract/rabbitmq.rs"]
 mod rabbitmq;
 #[path = "contract/sqlite.rs"]

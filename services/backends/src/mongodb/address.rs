@@ -154,3 +154,6 @@ fn refused(url: &str) -> MongoAddressError {
 fn is_name(name: &str) -> bool {
     name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
+
+#[cfg(test)]
+mod tests;

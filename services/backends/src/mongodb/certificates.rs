@@ -46,3 +46,29 @@ fn holds(
 fn file_fault(option: &'static str, path: &Path, reason: &str) -> MongoOpenError {
     MongoOpenError::File { option, path: path.to_owned(), reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(option: &str, file: &Path) -> String {
+        let url = format!("mongodb://host/?tls=true&{option}={}", file.display());
+        check(&ConnectionString::parse(url).unwrap()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_that_is_absent_or_no_pem_is_a_fault_that_names_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let absent = directory.path().join("absent.pem");
+        let found = fault("tlsCAFile", &absent);
+        assert!(found.contains("tlsCAFile") && found.contains("absent.pem: No such file"), "{found}");
+
+        let text = directory.path().join("text.pem");
+        std::fs::write(&text, "a text").unwrap();
+        assert!(fault("tlsCAFile", &text).ends_with("text.pem: it holds no PEM certificate"));
+
+        let without_key = directory.path().join("client.pem");
+        std::fs::write(&without_key, CERTIFICATE).unwrap();
+        assert!(fault("tlsCertificateKeyFile", &without_key).ends_with("it holds no PEM private key"));
+    }
+}

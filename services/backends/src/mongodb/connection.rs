@@ -7,7 +7,7 @@ use mongodb::{
     bson::RawDocumentBuf,
     error::Error,
     event::{EventHandler, sdam::SdamEvent},
-    options::{ClientOptions, ConnectionString},
+    options::{ClientOptions, ConnectionString, Tls},
 };
 use tokio::{sync::watch, task::JoinHandle, time};
 
@@ -17,7 +17,7 @@ use super::{
     health::Health,
     options,
     settings::MongoSettings,
-    verdict::Servers,
+    verdict::{Servers, Transport},
 };
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
@@ -60,17 +60,17 @@ impl Connection {
         &self.settings
     }
 
-    /// The collection, once the hosts are known; waits for that as long as for a server.
+    /// The collection, once something is known of its servers; waits for that as long as for a server.
     pub(super) async fn collection(&self) -> Result<Collection<RawDocumentBuf>, Unavailable> {
-        let mut client = self.client.clone();
-        let known = time::timeout(options::SERVER_SELECTION, client.wait_for(Option::is_some)).await;
-        let Ok(Ok(client)) = known else {
-            return Err(self.unavailable("the hosts are not known yet"));
-        };
-        let Some(client) = client.as_ref() else {
-            return Err(self.unavailable("the hosts are not known yet"));
-        };
-        Ok(client.database(&self.settings.database).collection(&self.settings.collection))
+        let mut changes = self.health.changes();
+        let seen = time::timeout(options::SERVER_SELECTION, changes.seen()).await;
+        match (seen, self.client.borrow().as_ref()) {
+            (Ok(Err(lost)), _) => Err(lost),
+            (Ok(Ok(())), Some(client)) => {
+                Ok(client.database(&self.settings.database).collection(&self.settings.collection))
+            }
+            _ => Err(self.unavailable("no server has been seen yet")),
+        }
     }
 
     /// Why a call had no answer: what the monitors say, or `otherwise`.
@@ -104,10 +104,14 @@ impl Drop for Connection {
 
 async fn connect(url: ConnectionString, health: &Arc<Health>) -> Result<Client, Error> {
     let mut options = options::complete(ClientOptions::parse(url).await?);
+    let transport = match &options.tls {
+        Some(Tls::Enabled(_)) => Transport::Tls,
+        _ => Transport::Plain,
+    };
     let health = Arc::clone(health);
     options.sdam_event_handler = Some(EventHandler::callback(move |event| {
         if let SdamEvent::TopologyDescriptionChanged(change) = event {
-            health.saw(Servers::of(&change.new_description));
+            health.saw(Servers::of(&change.new_description, transport));
         }
     }));
     Client::with_options(options)

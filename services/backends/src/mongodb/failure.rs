@@ -58,7 +58,11 @@ pub(super) fn reason(error: &Error) -> String {
         ErrorKind::Authentication { message, .. } => format!("the login failed: {message}"),
         ErrorKind::ServerSelection { .. } => "no server can take it".to_owned(),
         ErrorKind::ConnectionPoolCleared { .. } => "the connection was lost".to_owned(),
-        ErrorKind::DnsResolve { message, .. } => format!("name lookup failed: {message}"),
+        // The resolver goes on to print the whole query.
+        ErrorKind::DnsResolve { message, .. } => {
+            let message = message.split(" for Query {").next().unwrap_or_default();
+            format!("name lookup failed: {message}")
+        }
         kind => kind.to_string(),
     };
     short(&text)

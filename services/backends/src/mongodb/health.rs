@@ -122,6 +122,18 @@ impl Changes {
         }
     }
 
+    /// Returns once the servers were seen, with the reason if none can take writes.
+    pub(super) async fn seen(&mut self) -> Result<(), Unavailable> {
+        loop {
+            match &self.0.borrow_and_update().servers {
+                Servers::Unseen => {}
+                Servers::Writable => return Ok(()),
+                Servers::Lost(reason) => return Err(Unavailable(reason.clone())),
+            }
+            self.next().await;
+        }
+    }
+
     /// Returns the reason once no server can take writes.
     pub(super) async fn lost(&mut self) -> Unavailable {
         loop {
@@ -130,5 +142,62 @@ impl Changes {
             }
             self.next().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health() -> Health {
+        Health::new("mongodb://***@host".to_owned())
+    }
+
+    fn lost(reason: &str) -> Servers {
+        Servers::Lost(reason.to_owned())
+    }
+
+    fn refusal(reason: &str) -> Result<(), Unavailable> {
+        Err(Unavailable(reason.to_owned()))
+    }
+
+    #[test]
+    fn calls_pass_until_a_loss_is_known_and_again_when_a_server_is_seen() {
+        let health = health();
+        assert_eq!(health.may_pass(), Ok(()));
+        health.saw(lost("refused"));
+        assert_eq!(health.may_pass(), refusal("refused"));
+        // Looking again is not seeing.
+        health.saw(Servers::Unseen);
+        assert_eq!(health.may_pass(), refusal("refused"));
+        health.saw(lost("reset"));
+        assert_eq!((health.may_pass(), health.lost()), (refusal("reset"), Some("reset".to_owned())));
+        health.saw(Servers::Writable);
+        assert_eq!((health.may_pass(), health.lost()), (Ok(()), None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_login_is_tried_again_after_a_pause_and_forgotten_after_an_answer() {
+        let health = health();
+        health.saw(Servers::Writable);
+        health.login_refused("no such user".to_owned());
+        // The monitors need no login.
+        health.saw(Servers::Writable);
+        assert_eq!(health.may_pass(), refusal("no such user"));
+        tokio::time::advance(LOGIN_PAUSE).await;
+        assert_eq!(health.may_pass(), Ok(()));
+        health.login_refused("no such user".to_owned());
+        health.answered();
+        assert_eq!(health.may_pass(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_change_is_told_to_who_waits() {
+        let health = health();
+        let mut changes = health.changes();
+        health.saw(Servers::Writable);
+        changes.next().await;
+        health.saw(lost("refused"));
+        assert_eq!(changes.lost().await, Unavailable("refused".to_owned()));
     }
 }

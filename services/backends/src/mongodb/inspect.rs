@@ -41,15 +41,17 @@ impl MongoStoreInspect {
         Ok(Self { connection: Connection::open(settings).await? })
     }
 
-    /// Runs `look`, until the server is lost. A server that is away is noticed within 5 s.
+    /// Runs `look` on a collection that exists, until the server is lost. A server that is away is noticed
+    /// within 5 s.
     async fn look<T, F: Future<Output = Result<T, Error>>>(
         &self,
         look: impl FnOnce(Collection<RawDocumentBuf>) -> F,
     ) -> Result<T, InspectError> {
         let connection = &self.connection;
-        let collection = time::timeout(REACH_LIMIT, self.reach())
-            .await
-            .unwrap_or_else(|_| Err(connection.unavailable(&format!("no answer within {REACH_LIMIT:?}"))))?;
+        let reached = time::timeout(REACH_LIMIT, self.reach()).await;
+        let collection = reached
+            .unwrap_or_else(|_| Err(connection.unavailable(&format!("no answer within {REACH_LIMIT:?}"))))?
+            .ok_or_else(|| self.absent())?;
         let mut changes = connection.health().changes();
         tokio::select! {
             looked = time::timeout(LOOK_LIMIT, look(collection)) => match looked {
@@ -60,17 +62,13 @@ impl MongoStoreInspect {
         }
     }
 
-    async fn reach(&self) -> Result<Collection<RawDocumentBuf>, Unavailable> {
+    /// The collection, if there is one.
+    async fn reach(&self) -> Result<Option<Collection<RawDocumentBuf>>, Unavailable> {
         self.connection.health().may_pass()?;
         let collection = self.connection.collection().await?;
-        let database = collection.client().database(&collection.namespace().db);
-        match database.run_command(doc! { "ping": 1 }).await {
-            Ok(_) => {
-                self.connection.health().answered();
-                Ok(collection)
-            }
-            Err(error) => Err(self.connection.failed(&error)),
-        }
+        let exists = exists(&collection).await.map_err(|error| self.connection.failed(&error))?;
+        self.connection.health().answered();
+        Ok(exists.then_some(collection))
     }
 
     fn absent(&self) -> InspectError {
@@ -82,32 +80,21 @@ impl MongoStoreInspect {
 #[async_trait]
 impl StoreInspect for MongoStoreInspect {
     async fn count(&self) -> Result<u64, InspectError> {
-        let count = self
-            .look(async |collection| match collection.count_documents(doc! {}).await? {
-                0 if !exists(&collection).await? => Ok(None),
-                count => Ok(Some(count)),
-            })
-            .await?;
-        count.ok_or_else(|| self.absent())
+        let count = async |collection: Collection<RawDocumentBuf>| collection.count_documents(doc! {}).await;
+        self.look(count).await
     }
 
     async fn missing(&self, ids: &[String]) -> Result<Vec<String>, InspectError> {
-        let missing = self
-            .look(async |collection| {
-                let mut missing = Vec::new();
-                for ids in ids.chunks(IDS_AT_ONCE) {
-                    let asked: Vec<&str> = ids.iter().map(String::as_str).collect();
-                    let there = there(&collection, &asked).await?;
-                    missing.extend(ids.iter().filter(|id| !there.contains(*id)).cloned());
-                }
-                if missing.len() == ids.len() && !exists(&collection).await? {
-                    Ok(None)
-                } else {
-                    Ok(Some(missing))
-                }
-            })
-            .await?;
-        missing.ok_or_else(|| self.absent())
+        self.look(async |collection| {
+            let mut missing = Vec::new();
+            for ids in ids.chunks(IDS_AT_ONCE) {
+                let asked: Vec<&str> = ids.iter().map(String::as_str).collect();
+                let there = there(&collection, &asked).await?;
+                missing.extend(ids.iter().filter(|id| !there.contains(*id)).cloned());
+            }
+            Ok(missing)
+        })
+        .await
     }
 }
 

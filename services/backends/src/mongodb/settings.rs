@@ -72,3 +72,41 @@ impl MongoSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(database: &str, collection: &str) -> Option<&'static str> {
+        let address = "mongodb://localhost".parse().unwrap();
+        match MongoSettings::new(address, database, collection).check() {
+            Ok(()) => None,
+            Err(MongoOpenError::Invalid { setting, .. }) => Some(setting),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn names_that_the_server_would_refuse_are_a_fault() {
+        let (longest, rest) = ("d".repeat(63), "c".repeat(56));
+        assert_eq!(fault("service-c", "greetings"), None);
+        assert_eq!(fault(&longest, &rest), None);
+        for database in ["", "a.b", "a b", "a$b", "a/b", "a\0", &"d".repeat(64)] {
+            assert_eq!(fault(database, "greetings"), Some("database"), "{database:?}");
+        }
+        let too_long = format!("{rest}c");
+        for collection in ["", "a$b", "a\0", "system.users", ".a", "a.", &too_long] {
+            assert_eq!(fault(&longest, collection), Some("collection"), "{collection:?}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_that_no_server_can_keep_is_a_fault() {
+        let address = "mongodb://localhost".parse().unwrap();
+        let settings = MongoSettings {
+            operation_timeout: Duration::from_millis(99),
+            ..MongoSettings::new(address, "service-c", "greetings")
+        };
+        assert_eq!(settings.check().unwrap_err().to_string(), "operation_timeout must be at least 100 ms");
+    }
+}

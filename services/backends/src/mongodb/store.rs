@@ -30,7 +30,7 @@ impl MongoStore {
     /// Opens the collection and begins to look for its servers, without waiting for one. Database and collection
     /// are made by the first insert.
     ///
-    /// The first calls wait for the first connection, up to `serverSelectionTimeoutMS`. Call it on the runtime
+    /// The first calls wait until a server was seen or found to be away, 2 s at most. Call it on the runtime
     /// that will use the store.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 #[async_trait]
 pub(crate) trait Stores: Sync {
     async fn store(&self) -> Arc<dyn DocumentStore>;
-    fn inspect(&self) -> Box<dyn StoreInspect>;
+    async fn inspect(&self) -> Box<dyn StoreInspect>;
     /// A document as it is stored: names and values, in their order.
     async fn stored(&self, id: &str) -> Vec<(String, String)>;
 }

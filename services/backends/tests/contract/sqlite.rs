@@ -79,7 +79,7 @@ impl Stores for Sqlite {
         Arc::new(SqliteStore::open(self.store_settings()).await.unwrap())
     }
 
-    fn inspect(&self) -> Box<dyn StoreInspect> {
+    async fn inspect(&self) -> Box<dyn StoreInspect> {
         Box::new(SqliteStoreInspect::new(self.store_settings()))
     }
 

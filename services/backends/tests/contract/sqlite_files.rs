@@ -109,7 +109,7 @@ async fn a_damaged_file_is_unavailable_until_it_is_replaced() {
     let (publisher, consumer) = (sqlite.publisher().await, sqlite.consumer(Terms::default()).await);
     assert!(publisher.publish(message("a")).await.unwrap_err().is_retryable());
     assert!(consumer.ping().await.is_err());
-    let inspect = Stores::inspect(&sqlite);
+    let inspect = Stores::inspect(&sqlite).await;
     assert!(matches!(inspect.count().await, Err(InspectError::Unavailable(_))));
 
     fs::remove_file(sqlite.store_file()).unwrap();
@@ -132,8 +132,8 @@ async fn a_deleted_file_is_made_anew_and_swallows_nothing() {
             fs::remove_file(sqlite.store_file().with_extension(ending)).unwrap();
         }
         assert_eq!(store.insert(&document(id)).await, Ok(Inserted::New));
-        assert_eq!(Stores::inspect(&sqlite).missing(&[id.to_owned()]).await, Ok(vec![]));
-        assert_eq!(Stores::inspect(&sqlite).count().await, Ok(1));
+        assert_eq!(Stores::inspect(&sqlite).await.missing(&[id.to_owned()]).await, Ok(vec![]));
+        assert_eq!(Stores::inspect(&sqlite).await.count().await, Ok(1));
     }
 }
 
@@ -148,7 +148,7 @@ async fn a_deleted_directory_comes_back() {
     fs::remove_dir_all(sqlite.directory()).unwrap();
     assert_eq!(store.ping().await, Ok(()));
     assert_eq!(store.insert(&document("a")).await, Ok(Inserted::New));
-    assert_eq!(Stores::inspect(&sqlite).count().await, Ok(1));
+    assert_eq!(Stores::inspect(&sqlite).await.count().await, Ok(1));
     publisher.publish(message("after")).await.unwrap();
     let after = next(&consumer).await;
     assert_eq!((after.message(), after.attempt()), (&message("after"), 1));
@@ -159,7 +159,7 @@ async fn a_deleted_directory_comes_back() {
 #[tokio::test]
 async fn what_was_never_opened_is_absent() {
     let sqlite = Sqlite::new();
-    assert!(matches!(Stores::inspect(&sqlite).count().await, Err(InspectError::Absent(_))));
+    assert!(matches!(Stores::inspect(&sqlite).await.count().await, Err(InspectError::Absent(_))));
     assert!(matches!(Queues::inspect(&sqlite).depth().await, Err(InspectError::Absent(_))));
     assert!(!sqlite.directory().exists(), "looking makes nothing");
 }
@@ -207,7 +207,7 @@ async fn a_full_disk_is_unavailable_and_loses_nothing_confirmed() {
         said.into_iter().partition(|said| said.starts_with("unavailable: "));
     assert_eq!(failed.len(), 10);
     assert!(confirmed.len() >= 10, "{confirmed:?}");
-    assert_eq!(Stores::inspect(&sqlite).missing(&confirmed).await, Ok(vec![]));
+    assert_eq!(Stores::inspect(&sqlite).await.missing(&confirmed).await, Ok(vec![]));
 
     // With room again, the file is as good as new.
     assert_eq!(sqlite.store().await.insert(&document("after")).await, Ok(Inserted::New));

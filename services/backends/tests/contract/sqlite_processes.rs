@@ -25,8 +25,8 @@ async fn two_processes_insert_at_the_same_time_and_lose_nothing() {
     }
     let (first, second) = tokio::join!(first.says_to_the_end(), second.says_to_the_end());
     assert_eq!((first.len(), second.len()), (1_000, 1_000));
-    assert_eq!(Stores::inspect(&sqlite).count().await, Ok(2_200));
-    assert_eq!(Stores::inspect(&sqlite).missing(&[first, second].concat()).await, Ok(vec![]));
+    assert_eq!(Stores::inspect(&sqlite).await.count().await, Ok(2_200));
+    assert_eq!(Stores::inspect(&sqlite).await.missing(&[first, second].concat()).await, Ok(vec![]));
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn killing_a_process_while_it_inserts_loses_nothing_confirmed() {
         child.kill().await;
         confirmed.extend(complete(child.says_to_the_end().await));
     }
-    assert_eq!(Stores::inspect(&sqlite).missing(&confirmed).await, Ok(vec![]));
+    assert_eq!(Stores::inspect(&sqlite).await.missing(&confirmed).await, Ok(vec![]));
     let sound: String =
         sqlite.store_client().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(sound, "ok");

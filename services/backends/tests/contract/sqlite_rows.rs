@@ -41,7 +41,7 @@ async fn a_bad_row_fails_alone() {
             _ => assert_eq!(result, Ok(Inserted::New)),
         }
     }
-    assert_eq!(Stores::inspect(&sqlite).count().await, Ok(40));
+    assert_eq!(Stores::inspect(&sqlite).await.count().await, Ok(40));
     assert_eq!(store.ping().await, Ok(()));
 }
 
@@ -90,7 +90,7 @@ async fn an_insert_whose_caller_has_gone_is_skipped() {
     assert_eq!(waiting.await, Ok(Inserted::New));
     assert_eq!(store.insert(&document("last")).await, Ok(Inserted::New));
     let there = ["waiting", "gone", "last"].map(str::to_owned);
-    assert_eq!(Stores::inspect(&sqlite).missing(&there).await, Ok(vec!["gone".to_owned()]));
+    assert_eq!(Stores::inspect(&sqlite).await.missing(&there).await, Ok(vec!["gone".to_owned()]));
 }
 
 #[tokio::test]

@@ -39,8 +39,8 @@ pub(crate) use store_contract;
 pub(crate) async fn an_inserted_document_is_there(stores: &impl Stores) {
     let store = stores.store().await;
     assert_eq!(store.insert(&document("a")).await, Ok(Inserted::New));
-    assert_eq!(stores.inspect().count().await, Ok(1));
-    assert_eq!(stores.inspect().missing(&["a".to_owned()]).await, Ok(vec![]));
+    assert_eq!(stores.inspect().await.count().await, Ok(1));
+    assert_eq!(stores.inspect().await.missing(&["a".to_owned()]).await, Ok(vec![]));
 }
 
 pub(crate) async fn a_second_insert_changes_nothing_and_says_so(stores: &impl Stores) {
@@ -51,7 +51,7 @@ pub(crate) async fn a_second_insert_changes_nothing_and_says_so(stores: &impl St
     let other = Document { message: "something else".to_owned(), ..document("a") };
     assert_eq!(store.insert(&other).await, Ok(Inserted::AlreadyThere));
     assert_eq!(stores.stored("a").await, before);
-    assert_eq!(stores.inspect().count().await, Ok(1));
+    assert_eq!(stores.inspect().await.count().await, Ok(1));
 }
 
 pub(crate) async fn a_document_has_its_id_and_five_fields_and_nothing_else(stores: &impl Stores) {
@@ -88,8 +88,8 @@ pub(crate) async fn concurrent_inserts_are_all_there_and_each_id_is_new_once(sto
         *new.entry(id).or_default() += u32::from(inserted == Inserted::New);
     }
     assert!(new.values().all(|times| *times == 1));
-    assert_eq!(stores.inspect().count().await, Ok(300));
-    assert_eq!(stores.inspect().missing(&ids).await, Ok(vec![]));
+    assert_eq!(stores.inspect().await.count().await, Ok(300));
+    assert_eq!(stores.inspect().await.missing(&ids).await, Ok(vec![]));
 }
 
 pub(crate) async fn text_of_any_kind_comes_back_as_it_was(stores: &impl Stores) {
@@ -114,7 +114,7 @@ pub(crate) async fn inspection_names_what_is_missing_in_its_order(stores: &impl 
     let store = stores.store().await;
     store.insert(&document("b")).await.unwrap();
     let asked = ["c", "b", "a"].map(str::to_owned);
-    assert_eq!(stores.inspect().missing(&asked).await, Ok(vec!["c".to_owned(), "a".to_owned()]));
+    assert_eq!(stores.inspect().await.missing(&asked).await, Ok(vec!["c".to_owned(), "a".to_owned()]));
 }
 
 pub(crate) async fn a_store_that_works_answers_a_ping(stores: &impl Stores) {

@@ -52,9 +52,11 @@ pub(super) fn outcomes(count: usize, error: &Error) -> Option<Vec<Outcome>> {
             code if OF_THE_DOCUMENT.contains(&code) => Outcome::Rejected(text),
             _ => Outcome::Unavailable(text),
         };
-        if let Some(place) = outcomes.get_mut(error.index) {
-            *place = outcome;
-        }
+        *outcomes.get_mut(error.index)? = outcome;
+    }
+    // An error that says nothing must not pass for a success.
+    if unsure.is_none() && outcomes.iter().all(|outcome| *outcome == Outcome::New) {
+        return None;
     }
     Some(outcomes)
 }
@@ -64,5 +66,72 @@ pub(super) fn is_of_a_document(error: &Error) -> bool {
     match error.kind.as_ref() {
         ErrorKind::Command(command) => command.code != 2 && OF_THE_DOCUMENT.contains(&command.code),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::{self, Document, doc};
+
+    use super::*;
+
+    fn insert_many(answer: Document) -> Error {
+        let error: InsertManyError = bson::deserialize_from_document(answer).unwrap();
+        ErrorKind::InsertMany(error).into()
+    }
+
+    #[test]
+    fn each_document_has_the_outcome_of_its_own_error() {
+        let error = insert_many(doc! { "writeErrors": [
+            { "index": 1, "code": 11_000, "errmsg": "E11000 … index: _id_ dup key" },
+            { "index": 2, "code": 121, "codeName": "DocumentValidationFailure", "errmsg": "failed validation" },
+            { "index": 4, "code": 112, "errmsg": "write conflict" },
+        ] });
+        assert_eq!(
+            outcomes(5, &error).unwrap(),
+            [
+                Outcome::New,
+                Outcome::Duplicate("E11000 … index: _id_ dup key (code 11000)".to_owned()),
+                Outcome::Rejected("failed validation (DocumentValidationFailure, code 121)".to_owned()),
+                Outcome::New,
+                Outcome::Unavailable("write conflict (code 112)".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn without_its_write_concern_nothing_counts_as_stored() {
+        let error = insert_many(doc! {
+            "writeErrors": [
+                { "index": 0, "code": 11_000, "errmsg": "index: _id_ dup key" },
+                { "index": 1, "code": 121, "errmsg": "failed validation" },
+            ],
+            "writeConcernError": { "code": 64, "codeName": "WriteConcernFailed", "errmsg": "waiting timed out" },
+        });
+        let unsure = Outcome::Unavailable(
+            "not acknowledged: waiting timed out (WriteConcernFailed, code 64)".to_owned(),
+        );
+        let refused = Outcome::Rejected("failed validation (code 121)".to_owned());
+        assert_eq!(outcomes(3, &error).unwrap(), [unsure.clone(), refused, unsure]);
+    }
+
+    #[test]
+    fn an_error_that_makes_no_sense_is_no_success() {
+        assert_eq!(outcomes(1, &insert_many(doc! {})), None);
+        let of_another = doc! { "writeErrors": [{ "index": 1, "code": 11_000, "errmsg": "dup key" }] };
+        assert_eq!(outcomes(1, &insert_many(of_another)), None);
+    }
+
+    #[test]
+    fn an_error_of_the_command_is_of_no_single_document() {
+        let refused = |code: i32, name: &str| -> Error {
+            let error = doc! { "code": code, "codeName": name, "errmsg": "no" };
+            ErrorKind::Command(bson::deserialize_from_document(error).unwrap()).into()
+        };
+        for (code, name) in [(13, "Unauthorized"), (10_107, "NotWritablePrimary"), (2, "BadValue")] {
+            let error = refused(code, name);
+            assert_eq!((outcomes(1, &error), is_of_a_document(&error)), (None, false), "{name}");
+        }
+        assert!(is_of_a_document(&refused(10_334, "BSONObjectTooLarge")));
     }
 }

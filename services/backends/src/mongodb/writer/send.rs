@@ -7,7 +7,7 @@ use mongodb::{
     Collection,
     bson::{RawDocumentBuf, doc},
     error::Error,
-    options::InsertManyOptions,
+    options::{CollectionOptions, InsertManyOptions, ReadConcern},
 };
 use tokio::time;
 
@@ -97,7 +97,11 @@ async fn resolve(
     let there = if ids.is_empty() {
         HashSet::new()
     } else {
-        there(collection, &ids).await.map_err(|error| connection.failed(&error))?
+        // What is not yet on a majority is there, too: the write concern has spoken already.
+        let local = CollectionOptions::builder().read_concern(ReadConcern::local()).build();
+        let database = collection.client().database(&collection.namespace().db);
+        let collection = database.collection_with_options(collection.name(), local);
+        there(&collection, &ids).await.map_err(|error| connection.failed(&error))?
     };
     let results = batch.iter().zip(outcomes).map(|(job, outcome)| match outcome {
         Outcome::New => Ok(Inserted::New),
