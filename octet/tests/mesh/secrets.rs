@@ -18,7 +18,11 @@ async fn no_password_is_shown_anywhere() {
     // This database knows no users, so that every login fails; and failing is when programs talk.
     let database = format!("mongodb://octet:{PASSWORD}@{}/", servers.database.socket());
     let place = Place::Servers { broker: servers.broker.url(), database };
-    let mut mesh = Mesh::builder().on(place.clone()).with("LOG_LEVEL", "trace,h2=info,hyper=info,hyper_util=info,tower=info").start().await;
+    let mut mesh = Mesh::builder()
+        .on(place.clone())
+        .with("LOG_LEVEL", "trace,h2=info,hyper=info,hyper_util=info,tower=info")
+        .start()
+        .await;
     let pids = mesh.pids();
     Load::begin(&mesh, 5, 20).finish().await;
     servers.broker.kill();

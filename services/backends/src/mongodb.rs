@@ -22,7 +22,8 @@ mod verdict;
 mod writer;
 
 pub use address::{MongoAddress, MongoAddressError};
-pub use failure::MongoOpenError;
 pub use inspect::MongoStoreInspect;
 pub use settings::MongoSettings;
 pub use store::MongoStore;
+
+pub use crate::OpenError;

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use mongodb::options::{ConnectionString, Tls};
 
-use super::failure::{MongoOpenError, short};
+use super::failure::short;
+use crate::OpenError;
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 
 /// # Errors
-/// [`MongoOpenError::File`]: it cannot be read, or is no PEM of the kind.
-pub(super) fn check(url: &ConnectionString) -> Result<(), MongoOpenError> {
+/// [`OpenError::File`]: it cannot be read, or is no PEM of the kind.
+pub(super) fn check(url: &ConnectionString) -> Result<(), OpenError> {
     let Some(Tls::Enabled(tls)) = &url.tls else { return Ok(()) };
     if let Some(path) = &tls.ca_file_path {
         let pem = read("tlsCAFile", path)?;
@@ -26,25 +27,19 @@ pub(super) fn check(url: &ConnectionString) -> Result<(), MongoOpenError> {
     Ok(())
 }
 
-fn read(option: &'static str, path: &Path) -> Result<String, MongoOpenError> {
+fn read(option: &'static str, path: &Path) -> Result<String, OpenError> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) => Err(file_fault(option, path, &short(&error.to_string()))),
     }
 }
 
-fn holds(
-    option: &'static str,
-    path: &Path,
-    pem: &str,
-    wanted: &str,
-    reason: &str,
-) -> Result<(), MongoOpenError> {
+fn holds(option: &'static str, path: &Path, pem: &str, wanted: &str, reason: &str) -> Result<(), OpenError> {
     if pem.contains(wanted) { Ok(()) } else { Err(file_fault(option, path, reason)) }
 }
 
-fn file_fault(option: &'static str, path: &Path, reason: &str) -> MongoOpenError {
-    MongoOpenError::File { option, path: path.to_owned(), reason: reason.to_owned() }
+fn file_fault(option: &'static str, path: &Path, reason: &str) -> OpenError {
+    OpenError::File { option, path: path.to_owned(), reason: reason.to_owned() }
 }
 
 #[cfg(test)]

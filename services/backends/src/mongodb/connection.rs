@@ -13,12 +13,13 @@ use tokio::{sync::watch, task::JoinHandle, time};
 
 use super::{
     certificates,
-    failure::{MongoOpenError, Unavailable, is_of_the_login, reason},
+    failure::{Unavailable, is_of_the_login, reason},
     health::Health,
     options,
     settings::MongoSettings,
     verdict::{Servers, Transport},
 };
+use crate::OpenError;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
@@ -34,7 +35,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Checks `settings` and begins to look for the servers. Waits for no server; needs a runtime.
-    pub(super) async fn open(settings: MongoSettings) -> Result<Self, MongoOpenError> {
+    pub(super) async fn open(settings: MongoSettings) -> Result<Self, OpenError> {
         settings.check()?;
         let url = settings.address.connection_string().clone();
         certificates::check(&url)?;
@@ -44,8 +45,7 @@ impl Connection {
             Some(tokio::spawn(look_up(url, Arc::clone(&health), made)))
         } else {
             // With hosts there is nothing to look up, and so nothing to wait for.
-            let client =
-                connect(url, &health).await.map_err(|error| MongoOpenError::Driver(reason(&error)))?;
+            let client = connect(url, &health).await.map_err(|error| OpenError::Driver(reason(&error)))?;
             made.send_replace(Some(client));
             None
         };

@@ -1,40 +1,9 @@
 //! What can go wrong, sorted by what a caller can do about it, and said in one short line.
 
-use std::path::PathBuf;
-
 use mongodb::error::{Error, ErrorKind};
 
 /// A reason is cut to this many characters.
 const LONGEST_REASON: usize = 200;
-
-/// Why a store was not opened: a fault in the configuration, which no waiting repairs.
-///
-/// A server that is away, refuses the login or shows a certificate that is not trusted is none: the store opens
-/// and answers `Unavailable` with the reason.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MongoOpenError {
-    /// A setting is not allowed.
-    #[error("{setting} {rule}")]
-    Invalid {
-        /// The setting's name.
-        setting: &'static str,
-        /// What is allowed.
-        rule: &'static str,
-    },
-    /// A file that the URL names cannot be used.
-    #[error("{option} {}: {reason}", .path.display())]
-    File {
-        /// The URL's option.
-        option: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The reason, short.
-        reason: String,
-    },
-    /// The driver does not take the options.
-    #[error("the driver refuses the options: {0}")]
-    Driver(String),
-}
 
 /// The store cannot be used now, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,15 +52,5 @@ pub(super) fn short(text: &str) -> String {
     match line.char_indices().nth(LONGEST_REASON) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,
-    }
-}
-
-impl From<MongoOpenError> for crate::OpenError {
-    fn from(error: MongoOpenError) -> Self {
-        match error {
-            MongoOpenError::Invalid { setting, rule } => Self::Invalid { setting, rule },
-            MongoOpenError::File { option, path, reason } => Self::File { option, path, reason },
-            MongoOpenError::Driver(reason) => Self::Driver(reason),
-        }
     }
 }

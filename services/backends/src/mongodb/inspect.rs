@@ -10,12 +10,8 @@ use mongodb::{
 };
 use tokio::time;
 
-use super::{
-    connection::Connection,
-    failure::{MongoOpenError, Unavailable},
-    settings::MongoSettings,
-    writer::there,
-};
+use super::{connection::Connection, failure::Unavailable, settings::MongoSettings, writer::there};
+use crate::OpenError;
 use crate::inspect::{InspectError, StoreInspect};
 
 /// Ids in one question.
@@ -36,8 +32,8 @@ impl MongoStoreInspect {
     /// An inspector of the collection. Waits for no server; call it on the runtime that will use it.
     ///
     /// # Errors
-    /// See [`MongoOpenError`].
-    pub async fn open(settings: MongoSettings) -> Result<Self, MongoOpenError> {
+    /// See [`OpenError`].
+    pub async fn open(settings: MongoSettings) -> Result<Self, OpenError> {
         Ok(Self { connection: Connection::open(settings).await? })
     }
 

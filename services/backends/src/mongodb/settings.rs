@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{address::MongoAddress, failure::MongoOpenError};
+use super::address::MongoAddress;
+use crate::OpenError;
 
 /// MongoDB's own limit for a database's name, in bytes.
 const LONGEST_DATABASE: usize = 63;
@@ -33,7 +34,7 @@ impl MongoSettings {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), MongoOpenError> {
+    pub(super) fn check(&self) -> Result<(), OpenError> {
         let (database, collection) = (&self.database, &self.collection);
         let rules = [
             (
@@ -67,7 +68,7 @@ impl MongoSettings {
             ),
         ];
         match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, setting, rule)) => Err(MongoOpenError::Invalid { setting, rule }),
+            Some((_, setting, rule)) => Err(OpenError::Invalid { setting, rule }),
             None => Ok(()),
         }
     }
@@ -81,7 +82,7 @@ mod tests {
         let address = "mongodb://localhost".parse().unwrap();
         match MongoSettings::new(address, database, collection).check() {
             Ok(()) => None,
-            Err(MongoOpenError::Invalid { setting, .. }) => Some(setting),
+            Err(OpenError::Invalid { setting, .. }) => Some(setting),
             Err(other) => panic!("{other}"),
         }
     }

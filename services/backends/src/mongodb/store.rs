@@ -6,12 +6,8 @@ use async_trait::async_trait;
 use mongodb::bson::{RawDocumentBuf, doc, rawdoc};
 use tokio::time;
 
-use super::{
-    connection::Connection,
-    failure::{MongoOpenError, Unavailable},
-    settings::MongoSettings,
-    writer::Writer,
-};
+use super::{connection::Connection, failure::Unavailable, settings::MongoSettings, writer::Writer};
+use crate::OpenError;
 use crate::store::{Document, DocumentStore, Inserted, StoreError};
 
 /// The protocol's limit, in `MongoDB` and in `DocumentDB`.
@@ -34,8 +30,8 @@ impl MongoStore {
     /// that will use the store.
     ///
     /// # Errors
-    /// See [`MongoOpenError`].
-    pub async fn open(settings: MongoSettings) -> Result<Self, MongoOpenError> {
+    /// See [`OpenError`].
+    pub async fn open(settings: MongoSettings) -> Result<Self, OpenError> {
         let connection = Arc::new(Connection::open(settings).await?);
         let writer = Writer::start(Arc::clone(&connection));
         Ok(Self { connection, writer })

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use octet_backends::{
-    mongodb::{MongoOpenError, MongoSettings, MongoStore},
+    OpenError,
+    mongodb::{MongoSettings, MongoStore},
     store::{DocumentStore, Inserted, StoreError},
 };
 use octet_testbed::{Authority, Database, TlsFront};
@@ -74,7 +75,7 @@ async fn a_certificate_file_that_is_absent_is_a_fault_of_the_configuration() {
     ] {
         let settings = MongoSettings::new(url.parse().unwrap(), "service-c", "greetings");
         match MongoStore::open(settings).await.map(drop) {
-            Err(MongoOpenError::File { option: "tlsCAFile", path, .. }) => {
+            Err(OpenError::File { option: "tlsCAFile", path, .. }) => {
                 assert_eq!(path.to_str(), Some("/absent/ca.pem"));
             }
             other => panic!("{url}: {other:?}"),

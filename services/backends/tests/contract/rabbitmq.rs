@@ -68,7 +68,7 @@ impl Rabbit {
     }
 
     /// A client of the broker like any other.
-    pub(crate) async fn client(&self) -> lapin::Connection {
+    pub(crate) async fn client(&self) -> Connection {
         Connection::connect(&self.url, ConnectionProperties::default()).await.unwrap()
     }
 }
