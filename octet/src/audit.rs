@@ -119,6 +119,7 @@ impl Audit {
                 name: queue.name.to_string(),
                 is_consumed: !queue.consumers.is_empty(),
                 depth: self.places.depth(index).await?,
+                sight: self.places.sight(index),
                 newest_dead_letters: self.places.dead_letters(index, NEWEST_DEAD_LETTERS).await?,
             });
         }

@@ -80,6 +80,11 @@ impl Places {
         unless_absent(queue.inspect.depth().await).map_err(|why| unreadable_queue(queue, &why))
     }
 
+    /// How much of a queue can be seen.
+    pub(super) fn sight(&self, queue: usize) -> Sight {
+        self.queues.get(queue).map_or(Sight::Everything, |queue| queue.inspect.sight())
+    }
+
     /// A queue's newest dead letters, newest first.
     pub(super) async fn dead_letters(&self, queue: usize, most: u32) -> anyhow::Result<Vec<DeadLetter>> {
         let Some(queue) = self.queues.get(queue) else { return Ok(Vec::new()) };

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use octet_backends::inspect::{DeadLetter, QueueDepth};
+use octet_backends::inspect::{DeadLetter, QueueDepth, Sight};
 use serde_json::{Value, json};
 
 /// Everything an audit says at its end.
@@ -41,6 +41,9 @@ pub struct Queue {
     pub is_consumed: bool,
     /// Its counts; `Err` says what does not exist yet.
     pub depth: Result<QueueDepth, String>,
+    /// How much of it could be seen: with less than everything, how many are leased and were redelivered is not
+    /// known.
+    pub sight: Sight,
     /// Newest first, a few.
     pub newest_dead_letters: Vec<DeadLetter>,
 }
@@ -130,11 +133,16 @@ impl Queue {
         depth.map_or(0, |depth| depth.ready.saturating_add(depth.leased))
     }
 
+    /// What only a broker that shows everything tells.
+    pub(super) fn seen(&self, count: u64) -> Option<u64> {
+        (self.sight == Sight::Everything).then_some(count)
+    }
+
     pub(super) fn dead_lettered(&self) -> u64 {
         self.depth.as_ref().map_or(0, |depth| depth.dead_lettered)
     }
 
-    fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let depth = self.depth.as_ref().copied().unwrap_or_default();
         let letters = self.newest_dead_letters.iter().map(|DeadLetter { id, reason, attempts, at }| {
             json!({ "id": id, "reason": reason, "attempts": attempts, "at": at.map(rfc3339) })
@@ -142,9 +150,9 @@ impl Queue {
         json!({
             "queue": self.name,
             "ready": depth.ready,
-            "leased": depth.leased,
+            "leased": self.seen(depth.leased),
             "deadLettered": depth.dead_lettered,
-            "redelivered": depth.redelivered,
+            "redelivered": self.seen(depth.redelivered),
             "newestDeadLetters": letters.collect::<Vec<_>>(),
         })
     }

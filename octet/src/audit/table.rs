@@ -125,8 +125,9 @@ fn queue_row(queue: &Queue) -> (Vec<String>, Option<String>) {
     let mut cells = vec![queue.name.clone()];
     match &queue.depth {
         Ok(depth) => {
-            let counts = [depth.ready, depth.leased, depth.dead_lettered, depth.redelivered];
-            cells.extend(counts.map(number));
+            let (leased, redelivered) = (queue.seen(depth.leased), queue.seen(depth.redelivered));
+            let counts = [Some(depth.ready), leased, Some(depth.dead_lettered), redelivered];
+            cells.extend(counts.map(|count| count.map_or("-".to_owned(), number)));
             let note = (!queue.is_consumed).then(|| "nobody consumes it".to_owned());
             (cells, note)
         }

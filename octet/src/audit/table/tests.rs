@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use octet_backends::inspect::QueueDepth;
+use octet_backends::inspect::{QueueDepth, Sight};
 use serde_json::json;
 
 use super::*;
@@ -15,6 +15,7 @@ fn store(name: &str, documents: Result<u64, &str>) -> Store {
 
 fn queue(depth: QueueDepth) -> Queue {
     Queue {
+        sight: Sight::Everything,
         name: "service-d.greeting".to_owned(),
         is_consumed: true,
         depth: Ok(depth),
@@ -67,6 +68,16 @@ newest dead letters of service-d.greeting
 
 GAP: 1 message dead-lettered (service-d.greeting 1)";
     assert_eq!(report.table(), expected.trim_start_matches('\n'));
+}
+
+#[test]
+fn what_a_broker_does_not_tell_is_a_dash_and_not_a_nought() {
+    let queue =
+        Queue { sight: Sight::DeadLetters, ..queue(QueueDepth { ready: 3, ..QueueDepth::default() }) };
+    assert_eq!(queue.to_json()["leased"], serde_json::Value::Null);
+    let report = Report { stores: vec![], queues: vec![queue], answered: None, waited: None };
+    let row = report.table().lines().nth(1).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(row, "service-d.greeting 3 - 0 -");
 }
 
 #[test]
