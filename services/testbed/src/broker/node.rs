@@ -1,0 +1,196 @@
+//! What RabbitMQ is told: its programs, its settings, its environment.
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::IpAddr;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{PASSWORD, USER};
+use crate::lifeline::{Lifeline, Process};
+use crate::{ports, program};
+
+const DEBIAN: &str = "/usr/lib/rabbitmq/lib";
+const MISSING: &str = "RabbitMQ is not installed: run `make tools`, or install rabbitmq-server, or set \
+    RABBITMQ_CONN where a test takes any broker";
+
+/// One node's name, ports and files.
+pub(super) struct Node {
+    name: String,
+    /// AMQP.
+    port: u16,
+    /// Between nodes, which is also where `rabbitmqctl` comes in.
+    distribution_port: u16,
+    port_mapper_port: u16,
+    directory: PathBuf,
+    log: PathBuf,
+}
+
+impl Node {
+    /// Chooses name and ports, and lays out the lifeline's directory.
+    pub(super) fn new(lifeline: &Lifeline) -> Self {
+        let directory = lifeline.directory().to_owned();
+        let home = installation().expect(MISSING);
+        lay_out(&directory, &home).expect("the broker's directory can be written");
+        Self {
+            name: format!("octet-{:08x}@127.0.0.1", fastrand::u32(..)),
+            port: ports::free(),
+            distribution_port: ports::free(),
+            port_mapper_port: ports::free(),
+            log: directory.join("broker.log"),
+            directory,
+        }
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn ports(&self) -> Vec<u16> {
+        vec![self.port, self.distribution_port, self.port_mapper_port]
+    }
+
+    pub(super) fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Erlang's port mapper, in the foreground: the daemon that a node would start outlives it.
+    pub(super) fn spawn_port_mapper(&self, lifeline: &Lifeline) -> Process {
+        let mut command = Command::new("epmd");
+        command.args(["-address", "127.0.0.1", "-port", &self.port_mapper_port.to_string()]);
+        lifeline.spawn(&mut command, &self.log).expect("epmd, which comes with Erlang, is on PATH")
+    }
+
+    /// Starts the VM, which replaces the shell of the start script, so that the process is the VM.
+    pub(super) fn spawn(&self, lifeline: &Lifeline, address: IpAddr) -> Process {
+        let settings = self.settings(address);
+        fs::write(self.file("advanced.config"), settings).expect("the broker's settings can be written");
+
+        let mut command = Command::new(self.file("home/sbin/rabbitmq-server"));
+        command.env_clear().envs(self.environment()).env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", {
+            let Self { name, distribution_port: port, .. } = self;
+            // A VM that has its name from the start spares RabbitMQ a second VM that starts a port mapper.
+            // One thread for files and two for calls that block are plenty for a test.
+            format!(
+                "-name {name} -start_epmd false +SDio 2 +A 1 -kernel inet_dist_listen_min {port} \
+                 inet_dist_listen_max {port} inet_dist_use_interface {{127,0,0,1}}"
+            )
+        });
+        lifeline.spawn(&mut command, &self.log).expect("rabbitmq-server can be started")
+    }
+
+    /// Whether the file that maps quorum queues to their logs names the queue.
+    pub(super) fn has_saved(&self, queue: &str) -> bool {
+        let names = self.file("data").join(&self.name).join("quorum").join(&self.name).join("names.dets");
+        fs::read(names).is_ok_and(|bytes| bytes.windows(queue.len()).any(|window| window == queue.as_bytes()))
+    }
+
+    pub(super) async fn ctl(&self, directory: &Path, arguments: &[&str]) -> String {
+        let output = tokio::process::Command::new(self.file("home/sbin/rabbitmqctl"))
+            .args(["-q", "--longnames", "-n", &self.name])
+            .args(arguments)
+            .current_dir(directory)
+            .env_clear()
+            .envs(self.environment())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .expect("rabbitmqctl can be started");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            panic!("rabbitmqctl {} failed: {text}{errors}", arguments.join(" "));
+        }
+        text
+    }
+
+    /// Erlang terms, which RabbitMQ reads quicker than rabbitmq.conf.
+    fn settings(&self, address: IpAddr) -> String {
+        format!(
+            r#"[{{rabbit, [
+    {{tcp_listeners, [{{"{address}", {port}}}]}},
+    {{default_user, <<"{USER}">>}},
+    {{default_pass, <<"{PASSWORD}">>}},
+    {{default_user_tags, [administrator]}},
+    {{default_permissions, [<<".*">>, <<".*">>, <<".*">>]}}
+]}}].
+"#,
+            port = self.port
+        )
+    }
+
+    fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        vec![
+            ("PATH", path),
+            ("LC_ALL", "C.UTF-8".into()),
+            // Where the VM and rabbitmqctl find the cookie they share.
+            ("HOME", self.directory.clone().into()),
+            ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
+            ("ERL_EPMD_PORT", self.port_mapper_port.to_string().into()),
+            ("ERL_CRASH_DUMP_BYTES", "0".into()),
+            ("RABBITMQ_NODENAME", self.name.clone().into()),
+            ("RABBITMQ_USE_LONGNAME", "true".into()),
+            ("RABBITMQ_DIST_PORT", self.distribution_port.to_string().into()),
+            ("RABBITMQ_CTL_DIST_PORT_MIN", ports::RANGE.start.to_string().into()),
+            ("RABBITMQ_CTL_DIST_PORT_MAX", ports::RANGE.end.to_string().into()),
+            ("RABBITMQ_SCRIPTS_DIR", self.file("home/sbin").into()),
+            // Files that do not exist, so that the machine's own are not read.
+            ("RABBITMQ_CONF_ENV_FILE", self.file("none").into()),
+            ("RABBITMQ_CONFIG_FILE", self.file("none").into()),
+            ("RABBITMQ_ADVANCED_CONFIG_FILE", self.file("advanced.config").into()),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", self.file("enabled_plugins").into()),
+            ("RABBITMQ_MNESIA_BASE", self.file("data").into()),
+            ("RABBITMQ_LOG_BASE", self.file("log").into()),
+            ("RABBITMQ_LOGS", "-".into()),
+            // Has the start script replace itself by the VM, as it does under systemd.
+            ("RUNNING_UNDER_SYSTEMD", "true".into()),
+        ]
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+}
+
+/// The directory that holds `sbin`, `plugins` and `escript`.
+fn installation() -> Option<PathBuf> {
+    let is_home = |home: &PathBuf| home.join("sbin/rabbitmq-env").is_file() && home.join("plugins").is_dir();
+    let debian = fs::read_dir(DEBIAN)
+        .ok()
+        .and_then(|entries| entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_home).max());
+    // Debian's program on PATH changes the user; elsewhere it is the start script in its home.
+    debian.or_else(|| {
+        let program = program::on_path("rabbitmq-server")?.canonicalize().ok()?;
+        Some(program.parent()?.parent()?.to_owned()).filter(is_home)
+    })
+}
+
+/// A home that is the installed one without its optional plugins: a node searches every plugin's directory
+/// for every module it loads, and without them it boots in half the time.
+fn lay_out(directory: &Path, home: &Path) -> std::io::Result<()> {
+    for name in ["data", "log", "home/sbin", "home/plugins"] {
+        fs::create_dir_all(directory.join(name))?;
+    }
+    symlink(home.join("escript"), directory.join("home/escript"))?;
+    link_each(&home.join("sbin"), &directory.join("home/sbin"), |_| true)?;
+    link_each(&home.join("plugins"), &directory.join("home/plugins"), |name| {
+        !name.starts_with("rabbitmq_") || name.starts_with("rabbitmq_prelaunch")
+    })?;
+
+    fs::write(directory.join("enabled_plugins"), "[].\n")?;
+    let cookie = directory.join(".erlang.cookie");
+    fs::write(&cookie, format!("{:032x}", fastrand::u128(..)))?;
+    fs::set_permissions(&cookie, fs::Permissions::from_mode(0o400))
+}
+
+fn link_each(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) -> std::io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        if wanted(&entry.file_name().to_string_lossy()) {
+            symlink(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}

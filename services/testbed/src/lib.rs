@@ -1,0 +1,21 @@
+//! Real servers of a test's own: started on free loopback ports, in a directory of their own, and ended
+//! with the value that stands for them, or with the test process, however that ends.
+//!
+//! A server that is missing, or does not start, fails the test with a sentence; nothing is skipped.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test support: a failure here must end the test with a clear sentence"
+)]
+
+mod broker;
+mod database;
+mod lifeline;
+mod ports;
+mod program;
+mod ready;
+mod shared;
+
+pub use broker::{Broker, BrokerBuilder, PASSWORD, USER};
+pub use database::Database;
+pub use shared::{shared_broker, shared_database};

@@ -1,0 +1,138 @@
+//! What ends a server's processes and removes its directory, however the test process ends.
+
+use std::fs::{File, OpenOptions};
+use std::io::Error;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+/// Waits for the end of its input, which is the end of the test process or of the [`Lifeline`].
+const SWEEP: &str = r#"
+read -r _
+kill -s KILL -- "-$1" 2>/dev/null
+tries=100
+until rm -rf -- "$2" 2>/dev/null || [ "$tries" -eq 0 ]; do
+  tries=$((tries - 1))
+  sleep 0.05
+done
+"#;
+
+/// A directory, and a process group whose members live no longer than this value or its process.
+///
+/// Two shells hold it: the anchor is the group's leader, and the sweeper, outside the group, kills it and
+/// removes the directory once the pipe it reads has no writer left. A server that is just being spawned
+/// still holds that pipe, until it has joined the group: none escapes.
+pub(crate) struct Lifeline {
+    directory: PathBuf,
+    anchor: Child,
+    sweeper: Child,
+}
+
+impl Lifeline {
+    /// `purpose` begins the directory's name.
+    pub(crate) fn new(purpose: &str) -> Self {
+        let directory = tempfile::Builder::new()
+            .prefix(&format!("octet-{purpose}-"))
+            .tempdir()
+            .expect("a temporary directory can be made")
+            .keep();
+        let anchor = shell("read -r _", &[]);
+        let sweeper = shell(SWEEP, &[&anchor.id().to_string(), &directory.to_string_lossy()]);
+        Self { directory, anchor, sweeper }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Starts a server whose output is appended to `log`.
+    ///
+    /// # Errors
+    /// What the system says, most often that there is no such program.
+    pub(crate) fn spawn(&self, command: &mut Command, log: &Path) -> Result<Process, Error> {
+        let output: File = OpenOptions::new().create(true).append(true).open(log)?;
+        let group = i32::try_from(self.anchor.id()).expect("a process id is an i32");
+        let child = command
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .process_group(group)
+            .spawn()?;
+        Ok(Process { child, killed: false })
+    }
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        let _ = kill_process_group(pid(&self.anchor), Signal::KILL);
+        let _ = self.anchor.wait();
+        // `wait` closes the input first, which sets the sweeper to work.
+        let _ = self.sweeper.wait();
+    }
+}
+
+/// One server process. It is killed when this is dropped.
+pub(crate) struct Process {
+    child: Child,
+    killed: bool,
+}
+
+impl Process {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills the process and waits until it is dead. A second call does nothing.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.killed = true;
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Stops the process where it is: its connections stay open and nothing answers.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// # Panics
+    /// When the process was killed.
+    fn signal(&self, signal: Signal) {
+        // The system may have given a dead process's id to another.
+        assert!(!self.killed, "a server that was killed takes no signal");
+        kill_process(pid(&self.child), signal).expect("the server still runs");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A shell in a process group of its own, so that no Ctrl-C reaches it before the test process has ended.
+fn shell(script: &str, arguments: &[&str]) -> Child {
+    Command::new("sh")
+        .args(["-c", script, "octet-testbed"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .expect("a shell can be started")
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_child(child)
+}

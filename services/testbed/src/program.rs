@@ -1,0 +1,15 @@
+//! Where the servers' programs are.
+
+use std::path::{Path, PathBuf};
+
+/// What `make tools` installed, by its path below `.tools`.
+pub(crate) fn tool(path: &str) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2)?;
+    Some(root.join(".tools").join(path)).filter(|program| program.is_file())
+}
+
+/// The first program of this name on `PATH`.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|program| program.is_file())
+}

@@ -1,0 +1,176 @@
+//! The testbed's own promises: servers come back with what they held, keep apart, and do not stay behind.
+
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
+use mongodb::bson::{Document, doc};
+use mongodb::{Client, Collection};
+use octet_testbed::{Broker, Database, PASSWORD};
+
+const QUEUE: &str = "greetings";
+
+/// What a test waits for at most.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_killed_broker_comes_back_with_its_durable_message() {
+    let mut broker = Broker::start().await;
+    let first = broker.pid();
+    publish(&broker.url(), "kept").await;
+    broker.has_saved(QUEUE).await;
+
+    broker.kill();
+    assert!(refuses(broker.port()), "a dead broker listens");
+    broker.restart_on(Ipv4Addr::new(127, 0, 0, 2)).await;
+
+    assert_ne!(broker.pid(), first);
+    assert!(broker.url().contains("@127.0.0.2:"), "{}", broker.url());
+    assert_eq!(take(&broker.url()).await.as_deref(), Some("kept"));
+    assert!(!broker.log().contains(PASSWORD), "the broker's log shows the password");
+}
+
+#[tokio::test]
+async fn two_brokers_know_nothing_of_each_other() {
+    let (one, other) = tokio::join!(Broker::start(), Broker::start());
+    publish(&one.url(), "one's").await;
+
+    assert_eq!(other.ctl(&["list_queues", "name"]).await.trim(), "");
+    assert!(one.ctl(&["list_queues", "name"]).await.contains(QUEUE));
+    one.ctl(&["set_policy", "short", ".*", r#"{"max-length":5}"#]).await;
+    assert!(one.ctl(&["list_policies"]).await.contains("short"));
+}
+
+#[tokio::test]
+async fn a_frozen_broker_goes_on_where_it_stopped() {
+    let broker = Broker::start().await;
+    let connection = connect(&broker.url()).await;
+
+    broker.freeze();
+    let waiting = connection.create_channel();
+    let mut waiting = std::pin::pin!(waiting);
+    // Long enough for an answer on any machine that passes the rest.
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
+    assert!(early.is_err(), "a frozen broker answered");
+
+    broker.thaw();
+    tokio::time::timeout(PATIENCE, waiting).await.expect("a thawed broker answers").expect("a channel");
+}
+
+#[tokio::test]
+async fn a_killed_database_comes_back_with_its_data() {
+    let mut database = Database::start().await;
+    let port = database.socket().port();
+    let greetings = greetings(&database.url()).await;
+    greetings.insert_one(doc! { "_id": "kept" }).await.expect("an insert");
+
+    database.kill();
+    assert!(refuses(port), "a dead database listens");
+    database.restart_on(Ipv4Addr::new(127, 0, 0, 2)).await;
+
+    assert_eq!(database.url(), format!("mongodb://127.0.0.2:{port}/"));
+    let count = self::greetings(&database.url()).await.count_documents(doc! {}).await;
+    assert_eq!(count.expect("a count"), 1);
+}
+
+#[test]
+fn servers_die_with_a_test_process_that_is_killed() {
+    let mut holder = Command::new(std::env::current_exe().expect("this test's program"))
+        .args(["--exact", "holds_servers_for_the_test_that_kills_it", "--ignored", "--nocapture"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("this test's program starts");
+    let output = BufReader::new(holder.stdout.take().expect("stdout is a pipe"));
+    let line = output
+        .lines()
+        .map(|line| line.expect("a line"))
+        .find_map(|line| line.split_once("HOLDS ").map(|(_, held)| held.to_owned()))
+        .expect("the holder says what it holds");
+    let mut held = line.split(' ');
+    let directory = Path::new(held.next().expect("a directory"));
+    let ports: Vec<u16> = held.map(|port| port.parse().expect("a port")).collect();
+    assert_eq!(ports.len(), 4, "the broker's ports and the database's");
+    assert!(directory.is_dir() && !ports.iter().any(|port| refuses(*port)), "the servers run");
+
+    holder.kill().expect("the holder is killed");
+    holder.wait().expect("the holder is dead");
+
+    let gone = || ports.iter().all(|port| refuses(*port)) && !directory.exists();
+    let started = Instant::now();
+    while !gone() {
+        assert!(started.elapsed() < PATIENCE, "left behind: {line}");
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test]
+#[ignore = "started by the test that kills it"]
+#[allow(clippy::print_stdout, reason = "how it tells that test")]
+async fn holds_servers_for_the_test_that_kills_it() {
+    let broker = Broker::start().await;
+    let database = Database::start().await;
+    // One that is frozen dies as well.
+    database.freeze();
+    let ports = broker.ports().into_iter().chain([database.socket().port()]);
+    let ports: Vec<String> = ports.map(|port| port.to_string()).collect();
+    println!("HOLDS {} {}", broker.directory().display(), ports.join(" "));
+    std::future::pending::<()>().await;
+}
+
+async fn connect(url: &str) -> Connection {
+    Connection::connect(url, ConnectionProperties::default()).await.expect("the broker takes the password")
+}
+
+/// Publishes to a durable quorum queue and waits for the confirm.
+async fn publish(url: &str, text: &str) {
+    let connection = connect(url).await;
+    let channel = connection.create_channel().await.expect("a channel");
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), lapin::types::AMQPValue::LongString("quorum".into()));
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare(QUEUE.into(), durable, arguments).await.expect("a queue");
+    channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
+    let confirmation = channel
+        .basic_publish(
+            "".into(),
+            QUEUE.into(),
+            BasicPublishOptions::default(),
+            text.as_bytes(),
+            BasicProperties::default().with_delivery_mode(2),
+        )
+        .await
+        .expect("a publish")
+        .await
+        .expect("a confirm");
+    assert_eq!(confirmation, Confirmation::Ack(None));
+}
+
+async fn take(url: &str) -> Option<String> {
+    let connection = connect(url).await;
+    let channel = connection.create_channel().await.expect("a channel");
+    let found = async {
+        // A quorum queue that has just come back may answer empty until it has its leader.
+        loop {
+            let options = BasicGetOptions { no_ack: true };
+            if let Some(message) = channel.basic_get(QUEUE.into(), options).await.expect("a get") {
+                return String::from_utf8(message.delivery.data).expect("text");
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.ok()
+}
+
+async fn greetings(url: &str) -> Collection<Document> {
+    Client::with_uri_str(url).await.expect("a client").database("service-c").collection("greetings")
+}
+
+fn refuses(port: u16) -> bool {
+    let connection = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    connection.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
