@@ -1,13 +1,15 @@
-//! A RabbitMQ node until standard input ends; prints its URL. `make bench` runs it.
+//! A RabbitMQ node until SIGTERM; prints its URL. `make bench` runs it.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use octet_testbed::Broker;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
     let broker = Broker::start().await;
     writeln!(std::io::stdout(), "{}", broker.url())?;
-    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
+    terminated.recv().await;
     Ok(())
 }
