@@ -29,6 +29,7 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
+    #[expect(clippy::disallowed_methods, reason = "a measurement, not a service: one variable")]
     let url = std::env::var("RABBITMQ_CONN").map_err(|_| "RABBITMQ_CONN must be the broker's URL")?;
     let queue = format!("octet-publish-rate-{}", std::process::id());
     let adapter = Arc::new(RabbitPublisher::open(RabbitSettings::new(url.parse()?, &queue)).await?);
