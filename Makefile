@@ -45,6 +45,10 @@ test-%: FORCE ## One crate's tests, as in `make test-topology`; ARGS="…" goes 
 test-octet: tools
 	$(CARGO) test --package octet --locked $(ARGS)
 
+.PHONY: test-backends test-testbed
+test-backends test-testbed: test-%: tools
+	$(CARGO) test --package octet-$* --locked $(ARGS)
+
 .PHONY: fmt
 fmt: .tools/npm.stamp ## Format Rust and .proto files
 	$(CARGO) fmt --all
@@ -62,7 +66,7 @@ drill: tools ## Failure drills at full length, with their reports; `make test` r
 	DRILL=full $(CARGO) test --package octet --test mesh --locked --release -- drills --nocapture --test-threads=1
 
 .PHONY: lint
-lint: lint-format lint-proto lint-scripts lint-deny lint-rust lint-docs ## Every check that runs nothing
+lint: lint-format lint-proto lint-scripts lint-docker lint-compose lint-deny lint-rust lint-docs ## Every check that runs nothing
 
 .PHONY: lint-format
 lint-format: .tools/npm.stamp ## Formatting of Rust and .proto files
@@ -79,9 +83,21 @@ lint-proto: .tools/npm.stamp ## The contract: its rules, and that it breaks no r
 lint-scripts: .tools/pip.stamp ## Shell scripts
 	shellcheck .ci/run scripts/*.sh
 
+.PHONY: lint-docker
+lint-docker: .tools/pip.stamp ## The image's recipe
+	hadolint Dockerfile
+
+.PHONY: lint-compose
+lint-compose: .tools/pip.stamp ## The Compose file and what it mounts
+	docker-compose --file compose.yaml config --quiet
+	yamllint --strict --config-data "{extends: default, rules: {line-length: {max: 120}}}" compose.yaml compose
+
 .PHONY: lint-deny
 lint-deny: .tools/pip.stamp ## Dependencies: licences, bans, boundaries between crates, sources, advisories
 	scripts/deny.sh
+	@dependents=$$($(CARGO) tree --workspace --locked --edges normal,build --invert octet-testbed --prefix none \
+	  | sed '/^octet-testbed /d'); \
+	  [ -z "$$dependents" ] || { echo "octet-testbed is for tests, and not of: $$dependents" >&2; exit 1; }
 
 .PHONY: lint-rust
 lint-rust: ## Clippy, warnings refused
@@ -115,7 +131,7 @@ proto-release: .tools/npm.stamp ## Renew what the contract may not break; with a
 # Tools
 
 .PHONY: tools
-tools: .tools/npm.stamp .tools/pip.stamp ## Install the pinned tools into .tools, and hey from Debian
+tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools into .tools; hey, RabbitMQ from Debian
 	@scripts/tools.sh debian
 
 .tools/npm.stamp: tools/package.json tools/package-lock.json tools/.npmrc scripts/tools.sh
@@ -124,6 +140,10 @@ tools: .tools/npm.stamp .tools/pip.stamp ## Install the pinned tools into .tools
 
 .tools/pip.stamp: tools/requirements.txt scripts/tools.sh
 	scripts/tools.sh pip
+	@touch $@
+
+.tools/nx.stamp: tools/nx.txt scripts/tools.sh
+	scripts/tools.sh nx
 	@touch $@
 
 .PHONY: FORCE

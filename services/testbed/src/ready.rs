@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::lifeline::Process;
 
 /// From the program's start to its first answer. A loaded machine needs some 15 s for a broker.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 const BETWEEN_PROBES: Duration = Duration::from_millis(20);
 /// One probe, so that a server which accepts and never answers is asked again.
 const PROBE: Duration = Duration::from_secs(5);

@@ -1,5 +1,7 @@
 //! The testbed's own promises: servers come back with what they held, keep apart, and do not stay behind.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
+
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
@@ -7,11 +9,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::tcp::OwnedTLSConfig;
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Collection};
-use octet_testbed::{Broker, Database, PASSWORD};
+use octet_testbed::{Authority, Broker, Database, PASSWORD, TlsFront, shared_database};
 
 const QUEUE: &str = "greetings";
 
@@ -76,6 +79,44 @@ async fn a_killed_database_comes_back_with_its_data() {
     assert_eq!(database.url(), format!("mongodb://127.0.0.2:{port}/"));
     let count = self::greetings(&database.url()).await.count_documents(doc! {}).await;
     assert_eq!(count.expect("a count"), 1);
+}
+
+#[tokio::test]
+async fn brokers_and_databases_are_reached_over_tls() {
+    let authority = Authority::new();
+    let broker = Broker::builder().tls(&authority).start().await;
+    let database = Database::start().await;
+    let front = TlsFront::start(&authority, database.socket()).await;
+
+    publish(&broker.url(), "over TLS").await;
+    let url = broker.tls_url(&authority.ca());
+    assert!(url.starts_with("amqps://octet:") && url.contains("@localhost:"), "{url}");
+    let trusted =
+        OwnedTLSConfig { cert_chain: std::fs::read_to_string(authority.ca()).ok(), ..Default::default() };
+    let url = url.split('?').next().expect("a URL");
+    let runtime = lapin::runtime::default_runtime().expect("a runtime");
+    let connection =
+        Connection::connect_with_config(url, ConnectionProperties::default(), trusted, runtime).await;
+    connection.expect("a connection over TLS");
+
+    let greetings = greetings(&front.mongodb_url(&authority.ca())).await;
+    greetings.insert_one(doc! { "_id": "over TLS" }).await.expect("an insert over TLS");
+    drop(front);
+    assert!(greetings.insert_one(doc! { "_id": "too late" }).await.is_err(), "the front is closed");
+}
+
+#[test]
+fn a_shared_database_outlives_the_runtime_that_started_it() {
+    let ask = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let url = shared_database().await;
+            let count = greetings(&url).await.count_documents(doc! {}).await;
+            count.expect("the shared database answers");
+            url
+        })
+    };
+    assert_eq!(ask(), ask());
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{PASSWORD, USER};
+use crate::Authority;
+use crate::authority::{CA, CERTIFICATE, KEY};
 use crate::lifeline::{Lifeline, Process};
 use crate::{ports, program};
 
@@ -20,6 +22,8 @@ pub(super) struct Node {
     name: String,
     /// AMQP.
     port: u16,
+    /// AMQP over TLS.
+    tls_port: Option<u16>,
     /// Between nodes, which is also where `rabbitmqctl` comes in.
     distribution_port: u16,
     port_mapper_port: u16,
@@ -29,13 +33,17 @@ pub(super) struct Node {
 
 impl Node {
     /// Chooses name and ports, and lays out the lifeline's directory.
-    pub(super) fn new(lifeline: &Lifeline) -> Self {
+    pub(super) fn new(lifeline: &Lifeline, certificate: Option<&Certificate>) -> Self {
         let directory = lifeline.directory().to_owned();
         let home = installation().expect(MISSING);
         lay_out(&directory, &home).expect("the broker's directory can be written");
+        if let Some(certificate) = certificate {
+            certificate.write(&directory).expect("the broker's certificate can be written");
+        }
         Self {
             name: format!("octet-{:08x}@127.0.0.1", fastrand::u32(..)),
             port: ports::free(),
+            tls_port: certificate.map(|_| ports::free()),
             distribution_port: ports::free(),
             port_mapper_port: ports::free(),
             log: directory.join("broker.log"),
@@ -47,8 +55,13 @@ impl Node {
         self.port
     }
 
+    pub(super) fn tls_port(&self) -> Option<u16> {
+        self.tls_port
+    }
+
     pub(super) fn ports(&self) -> Vec<u16> {
-        vec![self.port, self.distribution_port, self.port_mapper_port]
+        let ports = [self.port, self.distribution_port, self.port_mapper_port];
+        ports.into_iter().chain(self.tls_port).collect()
     }
 
     pub(super) fn log(&self) -> &Path {
@@ -107,16 +120,35 @@ impl Node {
 
     /// Erlang terms, which RabbitMQ reads quicker than rabbitmq.conf.
     fn settings(&self, address: IpAddr) -> String {
+        let port = self.port;
+        let tls = self.tls_port.map(|port| self.tls_settings(address, port)).unwrap_or_default();
         format!(
             r#"[{{rabbit, [
-    {{tcp_listeners, [{{"{address}", {port}}}]}},
+    {{tcp_listeners, [{{"{address}", {port}}}]}},{tls}
     {{default_user, <<"{USER}">>}},
     {{default_pass, <<"{PASSWORD}">>}},
     {{default_user_tags, [administrator]}},
     {{default_permissions, [<<".*">>, <<".*">>, <<".*">>]}}
 ]}}].
-"#,
-            port = self.port
+"#
+        )
+    }
+
+    fn tls_settings(&self, address: IpAddr, port: u16) -> String {
+        let [ca, certificate, key] = [CA, CERTIFICATE, KEY].map(|name| self.file(name));
+        format!(
+            r#"
+    {{ssl_listeners, [{{"{address}", {port}}}]}},
+    {{ssl_options, [
+        {{cacertfile, "{}"}},
+        {{certfile, "{}"}},
+        {{keyfile, "{}"}},
+        {{versions, ['tlsv1.3', 'tlsv1.2']}},
+        {{verify, verify_none}}
+    ]}},"#,
+            ca.display(),
+            certificate.display(),
+            key.display()
         )
     }
 
@@ -151,6 +183,24 @@ impl Node {
 
     fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
+    }
+}
+
+/// An authority's files, kept so that the broker may outlive the authority.
+#[derive(Clone)]
+pub(super) struct Certificate {
+    files: [(&'static str, Vec<u8>); 3],
+}
+
+impl Certificate {
+    pub(super) fn read(authority: &Authority) -> Self {
+        let files = [(CA, authority.ca()), (CERTIFICATE, authority.certificate()), (KEY, authority.key())];
+        let read = |path: &Path| fs::read(path).expect("the authority's files can be read");
+        Self { files: files.map(|(name, path)| (name, read(&path))) }
+    }
+
+    fn write(&self, directory: &Path) -> std::io::Result<()> {
+        self.files.iter().try_for_each(|(name, bytes)| fs::write(directory.join(name), bytes))
     }
 }
 

@@ -1,0 +1,30 @@
+# syntax=docker/dockerfile:1
+
+# The image of every process: `docker build --tag octet:local .`, then for example
+# `docker run --rm octet:local service service-e`. Keep RUST equal to rust-toolchain.toml.
+ARG RUST=1.95.0
+
+FROM rust:${RUST}-slim-bookworm AS build
+ARG RUST
+# The image's own toolchain, without the components that only the checks need.
+ENV RUSTUP_TOOLCHAIN=${RUST}
+WORKDIR /src
+COPY . .
+# The caches are gone with this step, so the program leaves the target directory within it.
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,target=/src/target,sharing=locked \
+    cargo build --release --locked --package octet \
+    && install -m 0755 target/release/octet /usr/local/bin/octet
+
+# glibc, libgcc and the certificate authorities; no shell, and no root.
+FROM gcr.io/distroless/cc-debian12:nonroot
+LABEL org.opencontainers.image.title="octet" \
+      org.opencontainers.image.description="A gRPC microservice mesh to show, test and load" \
+      org.opencontainers.image.licenses="MIT"
+COPY --from=build /usr/local/bin/octet /usr/local/bin/octet
+# By number, so that Kubernetes can tell that it is not root.
+USER 65532:65532
+# The gateway and its admin server; a service and its admin server.
+EXPOSE 8080 9000 50051 9001
+ENTRYPOINT ["/usr/local/bin/octet"]
+CMD ["--help"]
