@@ -13,7 +13,7 @@ use octet_backends::{
     queue::{Message, PublishError, Publisher},
     rabbitmq::{RabbitConsumer, RabbitPublisher, RabbitQueueInspect, RabbitSettings},
 };
-use octet_testbed::{Broker, PASSWORD, shared_broker};
+use octet_testbed::{Authority, Broker, PASSWORD, shared_broker};
 
 use crate::{
     Queues, Terms,
@@ -232,4 +232,25 @@ async fn a_publish_that_nobody_waits_for_leaves_nothing_behind() {
     publisher.publish(message("last")).await.unwrap();
     let consumer = rabbit.consumer(Terms::default()).await;
     while next(&consumer).await.message().id != "last" {}
+}
+
+#[tokio::test]
+async fn tls_trusts_the_private_authority_and_no_other() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let broker = Broker::builder().tls(&ours).start().await;
+    let settings =
+        |ca: &std::path::Path| RabbitSettings::new(broker.tls_url(ca).parse().unwrap(), "octet-test-tls");
+
+    let trusting = RabbitPublisher::open(settings(&ours.ca())).await.unwrap();
+    trusting.publish(message("a")).await.unwrap();
+    assert_eq!(trusting.ping().await, Ok(()));
+    let consumer: Arc<dyn octet_backends::queue::Consumer> =
+        Arc::new(RabbitConsumer::open(settings(&ours.ca())).await.unwrap());
+    next(&consumer).await.ack().await.unwrap();
+
+    let distrusting = RabbitPublisher::open(settings(&theirs.ca())).await.unwrap();
+    let reason = until_unavailable(&distrusting, "TLS failed").await;
+    assert!(reason.contains("certificate"), "{reason}");
+    let inspected = RabbitQueueInspect::new(&settings(&theirs.ca())).depth().await.unwrap_err();
+    assert!(inspected.to_string().contains("TLS failed"), "{inspected}");
 }
