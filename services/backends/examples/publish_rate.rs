@@ -29,6 +29,7 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
+    #[expect(clippy::disallowed_methods, reason = "a measurement, not a service: one variable")]
     let url = std::env::var("RABBITMQ_CONN").map_err(|_| "RABBITMQ_CONN must be the broker's URL")?;
     let rounds: u32 = std::env::args().nth(1).map_or(Ok(5), |rounds| rounds.parse())?;
     let queue = format!("octet-publish-rate-{}", std::process::id());
