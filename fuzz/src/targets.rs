@@ -9,6 +9,7 @@ pub(crate) mod metadata;
 pub(crate) mod propagation;
 pub(crate) mod query;
 pub(crate) mod routes;
+pub(crate) mod spans;
 pub(crate) mod status;
 pub(crate) mod template;
 pub(crate) mod topology;

@@ -17,6 +17,7 @@ use crate::{
     edge, health, page,
     rest::{self, Rest},
     settings::GatewaySettings,
+    traces,
     transcode::Routes,
 };
 
@@ -76,6 +77,7 @@ fn router(settings: &GatewaySettings, metrics: &Metrics) -> Result<Router, Start
     let router = Router::new()
         .merge(page::router())
         .merge(health::router(entry))
+        .merge(traces::router(settings.traces.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
         .fallback(move |request| rest::answer(rest.clone(), request))
         .method_not_allowed_fallback(edge::method_not_allowed)

@@ -21,6 +21,7 @@ mod servers;
 mod stub;
 
 mod audit;
+mod collector;
 mod configuration;
 mod deadlines;
 mod drain;
