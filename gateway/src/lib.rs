@@ -10,6 +10,7 @@ mod page;
 mod rest;
 mod server;
 mod settings;
+mod trace;
 pub mod transcode;
 
 pub use server::{StartError, run};

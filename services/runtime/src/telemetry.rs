@@ -7,9 +7,24 @@
 //! OpenTelemetry's types stay in here, but for those that are named in this module's own signatures.
 
 mod b3;
+mod batch;
+mod grpc;
+mod otlp;
 mod propagators;
+mod sampler;
+mod sender;
+mod settings;
+mod span;
+mod start;
+mod tracer;
 mod w3c;
+mod zipkin;
 
 pub use b3::{B3, B3Form, B3Propagator, Decision};
+pub use grpc::GrpcSpan;
 pub use opentelemetry::trace::SpanKind;
 pub use propagators::Propagators;
+pub use settings::TelemetrySettings;
+pub use span::{Span, TraceIds};
+pub use start::{Telemetry, TelemetryError};
+pub use tracer::{Incoming, Tracer};
