@@ -12,4 +12,5 @@ pub(crate) mod routes;
 pub(crate) mod status;
 pub(crate) mod template;
 pub(crate) mod topology;
+pub(crate) mod trace;
 pub(crate) mod upstream;

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
+    fmt::Write as _,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -117,7 +118,7 @@ pub fn tree(trace: &[Value]) -> String {
     let mut text = String::new();
     branch(&children, "", 0, &mut text);
     for orphan in children.get("?").into_iter().flatten() {
-        text += &format!("? {}\n", line(orphan));
+        writeln!(text, "? {}", line(orphan)).expect("a string grows");
     }
     text
 }
@@ -126,7 +127,7 @@ fn branch(children: &BTreeMap<&str, Vec<&Value>>, parent: &str, depth: usize, te
     let mut spans = children.get(parent).cloned().unwrap_or_default();
     spans.sort_by_key(|span| line(span));
     for span in spans {
-        *text += &format!("{}{}\n", "  ".repeat(depth), line(span));
+        writeln!(text, "{}{}", "  ".repeat(depth), line(span)).expect("a string grows");
         branch(children, span["id"].as_str().expect("an id"), depth + 1, text);
     }
 }

@@ -118,7 +118,7 @@ fn the_headers_are_read_as_the_specification_has_them() {
         let headers = headers(&[&ids[..], more].concat());
         assert_eq!(
             told(&extracted(B3Form::Multi, &headers)),
-            said(TRACE, SPAN, decision, parent),
+            Some(said(TRACE, SPAN, decision, parent)),
             "{more:?}"
         );
     }
