@@ -120,7 +120,13 @@ fuzz-%: FORCE
 
 .PHONY: bench
 bench: build ## Measure the mesh against itself bare, and FLOOR=DIR; ARGS="…" goes to bench/run.py
-	@exec python3 bench/run.py $(if $(FLOOR),--floor "$(FLOOR)") $(ARGS)
+	@python3 bench/run.py $(if $(FLOOR),--floor "$(FLOOR)") $(ARGS)
+	@$(MAKE) bench-publish
+
+.PHONY: bench-publish
+bench-publish: build tools ## Measure how fast D publishes to RabbitMQ beside bare lapin
+	$(CARGO) build --release --locked --examples --package octet-testbed --package octet-backends --package octet
+	@exec python3 bench/publish.py
 
 # The contract
 

@@ -1,6 +1,6 @@
 //! What the audit asks of a store and a queue.
 //!
-//! Inspection reads and never changes or takes anything, works from another process, and works when the
+//! Inspection changes nothing and loses nothing (RabbitMQ's dead letters are taken and given back), works from another process, and works when the
 //! services are dead. Memory is bounded by the caller, who asks about ids in batches.
 
 use std::time::SystemTime;
@@ -40,11 +40,12 @@ pub trait StoreInspect: Send + Sync {
 pub struct QueueDepth {
     /// Waiting for a consumer.
     pub ready: u64,
-    /// With a consumer, and not settled.
+    /// With a consumer, and not settled; 0 where the broker does not tell (RabbitMQ).
     pub leased: u64,
     /// Given up.
     pub dead_lettered: u64,
-    /// Deliveries that were not a message's first, since the queue was made.
+    /// Deliveries that were not a message's first, since the queue was made; 0 where the broker does not tell
+    /// (RabbitMQ).
     pub redelivered: u64,
 }
 
@@ -55,7 +56,7 @@ pub struct DeadLetter {
     pub id: String,
     /// Why it was given up.
     pub reason: String,
-    /// How often it had been delivered, where the broker tells.
+    /// How often it had been delivered; 0 where the broker does not tell.
     pub attempts: u32,
     /// When it was given up, where the broker tells.
     pub at: Option<SystemTime>,

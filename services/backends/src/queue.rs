@@ -9,9 +9,11 @@ pub use delivery::{Delivery, SettleError, Settlement};
 /// What travels through the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Names the message for the publisher's retries and for the audit; a UUID.
+    /// Names the message for the publisher's retries and for the audit; a UUID. Empty for a message that another
+    /// program published without one.
     pub id: String,
-    /// Name and value pairs in their order: the trace context. May be empty.
+    /// Name and value pairs: the trace context. May be empty. Values of one name keep their order; a broker may sort
+    /// the names (RabbitMQ does).
     pub headers: Vec<(String, String)>,
     /// The payload.
     pub body: Vec<u8>,

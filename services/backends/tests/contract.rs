@@ -27,6 +27,12 @@ mod mongodb_reconnects;
 mod mongodb_tls;
 #[path = "contract/rabbitmq.rs"]
 mod rabbitmq;
+#[path = "contract/rabbitmq_faults.rs"]
+mod rabbitmq_faults;
+#[path = "contract/rabbitmq_outages.rs"]
+mod rabbitmq_outages;
+#[path = "contract/rabbitmq_threads.rs"]
+mod rabbitmq_threads;
 #[path = "contract/sqlite.rs"]
 mod sqlite;
 #[path = "contract/sqlite_files.rs"]

@@ -16,6 +16,9 @@ use crate::{environment::Environment, telemetry::TraceIds};
 /// The name that every crate of Octet begins with, and so every one of its targets.
 const OWN_TARGETS: &str = "octet";
 
+/// The AMQP client, which calls every lost connection an error, several times over; the adapter tells it once.
+const TOLD_BY_US: &str = "lapin";
+
 /// How and what to log.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
@@ -105,7 +108,10 @@ fn filter(text: &str) -> Result<Targets, ()> {
 }
 
 fn level(own: LevelFilter) -> Targets {
-    Targets::new().with_default(own.min(LevelFilter::INFO)).with_target(OWN_TARGETS, own)
+    Targets::new()
+        .with_default(own.min(LevelFilter::INFO))
+        .with_target(OWN_TARGETS, own)
+        .with_target(TOLD_BY_US, LevelFilter::OFF)
 }
 
 /// A word alone would be read as the name of a target, so a mistyped level would log everything.
@@ -129,6 +135,7 @@ mod tests {
         let debug = filter("debug").unwrap();
         assert!(debug.would_enable("octet_greeting::server", &Level::DEBUG));
         assert!(!debug.would_enable("h2::codec", &Level::DEBUG));
+        assert!(!debug.would_enable("lapin::io_loop", &Level::ERROR));
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! Looking into the queue, from any process, whether or not the services live.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    time::Duration,
-};
+use std::{cmp::Reverse, collections::HashSet, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
@@ -27,6 +24,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How soon it is looked whether dead letters that were given back are there.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// So many more than are wanted are kept before the oldest are dropped.
+const SORTED_AT_ONCE: usize = 1_000;
 
 /// So many dead letters are asked for at once.
 const ASKED_AT_ONCE: usize = 32;
@@ -61,7 +61,7 @@ impl RabbitQueueInspect {
         Ok((line, names))
     }
 
-    /// Shows every dead letter to `look`, oldest first, and gives them all back.
+    /// Shows every dead letter to `look`, in no certain order, and gives them all back.
     async fn read(&self, mut look: impl FnMut(&BasicProperties)) -> Result<(), InspectError> {
         let (line, names) = self.connect().await?;
         let result = async {
@@ -101,14 +101,22 @@ impl QueueInspect for RabbitQueueInspect {
 
     async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, InspectError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut newest = VecDeque::new();
+        let mut newest = Vec::new();
+        // Stable, so that what is of one moment stays in the queue's order, which every reading may change.
+        let keep_newest = |letters: &mut Vec<DeadLetter>| {
+            letters.sort_by_key(|letter| Reverse(letter.at));
+            letters.truncate(limit);
+        };
         self.read(|properties| {
             let wire::Death { reason, attempts, at } = wire::death(properties, self.settings.delivery_limit);
-            newest.push_front(DeadLetter { id: wire::id(properties), reason, attempts, at });
-            newest.truncate(limit);
+            newest.push(DeadLetter { id: wire::id(properties), reason, attempts, at });
+            if newest.len() > limit.saturating_add(SORTED_AT_ONCE) {
+                keep_newest(&mut newest);
+            }
         })
         .await?;
-        Ok(newest.into())
+        keep_newest(&mut newest);
+        Ok(newest)
     }
 
     async fn pending(&self, ids: &[String]) -> Result<Pending, InspectError> {

@@ -18,6 +18,11 @@ use super::{
 /// How long the broker has to declare both queues. Electing a leader takes a while.
 const DECLARE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a deleted queue is left alone before it is declared again. A channel that hears of the deletion after a
+/// queue of the same name is there takes the new one for the old: its consumer is sent messages and never hands
+/// them on (seen with 3.10).
+pub(super) const DELETION_TIME: Duration = Duration::from_secs(1);
+
 /// More deliveries than there will ever be.
 const NO_LIMIT: i64 = i32::MAX as i64;
 

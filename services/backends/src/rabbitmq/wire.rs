@@ -21,7 +21,7 @@ const REASON: &str = "octet-reason";
 /// How often a message was delivered before it was dead-lettered.
 const ATTEMPTS: &str = "octet-attempts";
 
-/// When it was, in seconds since 1970.
+/// When it was, in microseconds since 1970. AMQP's timestamps have seconds.
 const DEAD_LETTERED: &str = "octet-dead-lettered";
 
 /// AMQP's mark of a message that the broker keeps on disk.
@@ -53,7 +53,7 @@ pub(super) fn dead_letter(original: &BasicProperties, attempt: u32, reason: &str
     let added = [
         (REASON, long(reason)),
         (ATTEMPTS, AMQPValue::LongLongInt(i64::from(attempt))),
-        (DEAD_LETTERED, AMQPValue::Timestamp(seconds(SystemTime::now()))),
+        (DEAD_LETTERED, AMQPValue::LongLongInt(microseconds(SystemTime::now()))),
     ];
     for (name, value) in added {
         if let Ok(name) = ShortString::try_new(name) {
@@ -120,7 +120,8 @@ pub(super) fn death(properties: &BasicProperties, delivery_limit: u32) -> Death 
             attempts: number(properties, ATTEMPTS)
                 .and_then(|count| count.try_into().ok())
                 .unwrap_or_default(),
-            at: number(properties, DEAD_LETTERED).and_then(moment),
+            at: number(properties, DEAD_LETTERED)
+                .and_then(|microseconds| UNIX_EPOCH.checked_add(Duration::from_micros(microseconds))),
         };
     }
     let latest = latest_death(properties);
@@ -159,6 +160,11 @@ fn text(properties: &BasicProperties, name: &str) -> Option<String> {
 
 fn moment(seconds: u64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+fn microseconds(moment: SystemTime) -> i64 {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn seconds(moment: SystemTime) -> u64 {

@@ -38,7 +38,7 @@ pub(crate) struct Child {
 
 impl Child {
     /// Does `job` where `place` says, which is a directory for SQLite's jobs.
-    pub(crate) fn start(job: &str, place: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn start(job: &str, place: &(impl AsRef<OsStr> + ?Sized)) -> Self {
         Self::spawn(Command::new(env::current_exe().unwrap()), job, place.as_ref())
     }
 
@@ -108,13 +108,14 @@ fn job() {
             "publish" => publish(directory).await,
             "take" => take(directory).await,
             "fill" => fill(directory).await,
+            "reconnect to RabbitMQ" => crate::rabbitmq_threads::reconnect(place.to_str().unwrap()).await,
             "take from RabbitMQ" => take_from_rabbitmq(place.to_str().unwrap()).await,
             unknown => panic!("no job is called {unknown}"),
         }
     });
 }
 
-fn say(what: &str) {
+pub(crate) fn say(what: &str) {
     writeln!(std::io::stdout().lock(), "{MARK}{what}").unwrap();
 }
 

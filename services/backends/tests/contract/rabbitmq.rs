@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use lapin::{
     Connection, ConnectionProperties,
     options::{BasicGetOptions, QueueDeleteOptions},
-    types::AMQPValue,
+    types::{AMQPValue, FieldTable},
 };
 use octet_backends::{
     inspect::QueueInspect,
@@ -37,7 +37,7 @@ pub(crate) struct Rabbit {
 impl Rabbit {
     /// On the broker that the tests of this process share.
     pub(crate) async fn new() -> Self {
-        Self::on(&std::env::var("RABBITMQ_CONN").unwrap())
+        Self::on(&octet_testbed::shared_broker().await)
     }
 
     pub(crate) fn on(url: &str) -> Self {
@@ -46,6 +46,14 @@ impl Rabbit {
             queue: format!("octet-test-{}", unique()),
             delivery_limit: AtomicU32::new(20),
         }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn queue(&self) -> &str {
+        &self.queue
     }
 
     pub(crate) fn settings(&self, terms: Terms) -> RabbitSettings {
@@ -128,7 +136,7 @@ impl Queues for Rabbit {
             channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await.unwrap()
         {
             let properties = &letter.delivery.properties;
-            let headers = properties.headers().iter().flat_map(|table| table.inner());
+            let headers = properties.headers().iter().flat_map(FieldTable::inner);
             let headers = headers.filter_map(|(name, value)| match value {
                 AMQPValue::LongString(text)
                     if !name.as_str().starts_with("x-") && name.as_str() != "octet-reason" =>
@@ -147,7 +155,7 @@ impl Queues for Rabbit {
     }
 
     async fn taken_by_a_process(&self) -> Child {
-        let mut child = Child::start("take from RabbitMQ", format!("{} {}", self.queue, self.url));
+        let mut child = Child::start("take from RabbitMQ", &format!("{} {}", self.queue, self.url));
         child.says().await.expect("it says what it took");
         child
     }

@@ -168,17 +168,14 @@ async fn a_batch_that_is_refused_for_good_is_dropped_at_once() {
 
 #[tokio::test]
 async fn a_backend_that_comes_late_gets_what_ends_from_then_on() {
-    // Bound, so that nobody else takes the port, and dropped, so that connections are refused.
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("bound");
-    drop(listener);
+    // Bound and not listening: connections are refused, and the port stays ours.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let address = socket.local_addr().expect("bound");
     let process = Process::zipkin(&address.to_string(), &[]);
     process.spans(3);
     until("the drop", || process.counted("dropped") == 3).await;
 
-    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-    socket.set_reuseaddr(true).expect("allowed");
-    socket.bind(address).expect("still free");
     let backend = Backend::on(socket.listen(16).expect("listens"), Behaviour::Accepts);
     process.spans(4);
     until("the spans", || backend.spans().len() == 4).await;

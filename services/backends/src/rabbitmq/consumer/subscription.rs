@@ -8,10 +8,10 @@ use lapin::{
     options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::{FieldTable, ShortString},
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{settlement::give_back, shelf::Shelf};
-use crate::rabbitmq::{dialer::Line, fault::Fault};
+use crate::rabbitmq::{dialer::Line, fault::Fault, topology::DELETION_TIME};
 
 /// How long the broker has to begin sending, or to stop.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,7 +52,10 @@ impl Subscription {
                         }
                     }
                     Some(Err(error)) => return Fault::from(&error),
-                    None => return Fault::passing("the broker ended the subscription: the queue is gone"),
+                    None => {
+                        sleep(DELETION_TIME).await;
+                        return Fault::passing("the broker ended the subscription: the queue is gone");
+                    }
                 },
                 () = self.shelf.closing() => break,
             }

@@ -20,7 +20,7 @@ use crate::{
     rabbitmq::{
         dialer::Line,
         fault::{Fault, is_of_the_channel},
-        topology::Topology,
+        topology::{DELETION_TIME, Topology},
     },
 };
 
@@ -31,7 +31,14 @@ const MOST_UNDER_WAY: usize = 1_024;
 const CHANNEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often the connection is looked at, should its end make no noise.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How long a new channel may leave everything unconfirmed. To a quorum queue that has no leader yet, as after a
+/// node's start, the broker repeats a channel's messages only after 10 s; on another channel they arrive at once.
+const FIRST_CONFIRM_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a channel that has worked may.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A channel in confirm mode, and what is under way on it.
 pub(super) struct Round<'a> {
@@ -41,6 +48,11 @@ pub(super) struct Round<'a> {
     /// Ids of messages that came back and whose confirm has not been seen yet.
     returned: HashSet<ShortString>,
     closing: Option<Instant>,
+    /// When something was last confirmed while more was under way, or the first of it was sent.
+    moved: Instant,
+    confirmed_any: bool,
+    /// When a message first came back for want of its queue, which has not been declared again yet.
+    homeless: Option<Instant>,
 }
 
 pub(super) enum RoundEnded {
@@ -67,12 +79,21 @@ impl<'a> Round<'a> {
             .await
             .map_err(|_| Fault::passing("the broker did not open a channel in time"))?
             .map_err(|error: Error| Fault::from(&error))?;
-        Ok(Self { line, topology, channel, returned: HashSet::new(), closing: None })
+        Ok(Self {
+            line,
+            topology,
+            channel,
+            returned: HashSet::new(),
+            closing: None,
+            moved: Instant::now(),
+            confirmed_any: false,
+            homeless: None,
+        })
     }
 
     pub(super) async fn run(mut self, courier: &mut Courier) -> RoundEnded {
         let mut under_way = FuturesUnordered::new();
-        for job in courier.again.drain(..) {
+        for job in courier.again.drain(..).filter(|job| !job.is_abandoned()) {
             under_way.push(publish(self.channel.clone(), job));
         }
         let mut look = interval(LOOK_EVERY);
@@ -94,13 +115,17 @@ impl<'a> Round<'a> {
                     while let Some(Some(done)) = under_way.next().now_or_never() {
                         batch.push(done);
                     }
-                    if let Err(fault) = self.conclude(batch, courier).await {
+                    self.moved = Instant::now();
+                    if let Err(fault) = self.conclude(batch, courier) {
                         return RoundEnded::Lost(fault);
                     }
                 }
                 job = courier.jobs.recv(), if may_take => match job {
                     None => brought_all = true,
                     Some(job) => if let Some(job) = self.admit(job, courier.largest) {
+                        if under_way.is_empty() {
+                            self.moved = Instant::now();
+                        }
                         under_way.push(publish(self.channel.clone(), job));
                     },
                 },
@@ -109,9 +134,26 @@ impl<'a> Round<'a> {
                     if stuck || !self.line.connection.status().connected() {
                         return RoundEnded::Lost(Fault::passing("the connection was lost"));
                     }
+                    if self.homeless.is_some_and(|since| since.elapsed() >= DELETION_TIME) {
+                        self.homeless = None;
+                        if let Err(fault) = self.topology.declare(self.line).await {
+                            return RoundEnded::Lost(fault);
+                        }
+                    }
+                    if !under_way.is_empty() && self.closing.is_none() && self.is_stalled() {
+                        // Whatever is under way fails with the channel, and goes on another.
+                        self.closing = Some(Instant::now());
+                        let reply = ShortString::try_new("unconfirmed").unwrap_or_default();
+                        let _ = timeout(CHANNEL_TIMEOUT, self.channel.close(200, reply)).await;
+                    }
                 }
             }
         }
+    }
+
+    fn is_stalled(&self) -> bool {
+        let patience = if self.confirmed_any { CONFIRM_TIMEOUT } else { FIRST_CONFIRM_TIMEOUT };
+        self.moved.elapsed() >= patience && !self.line.connection.status().blocked()
     }
 
     /// The job, unless it can be answered without the broker.
@@ -132,22 +174,24 @@ impl<'a> Round<'a> {
     }
 
     /// Answers for what is done.
-    async fn conclude(&mut self, batch: Vec<Done>, courier: &mut Courier) -> Result<(), Fault> {
+    fn conclude(&mut self, batch: Vec<Done>, courier: &mut Courier) -> Result<(), Fault> {
         for done in &batch {
             if let Ok(Confirmation::Ack(returned) | Confirmation::Nack(returned)) = &done.result {
                 self.returned.extend(returned.as_ref().and_then(id_of));
             }
         }
-        let mut queue_is_gone = false;
         let mut lost = None;
         for Done { job, result } in batch {
             match result {
                 Ok(_) if self.came_back(&job) => {
-                    queue_is_gone = true;
-                    let reason = format!("queue {} was gone; it is declared again", job.letter.to);
+                    self.homeless.get_or_insert_with(Instant::now);
+                    let reason = format!("queue {} is gone; it will be declared again", job.letter.to);
                     job.answer(Err(PublishError::Unavailable(reason)));
                 }
-                Ok(Confirmation::Ack(_)) => job.answer(Ok(())),
+                Ok(Confirmation::Ack(_)) => {
+                    self.confirmed_any = true;
+                    job.answer(Ok(()));
+                }
                 Ok(Confirmation::Nack(_) | Confirmation::NotRequested) => {
                     let reason = format!("queue {} is full, or cannot store messages now", job.letter.to);
                     job.answer(Err(PublishError::Unavailable(reason)));
@@ -155,11 +199,7 @@ impl<'a> Round<'a> {
                 Err(error) => lost = self.conclude_failed(job, &error, courier).or(lost),
             }
         }
-        match lost {
-            Some(fault) => Err(fault),
-            None if queue_is_gone => self.topology.declare(self.line).await,
-            None => Ok(()),
-        }
+        lost.map_or(Ok(()), Err)
     }
 
     /// Answers for a job that failed, or puts it aside for the next channel. A fault when all is lost.

@@ -1,0 +1,256 @@
+//! Queues that vanish, fill up or are of another kind; brokers that refuse us; messages of other origin.
+
+use std::{sync::Arc, time::Duration};
+
+use lapin::{
+    BasicProperties, Channel,
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions},
+    types::{AMQPValue, FieldTable},
+};
+use octet_backends::{
+    OpenError,
+    inspect::{InspectError, QueueInspect},
+    queue::{Message, PublishError, Publisher},
+    rabbitmq::{RabbitConsumer, RabbitPublisher, RabbitQueueInspect, RabbitSettings},
+};
+use octet_testbed::{Authority, Broker, PASSWORD, shared_broker};
+
+use crate::{
+    Queues, Terms,
+    factories::{message, next, until},
+    rabbitmq::Rabbit,
+};
+
+async fn channel(rabbit: &Rabbit) -> (lapin::Connection, Channel) {
+    let client = rabbit.client().await;
+    let channel = client.create_channel().await.unwrap();
+    (client, channel)
+}
+
+/// The reason why `publisher` cannot work, once it is this one.
+async fn until_unavailable(publisher: &RabbitPublisher, words: &str) -> String {
+    until(async || publisher.ping().await.is_err_and(|error| error.to_string().contains(words))).await;
+    let reason = publisher.ping().await.unwrap_err().to_string();
+    assert!(!reason.contains('\n') && !reason.contains(PASSWORD), "{reason}");
+    reason
+}
+
+#[tokio::test]
+async fn a_deleted_queue_comes_back_under_its_publisher_and_its_consumer() {
+    let rabbit = Rabbit::new().await;
+    let (publisher, consumer) = (rabbit.publisher().await, rabbit.consumer(Terms::default()).await);
+    publisher.publish(message("a")).await.unwrap();
+    next(&consumer).await.ack().await.unwrap();
+
+    let (_client, channel) = channel(&rabbit).await;
+    channel.queue_delete(rabbit.queue().into(), QueueDeleteOptions::default()).await.unwrap();
+    // Unavailable, or confirmed because the consumer has declared the queue by then; never confirmed and lost.
+    until(async || publisher.publish(message("b")).await.is_ok()).await;
+    assert_eq!(next(&consumer).await.message(), &message("b"));
+}
+
+#[tokio::test]
+async fn a_message_without_a_queue_is_not_confirmed() {
+    let rabbit = Rabbit::new().await;
+    let publisher = rabbit.publisher().await;
+    let (_client, channel) = channel(&rabbit).await;
+    for _ in 0..3 {
+        channel.queue_delete(rabbit.queue().into(), QueueDeleteOptions::default()).await.unwrap();
+        // Many at once: their confirms come together.
+        let ids: Vec<String> = (0..50).map(|number| number.to_string()).collect();
+        let publishing = ids.iter().map(|id| publisher.publish(message(id)));
+        let results = futures_util::future::join_all(publishing).await;
+        let unavailable =
+            |result: &Result<(), PublishError>| result.as_ref().is_err_and(PublishError::is_retryable);
+        assert!(results.iter().all(unavailable), "{results:?}");
+        until(async || publisher.publish(message("again")).await.is_ok()).await;
+        assert_eq!(rabbit.inspect().depth().await.unwrap().ready, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_queue_of_another_kind_is_named_and_heals_when_it_is_deleted() {
+    let rabbit = Rabbit::new().await;
+    let (_client, channel) = channel(&rabbit).await;
+    let durable = QueueDeclareOptions::durable();
+    channel.queue_declare(rabbit.queue().into(), durable, FieldTable::default()).await.unwrap();
+
+    let publisher = RabbitPublisher::open(rabbit.settings(Terms::default())).await.unwrap();
+    let reason = until_unavailable(&publisher, "another").await;
+    let start = format!("the queue is unavailable: queue {} exists with another x-", rabbit.queue());
+    assert!(reason.starts_with(&start) && reason.contains("QUEUE_NAME"), "{reason}");
+
+    channel.queue_delete(rabbit.queue().into(), QueueDeleteOptions::default()).await.unwrap();
+    until(async || publisher.publish(message("a")).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_refused_login_says_so_without_the_password() {
+    let url = shared_broker().await;
+    let (start, host) = url.rsplit_once('@').unwrap_or(("", url.trim_start_matches("amqp://")));
+    assert!(start.is_empty() || start.starts_with("amqp://"));
+    let of = |user_info: &str, host: &str| {
+        RabbitSettings::new(format!("amqp://{user_info}@{host}").parse().unwrap(), "octet-test-refused")
+    };
+    let refused = RabbitPublisher::open(of("nobody:hunter2", host)).await.unwrap();
+    let reason = until_unavailable(&refused, "ACCESS_REFUSED").await;
+    assert!(!reason.contains("hunter2"), "{reason}");
+
+    let user_info = start.trim_start_matches("amqp://");
+    let user_info = if user_info.is_empty() { "guest:guest" } else { user_info };
+    let (host, _) = host.split_once('/').unwrap_or((host, ""));
+    let elsewhere = RabbitPublisher::open(of(user_info, &format!("{host}/no-such-host"))).await.unwrap();
+    until_unavailable(&elsewhere, "no-such-host").await;
+}
+
+#[tokio::test]
+async fn full_queues_and_large_messages_are_told_apart() {
+    let broker = Broker::start().await;
+    let rabbit = Rabbit::on(&broker.url());
+    let publisher = rabbit.publisher().await;
+
+    broker.ctl(&["set_policy", "full", "^octet-test", r#"{"max-length":3}"#, "--apply-to", "queues"]).await;
+    let mut refusal = None;
+    // The policy takes a moment, and a quorum queue lets a few more in.
+    for number in 0..1_000 {
+        if let Err(error) = publisher.publish(message(&number.to_string())).await {
+            refusal = Some(error);
+            break;
+        }
+    }
+    let refusal = refusal.expect("a full queue refuses messages");
+    assert!(refusal.is_retryable() && refusal.to_string().contains("is full"), "{refusal}");
+    assert_eq!(publisher.ping().await, Ok(()));
+    // A quorum queue takes messages again once it is half empty, not when the limit is lifted.
+    let consumer = rabbit.consumer(Terms::default()).await;
+    next(&consumer).await.ack().await.unwrap();
+    next(&consumer).await.ack().await.unwrap();
+    next(&consumer).await.ack().await.unwrap();
+    consumer.close().await.unwrap();
+    broker.ctl(&["clear_policy", "full"]).await;
+    until(async || publisher.publish(message("room")).await.is_ok()).await;
+
+    // Read by every channel when it is opened.
+    broker.ctl(&["eval", "application:set_env(rabbit, max_message_size, 100000)."]).await;
+    let publisher = rabbit.publisher().await;
+    let large = Message { body: vec![b'x'; 200_000], ..message("large") };
+    let (large, small): (_, Vec<_>) = futures_util::join!(
+        publisher.publish(large),
+        futures_util::future::join_all((0..20).map(|_| publisher.publish(message("small")))),
+    );
+    assert!(matches!(&large, Err(PublishError::Rejected(reason)) if reason.contains("100000")), "{large:?}");
+    assert!(small.iter().all(Result::is_ok), "{small:?}");
+    publisher.publish(message("after")).await.unwrap();
+}
+
+#[tokio::test]
+async fn messages_of_other_origin_are_delivered_and_may_be_dead_lettered() {
+    let rabbit = Rabbit::new().await;
+    let consumer = rabbit.consumer(Terms::default()).await;
+    let (_client, channel) = channel(&rabbit).await;
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let mut headers = FieldTable::default();
+    headers.insert("number".into(), AMQPValue::LongInt(7));
+    headers.insert("CC".into(), AMQPValue::FieldArray(vec![].into()));
+    let properties = BasicProperties::default().with_headers(headers).with_expiration("60000".into());
+    let options = BasicPublishOptions::default();
+    let confirm =
+        channel.basic_publish("".into(), rabbit.queue().into(), options, b"hello", properties).await;
+    assert!(confirm.unwrap().await.unwrap().is_ack());
+
+    let delivery = next(&consumer).await;
+    let expected = Message {
+        id: String::new(),
+        headers: vec![("number".to_owned(), "7".to_owned())],
+        body: b"hello".to_vec(),
+    };
+    assert_eq!((delivery.message(), delivery.published()), (&expected, None));
+    delivery.dead_letter("is of other origin").await.unwrap();
+    let letters = rabbit.inspect().dead_letters(10).await.unwrap();
+    assert_eq!(letters[0].reason, "is of other origin");
+}
+
+#[tokio::test]
+async fn inspection_reads_dead_letters_again_and_again_and_loses_none() {
+    let rabbit = Rabbit::new().await;
+    let inspect = rabbit.inspect();
+    assert!(matches!(inspect.depth().await, Err(InspectError::Absent(_))));
+    assert!(matches!(inspect.dead_letters(1).await, Err(InspectError::Absent(_))));
+    let (publisher, consumer) = (rabbit.publisher().await, rabbit.consumer(Terms::default()).await);
+    for number in 0..100 {
+        publisher.publish(message(&number.to_string())).await.unwrap();
+        next(&consumer).await.dead_letter("unwanted").await.unwrap();
+    }
+    // More often than the delivery limit that RabbitMQ 4 gives a queue by itself.
+    for _ in 0..25 {
+        let letters = inspect.dead_letters(3).await.unwrap();
+        assert_eq!(letters.iter().map(|letter| letter.id.as_str()).collect::<Vec<_>>(), ["99", "98", "97"]);
+        assert_eq!(inspect.depth().await.unwrap().dead_lettered, 100);
+    }
+    let asked = ["7", "x", "99"].map(str::to_owned);
+    assert_eq!(inspect.pending(&asked).await.unwrap().dead_lettered, ["7", "99"]);
+}
+
+#[tokio::test]
+async fn what_no_waiting_repairs_is_a_fault_of_configuration() {
+    let settings = |url: &str| RabbitSettings::new(url.parse().unwrap(), "greeting");
+    let with_authority = settings("amqps://broker?cacertfile=/no/such/file.pem");
+    let absent = RabbitPublisher::open(with_authority.clone()).await.err().unwrap();
+    assert!(matches!(absent, OpenError::Untrustworthy { .. }), "{absent}");
+    let inspected = RabbitQueueInspect::new(&with_authority).depth().await.unwrap_err();
+    assert!(inspected.to_string().contains("/no/such/file.pem"), "{inspected}");
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let empty = settings(&format!("amqps://broker?cacertfile={}", file.path().display()));
+    assert!(RabbitConsumer::open(empty).await.err().unwrap().to_string().contains("no PEM certificate"));
+
+    let plain = settings("amqp://broker");
+    let invalid = [
+        RabbitSettings { queue: String::new(), ..plain.clone() },
+        RabbitSettings { queue: "x".repeat(252), ..plain.clone() },
+        RabbitSettings { queue: "amq.x".to_owned(), ..plain.clone() },
+        RabbitSettings { prefetch: 0, ..plain.clone() },
+        RabbitSettings { delivery_limit: 0, ..plain.clone() },
+        RabbitSettings { heartbeat: Duration::from_millis(1_500), ..plain.clone() },
+        RabbitSettings { confirm_timeout: Duration::ZERO, ..plain.clone() },
+        RabbitSettings { connect_timeout: Duration::from_secs(61), ..plain },
+    ];
+    for settings in invalid {
+        let opened = RabbitPublisher::open(settings.clone()).await;
+        assert!(matches!(opened.err(), Some(OpenError::Invalid { .. })), "{settings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_publish_that_nobody_waits_for_leaves_nothing_behind() {
+    let rabbit = Rabbit::new().await;
+    let publisher = Arc::new(rabbit.publisher().await);
+    for number in 0..200 {
+        let patience = Duration::from_micros(fastrand::u64(0..1_500));
+        let _ = tokio::time::timeout(patience, publisher.publish(message(&number.to_string()))).await;
+    }
+    publisher.publish(message("last")).await.unwrap();
+    let consumer = rabbit.consumer(Terms::default()).await;
+    while next(&consumer).await.message().id != "last" {}
+}
+
+#[tokio::test]
+async fn tls_trusts_the_private_authority_and_no_other() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let broker = Broker::builder().tls(&ours).start().await;
+    let settings =
+        |ca: &std::path::Path| RabbitSettings::new(broker.tls_url(ca).parse().unwrap(), "octet-test-tls");
+
+    let trusting = RabbitPublisher::open(settings(&ours.ca())).await.unwrap();
+    trusting.publish(message("a")).await.unwrap();
+    assert_eq!(trusting.ping().await, Ok(()));
+    let consumer: Arc<dyn octet_backends::queue::Consumer> =
+        Arc::new(RabbitConsumer::open(settings(&ours.ca())).await.unwrap());
+    next(&consumer).await.ack().await.unwrap();
+
+    let distrusting = RabbitPublisher::open(settings(&theirs.ca())).await.unwrap();
+    let reason = until_unavailable(&distrusting, "TLS failed").await;
+    assert!(reason.contains("certificate"), "{reason}");
+    let inspected = RabbitQueueInspect::new(&settings(&theirs.ca())).depth().await.unwrap_err();
+    assert!(inspected.to_string().contains("TLS failed"), "{inspected}");
+}

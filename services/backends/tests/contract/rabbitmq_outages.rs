@@ -1,0 +1,168 @@
+//! Brokers that are away, die, fall silent and come back.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use octet_backends::{
+    inspect::{InspectError, QueueInspect},
+    queue::{Consumer, Message, PublishError, Publisher, SettleError},
+    rabbitmq::{RabbitConsumer, RabbitPublisher, RabbitQueueInspect, RabbitSettings},
+};
+use octet_testbed::Broker;
+use tokio::{task::JoinSet, time::timeout};
+
+use crate::{
+    Terms,
+    factories::{message, next, soon, unique, until},
+    rabbitmq::Rabbit,
+};
+
+/// After the broker answers again, everything works within this.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+async fn works_within(limit: Duration, publisher: &RabbitPublisher, message: &Message) {
+    let publishing = async {
+        while publisher.publish(message.clone()).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(limit, publishing).await.expect("publishing should work again by now");
+}
+
+#[tokio::test]
+async fn a_broker_may_come_late_and_die_under_load() {
+    let mut broker = Broker::start().await;
+    let rabbit = Rabbit::on(&broker.url());
+    let settings = rabbit.settings(Terms { prefetch: 100, ..Terms::default() });
+    broker.kill();
+
+    // Opening does not wait, calls fail at once, and the reason names no password.
+    let opened = Instant::now();
+    let publisher = Arc::new(RabbitPublisher::open(settings.clone()).await.unwrap());
+    let consumer = Arc::new(RabbitConsumer::open(settings.clone()).await.unwrap());
+    assert!(opened.elapsed() < Duration::from_millis(500));
+    let refusal = publisher.publish(message("early")).await.unwrap_err();
+    assert_eq!(refusal, PublishError::Unavailable("the connection was refused".to_owned()));
+    assert!(publisher.ping().await.is_err() && consumer.ping().await.is_err());
+    let asked = Instant::now();
+    let inspected = RabbitQueueInspect::new(&settings).depth().await;
+    assert!(
+        matches!(inspected, Err(InspectError::Unavailable(_))) && asked.elapsed() < RECOVERY,
+        "{inspected:?}"
+    );
+
+    broker.restart().await;
+    works_within(RECOVERY, &publisher, &message("first")).await;
+    let waiting: Arc<dyn Consumer> = Arc::clone(&consumer) as Arc<dyn Consumer>;
+    let first = next(&waiting).await;
+    assert_eq!(first.message().id, "first");
+
+    // A broker that is killed within seconds forgets a new queue, with all that it holds: its Raft library and its
+    // own database write names lazily.
+    broker.ctl(&["eval", "[dets:sync(Table) || Table <- dets:all()], mnesia:dump_log()."]).await;
+
+    // 25 publishers, and a kill -9 in their midst.
+    let confirmed = Arc::new(Mutex::new(HashSet::from(["first".to_owned()])));
+    let slowest_failure = Arc::new(AtomicU64::new(0));
+    let mut callers = JoinSet::new();
+    for caller in 0..25 {
+        let (publisher, confirmed) = (Arc::clone(&publisher), Arc::clone(&confirmed));
+        let slowest_failure = Arc::clone(&slowest_failure);
+        callers.spawn(async move {
+            for number in 0..200 {
+                let id = format!("{caller}-{number}");
+                loop {
+                    let began = Instant::now();
+                    match publisher.publish(message(&id)).await {
+                        Ok(()) => break,
+                        Err(error) => assert!(error.is_retryable(), "{error}"),
+                    }
+                    slowest_failure
+                        .fetch_max(began.elapsed().as_micros().try_into().unwrap(), Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                confirmed.lock().unwrap().insert(id);
+            }
+        });
+    }
+    until(async || confirmed.lock().unwrap().len() > 1_000).await;
+    broker.kill();
+    until(async || publisher.ping().await.is_err()).await;
+    assert!(confirmed.lock().unwrap().len() < 5_000, "the broker should have died in their midst");
+    broker.restart().await;
+    let finishing = async { while callers.join_next().await.transpose().unwrap().is_some() {} };
+    let finished = timeout(4 * RECOVERY, finishing).await;
+    assert!(finished.is_ok(), "the callers should be done by now: {:?}", publisher.ping().await);
+    let slowest = Duration::from_micros(slowest_failure.load(Ordering::Relaxed));
+    assert!(slowest < Duration::from_secs(2), "a call should fail at once, and took {slowest:?}");
+
+    // What was held when the broker died is not ours any more, and everything confirmed is there.
+    assert_eq!(first.ack().await, Err(SettleError::LeaseLost));
+    let confirmed = confirmed.lock().unwrap().clone();
+    let mut seen = HashSet::new();
+    soon(async {
+        while !seen.is_superset(&confirmed) {
+            let delivery = consumer.next().await.unwrap();
+            seen.insert(delivery.message().id.clone());
+            delivery.ack().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_broker_that_falls_silent_is_given_up_and_found_again() {
+    let broker = Broker::start().await;
+    let rabbit = Rabbit::on(&broker.url());
+    let settings = RabbitSettings {
+        heartbeat: Duration::from_secs(1),
+        confirm_timeout: Duration::from_secs(4),
+        ..rabbit.settings(Terms::default())
+    };
+    let publisher = Arc::new(RabbitPublisher::open(settings.clone()).await.unwrap());
+    let consumer: Arc<dyn Consumer> = Arc::new(RabbitConsumer::open(settings).await.unwrap());
+    works_within(RECOVERY, &publisher, &message("a")).await;
+    let held = next(&consumer).await;
+
+    broker.freeze();
+    let frozen = Instant::now();
+    // The one under way fails with the connection, within two heartbeats and a bit.
+    assert!(publisher.publish(message("b")).await.unwrap_err().is_retryable());
+    assert!(frozen.elapsed() < Duration::from_secs(4), "{:?}", frozen.elapsed());
+    until(async || publisher.ping().await.is_err() && consumer.ping().await.is_err()).await;
+    for _ in 0..20 {
+        let began = Instant::now();
+        assert!(publisher.publish(message("b")).await.is_err());
+        assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(held.dead_letter("too late").await, Err(SettleError::LeaseLost));
+
+    broker.thaw();
+    works_within(2 * RECOVERY, &publisher, &message("c")).await;
+    let mut ids = HashSet::new();
+    while !ids.contains("c") || !ids.contains("a") {
+        let delivery = next(&consumer).await;
+        ids.insert(delivery.message().id.clone());
+        delivery.ack().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_open_handle_that_is_dropped_while_the_broker_is_away_ends() {
+    // Nobody listens on port 1.
+    let settings = RabbitSettings::new("amqp://127.0.0.1:1".parse().unwrap(), &unique());
+    let publisher = RabbitPublisher::open(settings.clone()).await.unwrap();
+    let consumer = RabbitConsumer::open(settings).await.unwrap();
+    until(async || publisher.ping().await.unwrap_err().to_string().contains("refused")).await;
+    consumer.close().await.unwrap();
+    drop((publisher, consumer));
+    let metrics = tokio::runtime::Handle::current().metrics();
+    until(async || metrics.num_alive_tasks() == 0).await;
+}
