@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     client::Client,
+    load::Load,
     platform::{Mesh, PROCESSES},
     stub::{Behaviour, Stub},
     zipkin::{Zipkin, tree},
@@ -156,5 +157,32 @@ async fn a_trace_that_is_not_sampled_makes_no_span_and_goes_on() {
     let trace = zipkin.trace(&id, SPANS - 2).await;
     assert_eq!(zipkin.spans().len(), trace.len());
     assert!(trace.iter().any(|span| span.get("parentId").is_none()), "a root of its own");
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn a_backend_that_dies_under_load_fails_no_request() {
+    let zipkin = Zipkin::start().await;
+    let mesh = traced(&zipkin, &[("OTEL_BSP_MAX_QUEUE_SIZE", "200".to_owned())]).await;
+    let load = Load::begin(&mesh, 10, 60);
+    load.reaches(100).await;
+    drop(zipkin);
+    let report = load.finish().await;
+    report.assert_none_wrong();
+    assert_eq!(report.failures(), [].into());
+    mesh.logs("service-a", "spans cannot be delivered").await;
+    let metrics = Client::new().get(&mesh.admin("service-a", "/metrics")).await;
+    assert!(metrics.text().contains(r#"octet_trace_spans_total{exporter="zipkin",result="dropped"}"#));
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn without_an_exporter_the_trace_that_came_is_logged_by_all() {
+    let mesh = Mesh::start().await;
+    let id = "463ac35c9f6413ad48485a3953bb6124";
+    greet(&mesh, &[("b3", &format!("{id}-a2fb4a1d1a96d312-1"))]).await;
+    for process in PROCESSES {
+        mesh.logs(process, &format!(r#""trace_id":"{id}""#)).await;
+    }
     mesh.end().await;
 }

@@ -16,7 +16,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::platform::PATIENCE;
 
@@ -34,10 +34,12 @@ impl Zipkin {
         let spans = Arc::<Mutex<Vec<Value>>>::default();
         let recorded = spans.clone();
         let server = tokio::spawn(async move {
+            // Ended with the server: a backend that dies answers nobody any more.
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let recorded = recorded.clone();
                 let service = service_fn(move |request| take(recorded.clone(), request));
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     let builder = auto::Builder::new(TokioExecutor::new());
                     builder.serve_connection(TokioIo::new(stream), service).await.ok();
                 });

@@ -15,6 +15,10 @@ use super::{
 };
 use crate::{drain::Drain, metrics::Metrics};
 
+/// How long the last spans may take, of a grace period that may be longer: an orchestrator's patience is for calls, and
+/// a backend that hangs must not use it up.
+const LONGEST_FLUSH: Duration = Duration::from_secs(3);
+
 /// Why tracing did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -86,12 +90,13 @@ impl Telemetry {
         self.tracer.clone()
     }
 
-    /// Delivers what waits, within `grace`, once nothing makes spans any more. What is left then is dropped and counted;
+    /// Delivers what waits, within `grace` and 3 s at most, once nothing makes spans any more. What is left then is dropped and counted;
     /// a second signal ends it at once.
     pub async fn flush(mut self, grace: Duration, drain: &Drain) {
         self.closing.send_replace(true);
-        let delivered =
-            tokio::time::timeout(grace, async { while self.workers.join_next().await.is_some() {} });
+        let delivered = tokio::time::timeout(grace.min(LONGEST_FLUSH), async {
+            while self.workers.join_next().await.is_some() {}
+        });
         tokio::select! {
             _ = delivered => {}
             () = drain.forced() => {}
