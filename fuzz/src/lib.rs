@@ -27,7 +27,7 @@ pub struct Target {
 }
 
 /// Every target there is.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "answer", run: targets::answer::run },
     Target { name: "deadline", run: targets::deadline::run },
     Target { name: "environment", run: targets::environment::run },
@@ -41,6 +41,7 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "status", run: targets::status::run },
     Target { name: "template", run: targets::template::run },
     Target { name: "topology", run: targets::topology::run },
+    Target { name: "trace", run: targets::trace::run },
     Target { name: "upstream", run: targets::upstream::run },
 ];
 

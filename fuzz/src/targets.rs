@@ -13,4 +13,5 @@ pub(crate) mod spans;
 pub(crate) mod status;
 pub(crate) mod template;
 pub(crate) mod topology;
+pub(crate) mod trace;
 pub(crate) mod upstream;

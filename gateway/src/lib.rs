@@ -7,6 +7,7 @@
 mod edge;
 mod health;
 mod page;
+mod request_span;
 mod rest;
 mod server;
 mod settings;

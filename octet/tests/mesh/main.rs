@@ -1,7 +1,7 @@
 //! The platform as a user meets it: real processes on loopback, started by the real binary.
 //!
 //! `platform` starts and ends it, `servers` are what it may run on, `client` and `load` ask it and check every body, `stub` stands in for a
-//! service. The other modules are the tests.
+//! service, `zipkin` for a trace backend. The other modules are the tests.
 
 // A test binary has no public side, and a helper that fails is a test that fails.
 #![allow(
@@ -33,3 +33,5 @@ mod headers;
 mod lifetime;
 mod secrets;
 mod tools;
+mod traces;
+mod zipkin;
