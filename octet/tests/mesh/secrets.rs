@@ -31,7 +31,14 @@ async fn no_password_is_shown_anywhere() {
     Client::new().becomes(&mesh.admin("service-d", "/readyz"), hyper::StatusCode::OK).await;
 
     let mut shown = Shown::default();
-    for path in ["/api/greeting", "/api/health", "/api/topology", "/"] {
+    for path in [
+        "/api/greeting",
+        "/api/health",
+        "/api/topology",
+        "/api/mesh?lookback=5m",
+        "/zipkin/api/v2/traces?limit=1000",
+        "/",
+    ] {
         shown.add(path, Client::new().get(&mesh.url(path)).await.text());
     }
     for process in PROCESSES {
