@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use octet_backends::{
-    queue::{Message, PublishError, Publisher},
+    queue::{Delivery, Message, PublishError, Publisher},
     store::{Document, DocumentStore, Inserted, StoreError},
 };
-use octet_runtime::metrics::{HistogramVec, IntCounterVec, Metrics};
+use octet_runtime::metrics::{HistogramVec, IntCounterVec, IntGaugeVec, Metrics, WAIT_BUCKETS};
 
 /// A store whose inserts are counted and timed.
 pub(crate) struct ObservedStore {
@@ -20,7 +20,11 @@ impl ObservedStore {
     pub(crate) fn new(inner: Arc<dyn DocumentStore>, metrics: &Metrics) -> Result<Self, prometheus::Error> {
         Ok(Self {
             inner,
-            inserts: metrics.counter("octet_store_inserts_total", "Inserts by outcome", &["outcome"])?,
+            inserts: metrics.outcomes(
+                "octet_store_inserts_total",
+                "Inserts, by outcome",
+                &["new", "already_there", "unavailable", "rejected"],
+            )?,
             seconds: metrics.seconds("octet_store_insert_seconds", "Seconds an insert took", &[])?,
         })
     }
@@ -58,10 +62,10 @@ impl ObservedPublisher {
     pub(crate) fn new(inner: Arc<dyn Publisher>, metrics: &Metrics) -> Result<Self, prometheus::Error> {
         Ok(Self {
             inner,
-            published: metrics.counter(
+            published: metrics.outcomes(
                 "octet_queue_published_total",
                 "Messages published, by outcome",
-                &["outcome"],
+                &["confirmed", "unavailable", "rejected"],
             )?,
             seconds: metrics.seconds(
                 "octet_queue_publish_seconds",
@@ -97,28 +101,58 @@ impl Publisher for ObservedPublisher {
 pub(crate) struct ConsumerMetrics {
     settled: IntCounterVec,
     redelivered: IntCounterVec,
+    in_hand: IntGaugeVec,
+    waited: HistogramVec,
+}
+
+/// A message that this process deals with.
+pub(crate) struct InHand(IntGaugeVec);
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.0.with_label_values::<&str>(&[]).dec();
+    }
 }
 
 impl ConsumerMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Result<Self, prometheus::Error> {
+        let redelivered = metrics.counter(
+            "octet_queue_redelivered_total",
+            "Deliveries that were not the first of their message",
+            &[],
+        )?;
+        redelivered.with_label_values::<&str>(&[]);
         Ok(Self {
-            settled: metrics.counter(
+            settled: metrics.outcomes(
                 "octet_queue_settled_total",
                 "Messages settled, by outcome",
-                &["outcome"],
+                &["stored", "duplicate", "dead_lettered", "settle_failed"],
             )?,
-            redelivered: metrics.counter(
-                "octet_queue_redelivered_total",
-                "Deliveries that were not the first of their message",
+            redelivered,
+            in_hand: metrics.gauge(
+                "octet_queue_in_hand",
+                "Messages that this process has taken and not settled yet",
+                &[],
+            )?,
+            waited: metrics.seconds_in(
+                WAIT_BUCKETS,
+                "octet_queue_wait_seconds",
+                "Seconds from a message's publishing to its first delivery, by the clocks of both",
                 &[],
             )?,
         })
     }
 
-    pub(crate) fn taken(&self, attempt: u32) {
-        if attempt > 1 {
+    /// A delivery has come, and is in hand until the answer is dropped.
+    pub(crate) fn taken(&self, delivery: &Delivery) -> InHand {
+        if delivery.attempt() > 1 {
             self.redelivered.with_label_values::<&str>(&[]).inc();
+        } else if let Some(published) = delivery.published() {
+            let waited = published.elapsed().unwrap_or_default();
+            self.waited.with_label_values::<&str>(&[]).observe(waited.as_secs_f64());
         }
+        self.in_hand.with_label_values::<&str>(&[]).inc();
+        InHand(self.in_hand.clone())
     }
 
     /// `outcome` is `stored`, `duplicate`, `dead_lettered` or `settle_failed`.

@@ -27,6 +27,7 @@ use crate::{
     observed::{ConsumerMetrics, ObservedPublisher, ObservedStore},
     settings::{MESSAGE_LIMIT, ServiceSettings},
     upstreams::Upstreams,
+    watch::Watch,
 };
 
 /// How the paths of the greeting's own service begin.
@@ -94,6 +95,7 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
 
     let health = tokio::spawn(health::follow(reporter, names, readiness.clone(), drain.clone()));
     let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics));
+    let watch = tokio::spawn(parts.watch.run());
     let (stop_consuming, stopped) = tokio::sync::oneshot::channel::<()>();
     let consuming = parts.consume.map(|consume| {
         tokio::spawn(consume.run(async move {
@@ -114,6 +116,7 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
         }
     }
     health.abort();
+    watch.abort();
     admin.abort();
     tracing::info!("drained");
     Ok(())
@@ -124,11 +127,13 @@ struct Parts {
     grpc: GrpcService,
     consume: Option<Consume>,
     probes: Vec<Probe>,
+    watch: Watch,
 }
 
 impl Parts {
     async fn open(settings: &ServiceSettings, metrics: &Metrics) -> Result<Self, StartError> {
         let mut probes = Vec::new();
+        let mut watch = Watch::default();
         let service = &settings.service;
         let Connections { store: stores, queue: queues } = &settings.connections;
         let at_store = |source| StartError::Open { variable: stores.variable(), source };
@@ -142,6 +147,7 @@ impl Parts {
                 let pinged = pinged.clone();
                 async move { pinged.ping().await }
             }));
+            watch.store(opened.clone(), metrics).map_err(StartError::internal)?;
             store = Some(Arc::new(ObservedStore::new(opened, metrics).map_err(StartError::internal)?));
         }
         let mut publisher = None;
@@ -152,6 +158,7 @@ impl Parts {
                 let pinged = pinged.clone();
                 async move { pinged.ping().await }
             }));
+            watch.publisher(opened.clone(), metrics).map_err(StartError::internal)?;
             let observed = ObservedPublisher::new(opened, metrics).map_err(StartError::internal)?;
             publisher = Some(Arc::new(observed) as _);
         }
@@ -163,6 +170,8 @@ impl Parts {
                 let pinged = pinged.clone();
                 async move { pinged.ping().await }
             }));
+            let inspect = queues.inspect(queue);
+            watch.consumer(consumer.clone(), inspect, metrics).map_err(StartError::internal)?;
             let metrics = ConsumerMetrics::new(metrics).map_err(StartError::internal)?;
             consume = Some(Consume { consumer, store: store.clone(), metrics });
         }
@@ -183,7 +192,7 @@ impl Parts {
             admission: settings.process.admission.clone(),
             metrics: GrpcMetrics::server(metrics).map_err(StartError::internal)?,
         };
-        Ok(Self { grpc, consume, probes })
+        Ok(Self { grpc, consume, probes, watch })
     }
 }
 
