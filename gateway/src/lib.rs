@@ -6,6 +6,7 @@
 
 mod edge;
 mod health;
+mod metrics;
 mod page;
 mod rest;
 mod server;

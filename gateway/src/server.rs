@@ -14,7 +14,7 @@ use octet_runtime::{
 use prost_reflect::DescriptorPool;
 
 use crate::{
-    edge, health, page,
+    edge, health, metrics as own_metrics, page,
     rest::{self, Rest},
     settings::GatewaySettings,
     transcode::Routes,
@@ -76,6 +76,7 @@ fn router(settings: &GatewaySettings, metrics: &Metrics) -> Result<Router, Start
     let router = Router::new()
         .merge(page::router())
         .merge(health::router(entry))
+        .merge(own_metrics::router(metrics.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
         .fallback(move |request| rest::answer(rest.clone(), request))
         .method_not_allowed_fallback(edge::method_not_allowed)
