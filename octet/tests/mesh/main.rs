@@ -30,5 +30,7 @@ mod failure;
 mod greeting;
 mod headers;
 mod lifetime;
+mod prometheus;
 mod secrets;
+mod series;
 mod tools;
