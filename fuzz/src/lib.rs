@@ -27,7 +27,7 @@ pub struct Target {
 }
 
 /// Every target there is.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "answer", run: targets::answer::run },
     Target { name: "deadline", run: targets::deadline::run },
     Target { name: "environment", run: targets::environment::run },
@@ -37,9 +37,11 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "propagation", run: targets::propagation::run },
     Target { name: "query", run: targets::query::run },
     Target { name: "routes", run: targets::routes::run },
+    Target { name: "spans", run: targets::spans::run },
     Target { name: "status", run: targets::status::run },
     Target { name: "template", run: targets::template::run },
     Target { name: "topology", run: targets::topology::run },
+    Target { name: "trace", run: targets::trace::run },
     Target { name: "upstream", run: targets::upstream::run },
 ];
 

@@ -113,7 +113,7 @@ fn request_id(sent: Option<&HeaderValue>) -> HeaderValue {
 }
 
 /// Methods that a client makes up are one series.
-fn known(method: &Method) -> &str {
+pub(crate) fn known(method: &Method) -> &str {
     match method.as_str() {
         name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => name,
         _ => "_OTHER",

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{Router, extract::State, http::HeaderMap, response::Response, routing::get};
 use octet_runtime::{deadline::Deadline, upstream::Upstream};
 use serde_json::json;
+use tonic::metadata::MetadataMap;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -25,9 +26,9 @@ pub(crate) fn router(entry: Upstream) -> Router {
 async fn health(State(entry): State<Upstream>) -> Response {
     let deadline = Deadline::after(TIMEOUT);
     let checked = entry
-        .call(CHECK, deadline, |channel| {
+        .call(CHECK, deadline, &HeaderMap::new(), |channel, headers| {
             let mut request = tonic::Request::new(HealthCheckRequest { service: String::new() });
-            deadline.write_to(request.metadata_mut().as_mut());
+            *request.metadata_mut() = MetadataMap::from_headers(headers);
             async move { HealthClient::new(channel).check(request).await }
         })
         .await;

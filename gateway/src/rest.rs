@@ -14,6 +14,7 @@ use octet_runtime::{
     deadline::Deadline,
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
+    telemetry::Tracer,
     upstream::{CallError, Failure as Failed, Upstream},
 };
 use prost_reflect::{DescriptorPool, DynamicMessage};
@@ -22,6 +23,7 @@ use tonic::{Code, Status, client::Grpc, metadata::MetadataMap};
 
 use crate::{
     edge::{self, Route},
+    request_span::RequestSpan,
     transcode::{self, Binding, Client, Lookup, Routes},
 };
 
@@ -38,6 +40,7 @@ pub(crate) struct Rest {
     pub(crate) entry: Upstream,
     pub(crate) propagation: Propagation,
     pub(crate) admission: Admission,
+    pub(crate) tracer: Tracer,
 }
 
 /// Answers a request by the RPC that its method and path mean.
@@ -54,12 +57,17 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
     };
 
     let binding = found.binding();
+    let mut span = RequestSpan::begin(&rest.tracer, &parts, &binding.template().to_string());
+    let deadline = Deadline::from_headers(&parts.headers);
+    if let Ok(deadline) = deadline {
+        span.deadline(deadline);
+    }
     let request = async {
         if binding.rpc().is_client_streaming() || binding.rpc().is_server_streaming() {
             return Err(Status::unimplemented("streaming RPCs are not served over REST").into());
         }
         let _admitted = rest.admission.admit().map_err(Failure::overloaded)?;
-        let deadline = Deadline::from_headers(&parts.headers).map_err(|error| invalid(error.to_string()))?;
+        let deadline = deadline.map_err(|error| invalid(error.to_string()))?;
         let body = match binding.body() {
             // What nobody reads is not waited for.
             transcode::Body::Ignored => Bytes::new(),
@@ -69,8 +77,9 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
         let metadata = rest.metadata(&parts)?;
         rest.call(binding, message, metadata, deadline).await
     };
-    let mut response = request.await.unwrap_or_else(|failure| failure.into_response(&rest.pool));
+    let mut response = span.scope(request).await.unwrap_or_else(|failure| failure.into_response(&rest.pool));
     response.extensions_mut().insert(Route(binding.template().to_string()));
+    span.end(response.status());
     if parts.method == Method::HEAD { without_body(response) } else { response }
 }
 
@@ -99,9 +108,7 @@ impl Rest {
         let path = binding.grpc_path();
         let answer = self
             .entry
-            .call(path.as_str(), deadline, |channel| {
-                let mut headers = metadata.clone();
-                deadline.write_to(&mut headers);
+            .call(path.as_str(), deadline, &metadata, |channel, headers| {
                 let mut request = tonic::Request::new(message.clone());
                 *request.metadata_mut() = MetadataMap::from_headers(headers);
                 // Boxed, for it is large, and every future around it would be moved about with it.

@@ -9,6 +9,7 @@ use octet_runtime::{
     listen::BindError,
     metrics::{GrpcMetrics, Metrics},
     serve::{ServeLimits, serve},
+    telemetry::{Telemetry, Tracer},
     upstream::Upstream,
 };
 use prost_reflect::DescriptorPool;
@@ -17,6 +18,7 @@ use crate::{
     edge, health, metrics as own_metrics, page,
     rest::{self, Rest},
     settings::GatewaySettings,
+    traces,
     transcode::Routes,
 };
 
@@ -45,18 +47,23 @@ pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartErr
     let ports = settings.process.bind().await?;
     let grace = settings.process.drain.grace;
     let metrics = Metrics::new("gateway").map_err(StartError::internal)?;
-    let router = router(&settings, &metrics)?;
+    let local = ports.main.local_addr().ok();
+    let telemetry = Telemetry::start(&settings.process.telemetry, "gateway", local, &metrics)
+        .map_err(StartError::internal)?;
+    let router = router(&settings, &metrics, telemetry.tracer())?;
     ports.log_serving();
 
     let readiness = Readiness::new(drain.clone(), Vec::new());
     let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics));
     serve(ports.main, router, ServeLimits::default(), &drain, grace).await;
+    // Last, when nothing makes spans any more; the admin server shows what became of them.
+    telemetry.flush(grace, &drain).await;
     admin.abort();
     tracing::info!("drained");
     Ok(())
 }
 
-fn router(settings: &GatewaySettings, metrics: &Metrics) -> Result<Router, StartError> {
+fn router(settings: &GatewaySettings, metrics: &Metrics, tracer: Tracer) -> Result<Router, StartError> {
     let entry = &settings.topology.entry().name;
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
     let entry = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
@@ -72,11 +79,13 @@ fn router(settings: &GatewaySettings, metrics: &Metrics) -> Result<Router, Start
         entry: entry.clone(),
         propagation: settings.process.propagation.clone(),
         admission: settings.process.admission.clone(),
+        tracer,
     });
     let router = Router::new()
         .merge(page::router())
         .merge(health::router(entry))
         .merge(own_metrics::router(metrics.clone()))
+        .merge(traces::router(settings.traces.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
         .fallback(move |request| rest::answer(rest.clone(), request))
         .method_not_allowed_fallback(edge::method_not_allowed)

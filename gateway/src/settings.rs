@@ -7,6 +7,8 @@ use octet_runtime::{
 };
 use octet_topology::Topology;
 
+use crate::traces::BackendUrl;
+
 /// As many requests at once as two cores answer in about a fifth of a second.
 const DEFAULTS: Defaults = Defaults { port: 8080, admin_port: 9000, max_concurrent: 512 };
 
@@ -17,6 +19,7 @@ pub struct GatewaySettings {
     pub process: ProcessSettings,
     pub(crate) topology: Topology,
     pub(crate) entry: UpstreamAddress,
+    pub(crate) traces: Option<BackendUrl>,
 }
 
 impl GatewaySettings {
@@ -35,6 +38,7 @@ impl GatewaySettings {
         });
         // Read even after a fault, so that all are reported at once.
         let process = ProcessSettings::from_environment(environment, DEFAULTS);
-        Some(Self { process, topology: topology?, entry: entry? })
+        let traces = BackendUrl::from_environment(environment);
+        Some(Self { process, topology: topology?, entry: entry?, traces })
     }
 }

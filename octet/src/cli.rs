@@ -28,6 +28,8 @@ pub enum Command {
     },
     /// Run the gateway from REST to gRPC
     Gateway,
+    /// Keep the newest traces in memory, and speak Zipkin's v2 API
+    Collector,
     /// Check that nothing is lost: count what is stored and queued, and look for what answers claim
     #[command(after_help = AUDIT_STATUS)]
     Audit(Audit),

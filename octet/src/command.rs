@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 pub mod audit;
+pub mod collector;
 pub mod gateway;
 pub mod service;
 pub mod topology;

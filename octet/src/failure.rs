@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use octet_collector::StartError as CollectorError;
 use octet_gateway::StartError as GatewayError;
 use octet_greeting::server::StartError as ServiceError;
 use octet_runtime::environment::Faults;
@@ -47,6 +48,12 @@ impl From<ServiceError> for Failure {
 
 impl From<GatewayError> for Failure {
     fn from(error: GatewayError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<CollectorError> for Failure {
+    fn from(error: CollectorError) -> Self {
         Self::Failed(error.into())
     }
 }

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Up(arguments) => command::up::run(&arguments),
         Command::Service { name } => command::service::run(name.as_deref()),
         Command::Gateway => command::gateway::run(),
+        Command::Collector => command::collector::run(),
         Command::Audit(arguments) => {
             // A gap is an answer, and no failure: the report has said it.
             return command::audit::run(&arguments).unwrap_or_else(|failure| report(&failure));

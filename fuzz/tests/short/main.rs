@@ -42,7 +42,8 @@ macro_rules! targets {
 }
 
 targets! {
-    answer deadline environment json message metadata propagation query routes status template topology upstream
+    answer deadline environment json message metadata propagation query routes spans status template topology
+    trace upstream
 }
 
 fn holds(target: Target) {

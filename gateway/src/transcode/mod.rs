@@ -27,7 +27,7 @@ mod headers;
 mod json;
 mod locate;
 mod message;
-mod percent;
+pub(crate) mod percent;
 mod query;
 mod routes;
 mod rule;

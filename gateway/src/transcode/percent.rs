@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// The part of a URL a text stands in; each decodes by rules of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// One path segment: everything is decoded.
     Segment,
     /// Several path segments: `%2F` and `%2f` stay as they are, since a decoded slash could not be told from
@@ -17,7 +17,7 @@ pub(super) enum Part {
 
 /// Why a text cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum EscapeError {
+pub(crate) enum EscapeError {
     /// A `%` without two hexadecimal digits.
     #[error("invalid percent-encoding: `%` must be followed by two hexadecimal digits")]
     Invalid,
@@ -27,7 +27,7 @@ pub(super) enum EscapeError {
 }
 
 /// Decodes `raw`, without a copy where nothing is encoded.
-pub(super) fn decode(raw: &str, part: Part) -> Result<Cow<'_, str>, EscapeError> {
+pub(crate) fn decode(raw: &str, part: Part) -> Result<Cow<'_, str>, EscapeError> {
     let encoded = |byte: u8| byte == b'%' || (byte == b'+' && part == Part::Query);
     let Some(first) = raw.bytes().position(encoded) else {
         return Ok(Cow::Borrowed(raw));

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use octet_collector::CollectorSettings;
 use octet_gateway::GatewaySettings;
 use octet_greeting::ServiceSettings;
 use octet_runtime::{
@@ -25,14 +26,14 @@ const OF_ONE_PROCESS: [&str; 2] = ["SERVICE_NAME", "GREETING"];
 
 /// Every process of a platform.
 pub struct Plan {
-    /// The gateway last: it is the first that a user asks.
+    /// The collector first, for all others report to it; the gateway last: it is the first that a user asks.
     pub processes: Vec<ProcessPlan>,
 }
 
 /// One process.
 #[derive(Debug, Clone)]
 pub struct ProcessPlan {
-    /// The service's name, or `gateway`.
+    /// The service's name, `gateway` or `collector`.
     pub name: String,
     /// The arguments to this program.
     pub arguments: Vec<String>,
@@ -60,7 +61,7 @@ impl Plan {
         data: &Path,
         inherited: &dyn Lookup,
     ) -> Result<Self, Failure> {
-        let shared = shared_environment(topology_file, data, inherited);
+        let shared = shared_environment(topology_file, data, ports.collector(), inherited);
         let indexed = || (0_u16..).zip(topology.services());
         let addresses: BTreeMap<&str, SocketAddr> =
             indexed().map(|(index, service)| (service.name.as_str(), ports.service(index))).collect();
@@ -82,13 +83,22 @@ impl Plan {
                 shared.clone().into_iter().chain(upstreams),
             )
         });
+        let collector = ProcessPlan::new(
+            "collector",
+            &["collector"],
+            (ports.collector(), ports.collector_admin()),
+            shared.clone().into_iter(),
+        );
+        let traces = (!is_set(inherited, TRACE_QUERY_URL))
+            .then(|| (TRACE_QUERY_URL.to_owned(), format!("http://{}", ports.collector())));
         let gateway = ProcessPlan::new(
             "gateway",
             &["gateway"],
             (ports.gateway(), ports.gateway_admin()),
-            shared.clone().into_iter().chain(url(topology.entry())),
+            shared.clone().into_iter().chain(url(topology.entry())).chain(traces),
         );
-        let mut plan = Self { processes: services.chain([gateway]).collect() };
+        let mut plan =
+            Self { processes: std::iter::once(collector).chain(services).chain([gateway]).collect() };
         plan.check_environments(topology, inherited)?;
         for process in &mut plan.processes {
             let overlay = Overlay { process, inherited };
@@ -130,14 +140,20 @@ impl Plan {
         for process in &self.processes {
             let overlay = Overlay { process, inherited };
             let mut environment = Environment::new(&overlay);
-            let checked = if process.name == "gateway" {
-                GatewaySettings::from_environment(&mut environment, topology.clone());
-                environment.finish(())
-            } else {
-                ServiceSettings::from_environment(&mut environment, topology.clone(), Some(&process.name));
-                environment.finish(())
-            };
-            for fault in checked.err().iter().flat_map(octet_runtime::environment::Faults::iter) {
+            match process.name.as_str() {
+                "gateway" => {
+                    GatewaySettings::from_environment(&mut environment, topology.clone());
+                }
+                "collector" => {
+                    CollectorSettings::from_environment(&mut environment);
+                }
+                service => {
+                    ServiceSettings::from_environment(&mut environment, topology.clone(), Some(service));
+                }
+            }
+            for fault in
+                environment.finish(()).err().iter().flat_map(octet_runtime::environment::Faults::iter)
+            {
                 let fault = fault.to_string();
                 if !faults.contains(&fault) {
                     faults.push(fault);
@@ -170,10 +186,14 @@ impl ProcessPlan {
     }
 }
 
+/// Where the gateway reads traces.
+const TRACE_QUERY_URL: &str = "TRACE_QUERY_URL";
+
 /// What every process is told. A place for data that the user's own environment names stays as it is.
 fn shared_environment(
     topology_file: Option<&Path>,
     data: &Path,
+    collector: SocketAddr,
     inherited: &dyn Lookup,
 ) -> BTreeMap<String, String> {
     let mut shared = BTreeMap::from([(lifeline::VARIABLE.to_owned(), "stdin".to_owned())]);
@@ -186,6 +206,8 @@ fn shared_environment(
             &["QUEUE_URL", "RABBITMQ_CONN", "RABBITMQ_CONN_FILE"],
             format!("sqlite:{}", data.join("queue").display()),
         ),
+        (&["OTEL_TRACES_EXPORTER"], "zipkin".to_owned()),
+        (&["OTEL_EXPORTER_ZIPKIN_ENDPOINT"], format!("http://{collector}/api/v2/spans")),
         // Nobody balances load here, so callers need little time to look elsewhere.
         (&["DRAIN_PAUSE"], "50ms".to_owned()),
     ];
@@ -255,6 +277,24 @@ mod tests {
         let plan = plan(&[("STORE_URL", "sqlite:/elsewhere")]).unwrap();
         assert!(plan.processes.iter().all(|process| !process.set.contains_key("STORE_URL")));
         assert!(plan.processes.iter().all(|process| process.set["QUEUE_URL"] == "sqlite:/data/queue"));
+    }
+
+    #[test]
+    fn spans_go_to_the_collector_unless_the_user_sends_them_elsewhere() {
+        let told = |inherited: &[(&str, &str)], name: &str, variable: &str| {
+            let plan = plan(inherited).unwrap();
+            let process = plan.processes.into_iter().find(|process| process.name == name).unwrap();
+            process.set.get(variable).cloned()
+        };
+        let endpoint = "OTEL_EXPORTER_ZIPKIN_ENDPOINT";
+        assert_eq!(told(&[], "service-c", endpoint).as_deref(), Some("http://127.0.0.1:20002/api/v2/spans"));
+        assert_eq!(told(&[], "gateway", "OTEL_TRACES_EXPORTER").as_deref(), Some("zipkin"));
+        assert_eq!(told(&[], "gateway", TRACE_QUERY_URL).as_deref(), Some("http://127.0.0.1:20002"));
+        let elsewhere =
+            [(endpoint, "http://zipkin:9411/api/v2/spans"), (TRACE_QUERY_URL, "http://zipkin:9411")];
+        assert_eq!(told(&elsewhere, "service-c", endpoint), None);
+        assert_eq!(told(&elsewhere, "gateway", TRACE_QUERY_URL), None);
+        assert_eq!(told(&[("OTEL_TRACES_EXPORTER", "none")], "gateway", "OTEL_TRACES_EXPORTER"), None);
     }
 
     #[test]

@@ -7,20 +7,37 @@ use std::net::SocketAddr;
 pub struct Ports {
     gateway: u16,
     gateway_admin: u16,
+    collector: u16,
+    collector_admin: u16,
     first_service: u16,
     first_admin: u16,
 }
 
 impl Ports {
-    /// The ports people know: gateway 8080, its admin 9000, services from 50051, their admin from 9001.
+    /// The ports people know: gateway 8080, its admin 9000, services from 50051, their admin from 9001, the
+    /// collector on Zipkin's 9411, its admin on 9412.
     pub fn usual() -> Self {
-        Self { gateway: 8080, gateway_admin: 9000, first_service: 50_051, first_admin: 9001 }
+        Self {
+            gateway: 8080,
+            gateway_admin: 9000,
+            collector: 9411,
+            collector_admin: 9412,
+            first_service: 50_051,
+            first_admin: 9001,
+        }
     }
 
-    /// The same in one block of 160 from `base`: gateway +0, its admin +1, services from +10, their admin
-    /// from +90. +2 to +9 are kept for what else the platform may run.
+    /// The same in one block of 160 from `base`: gateway +0, its admin +1, collector +2, its admin +3, services
+    /// from +10, their admin from +90. +4 to +9 are kept for what else the platform may run.
     pub fn block(base: u16) -> Self {
-        Self { gateway: base, gateway_admin: base + 1, first_service: base + 10, first_admin: base + 90 }
+        Self {
+            gateway: base,
+            gateway_admin: base + 1,
+            collector: base + 2,
+            collector_admin: base + 3,
+            first_service: base + 10,
+            first_admin: base + 90,
+        }
     }
 
     /// Where the gateway listens.
@@ -31,6 +48,16 @@ impl Ports {
     /// Where the gateway's admin server listens.
     pub fn gateway_admin(&self) -> SocketAddr {
         loopback(self.gateway_admin)
+    }
+
+    /// Where the collector listens.
+    pub fn collector(&self) -> SocketAddr {
+        loopback(self.collector)
+    }
+
+    /// Where the collector's admin server listens.
+    pub fn collector_admin(&self) -> SocketAddr {
+        loopback(self.collector_admin)
     }
 
     /// Where the service at `index` of the topology listens; a topology has at most 64.
@@ -57,10 +84,15 @@ mod tests {
     #[test]
     fn no_two_processes_of_the_largest_topology_share_a_port() {
         for ports in [Ports::usual(), Ports::block(20_000)] {
-            let mut taken = BTreeSet::from([ports.gateway(), ports.gateway_admin()]);
+            let mut taken = BTreeSet::from([
+                ports.gateway(),
+                ports.gateway_admin(),
+                ports.collector(),
+                ports.collector_admin(),
+            ]);
             let services = (0..64).flat_map(|index| [ports.service(index), ports.service_admin(index)]);
             taken.extend(services);
-            assert_eq!(taken.len(), 2 + 2 * 64, "{ports:?}");
+            assert_eq!(taken.len(), 4 + 2 * 64, "{ports:?}");
         }
     }
 

@@ -14,12 +14,12 @@ use crate::{
     client::{Answer, Client, Ids, ORDER},
     load::{Load, Report},
     platform::{Mesh, octet},
+    servers::Servers,
 };
 
 /// Runs `octet audit` on the data of `mesh`.
 async fn audit(mesh: &Mesh, arguments: &[&str]) -> Audited {
-    let output = octet().args(["audit", "--data"]).arg(mesh.data()).args(arguments).output().await;
-    Audited(output.expect("octet starts"))
+    Audited(mesh.audit().args(arguments).output().await.expect("octet starts"))
 }
 
 /// What an audit said.
@@ -157,6 +157,34 @@ async fn an_invented_answer_is_a_gap_with_its_ids() {
         format!("{invented}  service-h  {why} service-h.greetings (line 2)"),
     ];
     assert_eq!(said, listed);
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn servers_are_audited_as_files_are() {
+    let servers = Servers::start().await;
+    let mesh = servers.mesh().await;
+    let report = Load::begin(&mesh, 5, 10).finish().await;
+    report.assert_none_wrong();
+    let mut answers = bodies(&report);
+    let saved = save(&mesh, "saved.jsonl", &answers);
+    let complete = audit(&mesh, &["--answered", text(&saved), "--wait", "30s"]).await;
+    complete.concludes("complete: 50 answers claim 200 documents, all there", 0);
+
+    // An id of D that nobody published: the queue does not show its messages, so that only the wait decides.
+    let invented = Uuid::new_v4().to_string();
+    answers[0]["greeting"][2]["id"] = json!(invented);
+    let saved = save(&mesh, "saved.jsonl", &answers);
+    let gap = audit(&mesh, &["--answered", text(&saved), "--wait", "1s", "--ids"]).await;
+    gap.concludes("GAP: 1 of 200 documents missing (service-f 1)", 1);
+    assert!(gap.said().starts_with(&format!("{invented}  service-f  missing: ")), "{}", gap.said());
+
+    mesh.documents("service-f").await.hold(&report.ids("service-d"), Duration::from_secs(10)).await;
+    let counted: Value =
+        serde_json::from_str(audit(&mesh, &["--format", "json"]).await.said()).expect("JSON");
+    assert_eq!(counted["stores"][1]["documents"], 50);
+    assert_eq!(counted["queues"][0]["ready"], 0);
+    assert_eq!(counted["queues"][0]["leased"], Value::Null, "a broker does not tell");
     mesh.end().await;
 }
 

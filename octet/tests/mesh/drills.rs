@@ -26,7 +26,7 @@ use tonic::Code;
 use crate::{
     client::{Client, ORDER},
     load::Report,
-    platform::{Mesh, PATIENCE, octet},
+    platform::{Mesh, PATIENCE},
     servers::Place,
 };
 
@@ -120,12 +120,8 @@ async fn audit(mesh: &Mesh, report: &Report) -> String {
         writeln!(file, "{}", serde_json::json!({ "greeting": greeting })).expect("written");
     }
     file.flush().expect("written");
-    let mut audit = octet();
-    audit.args(["audit", "--wait", "30s", "--answered"]).arg(&saved).envs(mesh.place().environment());
-    if matches!(mesh.place(), Place::Embedded) {
-        audit.arg("--data").arg(mesh.data());
-    }
-    let audit = audit.output().await.expect("runs");
+    let mut audit = mesh.audit();
+    let audit = audit.args(["--wait", "30s", "--answered"]).arg(&saved).output().await.expect("runs");
     let said = String::from_utf8_lossy(&audit.stdout).into_owned();
     assert!(audit.status.success(), "{said}{}", String::from_utf8_lossy(&audit.stderr));
     said.lines().last().unwrap_or_default().to_owned()

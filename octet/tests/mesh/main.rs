@@ -1,7 +1,7 @@
 //! The platform as a user meets it: real processes on loopback, started by the real binary.
 //!
 //! `platform` starts and ends it, `servers` are what it may run on, `client` and `load` ask it and check every body, `stub` stands in for a
-//! service. The other modules are the tests.
+//! service, `zipkin` for a trace backend. The other modules are the tests.
 
 // A test binary has no public side, and a helper that fails is a test that fails.
 #![allow(
@@ -21,6 +21,7 @@ mod servers;
 mod stub;
 
 mod audit;
+mod collector;
 mod configuration;
 mod deadlines;
 mod drain;
@@ -34,3 +35,5 @@ mod prometheus;
 mod secrets;
 mod series;
 mod tools;
+mod traces;
+mod zipkin;

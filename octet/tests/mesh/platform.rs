@@ -23,7 +23,7 @@ use crate::servers::Place;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Every process of the built-in topology.
-pub const PROCESSES: [&str; 9] = [
+pub const PROCESSES: [&str; 10] = [
     "service-a",
     "service-b",
     "service-c",
@@ -33,6 +33,7 @@ pub const PROCESSES: [&str; 9] = [
     "service-g",
     "service-h",
     "gateway",
+    "collector",
 ];
 
 /// The binary under test.
@@ -126,6 +127,11 @@ impl Mesh {
         format!("http://127.0.0.1:{}{path}", self.base)
     }
 
+    /// A path at the collector.
+    pub fn collector(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.base + 2)
+    }
+
     /// `host:port` of a service.
     pub fn address(&self, service: &str) -> String {
         format!("127.0.0.1:{}", self.base + 10 + index(service))
@@ -133,7 +139,11 @@ impl Mesh {
 
     /// A path at a process's admin server.
     pub fn admin(&self, process: &str, path: &str) -> String {
-        let port = if process == "gateway" { self.base + 1 } else { self.base + 90 + index(process) };
+        let port = match process {
+            "gateway" => self.base + 1,
+            "collector" => self.base + 3,
+            service => self.base + 90 + index(service),
+        };
         format!("http://127.0.0.1:{port}{path}")
     }
 
@@ -315,7 +325,7 @@ fn free_block() -> u16 {
     for _ in 0..130 {
         let block = (first + NEXT.fetch_add(1, Ordering::Relaxed) * 7) % 130;
         let base = 11_000 + block * 160;
-        let ports = (base..base + 2).chain(base + 10..base + 18).chain(base + 90..base + 98);
+        let ports = (base..base + 4).chain(base + 10..base + 18).chain(base + 90..base + 98);
         if ports.into_iter().all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
             return base;
         }

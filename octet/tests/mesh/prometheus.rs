@@ -41,7 +41,11 @@ async fn watching(mesh: &Mesh, alertmanager: &str) -> Prometheus {
     text = with(&text, "../helm/octet/alerts/octet.rules.yaml", "octet.rules.yaml");
     text = with(&text, "127.0.0.1:9093", alertmanager);
     for (index, process) in PROCESSES.into_iter().enumerate() {
-        let usual = if process == "gateway" { 9000 } else { 9001 + index };
+        let usual = match process {
+            "gateway" => 9000,
+            "collector" => 9412,
+            _ => 9001 + index,
+        };
         let target = |address: &str| format!(r#"{{targets: ["{address}"], labels: {{service: {process}}}}}"#);
         let here = mesh.admin(process, "").replace("http://", "");
         text = with(&text, &target(&format!("127.0.0.1:{usual}")), &target(&here));

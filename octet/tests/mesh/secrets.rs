@@ -64,6 +64,7 @@ async fn no_password_is_shown_anywhere() {
 
 #[tokio::test]
 async fn a_faulty_connection_string_is_refused_without_its_password() {
+    let nowhere = tempfile::tempdir().expect("a directory");
     for (variable, value) in [
         ("RABBITMQ_CONN", format!("amqp://octet:{PASSWORD}@mq:port")),
         ("RABBITMQ_CONN", format!("amqp://octet:{PASSWORD}")),
@@ -76,7 +77,9 @@ async fn a_faulty_connection_string_is_refused_without_its_password() {
     ] {
         for arguments in [&["service", "service-d"][..], &["service", "service-f"], &["up"], &["audit"]] {
             let mut command = octet();
-            command.args(arguments).env(variable, &value).env("PORT", "127.0.0.1:0").env("ADMIN_PORT", "0");
+            // Whoever takes it after all makes its files here.
+            command.current_dir(nowhere.path()).args(arguments).env(variable, &value);
+            command.env("PORT", "127.0.0.1:0").env("ADMIN_PORT", "127.0.0.1:0");
             let run = tokio::time::timeout(Duration::from_secs(20), command.output());
             let output = match run.await {
                 Ok(output) => output.expect("runs"),

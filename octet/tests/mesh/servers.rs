@@ -13,7 +13,9 @@ use octet_backends::{
 };
 use octet_testbed::{Broker, Database};
 
-use crate::platform::{Documents, Mesh};
+use tokio::process::Command;
+
+use crate::platform::{Documents, Mesh, octet};
 
 /// The queue of the built-in topology.
 pub const QUEUE: &str = "service-d.greeting";
@@ -69,6 +71,16 @@ impl Place {
 }
 
 impl Mesh {
+    /// `octet audit` of what it has stored and queued, to be given further arguments.
+    pub fn audit(&self) -> Command {
+        let mut audit = octet();
+        audit.arg("audit").envs(self.place().environment());
+        if matches!(self.place(), Place::Embedded) {
+            audit.arg("--data").arg(self.data());
+        }
+        audit
+    }
+
     /// The documents of a service.
     pub async fn documents(&self, service: &str) -> Documents {
         let collection = if service == "service-f" { "messages" } else { "greetings" };

@@ -8,7 +8,17 @@ use octet_backends::{
     store::{DocumentStore, Inserted, StoreError},
 };
 
-use crate::{message, observed::ConsumerMetrics};
+use octet_runtime::{
+    logs,
+    propagation::X_REQUEST_ID,
+    telemetry::{Span, SpanKind, Tracer},
+};
+use tracing::Instrument;
+
+use crate::{
+    message,
+    observed::{ConsumerMetrics, QueuePlace},
+};
 
 /// Deliveries worked on at once; their inserts share a transaction.
 pub(crate) const IN_HAND: u16 = 100;
@@ -22,6 +32,8 @@ pub(crate) struct Consume {
     pub(crate) consumer: Arc<dyn Consumer>,
     pub(crate) store: Arc<dyn DocumentStore>,
     pub(crate) metrics: ConsumerMetrics,
+    pub(crate) tracer: Tracer,
+    pub(crate) place: QueuePlace,
 }
 
 impl Consume {
@@ -34,7 +46,7 @@ impl Consume {
                 () = &mut stop => break,
                 Some(()) = in_hand.next() => {}
                 next = self.consumer.next(), if in_hand.len() < usize::from(IN_HAND) => match next {
-                    Ok(delivery) => in_hand.push(self.settle(delivery)),
+                    Ok(delivery) => in_hand.push(self.take(delivery)),
                     Err(ConsumeError::Unavailable(reason)) => tracing::warn!(reason, "no deliveries"),
                     Err(ConsumeError::Closed) => break,
                 }
@@ -46,42 +58,73 @@ impl Consume {
         while in_hand.next().await.is_some() {}
     }
 
+    /// Settles a delivery as a step of the trace that its publisher worked for.
+    async fn take(&self, delivery: Delivery) {
+        let headers = &delivery.message().headers;
+        let incoming = self.tracer.incoming_message(headers);
+        let mut span =
+            self.tracer.begin(&incoming, SpanKind::Consumer, &format!("process {}", self.place.queue));
+        if span.is_recording() {
+            self.place.tell(&mut span, &delivery.message().id);
+            span.set("messaging.operation.name", "process");
+            span.set("messaging.operation.type", "process");
+            span.set("octet.queue.attempt", i64::from(delivery.attempt()));
+            if let Some(waited) = QueuePlace::waited(&delivery) {
+                span.set("octet.queue.wait_ms", waited.as_secs_f64() * 1_000.0);
+            }
+        }
+        let ids = span.ids().or_else(|| incoming.ids());
+        let request_id = headers.iter().find(|(name, _)| name.as_str() == X_REQUEST_ID.as_str());
+        let request_id = request_id.map(|(_, id)| id.as_str()).unwrap_or_default();
+        let log = logs::request_span(request_id, ids.as_ref());
+        self.settle(delivery, &mut span).instrument(log).await;
+    }
+
     /// Acknowledges only what is stored. While the store is away the delivery is kept and the insert tried
     /// again, so that an outage dead-letters nothing.
-    async fn settle(&self, delivery: Delivery) {
+    async fn settle(&self, delivery: Delivery, span: &mut Span) {
         let _in_hand = self.metrics.taken(&delivery);
         let document = match message::decode(&delivery.message().body) {
             Ok(document) => document,
-            Err(error) => return self.dead_letter(delivery, &error.to_string()).await,
+            Err(error) => return self.dead_letter(delivery, span, &error.to_string()).await,
         };
         let mut pause = FIRST_PAUSE;
         let outcome = loop {
-            match self.store.insert(&document).await {
+            match span.scope(self.store.insert(&document)).await {
                 Ok(Inserted::New) => break "stored",
                 Ok(Inserted::AlreadyThere) => break "duplicate",
                 Err(StoreError::Unavailable(reason)) => {
                     tracing::debug!(reason, "the store is away: keeping the delivery");
+                    span.event("the store is away: waiting", &[("reason", &reason)]);
                     tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Err(StoreError::Rejected(reason)) => return self.dead_letter(delivery, &reason).await,
+                Err(StoreError::Rejected(reason)) => {
+                    return self.dead_letter(delivery, span, &reason).await;
+                }
             }
         };
-        tracing::debug!(id = document.id, outcome, "settled");
+        tracing::info!(id = document.id, outcome, "taken from the queue");
         let settled = delivery.ack().await;
-        self.report(outcome, settled);
+        self.report(outcome, settled, span);
     }
 
-    async fn dead_letter(&self, delivery: Delivery, reason: &str) {
+    async fn dead_letter(&self, delivery: Delivery, span: &mut Span, reason: &str) {
         tracing::warn!(id = delivery.message().id, reason, "dead-lettering a message");
         let settled = delivery.dead_letter(reason).await;
-        self.report("dead_lettered", settled);
+        span.fail(|| format!("dead-lettered: {reason}"));
+        self.report("dead_lettered", settled, span);
     }
 
-    fn report(&self, outcome: &str, settled: Result<(), SettleError>) {
+    fn report(&self, outcome: &'static str, settled: Result<(), SettleError>, span: &mut Span) {
         match settled {
-            Ok(()) => self.metrics.settled(outcome),
+            Ok(()) => {
+                span.set("octet.queue.outcome", outcome);
+                self.metrics.settled(outcome);
+            }
             Err(error) => {
+                span.set("octet.queue.outcome", "settle_failed");
+                span.fail(|| error.to_string());
                 tracing::warn!(%error, outcome, "cannot settle: the message comes again");
                 self.metrics.settled("settle_failed");
             }

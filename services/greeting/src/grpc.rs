@@ -9,6 +9,8 @@ use octet_runtime::{
     logs,
     metrics::GrpcMetrics,
     propagation::{Propagation, X_REQUEST_ID},
+    serve::Peer,
+    telemetry::{GrpcSpan, Tracer},
 };
 use tokio::time::timeout_at;
 use tonic::{Code, Request, Response, Status};
@@ -30,6 +32,7 @@ pub(crate) struct GrpcService {
     pub(crate) propagation: Propagation,
     pub(crate) admission: Admission,
     pub(crate) metrics: GrpcMetrics,
+    pub(crate) tracer: Tracer,
 }
 
 #[tonic::async_trait]
@@ -39,21 +42,28 @@ impl GreetingService for GrpcService {
         request: Request<proto::GreetingRequest>,
     ) -> Result<Response<proto::GreetingResponse>, Status> {
         let measured = self.metrics.begin(GREETING);
-        let (metadata, _, message) = request.into_parts();
+        let (metadata, extensions, message) = request.into_parts();
         let headers = metadata.into_headers();
         let request_id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-        let span = logs::request_span(request_id, None);
+        let incoming = self.tracer.incoming(&headers);
+        let peer = extensions.get::<Peer>().map(|peer| peer.0);
+        let mut span = GrpcSpan::server(&self.tracer, &incoming, GREETING, peer);
+        let trace = span.span().ids().or_else(|| incoming.ids());
+        let log = logs::request_span(request_id, trace.as_ref());
 
         let answer = match (self.admission.admit(), Deadline::from_headers(&headers)) {
             (Err(overloaded), _) => Err(Status::resource_exhausted(overloaded.to_string())),
             (_, Err(malformed)) => Err(Status::invalid_argument(malformed.to_string())),
             (Ok(_admitted), Ok(deadline)) => {
+                span.deadline(deadline);
                 let carried = self.propagation.carried(&headers);
                 let call = Call { greeting: message.greeting.map(Greeting::from), deadline, carried };
-                self.answer(call).instrument(span).await
+                // Whatever the call begins is a step of its span.
+                span.span().scope(self.answer(call)).instrument(log).await
             }
         };
         measured.end(answer.as_ref().map_or_else(Status::code, |_| Code::Ok));
+        span.end(answer.as_ref().map(|_| ()));
         answer
     }
 }

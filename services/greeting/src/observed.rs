@@ -1,23 +1,92 @@
-//! What the metrics say of the store and the queue: decorators around the ports, which know nothing of it.
+//! What metrics and traces say of the store and the queue: decorators around the ports, which know nothing of it.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use async_trait::async_trait;
 use octet_backends::{
     queue::{Delivery, Message, PublishError, Publisher},
     store::{Document, DocumentStore, Inserted, StoreError},
 };
-use octet_runtime::metrics::{HistogramVec, IntCounterVec, IntGaugeVec, Metrics, WAIT_BUCKETS};
+use octet_runtime::{
+    metrics::{HistogramVec, IntCounterVec, IntGaugeVec, Metrics, WAIT_BUCKETS},
+    telemetry::{Span, SpanKind},
+};
+use octet_topology::{QueueName, Store};
 
-/// A store whose inserts are counted and timed.
+/// A collection, as spans name it.
+pub(crate) struct StorePlace {
+    /// `sqlite` or `mongodb`, as OpenTelemetry's conventions spell them.
+    pub(crate) system: &'static str,
+    pub(crate) store: Store,
+}
+
+impl StorePlace {
+    fn insert_span(&self) -> Span {
+        let mut span = Span::child(SpanKind::Client, &format!("insert {}", self.store.collection));
+        if span.is_recording() {
+            span.set("db.system.name", self.system);
+            span.set("db.namespace", self.store.database.to_string());
+            span.set("db.collection.name", self.store.collection.to_string());
+            span.set("db.operation.name", "insert");
+            // With its collection: a database may be named as its service is, and would be taken for it in a graph.
+            span.set("peer.service", self.store.to_string());
+        }
+        span
+    }
+}
+
+/// A queue, as spans name it.
+#[derive(Clone)]
+pub(crate) struct QueuePlace {
+    /// `sqlite` or `rabbitmq`.
+    pub(crate) system: &'static str,
+    pub(crate) queue: QueueName,
+}
+
+impl QueuePlace {
+    /// What a publisher tells a consumer's span in a message's headers: when it was sent, in microseconds since 1970.
+    /// Brokers tell that to the second, or not at all.
+    const SENT: &str = "octet-sent-us";
+
+    /// Notes this moment as the one when the message was sent.
+    fn note_sent(headers: &mut Vec<(String, String)>) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        headers.push((Self::SENT.to_owned(), now.as_micros().to_string()));
+    }
+
+    /// How long a delivery has been on its way. Clocks may differ, but nothing comes before it is sent.
+    pub(crate) fn waited(delivery: &Delivery) -> Option<Duration> {
+        let noted = delivery.message().headers.iter().find(|(name, _)| name == Self::SENT);
+        let noted = noted.and_then(|(_, sent)| sent.parse().ok()).map(Duration::from_micros);
+        let sent = noted.and_then(|sent| SystemTime::UNIX_EPOCH.checked_add(sent)).or(delivery.published())?;
+        Some(SystemTime::now().duration_since(sent).unwrap_or_default())
+    }
+
+    pub(crate) fn tell(&self, span: &mut Span, message: &str) {
+        span.set("messaging.system", self.system);
+        span.set("messaging.destination.name", self.queue.to_string());
+        span.set("messaging.message.id", message.to_owned());
+        span.set("peer.service", self.queue.to_string());
+    }
+}
+
+/// A store whose inserts are counted, timed and traced.
 pub(crate) struct ObservedStore {
     inner: Arc<dyn DocumentStore>,
+    place: StorePlace,
     inserts: IntCounterVec,
     seconds: HistogramVec,
 }
 
 impl ObservedStore {
-    pub(crate) fn new(inner: Arc<dyn DocumentStore>, metrics: &Metrics) -> Result<Self, prometheus::Error> {
+    pub(crate) fn new(
+        inner: Arc<dyn DocumentStore>,
+        place: StorePlace,
+        metrics: &Metrics,
+    ) -> Result<Self, prometheus::Error> {
         Ok(Self {
             inner,
             inserts: metrics.outcomes(
@@ -25,6 +94,7 @@ impl ObservedStore {
                 "Inserts, by outcome",
                 &["new", "already_there", "unavailable", "rejected"],
             )?,
+            place,
             seconds: metrics.seconds("octet_store_insert_seconds", "Seconds an insert took", &[])?,
         })
     }
@@ -34,6 +104,7 @@ impl ObservedStore {
 impl DocumentStore for ObservedStore {
     async fn insert(&self, document: &Document) -> Result<Inserted, StoreError> {
         let begun = Instant::now();
+        let mut span = self.place.insert_span();
         let inserted = self.inner.insert(document).await;
         self.seconds.with_label_values::<&str>(&[]).observe(begun.elapsed().as_secs_f64());
         let outcome = match &inserted {
@@ -43,6 +114,10 @@ impl DocumentStore for ObservedStore {
             Err(StoreError::Rejected(_)) => "rejected",
         };
         self.inserts.with_label_values(&[outcome]).inc();
+        span.set("octet.store.outcome", outcome);
+        if let Err(error) = &inserted {
+            span.fail(|| error.to_string());
+        }
         inserted
     }
 
@@ -51,17 +126,23 @@ impl DocumentStore for ObservedStore {
     }
 }
 
-/// A publisher whose messages are counted and timed, up to the broker's confirm.
+/// A publisher whose messages are counted, timed and traced, up to the broker's confirm.
 pub(crate) struct ObservedPublisher {
     inner: Arc<dyn Publisher>,
+    place: QueuePlace,
     published: IntCounterVec,
     seconds: HistogramVec,
 }
 
 impl ObservedPublisher {
-    pub(crate) fn new(inner: Arc<dyn Publisher>, metrics: &Metrics) -> Result<Self, prometheus::Error> {
+    pub(crate) fn new(
+        inner: Arc<dyn Publisher>,
+        place: QueuePlace,
+        metrics: &Metrics,
+    ) -> Result<Self, prometheus::Error> {
         Ok(Self {
             inner,
+            place,
             published: metrics.outcomes(
                 "octet_queue_published_total",
                 "Messages published, by outcome",
@@ -78,8 +159,16 @@ impl ObservedPublisher {
 
 #[async_trait]
 impl Publisher for ObservedPublisher {
-    async fn publish(&self, message: Message) -> Result<(), PublishError> {
+    async fn publish(&self, mut message: Message) -> Result<(), PublishError> {
         let begun = Instant::now();
+        let mut span = Span::child(SpanKind::Producer, &format!("send {}", self.place.queue));
+        if span.is_recording() {
+            self.place.tell(&mut span, &message.id);
+            span.set("messaging.operation.name", "publish");
+            span.set("messaging.operation.type", "send");
+            QueuePlace::note_sent(&mut message.headers);
+        }
+        span.write_to_message(&mut message.headers);
         let published = self.inner.publish(message).await;
         self.seconds.with_label_values::<&str>(&[]).observe(begun.elapsed().as_secs_f64());
         let outcome = match &published {
@@ -88,6 +177,10 @@ impl Publisher for ObservedPublisher {
             Err(PublishError::Rejected(_)) => "rejected",
         };
         self.published.with_label_values(&[outcome]).inc();
+        span.set("octet.queue.outcome", outcome);
+        if let Err(error) = &published {
+            span.fail(|| error.to_string());
+        }
         published
     }
 
@@ -137,7 +230,7 @@ impl ConsumerMetrics {
             waited: metrics.seconds_in(
                 WAIT_BUCKETS,
                 "octet_queue_wait_seconds",
-                "Seconds from a message's publishing to its first delivery, by the clocks of both",
+                "Seconds from a message's publishing to its first delivery, by the clocks of both sides",
                 &[],
             )?,
         })
@@ -147,8 +240,7 @@ impl ConsumerMetrics {
     pub(crate) fn taken(&self, delivery: &Delivery) -> InHand {
         if delivery.attempt() > 1 {
             self.redelivered.with_label_values::<&str>(&[]).inc();
-        } else if let Some(published) = delivery.published() {
-            let waited = published.elapsed().unwrap_or_default();
+        } else if let Some(waited) = QueuePlace::waited(delivery) {
             self.waited.with_label_values::<&str>(&[]).observe(waited.as_secs_f64());
         }
         self.in_hand.with_label_values::<&str>(&[]).inc();

@@ -12,6 +12,7 @@ use octet_runtime::{
     listen::BindError,
     metrics::{GrpcMetrics, Metrics},
     serve::{ServeLimits, serve},
+    telemetry::{Telemetry, Tracer},
     upstream::Upstream,
 };
 use tonic::service::Routes;
@@ -24,7 +25,7 @@ use crate::{
     greeter::{Greeter, Role},
     grpc::GrpcService,
     health, metadata_limit,
-    observed::{ConsumerMetrics, ObservedPublisher, ObservedStore},
+    observed::{ConsumerMetrics, ObservedPublisher, ObservedStore, QueuePlace, StorePlace},
     settings::{MESSAGE_LIMIT, ServiceSettings},
     upstreams::Upstreams,
     watch::Watch,
@@ -67,7 +68,10 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     let grace = settings.process.drain.grace;
     let name = settings.service.name.to_string();
     let metrics = Metrics::new(&name).map_err(StartError::internal)?;
-    let parts = Parts::open(&settings, &metrics).await?;
+    let local = ports.main.local_addr().ok();
+    let telemetry = Telemetry::start(&settings.process.telemetry, &name, local, &metrics)
+        .map_err(StartError::internal)?;
+    let parts = Parts::open(&settings, &metrics, &telemetry.tracer()).await?;
     ports.log_serving();
 
     let readiness = Readiness::new(drain.clone(), parts.probes);
@@ -117,6 +121,8 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     }
     health.abort();
     watch.abort();
+    // Last, when nothing makes spans any more; the admin server shows what became of them.
+    telemetry.flush(grace, &drain).await;
     admin.abort();
     tracing::info!("drained");
     Ok(())
@@ -131,7 +137,11 @@ struct Parts {
 }
 
 impl Parts {
-    async fn open(settings: &ServiceSettings, metrics: &Metrics) -> Result<Self, StartError> {
+    async fn open(
+        settings: &ServiceSettings,
+        metrics: &Metrics,
+        tracer: &Tracer,
+    ) -> Result<Self, StartError> {
         let mut probes = Vec::new();
         let mut watch = Watch::default();
         let service = &settings.service;
@@ -148,7 +158,9 @@ impl Parts {
                 async move { pinged.ping().await }
             }));
             watch.store(opened.clone(), metrics).map_err(StartError::internal)?;
-            store = Some(Arc::new(ObservedStore::new(opened, metrics).map_err(StartError::internal)?));
+            let place = StorePlace { system: stores.system(), store: place.clone() };
+            let observed = ObservedStore::new(opened, place, metrics).map_err(StartError::internal)?;
+            store = Some(Arc::new(observed));
         }
         let mut publisher = None;
         if let Some(queue) = &service.publishes {
@@ -159,7 +171,8 @@ impl Parts {
                 async move { pinged.ping().await }
             }));
             watch.publisher(opened.clone(), metrics).map_err(StartError::internal)?;
-            let observed = ObservedPublisher::new(opened, metrics).map_err(StartError::internal)?;
+            let place = QueuePlace { system: queues.system(), queue: queue.clone() };
+            let observed = ObservedPublisher::new(opened, place, metrics).map_err(StartError::internal)?;
             publisher = Some(Arc::new(observed) as _);
         }
         let mut consume = None;
@@ -173,7 +186,9 @@ impl Parts {
             let inspect = queues.inspect(queue);
             watch.consumer(consumer.clone(), inspect, metrics).map_err(StartError::internal)?;
             let metrics = ConsumerMetrics::new(metrics).map_err(StartError::internal)?;
-            consume = Some(Consume { consumer, store: store.clone(), metrics });
+            let place = QueuePlace { system: queues.system(), queue: queue.clone() };
+            let tracer = tracer.clone();
+            consume = Some(Consume { consumer, store: store.clone(), metrics, tracer, place });
         }
 
         let greeter = Greeter {
@@ -191,6 +206,7 @@ impl Parts {
             propagation: settings.process.propagation.clone(),
             admission: settings.process.admission.clone(),
             metrics: GrpcMetrics::server(metrics).map_err(StartError::internal)?,
+            tracer: tracer.clone(),
         };
         Ok(Self { grpc, consume, probes, watch })
     }

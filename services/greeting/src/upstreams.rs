@@ -84,10 +84,7 @@ async fn greet(
     carried: &HeaderMap,
 ) -> Result<Response<proto::GreetingResponse>, CallError> {
     upstream
-        .call(GREETING, deadline, |channel| {
-            // Made anew for each try: less time is left.
-            let mut headers = carried.clone();
-            deadline.write_to(&mut headers);
+        .call(GREETING, deadline, carried, |channel, headers| {
             let mut request = Request::new(proto::GreetingRequest { greeting: Some(own.clone().into()) });
             *request.metadata_mut() = MetadataMap::from_headers(headers);
             let mut client = GreetingServiceClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);

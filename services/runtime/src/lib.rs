@@ -15,4 +15,5 @@ pub mod metrics;
 pub mod process;
 pub mod propagation;
 pub mod serve;
+pub mod telemetry;
 pub mod upstream;

@@ -11,7 +11,7 @@ use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::Sub
 pub use sink::LogGuard;
 
 use self::sink::Sink;
-use crate::environment::Environment;
+use crate::{environment::Environment, telemetry::TraceIds};
 
 /// The name that every crate of Octet begins with, and so every one of its targets.
 const OWN_TARGETS: &str = "octet";
@@ -77,8 +77,19 @@ impl LogSettings {
 /// The span whose fields every log line of one request carries.
 ///
 /// Off when the level is: a request then costs nothing here.
-pub fn request_span(request_id: &str, trace_id: Option<&str>) -> Span {
-    tracing::span!(target: "octet_runtime", Level::ERROR, "request", request_id, trace_id)
+pub fn request_span(request_id: &str, trace: Option<&TraceIds>) -> Span {
+    let trace_id = trace.map(|ids| ids.trace.as_str());
+    let span_id = trace.and_then(|ids| ids.span.as_deref());
+    tracing::span!(target: "octet_runtime", Level::ERROR, "request", request_id, trace_id, span_id)
+}
+
+/// Has the lines of the request that is worked on carry the ids of its trace, from now on.
+pub fn record_trace(trace: &TraceIds) {
+    let span = Span::current();
+    span.record("trace_id", trace.trace.as_str());
+    if let Some(span_id) = &trace.span {
+        span.record("span_id", span_id.as_str());
+    }
 }
 
 /// A plain level speaks of our own targets; others, which at `debug` say more of HTTP/2 frames than of

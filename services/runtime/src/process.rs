@@ -10,6 +10,7 @@ use crate::{
     listen::{BindError, ListenAddress},
     logs::LogSettings,
     propagation::Propagation,
+    telemetry::TelemetrySettings,
     upstream::UpstreamSettings,
 };
 
@@ -41,6 +42,8 @@ pub struct ProcessSettings {
     pub admission: Admission,
     /// How upstreams are called.
     pub upstream: UpstreamSettings,
+    /// How spans are made and where they go.
+    pub telemetry: TelemetrySettings,
 }
 
 impl ProcessSettings {
@@ -54,6 +57,7 @@ impl ProcessSettings {
             propagation: Propagation::from_environment(environment),
             admission: Admission::from_environment(environment, defaults.max_concurrent),
             upstream: UpstreamSettings::from_environment(environment),
+            telemetry: TelemetrySettings::from_environment(environment),
         }
     }
 

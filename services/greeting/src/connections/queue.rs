@@ -32,6 +32,14 @@ impl QueueConnection {
             .map_or_else(Self::Sqlite, Self::Rabbit)
     }
 
+    /// The broker's kind, as OpenTelemetry's conventions spell it.
+    pub(crate) fn system(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Rabbit(_) => "rabbitmq",
+        }
+    }
+
     /// The variable that says it, for what is wrong with it.
     pub(crate) fn variable(&self) -> &'static str {
         match self {

@@ -30,6 +30,14 @@ impl StoreConnection {
             .map_or_else(Self::Sqlite, |address| Self::Mongo(Box::new(address)))
     }
 
+    /// The database's kind, as OpenTelemetry's conventions spell it.
+    pub(crate) fn system(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Mongo(_) => "mongodb",
+        }
+    }
+
     /// The variable that says it, for what is wrong with it.
     pub(crate) fn variable(&self) -> &'static str {
         match self {

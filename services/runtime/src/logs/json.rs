@@ -6,7 +6,7 @@ use super::sink::Urgency;
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
-    span::{Attributes, Id},
+    span::{Attributes, Id, Record},
 };
 use tracing_subscriber::{
     Layer,
@@ -57,6 +57,18 @@ where
         attributes.record(&mut carried);
         if let (false, Some(span)) = (carried.json.is_empty(), context.span(id)) {
             span.extensions_mut().insert(CarriedFields(carried.json));
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let mut carried = Fields { json: Vec::new(), keep: |name| CARRIED_KEYS.contains(&name) };
+        values.record(&mut carried);
+        let Some(span) = context.span(id) else { return };
+        let mut extensions = span.extensions_mut();
+        if let Some(CarriedFields(before)) = extensions.get_mut() {
+            before.append(&mut carried.json);
+        } else if !carried.json.is_empty() {
+            extensions.insert(CarriedFields(carried.json));
         }
     }
 
@@ -186,6 +198,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+    use crate::telemetry::TraceIds;
 
     fn logged(log: impl FnOnce()) -> Value {
         let captured = Arc::<Mutex<Vec<u8>>>::default();
@@ -216,14 +229,16 @@ mod tests {
     #[test]
     fn lines_of_a_request_carry_its_ids() {
         let line = logged(|| {
-            let span = super::super::request_span("request-1", Some("abc"));
+            let span = super::super::request_span("request-1", None);
             let _entered = span.enter();
+            let ids = TraceIds { trace: "abc".to_owned(), span: Some("def".to_owned()) };
+            super::super::record_trace(&ids);
             let inner = tracing::info_span!("inner", other = 1);
             let _inner = inner.enter();
             tracing::info!("inside");
         });
         assert_eq!(line["request_id"], "request-1");
-        assert_eq!(line["trace_id"], "abc");
+        assert_eq!((&line["trace_id"], &line["span_id"]), (&"abc".into(), &"def".into()));
         assert!(line.get("other").is_none());
     }
 

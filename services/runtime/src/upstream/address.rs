@@ -30,6 +30,11 @@ impl UpstreamAddress {
         address
     }
 
+    /// The host's name or address, and the port.
+    pub(crate) fn host_and_port(&self) -> (&str, Option<u16>) {
+        (self.0.host(), self.0.port_u16())
+    }
+
     /// The address as a URI without a path.
     pub(crate) fn uri(&self) -> String {
         format!("http://{}", self.0)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{
     Code, Status,
@@ -10,9 +11,9 @@ use tonic::{
 
 use super::{
     CallError, Failure, UpstreamAddress, UpstreamSettings,
-    classify::{classify, truthful},
+    classify::{classify, reason, truthful},
 };
-use crate::{deadline::Deadline, metrics::GrpcMetrics};
+use crate::{deadline::Deadline, metrics::GrpcMetrics, telemetry::GrpcSpan};
 
 /// For how long one TCP connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -29,6 +30,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct Upstream {
     name: String,
+    address: UpstreamAddress,
     channel: Channel,
     settings: UpstreamSettings,
     metrics: GrpcMetrics,
@@ -53,7 +55,7 @@ impl Upstream {
             .keep_alive_while_idle(true)
             .connect_lazy();
         let name = name.into();
-        Ok(Self { metrics: metrics.of(&name), name, channel, settings })
+        Ok(Self { metrics: metrics.of(&name), name, address: address.clone(), channel, settings })
     }
 
     /// The upstream's name in the mesh.
@@ -62,7 +64,10 @@ impl Upstream {
     }
 
     /// Calls the RPC `path` by `attempt`, which is run again only while the call was provably not processed,
-    /// for at most `CONNECT_WAIT`, and never past `deadline`. `attempt` sends the time that is left then.
+    /// for at most `CONNECT_WAIT`, and never past `deadline`.
+    ///
+    /// `attempt` sends the headers that it is given: those that are `carried` on, the time that is left then, and
+    /// the trace that the upstream works for.
     ///
     /// # Errors
     /// The upstream's own status; UNAVAILABLE when the transport failed; `DEADLINE_EXCEEDED`.
@@ -70,28 +75,43 @@ impl Upstream {
         &self,
         path: &str,
         deadline: Deadline,
-        attempt: impl FnMut(Channel) -> F,
+        carried: &HeaderMap,
+        mut attempt: impl FnMut(Channel, HeaderMap) -> F,
     ) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, Status>>,
     {
         let call = self.metrics.begin(path);
-        let outcome = match timeout_at(deadline.instant(), self.try_until_processed(attempt)).await {
+        let mut span = GrpcSpan::client(path, &self.name, self.address.host_and_port());
+        span.deadline(deadline);
+        let attempt = |span: &GrpcSpan| {
+            let mut headers = carried.clone();
+            deadline.write_to(&mut headers);
+            span.span().write_to(&mut headers);
+            attempt(self.channel.clone(), headers)
+        };
+        let tried = self.try_until_processed(&mut span, attempt);
+        let outcome = match timeout_at(deadline.instant(), tried).await {
             Ok(outcome) => outcome.map_err(truthful),
             Err(_) => Err(CallError::deadline_passed()),
         };
         call.end(outcome.as_ref().map_or_else(|error| error.status.code(), |_| Code::Ok));
+        span.end(outcome.as_ref().map(|_| ()).map_err(|error| &error.status));
         outcome
     }
 
-    async fn try_until_processed<T, F>(&self, mut attempt: impl FnMut(Channel) -> F) -> Result<T, Status>
+    async fn try_until_processed<T, F>(
+        &self,
+        span: &mut GrpcSpan,
+        mut attempt: impl FnMut(&GrpcSpan) -> F,
+    ) -> Result<T, Status>
     where
         F: Future<Output = Result<T, Status>>,
     {
         let give_up = Instant::now() + self.settings.connect_wait;
         let mut wait = FIRST_WAIT;
         loop {
-            let status = match attempt(self.channel.clone()).await {
+            let status = match attempt(span).await {
                 Ok(answer) => return Ok(answer),
                 Err(status) => status,
             };
@@ -100,7 +120,12 @@ impl Upstream {
                 return Err(status);
             }
             tracing::debug!(upstream = self.name, %status, "not processed: trying again");
-            sleep(next_try - Instant::now()).await;
+            let pause = next_try.saturating_duration_since(Instant::now());
+            if span.span().is_recording() {
+                let told = [("wait", &*format!("{pause:?}")), ("reason", &*reason(&status))];
+                span.span_mut().event("not processed: trying again", &told);
+            }
+            sleep(pause).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }

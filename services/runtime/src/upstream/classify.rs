@@ -81,7 +81,7 @@ fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// A few plain words from the deepest source, without addresses.
-fn reason(status: &Status) -> String {
+pub(super) fn reason(status: &Status) -> String {
     let mut cause = status.source();
     let mut reason = None;
     while let Some(error) = cause {

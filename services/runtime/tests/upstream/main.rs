@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::HeaderMap;
 use octet_runtime::{
     deadline::Deadline,
     environment::Environment,
@@ -30,6 +31,7 @@ use tonic::{
     Code, Request, Status,
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    metadata::MetadataMap,
 };
 
 const PATH: &str = "/test.Service/Call";
@@ -85,11 +87,12 @@ fn upstream(address: SocketAddr, connect_wait: &str) -> Upstream {
 
 async fn call(upstream: &Upstream, timeout: Duration) -> Result<(), Status> {
     let deadline = Deadline::after(timeout);
-    let answer = upstream.call(PATH, deadline, |channel| async move {
+    let carried = HeaderMap::new();
+    let answer = upstream.call(PATH, deadline, &carried, |channel, headers| async move {
         let mut client = Grpc::new(channel);
         client.ready().await.map_err(|error| Status::from_error(error.into()))?;
         let mut request = Request::new(());
-        deadline.write_to(request.metadata_mut().as_mut());
+        *request.metadata_mut() = MetadataMap::from_headers(headers);
         client.unary(request, http::uri::PathAndQuery::from_static(PATH), Empty).await
     });
     answer.await.map(drop).map_err(|error| error.status)

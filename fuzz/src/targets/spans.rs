@@ -1,0 +1,53 @@
+//! A report of spans, as a tracer sends it to the collector.
+
+use octet_collector::store::{Memory, Outcome, Store, Window};
+use octet_zipkin::{Batch, Span, edges::Edges, links::Links};
+
+use crate::holds::short_line;
+
+/// The least that the collector can be given.
+const MEMORY: usize = 1024 * 1024;
+
+pub(crate) fn run(bytes: &[u8]) {
+    let batch = Batch::read(bytes);
+    for malformed in &batch.malformed {
+        assert!(malformed.offset < bytes.len(), "{malformed:?}");
+        short_line(&malformed.field);
+        short_line(&malformed.problem);
+    }
+    assert!(batch.malformed.len() <= batch.malformed_count);
+    if let Some(broken) = &batch.broken {
+        assert!(broken.offset <= bytes.len(), "{broken:?}");
+        short_line(&broken.problem);
+    }
+
+    // What is answered is what was sent: it reads the same.
+    let written = serde_json::to_vec(&batch.spans).expect("spans have a JSON form");
+    let again = Batch::read(&written);
+    assert!(again.is_whole(), "{again:?}");
+    assert_eq!(again.spans, batch.spans);
+
+    let (mut links, mut edges) = (Links::default(), Edges::default());
+    links.add(&batch.spans);
+    edges.add(&batch.spans);
+    assert!(links.list().iter().all(|link| link.error_count <= link.call_count));
+    assert!(edges.list().iter().all(|edge| edge.errors <= edge.count));
+    kept(batch.spans);
+}
+
+/// The store gives back what it took, once, within its bound.
+fn kept(spans: Vec<Span>) {
+    let mut store = Store::new(Memory::of(MEMORY));
+    for span in spans {
+        let outcome = store.insert(span.clone());
+        if outcome != Outcome::Dropped {
+            let held = store.trace(span.trace_id).iter().filter(|held| **held == span).count();
+            assert_eq!(held, 1, "{span:?}");
+            assert_eq!(store.insert(span), Outcome::Duplicate);
+        }
+        assert!(store.usage().bytes <= MEMORY, "{:?}", store.usage());
+    }
+    let everything = Window::new(u64::MAX, u64::MAX);
+    store.links(everything);
+    store.edges(everything);
+}

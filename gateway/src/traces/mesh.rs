@@ -1,0 +1,178 @@
+//! `/api/mesh`: how each edge of the mesh does.
+//!
+//! Octet's collector computes it from every trace it has. Another backend is asked for its newest traces, and the
+//! answer says that it is from a sample.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::{
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use octet_runtime::propagation::X_REQUEST_ID;
+use octet_zipkin::{
+    Batch,
+    edges::{Edge, Edges},
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tonic::Code;
+
+use super::{
+    Trouble,
+    backend::{Answer, Backend},
+};
+use crate::{
+    edge,
+    transcode::percent::{Part, decode},
+};
+
+/// How far back it looks when nobody says, and at most.
+const LOOKBACK: Duration = Duration::from_mins(15);
+const LONGEST: Duration = Duration::from_hours(7 * 24);
+
+/// Traces in a sample at most.
+const SAMPLE: usize = 500;
+
+/// The time looked at, in milliseconds; its end since 1970.
+struct Window {
+    end: u64,
+    lookback: u64,
+}
+
+#[derive(Serialize)]
+struct Mesh {
+    sample: bool,
+    traces: usize,
+    from: u64,
+    to: u64,
+    edges: Vec<Edge>,
+}
+
+pub(super) async fn mesh(
+    State(backend): State<Backend>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let window = match Window::read(query.as_deref().unwrap_or_default()) {
+        Ok(window) => window,
+        Err(problem) => return edge::error(StatusCode::BAD_REQUEST, Code::InvalidArgument, &problem),
+    };
+    let asked = async {
+        let Window { end, lookback } = window;
+        let id = headers.get(X_REQUEST_ID);
+        let known = backend.get(&format!("/api/v2/mesh?endTs={end}&lookback={lookback}"), id).await;
+        match known {
+            Ok(answer) if is_mesh(&answer) => return Ok(answer.body.into()),
+            // A Zipkin that does not know the question.
+            Ok(_) | Err(Trouble::Failed(_)) => {}
+            Err(trouble) => return Err(trouble),
+        }
+        let query = format!("/api/v2/traces?endTs={end}&lookback={lookback}&limit={SAMPLE}");
+        let answer = backend.get(&query, id).await?;
+        let mesh = sampled(&answer, &window).ok_or(Trouble::NotZipkin)?;
+        serde_json::to_vec(&mesh).map_err(|_| Trouble::NotZipkin)
+    };
+    asked.await.map_or_else(Trouble::into_response, edge::json)
+}
+
+fn is_mesh(answer: &Answer) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Known {
+        #[expect(dead_code, reason = "that it is there is what is asked")]
+        edges: Vec<serde::de::IgnoredAny>,
+    }
+    answer.status.is_success() && answer.is_json() && serde_json::from_slice::<Known>(&answer.body).is_ok()
+}
+
+/// What a foreign backend's traces say; `None` when they are no list of traces.
+fn sampled(answer: &Answer, window: &Window) -> Option<Mesh> {
+    if !answer.status.is_success() {
+        return None;
+    }
+    let traces: Vec<&RawValue> = serde_json::from_slice(&answer.body).ok()?;
+    let mut edges = Edges::default();
+    let mut oldest = None;
+    for trace in &traces {
+        let batch = Batch::read(trace.get().as_bytes());
+        let begun = batch.spans.iter().map(|span| span.timestamp / 1_000).filter(|begun| *begun > 0).min();
+        oldest = [oldest, begun].into_iter().flatten().min();
+        edges.add(&batch.spans);
+    }
+    let from = oldest.unwrap_or_else(|| window.end.saturating_sub(window.lookback));
+    Some(Mesh { sample: true, traces: traces.len(), from, to: window.end, edges: edges.list() })
+}
+
+impl Window {
+    /// Reads `lookback` and `endTs`; other keys are left alone.
+    fn read(query: &str) -> Result<Self, String> {
+        let mut window = Self {
+            end: millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
+            lookback: millis(LOOKBACK),
+        };
+        for pair in query.split('&') {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = decode(value, Part::Query).unwrap_or_default();
+            match key {
+                "lookback" => {
+                    window.lookback = lookback(&value).ok_or(
+                        "query parameter `lookback`: must be milliseconds such as 60000, or a duration such as 5m, \
+                         at most 7 days",
+                    )?;
+                }
+                "endTs" => {
+                    window.end = value
+                        .parse()
+                        .ok()
+                        .filter(|end| *end > 0)
+                        .ok_or("query parameter `endTs`: must be milliseconds since 1970")?;
+                }
+                _ => {}
+            }
+        }
+        Ok(window)
+    }
+}
+
+fn lookback(text: &str) -> Option<u64> {
+    let lookback = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Duration::from_millis(text.parse().ok()?)
+    } else {
+        humantime::parse_duration(text).ok()?
+    };
+    let range = Duration::from_millis(1)..=LONGEST;
+    range.contains(&lookback).then(|| millis(lookback))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lookback_is_taken_as_milliseconds_and_as_a_duration() {
+        for (text, millis) in [
+            ("60000", Some(60_000)),
+            ("5m", Some(300_000)),
+            ("1m 30s", Some(90_000)),
+            ("7days", Some(604_800_000)),
+        ] {
+            assert_eq!(lookback(text), millis, "{text}");
+        }
+        for text in ["", "0", "-1", "x", "8days", "1us", "99999999999999999999"] {
+            assert_eq!(lookback(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_named() {
+        assert!(Window::read("lookback=soon").is_err_and(|problem| problem.contains("`lookback`")));
+        assert!(Window::read("a=b&endTs=").is_err_and(|problem| problem.contains("`endTs`")));
+        assert!(Window::read("a=b&c").is_ok_and(|window| window.lookback == 900_000));
+        assert!(Window::read("lookback=1m+30s&endTs=7").is_ok_and(|window| window.lookback == 90_000));
+    }
+}

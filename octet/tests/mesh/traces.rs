@@ -1,0 +1,188 @@
+//! One trace covers REST, the eight services, the queue and the four databases.
+
+use http_body_util::Full;
+use hyper::Request;
+use serde_json::Value;
+
+use crate::{
+    client::Client,
+    load::Load,
+    platform::{Mesh, PROCESSES},
+    stub::{Behaviour, Stub},
+    zipkin::{Zipkin, tree},
+};
+
+/// Every span of one greeting, each below its parent.
+const TREE: &str = "\
+gateway SERVER GET /api/greeting
+  gateway CLIENT Greeting → service-a
+    service-a SERVER Greeting
+      service-a CLIENT Greeting → service-b
+        service-b SERVER Greeting
+          service-b CLIENT Greeting → service-d
+            service-d SERVER Greeting
+              service-d PRODUCER send service-d.greeting → service-d.greeting
+                service-f CONSUMER process service-d.greeting → service-d.greeting
+                  service-f CLIENT insert messages → service-f.messages
+          service-b CLIENT Greeting → service-e
+            service-e SERVER Greeting
+              service-e CLIENT Greeting → service-g
+                service-g SERVER Greeting
+                  service-g CLIENT insert greetings → service-g.greetings
+              service-e CLIENT Greeting → service-h
+                service-h SERVER Greeting
+                  service-h CLIENT insert greetings → service-h.greetings
+      service-a CLIENT Greeting → service-c
+        service-c SERVER Greeting
+          service-c CLIENT insert greetings → service-c.greetings
+";
+
+const SPANS: usize = 21;
+
+async fn traced(zipkin: &Zipkin, more: &[(&str, String)]) -> Mesh {
+    let mut builder = Mesh::builder();
+    for (name, value) in zipkin.environment() {
+        builder = builder.with(name, value);
+    }
+    for (name, value) in more {
+        builder = builder.with(name, value);
+    }
+    builder.start().await
+}
+
+async fn greet(mesh: &Mesh, headers: &[(&str, &str)]) {
+    let mut request = Request::get(mesh.url("/api/greeting"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let reply = Client::new().send(request.body(Full::default()).expect("a request")).await;
+    assert_eq!(reply.expect("an answer").status, 200);
+}
+
+#[tokio::test]
+async fn one_request_is_one_trace_and_every_log_names_it() {
+    let zipkin = Zipkin::start().await;
+    let mesh = traced(&zipkin, &[]).await;
+    greet(&mesh, &[]).await;
+
+    let id = zipkin.trace_id().await;
+    let trace = zipkin.trace(&id, SPANS).await;
+    assert_eq!(tree(&trace), TREE);
+    for process in PROCESSES {
+        mesh.logs(process, &format!(r#""trace_id":"{id}""#)).await;
+    }
+    for span in &trace {
+        assert_eq!(span.get("error"), None, "{span}");
+        assert!(
+            span["timestamp"].as_u64() > Some(1_700_000_000_000_000) && span["duration"].as_u64() > Some(0)
+        );
+        assert_eq!(span.get("shared"), None);
+        assert!(span["tags"].as_object().expect("tags").values().all(Value::is_string), "{span}");
+    }
+
+    // A deadline that shrinks from hop to hop, and a message that comes after it was sent.
+    let tag = |service: &str, kind: &str, name: &str| {
+        let is_it = |span: &&Value| span["localEndpoint"]["serviceName"] == service && span["kind"] == kind;
+        let span = trace.iter().find(is_it).expect("in the tree");
+        span["tags"][name].as_str().expect("a tag").parse::<f64>().expect("a number")
+    };
+    let left = |service| tag(service, "SERVER", "octet.deadline.remaining_ms");
+    let path = ["gateway", "service-a", "service-b", "service-e", "service-g"].map(left);
+    assert!(path.is_sorted_by(|earlier, later| earlier > later), "{path:?}");
+    assert!(tag("service-f", "CONSUMER", "octet.queue.wait_ms") >= 0.0);
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn a_trace_that_comes_is_gone_on_with_and_what_goes_out_names_our_spans() {
+    let zipkin = Zipkin::start().await;
+    let leaf = Stub::start(Behaviour::Echoes).await;
+    let mesh = traced(&zipkin, &[("SERVICE_G_URL", leaf.address.to_string())]).await;
+    let came = [
+        ("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124"),
+        ("x-b3-spanid", "a2fb4a1d1a96d312"),
+        ("x-b3-sampled", "1"),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("tracestate", "congo=t61rcWkgMzE"),
+        ("b3", "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1"),
+        ("x-request-id", "7f9c-request"),
+        ("baggage", "user=alice"),
+        ("x-ot-span-context", "span;context"),
+    ];
+    greet(&mesh, &came).await;
+
+    let trace = zipkin.trace("463ac35c9f6413ad48485a3953bb6124", SPANS - 2).await;
+    let gateway = trace.iter().find(|span| span["name"] == "GET /api/greeting").expect("there");
+    assert_eq!(gateway["parentId"], "a2fb4a1d1a96d312");
+    assert_eq!(zipkin.spans().len(), trace.len(), "no other trace");
+
+    let metadata = leaf.last();
+    let header = |name: &str| metadata.get(name).map(|value| value.to_str().expect("text").to_owned());
+    let is_it = |span: &&Value| span["remoteEndpoint"]["serviceName"] == "service-g";
+    let client = trace.iter().find(is_it).expect("there");
+    let (id, parent) =
+        (client["id"].as_str().expect("an id"), client["parentId"].as_str().expect("a parent"));
+    assert_eq!(header("x-b3-traceid").as_deref(), Some("463ac35c9f6413ad48485a3953bb6124"));
+    assert_eq!(header("x-b3-spanid").as_deref(), Some(id));
+    assert_eq!(header("x-b3-parentspanid").as_deref(), Some(parent));
+    assert_eq!(header("x-b3-sampled").as_deref(), Some("1"));
+    let w3c = format!("00-463ac35c9f6413ad48485a3953bb6124-{id}-01");
+    assert_eq!(header("traceparent"), Some(w3c));
+    // What the other formats said is gone, and what is no trace header is carried.
+    assert_eq!((header("b3"), header("tracestate"), header("x-b3-flags")), (None, None, None));
+    for (name, value) in came.into_iter().skip(6) {
+        assert_eq!(header(name).as_deref(), Some(value), "{name}");
+    }
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn a_trace_that_is_not_sampled_makes_no_span_and_goes_on() {
+    let zipkin = Zipkin::start().await;
+    let leaf = Stub::start(Behaviour::Echoes).await;
+    let mesh = traced(&zipkin, &[("SERVICE_G_URL", leaf.address.to_string())]).await;
+    let ids = [("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124"), ("x-b3-spanid", "a2fb4a1d1a96d312")];
+    greet(&mesh, &[ids[0], ids[1], ("x-b3-sampled", "0")]).await;
+    let metadata = leaf.last();
+    for (name, value) in ids.into_iter().chain([("x-b3-sampled", "0")]) {
+        assert_eq!(metadata.get(name).expect("sent on"), value, "{name}");
+    }
+    // The decision alone holds for the trace that begins here.
+    greet(&mesh, &[("x-b3-sampled", "0")]).await;
+    assert_eq!(leaf.last().get("x-b3-sampled").expect("sent on"), "0");
+
+    // A broken id begins a new trace, and is never an error; by its spans, none of the others can come any more.
+    greet(&mesh, &[("x-b3-traceid", "+63ac35c9f6413ad48485a3953bb6124"), ids[1]]).await;
+    let id = zipkin.trace_id().await;
+    let trace = zipkin.trace(&id, SPANS - 2).await;
+    assert_eq!(zipkin.spans().len(), trace.len());
+    assert!(trace.iter().any(|span| span.get("parentId").is_none()), "a root of its own");
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn a_backend_that_dies_under_load_fails_no_request() {
+    let zipkin = Zipkin::start().await;
+    let mesh = traced(&zipkin, &[("OTEL_BSP_MAX_QUEUE_SIZE", "200".to_owned())]).await;
+    let load = Load::begin(&mesh, 10, 60);
+    load.reaches(100).await;
+    drop(zipkin);
+    let report = load.finish().await;
+    report.assert_none_wrong();
+    assert_eq!(report.failures(), [].into());
+    mesh.logs("service-a", "spans cannot be delivered").await;
+    let metrics = Client::new().get(&mesh.admin("service-a", "/metrics")).await;
+    assert!(metrics.text().contains(r#"octet_trace_spans_total{exporter="zipkin",result="dropped"}"#));
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn without_an_exporter_the_trace_that_came_is_logged_by_all() {
+    let mesh = Mesh::start().await;
+    let id = "463ac35c9f6413ad48485a3953bb6124";
+    greet(&mesh, &[("b3", &format!("{id}-a2fb4a1d1a96d312-1"))]).await;
+    for process in PROCESSES {
+        mesh.logs(process, &format!(r#""trace_id":"{id}""#)).await;
+    }
+    mesh.end().await;
+}

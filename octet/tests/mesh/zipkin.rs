@@ -1,0 +1,144 @@
+//! A stand-in for Zipkin: it keeps every span that is posted to it.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    fmt::Write as _,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, StatusCode, body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use serde_json::Value;
+use tokio::{net::TcpListener, task::JoinSet};
+
+use crate::platform::PATIENCE;
+
+/// A recorder that serves until it is dropped.
+pub struct Zipkin {
+    pub address: SocketAddr,
+    spans: Arc<Mutex<Vec<Value>>>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Zipkin {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let spans = Arc::<Mutex<Vec<Value>>>::default();
+        let recorded = spans.clone();
+        let server = tokio::spawn(async move {
+            // Ended with the server: a backend that dies answers nobody any more.
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let recorded = recorded.clone();
+                let service = service_fn(move |request| take(recorded.clone(), request));
+                connections.spawn(async move {
+                    let builder = auto::Builder::new(TokioExecutor::new());
+                    builder.serve_connection(TokioIo::new(stream), service).await.ok();
+                });
+            }
+        });
+        Self { address, spans, server }
+    }
+
+    /// What a platform is told so that it reports here, and soon.
+    pub fn environment(&self) -> [(&'static str, String); 3] {
+        [
+            ("OTEL_TRACES_EXPORTER", "zipkin".to_owned()),
+            ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", format!("http://{}/api/v2/spans", self.address)),
+            ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned()),
+        ]
+    }
+
+    pub fn spans(&self) -> Vec<Value> {
+        self.spans.lock().expect("unpoisoned").clone()
+    }
+
+    /// Waits until so many spans of a trace have come.
+    pub async fn trace(&self, id: &str, spans: usize) -> Vec<Value> {
+        let begun = Instant::now();
+        loop {
+            let trace: Vec<Value> = self.spans().into_iter().filter(|span| span["traceId"] == id).collect();
+            if trace.len() >= spans {
+                return trace;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{} of {spans} spans: {}", trace.len(), tree(&trace));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits for a span of the gateway, and answers with its trace's id.
+    pub async fn trace_id(&self) -> String {
+        let begun = Instant::now();
+        loop {
+            let spans = self.spans();
+            let gateway = spans.iter().find(|span| span["localEndpoint"]["serviceName"] == "gateway");
+            if let Some(id) = gateway.and_then(|span| span["traceId"].as_str()) {
+                return id.to_owned();
+            }
+            assert!(begun.elapsed() < PATIENCE, "no span of the gateway");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Zipkin {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn take(
+    spans: Arc<Mutex<Vec<Value>>>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<hyper::body::Bytes>>, Infallible> {
+    assert_eq!(request.uri().path(), "/api/v2/spans");
+    assert_eq!(request.headers()["content-type"], "application/json");
+    let body = request.into_body().collect().await.expect("a whole body").to_bytes();
+    let batch: Vec<Value> = serde_json::from_slice(&body).expect("a list of spans");
+    spans.lock().expect("unpoisoned").extend(batch);
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
+}
+
+/// A trace as text: each span below its parent, siblings by their text; `?` where a parent is not there.
+pub fn tree(trace: &[Value]) -> String {
+    let mut children: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for span in trace {
+        let parent = span["parentId"].as_str().unwrap_or_default();
+        let is_there = parent.is_empty() || trace.iter().any(|other| other["id"] == parent);
+        children.entry(if is_there { parent } else { "?" }).or_default().push(span);
+    }
+    let mut text = String::new();
+    branch(&children, "", 0, &mut text);
+    for orphan in children.get("?").into_iter().flatten() {
+        writeln!(text, "? {}", line(orphan)).expect("a string grows");
+    }
+    text
+}
+
+fn branch(children: &BTreeMap<&str, Vec<&Value>>, parent: &str, depth: usize, text: &mut String) {
+    let mut spans = children.get(parent).cloned().unwrap_or_default();
+    spans.sort_by_key(|span| line(span));
+    for span in spans {
+        writeln!(text, "{}{}", "  ".repeat(depth), line(span)).expect("a string grows");
+        branch(children, span["id"].as_str().expect("an id"), depth + 1, text);
+    }
+}
+
+/// `service KIND name → remote`.
+fn line(span: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let remote = text(&span["remoteEndpoint"]["serviceName"]);
+    let remote = if remote.is_empty() { remote } else { format!(" → {remote}") };
+    let name = text(&span["name"]).replace("greeting.v3.GreetingService/", "");
+    format!("{} {} {name}{remote}", text(&span["localEndpoint"]["serviceName"]), text(&span["kind"]))
+}

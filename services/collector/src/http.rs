@@ -1,0 +1,174 @@
+//! Zipkin's v2 HTTP API: what every request has, and the answers' forms.
+//!
+//! No other origin is given leave to read: pages read traces through the gateway, which has its own rules for that.
+
+mod body;
+mod parameters;
+mod query;
+mod report;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use octet_runtime::{
+    admission::Admission,
+    identity,
+    metrics::{HistogramVec, IntCounterVec, IntGaugeVec, Metrics},
+};
+use serde::Serialize;
+
+use crate::store::Store;
+
+/// What answers requests. Clones share the same store.
+#[derive(Clone)]
+pub(crate) struct Collector {
+    store: Arc<Mutex<Store>>,
+    admission: Admission,
+    spans: IntCounterVec,
+    kept: IntGaugeVec,
+    evicted: IntCounterVec,
+    seconds: HistogramVec,
+}
+
+impl Collector {
+    pub(crate) fn new(
+        store: Store,
+        admission: Admission,
+        metrics: &Metrics,
+    ) -> Result<Self, prometheus::Error> {
+        let collector = Self {
+            store: Arc::new(Mutex::new(store)),
+            admission,
+            spans: metrics.counter(
+                "octet_collector_spans_total",
+                "Spans received, by what became of them",
+                &["result"],
+            )?,
+            kept: metrics.gauge(
+                "octet_collector_kept",
+                "Traces, spans and bytes that are kept",
+                &["what"],
+            )?,
+            evicted: metrics.counter("octet_collector_evicted_traces_total", "Old traces let go", &[])?,
+            seconds: metrics.seconds(
+                "http_server_request_duration_seconds",
+                "Seconds from a request's head to its answer's head",
+                &["http_request_method", "http_route", "http_response_status_code"],
+            )?,
+        };
+        // All series are there from the start.
+        for result in ["stored", "duplicate", "malformed", "dropped"] {
+            collector.spans.with_label_values(&[result]);
+        }
+        for what in ["traces", "spans", "bytes"] {
+            collector.kept.with_label_values(&[what]);
+        }
+        collector.evicted.with_label_values::<&str>(&[]);
+        Ok(collector)
+    }
+
+    /// The store, for as long as it takes to answer: never across an await.
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every route.
+pub(crate) fn router(collector: Collector) -> Router {
+    Router::new()
+        .merge(report::router())
+        .merge(query::router())
+        .route("/health", get(health))
+        .route("/info", get(info))
+        .fallback(async |request: Request| {
+            Refusal::new(StatusCode::NOT_FOUND, format!("nothing is served on {}", request.uri().path()))
+        })
+        .method_not_allowed_fallback(async |request: Request| {
+            let message = format!("{} is not served on {}", request.method(), request.uri().path());
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)
+        })
+        .layer(axum::middleware::from_fn_with_state(collector.clone(), observe))
+        .with_state(collector)
+}
+
+/// A request that gets no answer.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    message: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    fn bad(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = json(self.status, &serde_json::json!({ "message": self.message }));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(body) => {
+            let content_type = HeaderValue::from_static("application/json");
+            (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "an answer has no JSON form");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn health() -> Response {
+    json(StatusCode::OK, &serde_json::json!({ "status": "UP", "zipkin": { "status": "UP" } }))
+}
+
+async fn info() -> Response {
+    json(StatusCode::OK, &serde_json::json!({ "octet": { "version": identity::VERSION } }))
+}
+
+/// Measures every request, and writes it down where that is asked for.
+async fn observe(State(collector): State<Collector>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    let took = begun.elapsed();
+    let status = response.status().as_u16();
+    let labels = [known(&method), route.as_deref().unwrap_or_default(), &status.to_string()];
+    collector.seconds.with_label_values(&labels).observe(took.as_secs_f64());
+    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    tracing::debug!(%method, path, status, duration_us, "answered");
+    response
+}
+
+/// Methods that a client makes up are one series.
+fn known(method: &Method) -> &str {
+    match method.as_str() {
+        name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => name,
+        _ => "_OTHER",
+    }
+}

@@ -1,0 +1,164 @@
+//! A query's parameters, each with its name in what is said of it.
+
+use std::{
+    collections::BTreeMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::Refusal;
+use crate::store::{Search, Window};
+
+/// As Zipkin's server has it when it is not told otherwise: a day, in milliseconds.
+const LOOKBACK: u64 = 86_400_000;
+
+/// How many traces are found when nobody says, and at most.
+const TRACES: usize = 10;
+const MOST_TRACES: usize = 10_000;
+
+/// What stands after the question mark, decoded; of a key that comes twice, the first.
+#[derive(Debug, Default)]
+pub(super) struct Parameters(BTreeMap<String, String>);
+
+impl Parameters {
+    pub(super) fn read(query: Option<&str>) -> Self {
+        let mut parameters = BTreeMap::new();
+        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            parameters.entry(decoded(key)).or_insert_with(|| decoded(value));
+        }
+        Self(parameters)
+    }
+
+    /// A value that says something.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn required(&self, name: &str) -> Result<&str, Refusal> {
+        self.text(name).ok_or_else(|| Refusal::bad(format!("{name}: is required")))
+    }
+
+    pub(super) fn window(&self) -> Result<Window, Refusal> {
+        let end = self.number("endTs")?.unwrap_or_else(now);
+        Ok(Window::new(end, self.number("lookback")?.unwrap_or(LOOKBACK)))
+    }
+
+    pub(super) fn search(&self) -> Result<Search, Refusal> {
+        let label = |name| self.text(name).map(str::to_lowercase);
+        let limit = match self.number("limit")? {
+            None => TRACES,
+            Some(limit) => usize::try_from(limit)
+                .ok()
+                .filter(|limit| *limit <= MOST_TRACES)
+                .ok_or_else(|| Refusal::bad(format!("limit: must be at most {MOST_TRACES}")))?,
+        };
+        let (min_duration, max_duration) = (self.number("minDuration")?, self.number("maxDuration")?);
+        match (min_duration, max_duration) {
+            (None, Some(_)) => return Err(Refusal::bad("maxDuration: needs minDuration beside it")),
+            (Some(least), Some(most)) if most < least => {
+                return Err(Refusal::bad("maxDuration: must not be less than minDuration"));
+            }
+            _ => {}
+        }
+        Ok(Search {
+            window: self.window()?,
+            limit,
+            service: label("serviceName"),
+            remote_service: label("remoteServiceName"),
+            // What Zipkin's page says when none is chosen.
+            span_name: label("spanName").filter(|name| name != "all"),
+            annotations: self.text("annotationQuery").map(annotations).unwrap_or_default(),
+            min_duration,
+            max_duration,
+        })
+    }
+
+    /// Above zero, as Zipkin demands of all its numbers.
+    fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| *number > 0);
+        number.map(Some).ok_or_else(|| Refusal::bad(format!("{name}: must be a whole number above 0")))
+    }
+}
+
+/// `error and http.method=GET`: annotations and tags, all of which must be there.
+fn annotations(query: &str) -> BTreeMap<String, String> {
+    let terms = query.split(" and ").map(str::trim).filter(|term| !term.is_empty());
+    let pair = |term: &str| {
+        let (key, value) = term.split_once('=').unwrap_or((term, ""));
+        (key.to_owned(), value.to_owned())
+    };
+    terms.map(pair).collect()
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// As HTML forms encode: a plus is a space. What is no escape stays as it is.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = match rest {
+            [b'%', high, low, after @ ..] => {
+                digit(*high).zip(digit(*low)).map(|(high, low)| (high * 16 + low, after))
+            }
+            _ => None,
+        };
+        let plain = (if *first == b'+' { b' ' } else { *first }, after);
+        let (byte, after) = escaped.unwrap_or(plain);
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(query: &str) -> String {
+        Parameters::read(Some(query)).search().expect_err(query).message
+    }
+
+    #[test]
+    fn a_search_is_read_as_zipkins_page_writes_it() {
+        let query = "serviceName=Service-A&spanName=all&annotationQuery=error+and+http.method%3DGET&limit=7\
+                     &minDuration=5&maxDuration=9&endTs=100000&lookback=1000&remoteServiceName=&x";
+        let search = Parameters::read(Some(query)).search().unwrap();
+        assert_eq!(search.service.as_deref(), Some("service-a"));
+        assert_eq!((search.span_name, search.remote_service, search.limit), (None, None, 7));
+        assert_eq!(search.window, Window::new(100_000, 1_000));
+        let annotations: Vec<_> = search.annotations.into_iter().collect();
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(annotations, [pair("error", ""), pair("http.method", "GET")]);
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_named() {
+        for name in ["endTs", "lookback", "limit", "minDuration", "maxDuration"] {
+            for value in ["x", "0", "-1", "1.5", "99999999999999999999"] {
+                assert!(refused(&format!("{name}={value}")).starts_with(&format!("{name}: ")));
+            }
+        }
+        assert!(refused("limit=10001").starts_with("limit: "));
+        assert!(refused("maxDuration=5").starts_with("maxDuration: "));
+        assert!(refused("minDuration=6&maxDuration=5").starts_with("maxDuration: "));
+    }
+
+    #[test]
+    fn what_is_no_escape_stays_as_it_is() {
+        for (text, plain) in
+            [("%41+b", "A b"), ("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("%+1", "% 1"), ("%c3%bc", "ü")]
+        {
+            assert_eq!(decoded(text), plain, "{text}");
+        }
+    }
+}

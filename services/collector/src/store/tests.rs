@@ -1,0 +1,172 @@
+use octet_zipkin::Batch;
+use proptest::prelude::*;
+
+use super::*;
+
+fn spans(text: &str) -> Vec<Span> {
+    let batch = Batch::read(text.as_bytes());
+    assert!(batch.is_whole(), "{batch:?}");
+    batch.spans
+}
+
+fn span(trace: u64, id: u64, tag: &str) -> Span {
+    let text = format!(
+        r#"[{{"traceId":"{trace:016x}","id":"{id:016x}","name":"n{}","timestamp":{},"duration":5,
+            "localEndpoint":{{"serviceName":"s{}"}},"tags":{{"k":"{tag}"}}}}]"#,
+        id % 7,
+        trace * 1_000,
+        trace % 5
+    );
+    spans(&text).remove(0)
+}
+
+fn insert_all(store: &mut Store, text: &str) {
+    for span in spans(text) {
+        assert_eq!(store.insert(span), Outcome::Stored);
+    }
+}
+
+#[test]
+fn a_span_that_comes_twice_is_kept_once() {
+    let mut store = Store::new(Memory::of(1 << 20));
+    assert_eq!(store.insert(span(1, 1, "a")), Outcome::Stored);
+    assert_eq!(store.insert(span(1, 1, "a")), Outcome::Duplicate);
+    assert_eq!(store.insert(span(1, 1, "b")), Outcome::Stored, "another piece of it");
+    assert_eq!(store.usage().spans, 2);
+}
+
+#[test]
+fn the_traces_that_were_quiet_for_longest_go_and_leave_nothing_behind() {
+    let mut store = Store::new(Memory::of(1 << 20));
+    for trace in 1..=20_000 {
+        store.insert(span(trace, 1, &format!("value {trace}")));
+    }
+    let usage = store.usage();
+    assert!(usage.bytes <= 1 << 20 && usage.bytes > 900_000, "{usage:?}");
+    assert_eq!(u64::try_from(usage.traces).unwrap() + usage.evicted, 20_000);
+    assert!(
+        store.trace(TraceId::first_of(20_000)).len() == 1 && store.trace(TraceId::first_of(1)).is_empty()
+    );
+    assert_eq!(store.edges(Window::new(u64::MAX, u64::MAX)).0, usage.traces);
+    assert_eq!(store.tag_keys().len(), 1);
+
+    while !store.traces.is_empty() {
+        store.evict_oldest();
+    }
+    assert_eq!((store.usage().bytes, store.usage().spans), (0, 0), "every text and every name is released");
+    assert!(store.by_time.is_empty() && store.services().is_empty());
+}
+
+#[test]
+fn a_giant_trace_takes_its_share_and_no_more() {
+    let mut store = Store::new(Memory::of(1 << 20));
+    for trace in 1..=100 {
+        store.insert(span(trace, 1, "small"));
+    }
+    let outcomes: Vec<_> =
+        (1..=5_000).map(|id| store.insert(span(9_999, id, &format!("giant {id}")))).collect();
+    assert!(outcomes.contains(&Outcome::Stored) && outcomes.contains(&Outcome::Dropped));
+    assert_eq!(store.usage().evicted, 0, "the small ones stay");
+    let huge = "x".repeat(1 << 20);
+    assert_eq!(store.insert(span(77_777, 1, &huge)), Outcome::Dropped);
+    assert_eq!(store.usage().traces, 101, "and no empty trace is left");
+}
+
+#[test]
+fn a_short_id_finds_the_newest_trace_whose_low_half_it_is() {
+    let mut store = Store::new(Memory::of(1 << 20));
+    let low = "00000000000000aa";
+    for (high, id) in [("000000000000000b", 1), ("000000000000000c", 2), ("000000000000000a", 3)] {
+        let text = format!(r#"[{{"traceId":"{high}{low}","id":"{id:016x}"}}]"#);
+        insert_all(&mut store, &text);
+    }
+    let find =
+        |text: &str| store.trace(TraceId::parse(text).unwrap()).first().map(|span| span.id.to_string());
+    assert_eq!(find(low).as_deref(), Some("0000000000000003"));
+    assert_eq!(find("000000000000000c00000000000000aa").as_deref(), Some("0000000000000002"));
+    assert_eq!(find("000000000000000d00000000000000aa"), None);
+    assert_eq!(find("00000000000000ab"), None);
+}
+
+fn search() -> Search {
+    Search {
+        window: Window::new(u64::MAX, u64::MAX),
+        limit: 10,
+        service: None,
+        remote_service: None,
+        span_name: None,
+        annotations: BTreeMap::new(),
+        min_duration: None,
+        max_duration: None,
+    }
+}
+
+#[test]
+fn searches_find_what_zipkin_would_newest_first() {
+    let mut store = Store::new(Memory::of(1 << 20));
+    let text = r#"[
+      {"traceId":"0000000000000001","id":"0000000000000001","timestamp":1000000,"duration":100,"name":"get",
+       "localEndpoint":{"serviceName":"a"},"remoteEndpoint":{"serviceName":"b"},"tags":{"http.method":"GET"}},
+      {"traceId":"0000000000000001","id":"0000000000000002","parentId":"0000000000000001","timestamp":900000,
+       "duration":50,"name":"put","localEndpoint":{"serviceName":"b"},"tags":{"error":""},
+       "annotations":[{"timestamp":1,"value":"retry"}]},
+      {"traceId":"0000000000000002","id":"0000000000000001","timestamp":2000000,"duration":10,"name":"get",
+       "localEndpoint":{"serviceName":"a"},"tags":{"http.method":"POST","error":"x"}},
+      {"traceId":"0000000000000003","id":"0000000000000001","name":"never found by time"}]"#;
+    insert_all(&mut store, text);
+    let found = |search: Search| -> Vec<String> {
+        store.search(&search).iter().map(|spans| spans[0].trace_id.to_string()[15..].to_owned()).collect()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let tags = |tags: &[(&str, &str)]| {
+        tags.iter().map(|(key, value)| (some(key).unwrap(), some(value).unwrap())).collect()
+    };
+
+    assert_eq!(found(search()), ["2", "1"]);
+    assert_eq!(found(Search { limit: 1, ..search() }), ["2"]);
+    assert_eq!(
+        found(Search { window: Window::new(1_500, 1_000), ..search() }),
+        ["1"],
+        "by the root's timestamp"
+    );
+    assert_eq!(found(Search { window: Window::new(950, 100), ..search() }), [""; 0]);
+    assert_eq!(found(Search { service: some("b"), ..search() }), ["1"]);
+    assert_eq!(found(Search { service: some("b"), span_name: some("get"), ..search() }), [""; 0]);
+    assert_eq!(found(Search { span_name: some("put"), ..search() }), ["1"]);
+    assert_eq!(found(Search { remote_service: some("b"), ..search() }), ["1"]);
+    assert_eq!(found(Search { annotations: tags(&[("error", "")]), ..search() }), ["2", "1"]);
+    assert_eq!(
+        found(Search { annotations: tags(&[("error", ""), ("http.method", "GET")]), ..search() }),
+        ["1"]
+    );
+    assert_eq!(found(Search { annotations: tags(&[("retry", "")]), ..search() }), ["1"]);
+    assert_eq!(found(Search { annotations: tags(&[("retry", "x")]), ..search() }), [""; 0]);
+    assert_eq!(found(Search { min_duration: Some(60), ..search() }), ["1"]);
+    assert_eq!(found(Search { min_duration: Some(5), max_duration: Some(20), ..search() }), ["2"]);
+    assert_eq!(store.remote_services("a"), ["b"]);
+    assert_eq!(store.span_names("a"), ["get"]);
+    assert_eq!(store.services(), ["a", "b"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever comes in whatever order: the limit holds, and what is there is what was sent.
+    #[test]
+    fn the_bound_holds_for_any_sequence(sent in prop::collection::vec((1..400_u64, 1..60_u64, 0..4_000_usize), 1..1_500)) {
+        let mut store = Store::new(Memory::of(1 << 20));
+        for (trace, id, length) in sent {
+            let sent = span(trace, id, &"v".repeat(length));
+            let outcome = store.insert(sent.clone());
+            let usage = store.usage();
+            prop_assert!(usage.bytes <= 1 << 20, "{usage:?}");
+            if outcome != Outcome::Dropped {
+                prop_assert!(store.trace(sent.trace_id).contains(&sent));
+            }
+        }
+        while !store.traces.is_empty() {
+            store.evict_oldest();
+        }
+        prop_assert_eq!(store.usage().bytes, 0);
+    }
+}

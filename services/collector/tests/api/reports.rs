@@ -1,0 +1,186 @@
+//! Spans come in: well-formed, packed, in pieces, and wrong.
+
+use axum::body::{Body, Bytes};
+use octet_zipkin::Batch;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::peer::{Peer, gzip, span};
+
+const PY_ZIPKIN: &str = include_str!("py_zipkin.json");
+
+#[tokio::test]
+async fn what_py_zipkin_encodes_is_taken_and_comes_back_as_it_was() {
+    let peer = Peer::start().await;
+    peer.report(PY_ZIPKIN).await;
+    let trace = peer.json("/api/v2/trace/4e441824ec2b6a44ffdc9bb9a6453df3").await;
+    let mut sent: serde_json::Value =
+        serde_json::from_str(&PY_ZIPKIN.to_lowercase().replace("traceid", "traceId")).unwrap();
+    // Names come back in lower case, as in Zipkin; everything else as it was.
+    let lower = |value: &serde_json::Value| -> serde_json::Value {
+        let text = value.to_string().to_lowercase().replace("traceid", "traceId");
+        serde_json::from_str(&text).unwrap()
+    };
+    let local = sent.as_array_mut().unwrap().pop().unwrap();
+    assert_eq!(lower(&trace), sent);
+    assert_eq!(lower(&peer.json("/api/v2/trace/00000000000000aa").await), json!([local]));
+    assert_eq!(peer.json("/api/v2/services").await, json!(["service-a", "service-b"]));
+    assert_eq!(
+        peer.json("/api/v2/dependencies?endTs=1502787601000&lookback=60000").await,
+        json!([{"parent":"service-a","child":"service-b","callCount":1,"errorCount":1}])
+    );
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn packed_and_chunked_reports_are_taken() {
+    let peer = Peer::start().await;
+    let reply =
+        peer.post(&[("content-encoding", "gzip")], gzip(format!("[{}]", span(1, 1, "")).as_bytes())).await;
+    assert_eq!(reply.status, 202);
+
+    // As Envoy sends them: in chunks, without a length.
+    let mut stream = TcpStream::connect(&peer.address).await.expect("connected");
+    let body = format!("[{}]", span(2, 1, ""));
+    let (start, end) = body.split_at(7);
+    let request = format!(
+        "POST /api/v2/spans HTTP/1.1\r\nhost: zipkin\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         transfer-encoding: chunked\r\n\r\n{:x}\r\n{start}\r\n{:x}\r\n{end}\r\n0\r\n\r\n",
+        start.len(),
+        end.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("answered");
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    for trace in ["0000000000000001", "0000000000000002"] {
+        peer.json(&format!("/api/v2/trace/{trace}")).await;
+    }
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn a_trace_in_pieces_out_of_order_and_twice_is_one_trace() {
+    let peer = Peer::start().await;
+    for id in [3, 1, 2, 3] {
+        peer.report(format!("[{}]", span(7, id, ""))).await;
+    }
+    let ids = |trace: &serde_json::Value| -> Vec<String> {
+        trace.as_array().unwrap().iter().map(|span| span["id"].as_str().unwrap()[15..].to_owned()).collect()
+    };
+    assert_eq!(ids(&peer.json("/api/v2/trace/0000000000000007").await), ["3", "1", "2"]);
+    let spans = async |result: &str| {
+        peer.metric(&format!(r#"octet_collector_spans_total{{result="{result}"}}"#)).await
+    };
+    assert_eq!((spans("stored").await, spans("duplicate").await), (3, 1));
+    assert_eq!(peer.metric(r#"octet_collector_kept{what="traces"}"#).await, 1);
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn a_malformed_span_is_answered_with_its_place_and_costs_no_other() {
+    let peer = Peer::start().await;
+    let first = span(1, 1, "");
+    let reply = peer
+        .post(&[], format!("[{first},{},{}]", span(1, 2, r#","localEndpoint":{"port":-1}"#), span(1, 3, "")))
+        .await;
+    assert_eq!(reply.status, 400);
+    let blame = reply.json();
+    assert_eq!((&blame["stored"], &blame["malformedCount"]), (&json!(2), &json!(1)));
+    let malformed = &blame["malformed"][0];
+    assert_eq!(malformed["index"], 1);
+    assert_eq!(malformed["field"], "localEndpoint.port");
+    assert_eq!(malformed["offset"], first.len() + 2);
+    assert!(blame["message"].as_str().unwrap().starts_with("span 1 at byte "), "{blame}");
+    assert_eq!(peer.json("/api/v2/trace/0000000000000001").await.as_array().unwrap().len(), 2);
+
+    let reply = peer.post(&[], format!("[{},{{\"x\":?}}]", span(2, 1, ""))).await;
+    let broken = reply.json();
+    assert_eq!((reply.status.as_u16(), &broken["stored"]), (400, &json!(1)), "{broken}");
+    assert_eq!(broken["broken"]["offset"], span(2, 1, "").len() + 2 + 5, "{broken}");
+    assert_eq!(peer.metric(r#"octet_collector_spans_total{result="malformed"}"#).await, 1);
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_report_is_refused_with_the_status_that_says_so() {
+    let peer = Peer::start().await;
+    for (headers, body, status) in [
+        (&[][..], Bytes::new(), 400),
+        (&[], "{}".into(), 400),
+        (&[("content-encoding", "gzip")], "no gzip".into(), 400),
+        (&[("content-encoding", "br")], "[]".into(), 415),
+        (&[("content-type", "application/x-protobuf")], "[]".into(), 415),
+        (&[("content-type", "text/plain")], "[]".into(), 202),
+        (&[], vec![b' '; 10 * 1024 * 1024 + 1].into(), 413),
+        // A few kilobytes that would be many megabytes.
+        (&[("content-encoding", "gzip")], gzip(&vec![b' '; 64 * 1024 * 1024]).into(), 413),
+    ] {
+        let length = body.len();
+        let reply = peer.post(headers, body).await;
+        assert_eq!(reply.status, status, "{headers:?} {length}: {}", reply.text());
+        assert!(status == 202 || reply.json()["message"].is_string());
+    }
+    assert_eq!(peer.get("/api/v2/nothing").await.status, 404);
+    let delete = hyper::Request::delete(format!("http://{}/api/v2/spans", peer.address));
+    let reply = peer.send(delete.body(Body::empty()).unwrap()).await;
+    assert_eq!(reply.status, 405);
+    assert!(reply.headers["allow"].to_str().unwrap().contains("POST"), "{:?}", reply.headers);
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn reports_beyond_those_under_way_are_told_to_come_later() {
+    let peer = Peer::with(&[("MAX_CONCURRENT", "1")]).await;
+    let mut slow = TcpStream::connect(&peer.address).await.expect("connected");
+    slow.write_all(
+        b"POST /api/v2/spans HTTP/1.1\r\nhost: z\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n",
+    )
+    .await
+    .expect("sent");
+    // The collector asks for the body once it reads it: the report is under way.
+    let mut go_on = [0; 25];
+    slow.read_exact(&mut go_on).await.expect("answered");
+    assert!(go_on.starts_with(b"HTTP/1.1 100 "));
+    let reply = peer.post(&[], "[]").await;
+    assert_eq!((reply.status.as_u16(), &reply.headers["retry-after"]), (503, &"1".parse().unwrap()));
+    slow.write_all(b"[]").await.expect("sent");
+    let mut answer = [0; 13];
+    slow.read_exact(&mut answer).await.expect("answered");
+    assert_eq!(&answer, b"HTTP/1.1 202 ");
+    drop(slow);
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn memory_is_bounded_and_the_newest_stay() {
+    let peer = Peer::with(&[("COLLECTOR_MEMORY", "1MiB")]).await;
+    for batch in 0..40_u64 {
+        let spans: Vec<_> = (1..=100)
+            .map(|index| span(batch * 100 + index, 1, &format!(r#","name":"n{}""#, batch * 100 + index)))
+            .collect();
+        peer.report(format!("[{}]", spans.join(","))).await;
+    }
+    assert!(peer.metric(r#"octet_collector_kept{what="bytes"}"#).await <= 1 << 20);
+    let (kept, evicted) = (
+        peer.metric(r#"octet_collector_kept{what="traces"}"#).await,
+        peer.metric("octet_collector_evicted_traces_total").await,
+    );
+    assert_eq!(kept + evicted, 4_000);
+    assert!(evicted > 0);
+    assert_eq!(peer.get("/api/v2/trace/0000000000000001").await.status, 404);
+    peer.json(&format!("/api/v2/trace/{:016x}", 4_000)).await;
+
+    let spans: Vec<_> = (1..=2_000).map(|id| span(9_999, id, "")).collect();
+    peer.report(format!("[{}]", spans.join(","))).await;
+    assert!(peer.metric(r#"octet_collector_spans_total{result="dropped"}"#).await > 0, "a giant is cut");
+    peer.end().await;
+}
+
+#[test]
+fn the_fixture_is_whole() {
+    assert!(Batch::read(PY_ZIPKIN.as_bytes()).is_whole());
+}

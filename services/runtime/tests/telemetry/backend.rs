@@ -1,0 +1,129 @@
+//! A trace backend that does what a test tells it to.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// What is done with a post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    Accepts,
+    Refuses(u16),
+    Hangs,
+}
+
+/// A backend that serves until it is dropped.
+pub struct Backend {
+    pub address: SocketAddr,
+    state: Arc<State>,
+    server: JoinHandle<()>,
+}
+
+pub struct State {
+    behaviour: Mutex<Behaviour>,
+    pub bodies: Mutex<Vec<(String, Bytes)>>,
+    pub posts: AtomicUsize,
+    pub connections: AtomicUsize,
+}
+
+impl Backend {
+    pub async fn start(behaviour: Behaviour) -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").await.expect("a port"), behaviour)
+    }
+
+    pub fn on(listener: TcpListener, behaviour: Behaviour) -> Self {
+        let address = listener.local_addr().expect("bound");
+        let state = Arc::new(State {
+            behaviour: Mutex::new(behaviour),
+            bodies: Mutex::default(),
+            posts: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+        });
+        let shared = state.clone();
+        let server = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                shared.connections.fetch_add(1, Ordering::Relaxed);
+                let shared = shared.clone();
+                let service = service_fn(move |request| answer(shared.clone(), request));
+                tokio::spawn(async move {
+                    let builder = Builder::new(TokioExecutor::new());
+                    builder.serve_connection(TokioIo::new(stream), service).await.ok();
+                });
+            }
+        });
+        Self { address, state, server }
+    }
+
+    pub fn becomes(&self, behaviour: Behaviour) {
+        *self.state.behaviour.lock().expect("unpoisoned") = behaviour;
+    }
+
+    pub fn posts(&self) -> usize {
+        self.state.posts.load(Ordering::Relaxed)
+    }
+
+    pub fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::Relaxed)
+    }
+
+    /// The posts that were accepted, each with its path.
+    pub fn bodies(&self) -> Vec<(String, Bytes)> {
+        self.state.bodies.lock().expect("unpoisoned").clone()
+    }
+
+    /// The spans that were accepted.
+    pub fn spans(&self) -> Vec<serde_json::Value> {
+        let batches = self.bodies().into_iter();
+        let batches = batches.map(|(_, body)| serde_json::from_slice::<Vec<_>>(&body).expect("a list"));
+        batches.flatten().collect()
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    state.posts.fetch_add(1, Ordering::Relaxed);
+    let path = request.uri().path().to_owned();
+    let body = request.into_body().collect().await.expect("a whole body").to_bytes();
+    let behaviour = *state.behaviour.lock().expect("unpoisoned");
+    let status = match behaviour {
+        Behaviour::Accepts => {
+            state.bodies.lock().expect("unpoisoned").push((path, body));
+            202
+        }
+        Behaviour::Refuses(status) => status,
+        Behaviour::Hangs => std::future::pending().await,
+    };
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+    Ok(response)
+}
+
+/// Waits until `condition` holds.
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what} does not come about");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,233 @@
+//! Spans on their way to a backend that accepts, refuses, hangs or dies: no call ever waits for it.
+#![allow(unreachable_pub, missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod backend;
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use backend::{Backend, Behaviour, until};
+use http::HeaderMap;
+use octet_runtime::{
+    drain::Drain,
+    environment::Environment,
+    metrics::Metrics,
+    telemetry::{GrpcSpan, Span, SpanKind, Telemetry, TelemetrySettings, Tracer},
+};
+use serde_json::json;
+use tonic::Status;
+
+struct Process {
+    telemetry: Telemetry,
+    tracer: Tracer,
+    metrics: Metrics,
+}
+
+impl Process {
+    fn start(variables: &[(&str, String)]) -> Self {
+        let variables: BTreeMap<String, String> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let mut environment = Environment::new(&variables);
+        let settings = TelemetrySettings::from_environment(&mut environment);
+        let settings = environment.finish(settings).expect("valid");
+        let metrics = Metrics::new("service-x").expect("metrics");
+        let local = "127.0.0.1:50051".parse().ok();
+        let telemetry = Telemetry::start(&settings, "service-x", local, &metrics).expect("starts");
+        Self { tracer: telemetry.tracer(), telemetry, metrics }
+    }
+
+    fn zipkin(backend: &str, more: &[(&str, &str)]) -> Self {
+        let mut variables = vec![
+            ("OTEL_TRACES_EXPORTER", "zipkin".to_owned()),
+            ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", format!("http://{backend}/api/v2/spans")),
+            ("OTEL_BSP_SCHEDULE_DELAY", "10".to_owned()),
+        ];
+        variables.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Self::start(&variables)
+    }
+
+    fn spans(&self, spans: usize) {
+        let nothing = self.tracer.incoming(&HeaderMap::new());
+        for _ in 0..spans {
+            drop(self.tracer.begin(&nothing, SpanKind::Server, "test"));
+        }
+    }
+
+    fn counted(&self, result: &str) -> usize {
+        let text = self.metrics.text().expect("text");
+        let counted = text.lines().filter(|line| {
+            line.starts_with("octet_trace_spans_total") && line.contains(&format!("result=\"{result}\""))
+        });
+        counted.map(|line| line.rsplit(' ').next().expect("a value").parse::<usize>().expect("a count")).sum()
+    }
+}
+
+#[tokio::test]
+async fn a_span_is_told_as_zipkin_has_it() {
+    let backend = Backend::start(Behaviour::Accepts).await;
+    let process =
+        Process::zipkin(&backend.address.to_string(), &[("OTEL_RESOURCE_ATTRIBUTES", "zone=a%22b")]);
+    let mut headers = HeaderMap::new();
+    headers.insert("b3", "48485a3953bb6124-a2fb4a1d1a96d312-d".parse().expect("a value"));
+    let incoming = process.tracer.incoming(&headers);
+    let peer = "[::1]:7".parse().ok();
+    let span = GrpcSpan::server(&process.tracer, &incoming, "/p.S/M", peer);
+    let child = span.span().scope(async {
+        let mut child = Span::child(SpanKind::Client, "insert \"x\"\n");
+        child.set("peer.service", "db");
+        child.event("waits", &[("reason", "é")]);
+        child.ids().expect("recorded")
+    });
+    let child = child.await;
+    span.end(Err(&Status::unavailable("away")));
+    until("both spans", || backend.spans().len() == 2).await;
+
+    let spans = backend.spans();
+    let (inner, outer) = (&spans[0], &spans[1]);
+    assert_eq!((&inner["id"], &inner["parentId"]), (&json!(child.span.expect("a span")), &outer["id"]));
+    assert_eq!((&inner["name"], &inner["kind"]), (&json!("insert \"x\"\n"), &json!("CLIENT")));
+    assert_eq!(inner["remoteEndpoint"], json!({"serviceName": "db"}));
+    assert_eq!(inner["annotations"][0]["value"], "waits reason=é");
+    assert_eq!(inner["traceId"], "48485a3953bb6124");
+    assert_eq!(outer["parentId"], "a2fb4a1d1a96d312");
+    assert_eq!(
+        outer["localEndpoint"],
+        json!({"serviceName": "service-x", "ipv4": "127.0.0.1", "port": 50051})
+    );
+    assert_eq!(outer["remoteEndpoint"], json!({"ipv6": "::1", "port": 7}));
+    assert_eq!(
+        outer["tags"],
+        json!({
+            "zone": "a\"b",
+            "rpc.system": "grpc",
+            "rpc.service": "p.S",
+            "rpc.method": "M",
+            "network.peer.address": "::1",
+            "network.peer.port": "7",
+            "rpc.grpc.status_code": "14",
+            "otel.status_code": "ERROR",
+            "error": "Unavailable: away",
+        })
+    );
+}
+
+#[tokio::test]
+async fn batches_go_over_one_connection() {
+    let backend = Backend::start(Behaviour::Accepts).await;
+    let process = Process::zipkin(&backend.address.to_string(), &[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "100")]);
+    process.spans(1_000);
+    until("all spans", || backend.spans().len() == 1_000).await;
+    assert_eq!((backend.posts(), backend.connections()), (10, 1));
+    until("all are counted", || process.counted("exported") == 1_000).await;
+    assert_eq!(process.counted("dropped"), 0);
+}
+
+#[tokio::test]
+async fn what_the_queue_cannot_hold_is_dropped_and_counted_and_nobody_waits() {
+    let backend = Backend::start(Behaviour::Hangs).await;
+    let limits = [("OTEL_BSP_MAX_QUEUE_SIZE", "100"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")];
+    let process = Process::zipkin(&backend.address.to_string(), &limits);
+    process.spans(10);
+    until("a post that hangs", || backend.posts() == 1).await;
+    let begun = Instant::now();
+    process.spans(10_000);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(process.counted("dropped"), 9_900);
+
+    // The end does not wait for it either, beyond its grace.
+    let Process { telemetry, metrics, tracer } = process;
+    let begun = Instant::now();
+    telemetry.flush(Duration::from_millis(100), &Drain::never()).await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    drop(tracer);
+    let text = metrics.text().expect("text");
+    assert!(text.contains(r#"octet_trace_spans_total{exporter="zipkin",result="dropped"} 10000"#), "{text}");
+}
+
+#[tokio::test]
+async fn a_backend_that_stumbles_is_tried_again_and_loses_nothing() {
+    let backend = Backend::start(Behaviour::Refuses(503)).await;
+    let process = Process::zipkin(&backend.address.to_string(), &[]);
+    process.spans(5);
+    until("a first try", || backend.posts() >= 1).await;
+    backend.becomes(Behaviour::Accepts);
+    until("the spans", || backend.spans().len() == 5).await;
+    assert_eq!(process.counted("dropped"), 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_for_good_is_dropped_at_once() {
+    let backend = Backend::start(Behaviour::Refuses(400)).await;
+    let process = Process::zipkin(&backend.address.to_string(), &[]);
+    process.spans(5);
+    until("the drop", || process.counted("dropped") == 5).await;
+    assert_eq!(backend.posts(), 1);
+}
+
+#[tokio::test]
+async fn a_backend_that_comes_late_gets_what_ends_from_then_on() {
+    // Bound and not listening: connections are refused, and the port stays ours.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let address = socket.local_addr().expect("bound");
+    let process = Process::zipkin(&address.to_string(), &[]);
+    process.spans(3);
+    until("the drop", || process.counted("dropped") == 3).await;
+
+    let backend = Backend::on(socket.listen(16).expect("listens"), Behaviour::Accepts);
+    process.spans(4);
+    until("the spans", || backend.spans().len() == 4).await;
+    assert_eq!(process.counted("exported"), 4);
+}
+
+#[tokio::test]
+async fn the_last_spans_are_delivered_at_the_end() {
+    let backend = Backend::start(Behaviour::Accepts).await;
+    let late = [("OTEL_BSP_SCHEDULE_DELAY", "600000"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4")];
+    let process = Process::zipkin(&backend.address.to_string(), &late);
+    // Let the worker find nothing first, and wait.
+    tokio::task::yield_now().await;
+    process.spans(7);
+    process.telemetry.flush(Duration::from_secs(10), &Drain::never()).await;
+    assert_eq!(backend.spans().len(), 7);
+}
+
+#[tokio::test]
+async fn several_exporters_get_every_span_and_one_that_is_away_holds_up_none() {
+    let backend = Backend::start(Behaviour::Accepts).await;
+    let hung = Backend::start(Behaviour::Hangs).await;
+    for (zipkin, otlp) in [(&backend, &backend), (&hung, &backend)] {
+        let process = Process::start(&[
+            ("OTEL_TRACES_EXPORTER", "zipkin,otlp".to_owned()),
+            ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", format!("http://{}/api/v2/spans", zipkin.address)),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", otlp.address)),
+            ("OTEL_BSP_SCHEDULE_DELAY", "10".to_owned()),
+        ]);
+        process.spans(3);
+        let expected = if zipkin.address == otlp.address { 6 } else { 3 };
+        until("all are delivered", || process.counted("exported") == expected).await;
+    }
+    let otlp: Vec<_> = backend.bodies().into_iter().filter(|(path, _)| path == "/v1/traces").collect();
+    assert_eq!(otlp.len(), 2);
+    let text = String::from_utf8_lossy(&otlp[0].1).into_owned();
+    assert!(text.contains("service.name") && text.contains("service-x"), "{text}");
+}
+
+#[tokio::test]
+async fn without_an_exporter_headers_stay_as_they_came_and_no_span_is_made() {
+    let process = Process::start(&[]);
+    let mut headers = HeaderMap::new();
+    headers.insert("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124".parse().expect("a value"));
+    headers.insert("x-b3-spanid", "a2fb4a1d1a96d312".parse().expect("a value"));
+    let incoming = process.tracer.incoming(&headers);
+    let span = process.tracer.begin(&incoming, SpanKind::Server, "test");
+    let mut out = headers.clone();
+    span.write_to(&mut out);
+    assert_eq!(out, headers);
+    assert_eq!(span.ids(), None);
+    assert_eq!(incoming.ids().expect("for the log").trace, "463ac35c9f6413ad48485a3953bb6124");
+    let text = process.metrics.text().expect("text");
+    assert!(!text.contains("octet_trace_spans_total"));
+}

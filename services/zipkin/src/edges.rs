@@ -1,0 +1,169 @@
+//! How the mesh does, edge by edge: calls, errors and durations, which Zipkin's dependency links do not have.
+//!
+//! A call lasts as long as its caller waited, a message as long as its consumer worked on it; how long it lay in the
+//! queue is a figure of its own.
+
+mod percentile;
+
+use std::collections::BTreeMap;
+
+pub use percentile::Percentiles;
+use percentile::Samples;
+use serde::Serialize;
+
+use crate::{Kind, Span, Text, tree::Place, tree::Tree};
+
+/// By which OpenTelemetry's conventions, older and newer, mark a call to a database.
+const DATABASE_TAGS: [&str; 2] = ["db.system", "db.system.name"];
+
+/// What goes over an edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EdgeKind {
+    /// Requests from one service to another.
+    Rpc,
+    /// Messages, by way of a queue.
+    Messaging,
+    /// A service's requests to its database.
+    Database,
+}
+
+/// Everything measured so far.
+#[derive(Debug, Default)]
+pub struct Edges {
+    measured: BTreeMap<(Text, Text, EdgeKind), Measured>,
+}
+
+#[derive(Debug, Default)]
+struct Measured {
+    count: u64,
+    errors: u64,
+    durations: Samples,
+    waits: Samples,
+}
+
+/// One edge.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Edge {
+    /// Who calls or publishes.
+    pub caller: Box<str>,
+    /// Who is called or consumes.
+    pub callee: Box<str>,
+    /// What goes over it.
+    pub kind: EdgeKind,
+    /// How much.
+    pub count: u64,
+    /// How much of it with an error.
+    pub errors: u64,
+    /// Of the durations, in milliseconds; null where no span had one.
+    #[serde(flatten)]
+    pub duration: Percentiles,
+    /// Of the time between the end of publishing and the begin of consuming; for messages alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_wait: Option<Percentiles>,
+}
+
+impl Edges {
+    /// Measures the calls of one trace.
+    pub fn add<'a>(&mut self, spans: impl IntoIterator<Item = &'a Span> + Clone) {
+        for place in Tree::new(spans).places() {
+            match place.span().kind {
+                Some(Kind::Client) => self.add_client(place),
+                Some(Kind::Server) => self.add_server(place),
+                Some(Kind::Producer) => self.add_producer(place),
+                Some(Kind::Consumer) => self.add_consumer(place),
+                None => {}
+            }
+        }
+    }
+
+    /// The edges, in the order of their names.
+    pub fn list(self) -> Vec<Edge> {
+        let edge = |((caller, callee, kind), measured): ((Text, Text, EdgeKind), Measured)| Edge {
+            caller: (&*caller).into(),
+            callee: (&*callee).into(),
+            kind,
+            count: measured.count,
+            errors: measured.errors,
+            duration: measured.durations.percentiles(),
+            queue_wait: (kind == EdgeKind::Messaging).then(|| measured.waits.percentiles()),
+        };
+        self.measured.into_iter().map(edge).collect()
+    }
+
+    fn add_client(&mut self, place: Place<'_, '_>) {
+        let span = place.span();
+        let server = place.children().find(|child| child.kind == Some(Kind::Server));
+        let kind = if server.is_none() && DATABASE_TAGS.iter().any(|tag| span.tag(tag).is_some()) {
+            EdgeKind::Database
+        } else {
+            EdgeKind::Rpc
+        };
+        let callee = server.and_then(Span::service).or(span.remote_service());
+        let is_error = span.is_error() || server.is_some_and(Span::is_error);
+        if let Some(measured) = self.edge(span.service(), callee, kind) {
+            measured.add(span, is_error);
+        }
+    }
+
+    /// A server whose client reported nothing is all there is to know of the call.
+    fn add_server(&mut self, place: Place<'_, '_>) {
+        let span = place.span();
+        if place.parent().is_some_and(|parent| parent.kind == Some(Kind::Client)) {
+            return;
+        }
+        let above = place.remote_ancestor().and_then(Span::service);
+        let caller = above.or(span.remote_service()).filter(|caller| Some(*caller) != span.service());
+        if let Some(measured) = self.edge(caller, span.service(), EdgeKind::Rpc) {
+            measured.add(span, span.is_error());
+        }
+    }
+
+    /// A message that was published counts where it is consumed; one that could not be, here.
+    fn add_producer(&mut self, place: Place<'_, '_>) {
+        let span = place.span();
+        let is_consumed = place.children().any(|child| child.kind == Some(Kind::Consumer));
+        if span.is_error()
+            && !is_consumed
+            && let Some(measured) = self.edge(span.service(), span.remote_service(), EdgeKind::Messaging)
+        {
+            measured.add(span, true);
+        }
+    }
+
+    fn add_consumer(&mut self, place: Place<'_, '_>) {
+        let span = place.span();
+        let producer = place.remote_ancestor().filter(|above| above.kind == Some(Kind::Producer));
+        let from = producer.and_then(Span::service).or(span.remote_service());
+        let Some(measured) = self.edge(from, span.service(), EdgeKind::Messaging) else { return };
+        measured.add(span, span.is_error());
+        if let Some(producer) = producer.filter(|producer| producer.timestamp > 0 && span.timestamp > 0) {
+            // Clocks of two hosts may differ: no message is consumed before it is published.
+            let published = producer.timestamp.saturating_add(producer.duration);
+            measured.waits.add(span.timestamp.saturating_sub(published));
+        }
+    }
+
+    fn edge(
+        &mut self,
+        caller: Option<&Text>,
+        callee: Option<&Text>,
+        kind: EdgeKind,
+    ) -> Option<&mut Measured> {
+        Some(self.measured.entry((caller?.clone(), callee?.clone(), kind)).or_default())
+    }
+}
+
+impl Measured {
+    fn add(&mut self, span: &Span, is_error: bool) {
+        self.count += 1;
+        self.errors += u64::from(is_error);
+        if span.duration > 0 {
+            self.durations.add(span.duration);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+use super::*;
+use crate::Batch;
+
+fn edges(spans: &str) -> String {
+    let batch = Batch::read(spans.as_bytes());
+    assert!(batch.is_whole(), "{batch:?}");
+    let mut edges = Edges::default();
+    edges.add(&batch.spans);
+    serde_json::to_string(&edges.list()).unwrap()
+}
+
+fn span(
+    id: u8,
+    parent: u8,
+    kind: &str,
+    (local, remote): (&str, &str),
+    (at, took): (u64, u64),
+    tag: &str,
+) -> String {
+    let parent = if parent == 0 { String::new() } else { format!(r#""parentId":"{parent:016x}","#) };
+    format!(
+        r#"{{"traceId":"00000000000000aa","id":"{id:016x}",{parent}"kind":"{kind}","timestamp":{at},"duration":{took},
+           "localEndpoint":{{"serviceName":"{local}"}},"remoteEndpoint":{{"serviceName":"{remote}"}},"tags":{{{tag}}}}}"#
+    )
+}
+
+#[test]
+fn a_call_is_measured_at_its_client_and_named_by_its_server() {
+    let spans = [
+        span(1, 0, "CLIENT", ("a", "x"), (10, 5_000), ""),
+        span(2, 1, "SERVER", ("b", ""), (11, 3_000), r#""error":"1""#),
+    ];
+    assert_eq!(
+        edges(&format!("[{}]", spans.join(","))),
+        r#"[{"caller":"a","callee":"b","kind":"rpc","count":1,"errors":1,"p50":5.0,"p99":5.0}]"#
+    );
+}
+
+#[test]
+fn a_store_is_a_database_and_a_server_without_a_client_still_counts() {
+    let spans = [
+        span(1, 0, "SERVER", ("c", "edge"), (10, 9_000), ""),
+        span(2, 1, "CLIENT", ("c", "db"), (11, 1_500), r#""db.system":"mongodb""#),
+    ];
+    assert_eq!(
+        edges(&format!("[{}]", spans.join(","))),
+        concat!(
+            r#"[{"caller":"c","callee":"db","kind":"database","count":1,"errors":0,"p50":1.5,"p99":1.5},"#,
+            r#"{"caller":"edge","callee":"c","kind":"rpc","count":1,"errors":0,"p50":9.0,"p99":9.0}]"#
+        )
+    );
+}
+
+#[test]
+fn a_message_goes_from_producer_to_consumer_with_its_wait() {
+    let spans = [
+        span(1, 0, "PRODUCER", ("d", "queue"), (1_000, 500), ""),
+        span(2, 1, "CONSUMER", ("f", "queue"), (4_000, 250), ""),
+    ];
+    assert_eq!(
+        edges(&format!("[{}]", spans.join(","))),
+        concat!(
+            r#"[{"caller":"d","callee":"f","kind":"messaging","count":1,"errors":0,"p50":0.25,"p99":0.25,"#,
+            r#""queueWait":{"p50":2.5,"p99":2.5}}]"#
+        )
+    );
+    let failed = span(1, 0, "PRODUCER", ("d", "queue"), (1_000, 500), r#""error":"1""#);
+    assert!(
+        edges(&format!("[{failed}]")).contains(r#""callee":"queue","kind":"messaging","count":1,"errors":1"#)
+    );
+}

@@ -1,0 +1,137 @@
+//! Ids of traces and spans: lower-case hexadecimal digits, as Zipkin's server demands them.
+
+use std::{fmt, num::NonZeroU64};
+
+use serde::{Serialize, Serializer};
+
+/// A trace's id, of 64 or 128 bits; never all zero.
+///
+/// Ids with the same low half stand together in their order, so that a trace of 128 bits is found by the 64 that an
+/// older tracer kept of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TraceId {
+    low: u64,
+    high: u64,
+}
+
+impl TraceId {
+    /// The least of the ids with this low half; with [`TraceId::last_of`] the bounds of a search.
+    pub fn first_of(low: u64) -> Self {
+        Self { low, high: 0 }
+    }
+
+    /// The greatest of the ids with this low half.
+    pub fn last_of(low: u64) -> Self {
+        Self { low, high: u64::MAX }
+    }
+
+    /// The greatest of all.
+    pub const MAX: Self = Self { low: u64::MAX, high: u64::MAX };
+
+    /// The least of all.
+    pub const MIN: Self = Self { low: 0, high: 0 };
+
+    /// Reads 16 to 32 lower-case hexadecimal digits that are not all zero. One of 17 to 31 is filled up with zeros on
+    /// the left; a high half of zeros is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = digits(text, 16..=32)?;
+        let low = u64::try_from(digits & u128::from(u64::MAX)).ok()?;
+        let high = u64::try_from(digits >> 64).ok()?;
+        Some(Self { low, high })
+    }
+
+    /// Whether it has 64 bits alone.
+    pub fn is_short(self) -> bool {
+        self.high == 0
+    }
+
+    /// The low 64 bits.
+    pub fn low(self) -> u64 {
+        self.low
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.high != 0 {
+            write!(f, "{:016x}", self.high)?;
+        }
+        write!(f, "{:016x}", self.low)
+    }
+}
+
+impl Serialize for TraceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A span's id; never zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SpanId(NonZeroU64);
+
+impl SpanId {
+    /// Reads 16 lower-case hexadecimal digits that are not all zero.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = u64::try_from(digits(text, 16..=16)?).ok()?;
+        NonZeroU64::new(digits).map(Self)
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for SpanId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The digits as a number; `None` when there are too few or too many, another character, or zeros alone.
+fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> Option<u128> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if !length.contains(&text.len()) || !text.bytes().all(is_digit) {
+        return None;
+    }
+    u128::from_str_radix(text, 16).ok().filter(|digits| *digits != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_written_as_they_were_read() {
+        for text in ["000000000000000a", "4e441824ec2b6a44ffdc9bb9a6453df3", "ffffffffffffffff"] {
+            assert_eq!(TraceId::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(SpanId::parse("ffdc9bb9a6453df3").unwrap().to_string(), "ffdc9bb9a6453df3");
+    }
+
+    #[test]
+    fn a_high_half_of_zeros_is_none_and_missing_digits_are_zeros() {
+        assert_eq!(
+            TraceId::parse("0000000000000000ffdc9bb9a6453df3").unwrap().to_string(),
+            "ffdc9bb9a6453df3"
+        );
+        assert_eq!(
+            TraceId::parse("1ffdc9bb9a6453df3").unwrap().to_string(),
+            "0000000000000001ffdc9bb9a6453df3"
+        );
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        let long = "0".repeat(33);
+        for text in
+            ["", "a", "0000000000000000", "FFDC9BB9A6453DF3", "+000000000000001", "é00000000000000", &long]
+        {
+            assert_eq!(TraceId::parse(text), None, "{text:?}");
+            assert_eq!(SpanId::parse(text), None, "{text:?}");
+        }
+        assert_eq!(SpanId::parse("1ffdc9bb9a6453df3"), None);
+    }
+}

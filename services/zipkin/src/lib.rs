@@ -1,0 +1,17 @@
+//! Zipkin's v2 spans: their model, their JSON, and what whole traces say of the mesh.
+//!
+//! The model is [zipkin-api's `zipkin2-api.yaml`](https://github.com/openzipkin/zipkin-api); where that is silent,
+//! Zipkin's own server decides. [`read`] makes spans of a report, [`tree`] joins the spans of one trace, [`links`]
+//! counts calls between services by Zipkin's rules, [`edges`] measures them. Nothing here does I/O.
+
+pub mod edges;
+pub mod id;
+pub mod links;
+pub mod read;
+pub mod span;
+pub mod tree;
+mod write;
+
+pub use id::{SpanId, TraceId};
+pub use read::Batch;
+pub use span::{Annotation, Endpoint, Kind, Span, Text};

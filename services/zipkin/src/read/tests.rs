@@ -1,0 +1,130 @@
+use super::*;
+use crate::Kind;
+
+const ID: &str = r#""traceId":"00000000000000aa","id":"00000000000000bb""#;
+
+fn one(members: &str) -> Result<Span, Malformed> {
+    let mut batch = Batch::read(format!("[{{{members}}}]").as_bytes());
+    assert_eq!(batch.broken, None);
+    batch.malformed.pop().map_or_else(|| Ok(batch.spans.pop().expect("a span")), Err)
+}
+
+#[test]
+fn every_member_is_read_and_written_as_it_was() {
+    let text = concat!(
+        r#"{"traceId":"4e441824ec2b6a44ffdc9bb9a6453df3","parentId":"ffdc9bb9a6453df3","id":"ffdc9bb9a6453df4","#,
+        r#""kind":"CLIENT","name":"get /","timestamp":1502787600000000,"duration":150000,"#,
+        r#""localEndpoint":{"serviceName":"a","ipv4":"192.168.99.100","ipv6":"2001:db8::c001","port":80},"#,
+        r#""remoteEndpoint":{"serviceName":"b"},"annotations":[{"timestamp":1502787600000001,"value":"ws"}],"#,
+        r#""tags":{"error":"","http.path":"/ü"},"debug":true,"shared":false}"#
+    );
+    let batch = Batch::read(format!("[{text}]").as_bytes());
+    assert!(batch.is_whole(), "{batch:?}");
+    assert_eq!(serde_json::to_string(&batch.spans[0]).unwrap(), text);
+}
+
+#[test]
+fn what_zipkin_makes_right_is_made_right() {
+    let span = one(&format!(
+        r#"{ID},"parentId":"00000000000000bb","kind":"CLIENT","shared":true,"name":"GET","timestamp":0,"duration":1.5e3,
+           "localEndpoint":{{"serviceName":"","ipv4":"","port":0}},"remoteEndpoint":{{"serviceName":"B","ipv6":"::ffff:1.2.3.4"}},
+           "tags":null,"annotations":[],"unknown":{{"deep":[1]}}"#
+    ));
+    let span = span.expect("well-formed");
+    assert_eq!(span.parent_id, None, "no span is its own parent");
+    assert_eq!(span.shared, None, "a client shares nothing");
+    assert_eq!(span.name.as_deref(), Some("get"));
+    assert_eq!((span.timestamp, span.duration), (0, 1_500));
+    assert_eq!(span.local, None, "an endpoint that says nothing");
+    let remote = span.remote.expect("named");
+    assert_eq!(remote.service.as_deref(), Some("b"));
+    assert_eq!(remote.ipv4, Some([1, 2, 3, 4].into()));
+    assert_eq!(span.kind, Some(Kind::Client));
+}
+
+#[test]
+fn a_malformed_member_is_named_with_what_is_allowed() {
+    for (members, field) in [
+        (r#""id":"00000000000000bb""#.to_owned(), "traceId"),
+        (r#""traceId":"00000000000000aa""#.to_owned(), "id"),
+        (r#""traceId":"AAAAAAAAAAAAAAAA","id":"00000000000000bb""#.to_owned(), "traceId"),
+        (r#""traceId":"0000000000000000","id":"00000000000000bb""#.to_owned(), "traceId"),
+        (r#""traceId":"00000000000000aa","id":7"#.to_owned(), "id"),
+        (format!(r#"{ID},"parentId":"1""#), "parentId"),
+        (format!(r#"{ID},"kind":"client""#), "kind"),
+        (format!(r#"{ID},"name":1"#), "name"),
+        (format!(r#"{ID},"timestamp":-1"#), "timestamp"),
+        (format!(r#"{ID},"timestamp":"1""#), "timestamp"),
+        (format!(r#"{ID},"timestamp":9223372036854775808"#), "timestamp"),
+        (format!(r#"{ID},"duration":0.5"#), "duration"),
+        (format!(r#"{ID},"localEndpoint":[]"#), "localEndpoint"),
+        (format!(r#"{ID},"localEndpoint":{{"port":65536}}"#), "localEndpoint.port"),
+        (format!(r#"{ID},"remoteEndpoint":{{"ipv4":"host"}}"#), "remoteEndpoint.ipv4"),
+        (format!(r#"{ID},"annotations":{{}}"#), "annotations"),
+        (
+            format!(r#"{ID},"annotations":[{{"timestamp":1,"value":"a"}},{{"timestamp":1}}]"#),
+            "annotations[1].value",
+        ),
+        (format!(r#"{ID},"annotations":[{{"timestamp":true,"value":"a"}}]"#), "annotations[0].timestamp"),
+        (format!(r#"{ID},"tags":[]"#), "tags"),
+        (format!(r#"{ID},"tags":{{"a":"1","b":2}}"#), "tags.b"),
+        (format!(r#"{ID},"tags":{{"a":null}}"#), "tags.a"),
+        (format!(r#"{ID},"debug":1"#), "debug"),
+        (format!(r#"{ID},"shared":"true""#), "shared"),
+        (format!(r#"{ID},"id":"00000000000000bb""#), ""),
+    ] {
+        let malformed = one(&members).expect_err(&members);
+        assert_eq!(malformed.field, field, "{members}");
+        assert!(!malformed.problem.is_empty());
+    }
+}
+
+#[test]
+fn the_good_spans_around_a_malformed_one_are_kept() {
+    let text = format!("[{{{ID}}},\n{{{ID},\"kind\":1}},17,{{{ID}}}]");
+    let batch = Batch::read(text.as_bytes());
+    assert_eq!((batch.spans.len(), batch.malformed_count, batch.broken), (2, 2, None));
+    assert_eq!((batch.malformed[0].index, batch.malformed[1].index), (1, 2));
+    assert!(text[batch.malformed[0].offset..].starts_with(&format!("{{{ID},\"kind\"")));
+    assert!(text[batch.malformed[1].offset..].starts_with("17"));
+}
+
+#[test]
+fn where_the_json_breaks_is_said_to_the_byte_and_what_came_before_is_kept() {
+    let good = format!("[{{{ID}}},\n");
+    for (rest, at) in [("}", 0), ("{\"a\":x}]", 5), ("{} x", 3)] {
+        let batch = Batch::read(format!("{good}{rest}").as_bytes());
+        let broken = batch.broken.expect(rest);
+        assert_eq!(batch.spans.len(), 1, "{rest}");
+        assert_eq!(broken.offset, good.len() + at, "{rest}: {broken:?}");
+    }
+    for (text, at) in [("", 0), ("{}", 0), ("[] x", 3), ("nul", 2)] {
+        let broken = Batch::read(text.as_bytes()).broken.expect(text);
+        assert!(broken.offset.abs_diff(at) <= 1, "{text:?}: {broken:?}");
+    }
+    let mut bytes = good.clone().into_bytes();
+    bytes.push(0xff);
+    let batch = Batch::read(&bytes);
+    assert_eq!((batch.spans.len(), batch.broken.map(|broken| broken.offset)), (1, Some(good.len())));
+}
+
+#[test]
+fn a_long_text_is_not_repeated_in_full() {
+    let malformed = one(&format!(r#"{ID},"kind":"{}""#, "x\\n".repeat(9_000))).expect_err("malformed");
+    assert!(malformed.problem.len() < 300, "{}", malformed.problem);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_are_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        Batch::read(&bytes);
+    }
+
+    #[test]
+    fn what_is_read_is_written_so_that_it_reads_the_same(text in r#"\[(\{"traceId":"[0-9a-f]{16}","id":"[1-9a-f]{16}","(name|kind|tags|x)":("[A-Z]{0,9}"|7|\{"k":"\PC"\}|null)\},?){0,5}\]"#) {
+        let first = Batch::read(text.as_bytes());
+        let again = Batch::read(&serde_json::to_vec(&first.spans).unwrap());
+        proptest::prop_assert!(again.is_whole());
+        proptest::prop_assert_eq!(first.spans, again.spans);
+    }
+}

@@ -1,0 +1,181 @@
+//! The spans of one trace, each with the span that caused it.
+//!
+//! Zipkin's rules: a server may share its client's id, and then stands below it; a child of an id that two spans share
+//! belongs to the one that its own service reported. A span that was reported in pieces is one again here.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use crate::{Kind, Span, SpanId};
+
+/// A trace's spans as a forest: any span may be missing.
+#[derive(Debug)]
+pub struct Tree<'a> {
+    nodes: Vec<Node<'a>>,
+}
+
+#[derive(Debug)]
+struct Node<'a> {
+    span: Cow<'a, Span>,
+    is_shared: bool,
+    parent: Option<usize>,
+    children: Vec<usize>,
+}
+
+/// A span at its place in a tree.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'t, 'a> {
+    tree: &'t Tree<'a>,
+    node: &'t Node<'a>,
+    remote_ancestor: Option<usize>,
+}
+
+impl<'a> Tree<'a> {
+    /// Joins spans that all have the same trace id.
+    pub fn new(spans: impl IntoIterator<Item = &'a Span> + Clone) -> Self {
+        let mut nodes = whole_spans(spans);
+        let parents = Parents::of(&nodes);
+        let found: Vec<_> =
+            nodes.iter().enumerate().map(|(index, node)| parents.parent(index, node)).collect();
+        for (index, parent) in found.into_iter().enumerate() {
+            if let Some(node) = nodes.get_mut(index) {
+                node.parent = parent;
+            }
+            if let Some(parent) = parent.and_then(|parent| nodes.get_mut(parent)) {
+                parent.children.push(index);
+            }
+        }
+        Self { nodes }
+    }
+
+    /// Every span, in the order of their first pieces.
+    pub fn places(&self) -> impl Iterator<Item = Place<'_, 'a>> {
+        let ancestors = self.remote_ancestors();
+        self.nodes.iter().zip(ancestors).map(|(node, remote_ancestor)| Place {
+            tree: self,
+            node,
+            remote_ancestor,
+        })
+    }
+
+    /// For each span the nearest one above it that is part of a call or a message. Every span is visited once,
+    /// however long the chains are, and a circle of spans has none.
+    fn remote_ancestors(&self) -> Vec<Option<usize>> {
+        #[derive(Clone, Copy)]
+        enum Visit {
+            Ahead,
+            UnderWay,
+            Done(Option<usize>),
+        }
+        let mut visits = vec![Visit::Ahead; self.nodes.len()];
+        for index in 0..self.nodes.len() {
+            let mut path = Vec::new();
+            let mut current = index;
+            let found = loop {
+                let Some(visit) = visits.get_mut(current) else { break None };
+                match *visit {
+                    Visit::Done(found) => break found,
+                    Visit::UnderWay => break None,
+                    Visit::Ahead => *visit = Visit::UnderWay,
+                }
+                path.push(current);
+                let Some(parent) = self.nodes.get(current).and_then(|node| node.parent) else { break None };
+                if self.nodes.get(parent).is_some_and(|node| node.span.kind.is_some()) {
+                    break Some(parent);
+                }
+                current = parent;
+            };
+            for step in path {
+                if let Some(visit) = visits.get_mut(step) {
+                    *visit = Visit::Done(found);
+                }
+            }
+        }
+        let found = |visit| if let Visit::Done(found) = visit { found } else { None };
+        visits.into_iter().map(found).collect()
+    }
+}
+
+impl<'t> Place<'t, '_> {
+    /// The span itself.
+    pub fn span(self) -> &'t Span {
+        &self.node.span
+    }
+
+    /// The span right above it.
+    pub fn parent(self) -> Option<&'t Span> {
+        self.tree.nodes.get(self.node.parent?).map(|node| &*node.span)
+    }
+
+    /// The spans right below it.
+    pub fn children(self) -> impl Iterator<Item = &'t Span> {
+        let tree = self.tree;
+        self.node.children.iter().filter_map(|index| tree.nodes.get(*index)).map(|node| &*node.span)
+    }
+
+    /// The nearest span above it that is part of a call or a message.
+    pub fn remote_ancestor(self) -> Option<&'t Span> {
+        self.tree.nodes.get(self.remote_ancestor?).map(|node| &*node.span)
+    }
+}
+
+/// One node a span, its pieces put together: those with its id, on its side of the call, from its service.
+fn whole_spans<'a>(spans: impl IntoIterator<Item = &'a Span> + Clone) -> Vec<Node<'a>> {
+    let mut beginners: HashMap<SpanId, (bool, bool)> = HashMap::new();
+    for span in spans.clone() {
+        let (client, producer) = beginners.entry(span.id).or_default();
+        *client |= span.kind == Some(Kind::Client);
+        *producer |= span.kind == Some(Kind::Producer);
+    }
+    let mut nodes: Vec<Node<'a>> = Vec::new();
+    let mut known = HashMap::new();
+    for span in spans {
+        let (has_client, has_producer) = beginners.get(&span.id).copied().unwrap_or_default();
+        let is_shared = span.shared == Some(true)
+            || (span.kind == Some(Kind::Server) && has_client)
+            || (span.kind == Some(Kind::Consumer) && has_producer);
+        let index = *known.entry((span.id, is_shared, span.service())).or_insert(nodes.len());
+        match nodes.get_mut(index) {
+            Some(node) => node.span.to_mut().absorb(span),
+            None => {
+                nodes.push(Node { span: Cow::Borrowed(span), is_shared, parent: None, children: Vec::new() });
+            }
+        }
+    }
+    nodes
+}
+
+/// Where a parent is looked for.
+struct Parents {
+    own: HashMap<SpanId, usize>,
+    shared: HashMap<SpanId, usize>,
+    shared_by: HashMap<(SpanId, String), usize>,
+}
+
+impl Parents {
+    fn of(nodes: &[Node<'_>]) -> Self {
+        let mut parents = Self { own: HashMap::new(), shared: HashMap::new(), shared_by: HashMap::new() };
+        for (index, node) in nodes.iter().enumerate() {
+            let id = node.span.id;
+            if !node.is_shared {
+                parents.own.entry(id).or_insert(index);
+                continue;
+            }
+            parents.shared.entry(id).or_insert(index);
+            if let Some(service) = node.span.service() {
+                parents.shared_by.entry((id, service.to_string())).or_insert(index);
+            }
+        }
+        parents
+    }
+
+    fn parent(&self, index: usize, node: &Node<'_>) -> Option<usize> {
+        let shares = node.is_shared.then(|| self.own.get(&node.span.id)).flatten();
+        let parent = shares.or_else(|| {
+            let id = node.span.parent_id?;
+            let same_service =
+                node.span.service().and_then(|service| self.shared_by.get(&(id, service.to_string())));
+            same_service.or_else(|| self.own.get(&id)).or_else(|| self.shared.get(&id))
+        });
+        parent.copied().filter(|parent| *parent != index)
+    }
+}
