@@ -12,8 +12,20 @@ use crate::{
 };
 
 /// What is counted or measured: one of these stands in each series' help.
-const UNITS: [&str; 10] =
-    ["econds", "bytes", "RPCs", "Inserts", "essages", "Deliveries", "pans", "umber of", "1 or 0", "always 1"];
+const UNITS: [&str; 12] = [
+    "econds",
+    "bytes",
+    "RPCs",
+    "Inserts",
+    "essages",
+    "Deliveries",
+    "pans",
+    "races",
+    "quests",
+    "umber of",
+    "1 or 0",
+    "always 1",
+];
 
 async fn metrics(client: &Client, mesh: &Mesh, process: &str) -> String {
     client.get(&mesh.admin(process, "/metrics")).await.text().to_owned()
