@@ -49,6 +49,10 @@ test-octet: tools
 test-backends test-testbed: test-%: tools
 	$(CARGO) test --package octet-$* --locked $(ARGS)
 
+.PHONY: test-rules
+test-rules: tools
+	promtool test rules helm/octet/alerts/octet.rules.test.yaml
+
 .PHONY: fmt
 fmt: .tools/npm.stamp ## Format Rust and .proto files
 	$(CARGO) fmt --all
@@ -57,7 +61,7 @@ fmt: .tools/npm.stamp ## Format Rust and .proto files
 # The whole truth
 
 .PHONY: test
-test: tools ## Every test there is
+test: tools test-rules ## Every test there is
 	$(CARGO) test --workspace --doc --locked
 	$(CARGO) test --workspace --all-targets --no-fail-fast --locked
 
@@ -66,7 +70,7 @@ drill: tools ## Failure drills at full length, with their reports; `make test` r
 	DRILL=full $(CARGO) test --package octet --test mesh --locked --release -- drills --nocapture --test-threads=1
 
 .PHONY: lint
-lint: lint-format lint-proto lint-scripts lint-docker lint-compose lint-deny lint-rust lint-docs ## Every check that runs nothing
+lint: lint-format lint-proto lint-scripts lint-docker lint-compose lint-rules lint-deny lint-rust lint-docs ## Every check that runs nothing
 
 .PHONY: lint-format
 lint-format: .tools/npm.stamp ## Formatting of Rust and .proto files
@@ -91,6 +95,14 @@ lint-docker: .tools/pip.stamp ## The image's recipe
 lint-compose: .tools/pip.stamp ## The Compose file and what it mounts
 	docker-compose --file compose.yaml config --quiet
 	yamllint --strict --config-data "{extends: default, rules: {line-length: {max: 120}}}" compose.yaml compose
+
+.PHONY: lint-rules
+lint-rules: tools ## Alert rules, dashboards, queries, and what Prometheus and Alertmanager are told
+	promtool check rules --lint-fatal helm/octet/alerts/octet.rules.yaml
+	promtool check config --lint-fatal compose/prometheus.yaml compose/prometheus-octet-up.yaml
+	amtool check-config helm/octet/alerts/alertmanager.yaml
+	scripts/signals.py check
+	yamllint --strict --config-data "{extends: default, rules: {line-length: {max: 120}}}" helm/octet/alerts
 
 .PHONY: lint-deny
 lint-deny: .tools/pip.stamp ## Dependencies: licences, bans, boundaries between crates, sources, advisories
@@ -137,7 +149,7 @@ proto-release: .tools/npm.stamp ## Renew what the contract may not break; with a
 # Tools
 
 .PHONY: tools
-tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools into .tools; hey, RabbitMQ from Debian
+tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus from Debian
 	@scripts/tools.sh debian
 
 .tools/npm.stamp: tools/package.json tools/package-lock.json tools/.npmrc scripts/tools.sh

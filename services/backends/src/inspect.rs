@@ -93,6 +93,15 @@ pub trait QueueInspect: Send + Sync {
     /// See [`InspectError`].
     async fn depth(&self) -> Result<QueueDepth, InspectError>;
 
+    /// When the message that has waited longest was published; nothing where none waits, or where the broker does
+    /// not tell (RabbitMQ).
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    async fn oldest_ready(&self) -> Result<Option<SystemTime>, InspectError> {
+        Ok(None)
+    }
+
     /// The newest dead letters, newest first, at most `limit`.
     ///
     /// # Errors

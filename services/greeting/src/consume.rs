@@ -83,7 +83,7 @@ impl Consume {
     /// Acknowledges only what is stored. While the store is away the delivery is kept and the insert tried
     /// again, so that an outage dead-letters nothing.
     async fn settle(&self, delivery: Delivery, span: &mut Span) {
-        self.metrics.taken(delivery.attempt());
+        let _in_hand = self.metrics.taken(&delivery);
         let document = match message::decode(&delivery.message().body) {
             Ok(document) => document,
             Err(error) => return self.dead_letter(delivery, span, &error.to_string()).await,

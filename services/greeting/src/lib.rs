@@ -18,6 +18,7 @@ mod observed;
 pub mod server;
 mod settings;
 mod upstreams;
+mod watch;
 
 pub use connections::{Connections, QueueConnection, StoreConnection};
 pub use message::{MalformedMessage, decode as decode_message, encode as encode_message};

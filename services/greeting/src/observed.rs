@@ -11,7 +11,7 @@ use octet_backends::{
     store::{Document, DocumentStore, Inserted, StoreError},
 };
 use octet_runtime::{
-    metrics::{HistogramVec, IntCounterVec, Metrics},
+    metrics::{HistogramVec, IntCounterVec, IntGaugeVec, Metrics, WAIT_BUCKETS},
     telemetry::{Span, SpanKind},
 };
 use octet_topology::{QueueName, Store};
@@ -89,8 +89,12 @@ impl ObservedStore {
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
             inner,
+            inserts: metrics.outcomes(
+                "octet_store_inserts_total",
+                "Inserts, by outcome",
+                &["new", "already_there", "unavailable", "rejected"],
+            )?,
             place,
-            inserts: metrics.counter("octet_store_inserts_total", "Inserts by outcome", &["outcome"])?,
             seconds: metrics.seconds("octet_store_insert_seconds", "Seconds an insert took", &[])?,
         })
     }
@@ -139,10 +143,10 @@ impl ObservedPublisher {
         Ok(Self {
             inner,
             place,
-            published: metrics.counter(
+            published: metrics.outcomes(
                 "octet_queue_published_total",
                 "Messages published, by outcome",
-                &["outcome"],
+                &["confirmed", "unavailable", "rejected"],
             )?,
             seconds: metrics.seconds(
                 "octet_queue_publish_seconds",
@@ -190,28 +194,57 @@ impl Publisher for ObservedPublisher {
 pub(crate) struct ConsumerMetrics {
     settled: IntCounterVec,
     redelivered: IntCounterVec,
+    in_hand: IntGaugeVec,
+    waited: HistogramVec,
+}
+
+/// A message that this process deals with.
+pub(crate) struct InHand(IntGaugeVec);
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.0.with_label_values::<&str>(&[]).dec();
+    }
 }
 
 impl ConsumerMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Result<Self, prometheus::Error> {
+        let redelivered = metrics.counter(
+            "octet_queue_redelivered_total",
+            "Deliveries that were not the first of their message",
+            &[],
+        )?;
+        redelivered.with_label_values::<&str>(&[]);
         Ok(Self {
-            settled: metrics.counter(
+            settled: metrics.outcomes(
                 "octet_queue_settled_total",
                 "Messages settled, by outcome",
-                &["outcome"],
+                &["stored", "duplicate", "dead_lettered", "settle_failed"],
             )?,
-            redelivered: metrics.counter(
-                "octet_queue_redelivered_total",
-                "Deliveries that were not the first of their message",
+            redelivered,
+            in_hand: metrics.gauge(
+                "octet_queue_in_hand",
+                "Messages that this process has taken and not settled yet",
+                &[],
+            )?,
+            waited: metrics.seconds_in(
+                WAIT_BUCKETS,
+                "octet_queue_wait_seconds",
+                "Seconds from a message's publishing to its first delivery, by the clocks of both sides",
                 &[],
             )?,
         })
     }
 
-    pub(crate) fn taken(&self, attempt: u32) {
-        if attempt > 1 {
+    /// A delivery has come, and is in hand until the answer is dropped.
+    pub(crate) fn taken(&self, delivery: &Delivery) -> InHand {
+        if delivery.attempt() > 1 {
             self.redelivered.with_label_values::<&str>(&[]).inc();
+        } else if let Some(waited) = QueuePlace::waited(delivery) {
+            self.waited.with_label_values::<&str>(&[]).observe(waited.as_secs_f64());
         }
+        self.in_hand.with_label_values::<&str>(&[]).inc();
+        InHand(self.in_hand.clone())
     }
 
     /// `outcome` is `stored`, `duplicate`, `dead_lettered` or `settle_failed`.

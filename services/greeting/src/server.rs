@@ -28,6 +28,7 @@ use crate::{
     observed::{ConsumerMetrics, ObservedPublisher, ObservedStore, QueuePlace, StorePlace},
     settings::{MESSAGE_LIMIT, ServiceSettings},
     upstreams::Upstreams,
+    watch::Watch,
 };
 
 /// How the paths of the greeting's own service begin.
@@ -98,6 +99,7 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
 
     let health = tokio::spawn(health::follow(reporter, names, readiness.clone(), drain.clone()));
     let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics));
+    let watch = tokio::spawn(parts.watch.run());
     let (stop_consuming, stopped) = tokio::sync::oneshot::channel::<()>();
     let consuming = parts.consume.map(|consume| {
         tokio::spawn(consume.run(async move {
@@ -118,6 +120,7 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
         }
     }
     health.abort();
+    watch.abort();
     // Last, when nothing makes spans any more; the admin server shows what became of them.
     telemetry.flush(grace, &drain).await;
     admin.abort();
@@ -130,6 +133,7 @@ struct Parts {
     grpc: GrpcService,
     consume: Option<Consume>,
     probes: Vec<Probe>,
+    watch: Watch,
 }
 
 impl Parts {
@@ -139,6 +143,7 @@ impl Parts {
         tracer: &Tracer,
     ) -> Result<Self, StartError> {
         let mut probes = Vec::new();
+        let mut watch = Watch::default();
         let service = &settings.service;
         let Connections { store: stores, queue: queues } = &settings.connections;
         let at_store = |source| StartError::Open { variable: stores.variable(), source };
@@ -152,6 +157,7 @@ impl Parts {
                 let pinged = pinged.clone();
                 async move { pinged.ping().await }
             }));
+            watch.store(opened.clone(), metrics).map_err(StartError::internal)?;
             let place = StorePlace { system: stores.system(), store: place.clone() };
             let observed = ObservedStore::new(opened, place, metrics).map_err(StartError::internal)?;
             store = Some(Arc::new(observed));
@@ -164,6 +170,7 @@ impl Parts {
                 let pinged = pinged.clone();
                 async move { pinged.ping().await }
             }));
+            watch.publisher(opened.clone(), metrics).map_err(StartError::internal)?;
             let place = QueuePlace { system: queues.system(), queue: queue.clone() };
             let observed = ObservedPublisher::new(opened, place, metrics).map_err(StartError::internal)?;
             publisher = Some(Arc::new(observed) as _);
@@ -176,6 +183,8 @@ impl Parts {
                 let pinged = pinged.clone();
                 async move { pinged.ping().await }
             }));
+            let inspect = queues.inspect(queue);
+            watch.consumer(consumer.clone(), inspect, metrics).map_err(StartError::internal)?;
             let metrics = ConsumerMetrics::new(metrics).map_err(StartError::internal)?;
             let place = QueuePlace { system: queues.system(), queue: queue.clone() };
             let tracer = tracer.clone();
@@ -199,7 +208,7 @@ impl Parts {
             metrics: GrpcMetrics::server(metrics).map_err(StartError::internal)?,
             tracer: tracer.clone(),
         };
-        Ok(Self { grpc, consume, probes })
+        Ok(Self { grpc, consume, probes, watch })
     }
 }
 

@@ -1,19 +1,21 @@
 //! The process's metrics, in Prometheus's text format.
 
 mod grpc;
+mod process;
 
 pub use grpc::{GrpcCall, GrpcMetrics};
-use prometheus::{
-    HistogramOpts, IntGauge, Opts, Registry, TextEncoder, core::Collector,
-    process_collector::ProcessCollector,
-};
-pub use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
+use prometheus::{HistogramOpts, IntGauge, Opts, Registry, TextEncoder, core::Collector};
+pub use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, TEXT_FORMAT};
 
 use crate::identity;
 
 /// Upper bounds in seconds, from a loopback hop to the default deadline.
 pub const LATENCY_BUCKETS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Upper bounds in seconds of what may wait through an outage, from a millisecond to an hour.
+pub const WAIT_BUCKETS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
 
 /// Every series of this process. Clones share the same series.
 #[derive(Clone)]
@@ -28,10 +30,11 @@ impl Metrics {
     /// [`prometheus::Error`], which only a wrong name in this crate can cause.
     pub fn new(service: &str) -> Result<Self, prometheus::Error> {
         let metrics = Self { registry: Registry::new() };
-        metrics.registry.register(Box::new(ProcessCollector::for_self()))?;
-        let build = Opts::new("octet_build_info", "The version that runs; always 1")
-            .const_label("version", identity::VERSION)
-            .const_label("service", service);
+        metrics.registry.register(Box::new(process::Process::this()))?;
+        let build =
+            Opts::new("octet_build_info", "The version that runs, as a label; the number is always 1")
+                .const_label("version", identity::VERSION)
+                .const_label("service", service);
         metrics.register(IntGauge::with_opts(build)?)?.set(1);
         Ok(metrics)
     }
@@ -49,6 +52,24 @@ impl Metrics {
         self.register(IntCounterVec::new(Opts::new(name, help), labels)?)
     }
 
+    /// A counter by outcome. Each outcome stands at 0 from the start: a series that begins at 1 has, to Prometheus, not
+    /// risen, and its first event would go unseen.
+    ///
+    /// # Errors
+    /// When the name is taken or ill-formed.
+    pub fn outcomes(
+        &self,
+        name: &str,
+        help: &str,
+        outcomes: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        let counter = self.counter(name, help, &["outcome"])?;
+        for outcome in outcomes {
+            counter.with_label_values(&[*outcome]);
+        }
+        Ok(counter)
+    }
+
     /// A gauge by labels.
     ///
     /// # Errors
@@ -57,7 +78,7 @@ impl Metrics {
         self.register(IntGaugeVec::new(Opts::new(name, help), labels)?)
     }
 
-    /// A histogram of seconds by labels.
+    /// A histogram of seconds by labels, in [`LATENCY_BUCKETS`].
     ///
     /// # Errors
     /// When the name is taken or ill-formed.
@@ -67,11 +88,25 @@ impl Metrics {
         help: &str,
         labels: &[&str],
     ) -> Result<HistogramVec, prometheus::Error> {
-        let options = HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS.to_vec());
+        self.seconds_in(LATENCY_BUCKETS, name, help, labels)
+    }
+
+    /// A histogram of seconds by labels, with upper bounds of its own.
+    ///
+    /// # Errors
+    /// When the name is taken or ill-formed, or the bounds are not in order.
+    pub fn seconds_in(
+        &self,
+        bounds: &[f64],
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<HistogramVec, prometheus::Error> {
+        let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
         self.register(HistogramVec::new(options, labels)?)
     }
 
-    /// Everything, in Prometheus's text format.
+    /// Everything, in Prometheus's text format, whose content type is [`TEXT_FORMAT`].
     ///
     /// # Errors
     /// When a collector answers with something that has no text form.

@@ -8,18 +8,22 @@
     reason = "test support: a failure here must end the test with a clear sentence"
 )]
 
+mod alertmanager;
 mod authority;
 mod broker;
 mod database;
 mod lifeline;
 mod ports;
 mod program;
+mod prometheus;
 mod ready;
 mod shared;
 mod tls_front;
 
+pub use alertmanager::Alertmanager;
 pub use authority::Authority;
 pub use broker::{Broker, BrokerBuilder, PASSWORD, USER};
 pub use database::Database;
+pub use prometheus::Prometheus;
 pub use shared::{shared_broker, shared_database};
 pub use tls_front::TlsFront;

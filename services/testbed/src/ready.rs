@@ -1,7 +1,11 @@
 //! Waiting for a server to answer.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::lifeline::Process;
 
@@ -31,6 +35,18 @@ where
         tokio::time::sleep(BETWEEN_PROBES).await;
     }
     Err(format!("did not answer within {} s; its log ends:\n{}", LIMIT.as_secs(), tail(log)))
+}
+
+/// Whether `GET /-/ready`, the question of Prometheus and its kin, is answered with 200.
+pub(crate) async fn says_so(server: SocketAddr) -> bool {
+    let asked = async {
+        let mut stream = TcpStream::connect(server).await?;
+        stream.write_all(b"GET /-/ready HTTP/1.0\r\n\r\n").await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    asked.await.is_ok_and(|answer| answer.starts_with(b"HTTP/1.0 200 "))
 }
 
 fn tail(log: &Path) -> String {

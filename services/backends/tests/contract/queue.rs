@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use octet_backends::{
@@ -13,7 +13,7 @@ use octet_backends::{
 use tokio::task::JoinSet;
 
 use crate::{
-    Buried, Queues, Terms,
+    Buried, Queues, Sight, Terms,
     factories::{PATIENCE, message, next, nothing_within, soon, unique, until},
 };
 
@@ -40,6 +40,7 @@ macro_rules! queue_contract {
             closing_ends_waiting_and_leaves_deliveries_valid,
             a_cancelled_wait_loses_no_message,
             inspection_tells_what_is_pending,
+            inspection_tells_since_when_the_oldest_message_waits,
             a_queue_that_works_answers_a_ping,
         }
     };
@@ -367,6 +368,26 @@ pub(crate) async fn inspection_tells_what_is_pending(queues: &impl Queues) {
     let depth = queues.inspect().depth().await.unwrap();
     let expected = QueueDepth { ready: 0, leased: 1, dead_lettered: 1, redelivered: 0 };
     assert_eq!(depth, queues.sight().of_depth(expected));
+}
+
+pub(crate) async fn inspection_tells_since_when_the_oldest_message_waits(queues: &impl Queues) {
+    // Brokers keep milliseconds.
+    let before = SystemTime::now() - Duration::from_millis(1);
+    publish_all(queues, ["a", "b"]).await;
+    let between = SystemTime::now();
+    publish_all(queues, ["c"]).await;
+    let consumer = queues.consumer(Terms { prefetch: 1, ..Terms::default() }).await;
+    let taken = next(&consumer).await;
+    let oldest = queues.inspect().oldest_ready().await.unwrap();
+    match queues.sight() {
+        Sight::Everything => assert!(oldest.is_some_and(|at| before <= at && at <= between), "{oldest:?}"),
+        Sight::ReadyAndDead => assert_eq!(oldest, None),
+    }
+
+    taken.ack().await.unwrap();
+    next(&consumer).await.ack().await.unwrap();
+    next(&consumer).await.ack().await.unwrap();
+    assert_eq!(queues.inspect().oldest_ready().await, Ok(None));
 }
 
 pub(crate) async fn a_queue_that_works_answers_a_ping(queues: &impl Queues) {

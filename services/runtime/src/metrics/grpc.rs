@@ -104,7 +104,7 @@ impl Families {
             )?,
             handled: metrics.counter(
                 &format!("grpc_{side}_handled_total"),
-                &format!("RPCs ended, of those {verb}, by code"),
+                &format!("RPCs ended, of those {verb}, by status code"),
                 &with_code,
             )?,
             seconds: metrics.seconds(

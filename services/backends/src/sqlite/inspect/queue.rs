@@ -1,9 +1,9 @@
 //! Looking into a queue.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::SystemTime};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     super::{
@@ -52,6 +52,21 @@ impl QueueInspect for SqliteQueueInspect {
             let redelivered =
                 number(connection, "SELECT value FROM counters WHERE name = ?1", [REDELIVERED])?;
             Ok(QueueDepth { ready: all.saturating_sub(leased), leased, dead_lettered, redelivered })
+        })
+        .await
+    }
+
+    async fn oldest_ready(&self) -> Result<Option<SystemTime>, InspectError> {
+        self.look(|connection| {
+            let now = now();
+            let published = connection
+                .query_row(
+                    "SELECT published FROM messages WHERE leased_until <= ?1 OR leased_until > ?2 ORDER BY seq LIMIT 1",
+                    [now, latest_end(now)],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(published.and_then(moment))
         })
         .await
     }

@@ -1,0 +1,31 @@
+//! `/api/metrics`: the gateway's own metrics at the edge, for whoever cannot reach its admin port.
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use octet_runtime::metrics::{Metrics, TEXT_FORMAT};
+use tonic::Code;
+
+use crate::edge;
+
+pub(crate) fn router(metrics: Metrics) -> Router {
+    Router::new().route("/api/metrics", get(text)).with_state(metrics)
+}
+
+async fn text(State(metrics): State<Metrics>) -> Response {
+    match metrics.text() {
+        Ok(text) => {
+            let headers = [(header::CONTENT_TYPE, TEXT_FORMAT), (header::CACHE_CONTROL, "no-store")];
+            (headers, text).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "cannot write the metrics");
+            let message = "the metrics cannot be written";
+            edge::error(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, message)
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A real Prometheus looks at a running mesh, with the configuration and the rules that are shipped; and what it finds
+//! reaches a webhook.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, body::Bytes, service::service_fn};
+use hyper_util::rt::TokioIo;
+use octet_backends::queue::Message;
+use octet_testbed::{Alertmanager, Prometheus};
+use serde_json::Value;
+use tokio::{net::TcpListener, sync::mpsc};
+
+use crate::{
+    client::Client,
+    platform::{Mesh, PATIENCE, PROCESSES},
+};
+
+const CONFIGURATION: &str = include_str!("../../../compose/prometheus-octet-up.yaml");
+const RULES: &str = include_str!("../../../helm/octet/alerts/octet.rules.yaml");
+const ALERTMANAGER: &str = include_str!("../../../helm/octet/alerts/alertmanager.yaml");
+
+/// What begins the names of Octet's own series.
+const OWN: [&str; 4] = ["octet_", "grpc_", "http_server_", "process_"];
+
+/// The text with something in it replaced that must be there.
+fn with(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "no {from:?} in it any more: {text}");
+    text.replace(from, to)
+}
+
+/// The shipped configuration, for this platform's ports and in a hurry.
+async fn watching(mesh: &Mesh, alertmanager: &str) -> Prometheus {
+    let mut text = with(CONFIGURATION, "scrape_interval: 15s", "scrape_interval: 500ms");
+    text = with(&text, "scrape_timeout: 5s", "scrape_timeout: 500ms");
+    text = with(&text, "evaluation_interval: 15s", "evaluation_interval: 500ms");
+    text = with(&text, "../helm/octet/alerts/octet.rules.yaml", "octet.rules.yaml");
+    text = with(&text, "127.0.0.1:9093", alertmanager);
+    for (index, process) in PROCESSES.into_iter().enumerate() {
+        let usual = match process {
+            "gateway" => 9000,
+            "collector" => 9412,
+            _ => 9001 + index,
+        };
+        let target = |address: &str| format!(r#"{{targets: ["{address}"], labels: {{service: {process}}}}}"#);
+        let here = mesh.admin(process, "").replace("http://", "");
+        text = with(&text, &target(&format!("127.0.0.1:{usual}")), &target(&here));
+    }
+    Prometheus::start(&text, &[("octet.rules.yaml", RULES)]).await
+}
+
+/// Asks Prometheus' API, and expects success.
+async fn api(client: &Client, url: &str) -> Value {
+    let reply = client.get(url).await;
+    let value: Value = serde_json::from_slice(&reply.body).expect("JSON");
+    assert_eq!(value["status"], "success", "{url}: {value}");
+    value["data"].clone()
+}
+
+/// The samples that an expression has now.
+async fn ask(client: &Client, prometheus: &Prometheus, expression: &str) -> Vec<Value> {
+    let encoded = expression.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02X}"));
+    let answer = api(client, &prometheus.url(&format!("/api/v1/query?query={encoded}"))).await;
+    answer["result"].as_array().expect("a vector").clone()
+}
+
+/// Asks until every sample of a non-empty answer is a positive number, with one greeting in between.
+async fn comes_to_tell(client: &Client, prometheus: &Prometheus, mesh: &Mesh, expression: &str) {
+    let begun = Instant::now();
+    loop {
+        let samples = ask(client, prometheus, expression).await;
+        let number = |sample: &Value| sample["value"][1].as_str().and_then(|text| text.parse::<f64>().ok());
+        if !samples.is_empty() && samples.iter().all(|sample| number(sample).is_some_and(|value| value > 0.0))
+        {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{expression}: {samples:?}");
+        client.get(&mesh.url("/api/greeting")).await.answer().expect("whole");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// What `scripts/signals.py` finds in dashboards, rules and queries.
+fn signals(verb: &str) -> Vec<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/signals.py");
+    let output = std::process::Command::new("python3").arg(script).arg(verb).output().expect("python3 runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8").lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_prometheus_finds_every_process_and_all_that_dashboards_alerts_and_queries_ask_for() {
+    let mesh = Mesh::start().await;
+    let client = Client::new();
+    let prometheus = watching(&mesh, "127.0.0.1:9").await;
+
+    for expression in [
+        "sum by (http_route) (rate(http_server_request_duration_seconds_count{http_route='/api/greeting'}[1m]))",
+        "histogram_quantile(0.99, sum by (service, le) (rate(grpc_server_handling_seconds_bucket[1m])))",
+        "sum by (service, upstream) (rate(grpc_client_handled_total[1m]))",
+        "sum(rate(octet_queue_settled_total{outcome='stored'}[1m]))",
+        "histogram_quantile(0.5, sum by (le) (rate(octet_queue_wait_seconds_bucket[1m])))",
+        "sum by (service) (rate(octet_store_inserts_total{outcome='new'}[1m]))",
+        "sum by (service) (rate(process_cpu_seconds_total[1m]))",
+        "count(octet_store_up == 1) == 4",
+        "count(sum by (service, upstream) (grpc_client_handled_total)) == 7",
+    ] {
+        comes_to_tell(&client, &prometheus, &mesh, expression).await;
+    }
+
+    let targets = api(&client, &prometheus.url("/api/v1/targets?state=active")).await;
+    let targets = targets["activeTargets"].as_array().expect("targets").clone();
+    let services: BTreeSet<_> =
+        targets.iter().filter_map(|target| target["labels"]["service"].as_str()).collect();
+    assert_eq!(services, BTreeSet::from(PROCESSES));
+    for target in &targets {
+        assert_eq!((&target["health"], &target["lastError"]), (&"up".into(), &"".into()), "{target}");
+    }
+    let never_failed = ask(&client, &prometheus, "min_over_time(up[5m]) == 1").await;
+    assert_eq!(never_failed.len(), PROCESSES.len(), "{never_failed:?}");
+
+    let names = api(&client, &prometheus.url("/api/v1/label/__name__/values")).await;
+    let names: Vec<_> = names.as_array().expect("names").iter().filter_map(Value::as_str).collect();
+    let asked = signals("series");
+    let missing: Vec<_> = asked
+        .iter()
+        .filter(|name| OWN.iter().any(|own| name.starts_with(own)) && !names.contains(&name.as_str()))
+        .collect();
+    assert_eq!(missing, [] as [&String; 0], "asked for, and exported by nobody");
+
+    let queries = signals("queries");
+    assert!(queries.len() > 100, "{}", queries.len());
+    for query in queries {
+        let expression: String = serde_json::from_str(&query).expect("a JSON string");
+        ask(&client, &prometheus, &expression).await;
+    }
+    assert_eq!(ask(&client, &prometheus, "ALERTS{alertstate='firing'}").await, [] as [Value; 0]);
+    mesh.end().await;
+}
+
+/// A Slack of the test's own: where it listens, and what is posted to it.
+async fn webhook() -> (String, mpsc::UnboundedReceiver<Value>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/services/T0/B0/secret", listener.local_addr().expect("bound"));
+    let (posts, posted) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let posts = posts.clone();
+            let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
+                let posts = posts.clone();
+                async move {
+                    let path = request.uri().path().to_owned();
+                    let body = request.into_body().collect().await?.to_bytes();
+                    let mut message: Value = serde_json::from_slice(&body).expect("JSON");
+                    message["path"] = path.into();
+                    // A test that has what it wants no longer listens.
+                    let _ = posts.send(message);
+                    Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from_static(b"ok"))))
+                }
+            });
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer),
+            );
+        }
+    });
+    (url, posted)
+}
+
+#[tokio::test]
+async fn a_poison_message_is_told_to_slack() {
+    let mesh = Mesh::start().await;
+    let client = Client::new();
+    let (slack, mut posted) = webhook().await;
+    let secret = "/etc/alertmanager/secrets/octet-slack/webhook-url";
+    let configuration = with(&with(ALERTMANAGER, secret, "webhook-url"), "group_wait: 30s", "group_wait: 1s");
+    let alertmanager = Alertmanager::start(&configuration, &[("webhook-url", &slack)]).await;
+    let prometheus = watching(&mesh, &alertmanager.address().to_string()).await;
+    // A counter rises once it has been seen twice.
+    let seen = "count_over_time(octet_queue_settled_total{outcome='dead_lettered'}[1m]) >= 2";
+    comes_to_tell(&client, &prometheus, &mesh, seen).await;
+
+    let body = b"neither JSON nor a greeting".to_vec();
+    let poison = Message { id: uuid::Uuid::new_v4().to_string(), headers: Vec::new(), body };
+    mesh.publisher().await.publish(poison).await.expect("confirmed");
+
+    let message = tokio::time::timeout(PATIENCE, posted.recv()).await.expect("in time").expect("a message");
+    assert_eq!(message["path"], "/services/T0/B0/secret", "the secret's URL");
+    let attachment = &message["attachments"][0];
+    assert_eq!(attachment["title"], "[FIRING] service-f", "{message}");
+    assert_eq!(attachment["color"], "warning", "{message}");
+    let text = attachment["text"].as_str().expect("a text");
+    let expected = "*OctetDeadLetters* (warning): messages for service-f are among the dead letters";
+    assert!(text.starts_with(expected), "{text}");
+    mesh.end().await;
+}

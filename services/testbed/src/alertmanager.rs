@@ -1,0 +1,56 @@
+//! An Alertmanager of a test's own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+
+use crate::lifeline::{Lifeline, Process};
+use crate::{ports, program, ready};
+
+const MISSING: &str = "prometheus-alertmanager is not installed: run `make tools`";
+
+/// Alertmanager without peers, on a configuration of the test's, on a free port of 127.0.0.1.
+///
+/// Dropping it kills it and removes what it stored; it dies with the test process in any case.
+pub struct Alertmanager {
+    socket: SocketAddr,
+    // Killed before its directory goes.
+    _server: Process,
+    _lifeline: Lifeline,
+}
+
+impl Alertmanager {
+    /// Starts it and waits until it is ready. `files` are written beside the configuration, by their names; paths in
+    /// the configuration may be relative to there.
+    ///
+    /// # Panics
+    /// With one sentence where it is not installed; with the end of its log where it does not start, which is also
+    /// where a fault in the configuration shows.
+    pub async fn start(configuration: &str, files: &[(&str, &str)]) -> Self {
+        let lifeline = Lifeline::new("alertmanager");
+        let directory = lifeline.directory();
+        for (name, text) in [("alertmanager.yaml", configuration)].iter().chain(files) {
+            std::fs::write(directory.join(name), text).expect("a file can be written");
+        }
+        let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free());
+        let log = directory.join("alertmanager.log");
+        // Debian's name, to tell it from others.
+        let program =
+            program::on_path("prometheus-alertmanager").or_else(|| program::on_path("alertmanager"));
+        let mut command = Command::new(program.expect(MISSING));
+        command
+            .arg("--config.file=alertmanager.yaml")
+            .arg("--storage.path=data")
+            .arg("--cluster.listen-address=")
+            .arg(format!("--web.listen-address={socket}"));
+        let mut server = lifeline.spawn(&mut command, &log).expect("alertmanager can be started");
+        if let Err(failure) = ready::wait(&mut server, &log, || ready::says_so(socket)).await {
+            panic!("alertmanager {failure}");
+        }
+        Self { socket, _server: server, _lifeline: lifeline }
+    }
+
+    /// `127.0.0.1:PORT`, where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.socket
+    }
+}

@@ -1,0 +1,52 @@
+//! A Prometheus of a test's own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+
+use crate::lifeline::{Lifeline, Process};
+use crate::{ports, program, ready};
+
+const MISSING: &str = "prometheus is not installed: run `make tools`";
+
+/// Prometheus, on a configuration of the test's, on a free port of 127.0.0.1.
+///
+/// Dropping it kills it and removes what it stored; it dies with the test process in any case.
+pub struct Prometheus {
+    socket: SocketAddr,
+    // Killed before its directory goes.
+    _server: Process,
+    _lifeline: Lifeline,
+}
+
+impl Prometheus {
+    /// Starts it and waits until it is ready. `files` are written beside the configuration, by their names, so that
+    /// `rule_files` finds them there.
+    ///
+    /// # Panics
+    /// With one sentence where it is not installed; with the end of its log where it does not start, which is also
+    /// where a fault in the configuration shows.
+    pub async fn start(configuration: &str, files: &[(&str, &str)]) -> Self {
+        let lifeline = Lifeline::new("prometheus");
+        let directory = lifeline.directory();
+        for (name, text) in [("prometheus.yaml", configuration)].iter().chain(files) {
+            std::fs::write(directory.join(name), text).expect("a file can be written");
+        }
+        let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free());
+        let log = directory.join("prometheus.log");
+        let mut command = Command::new(program::on_path("prometheus").expect(MISSING));
+        command
+            .arg("--config.file=prometheus.yaml")
+            .arg("--storage.tsdb.path=data")
+            .arg(format!("--web.listen-address={socket}"));
+        let mut server = lifeline.spawn(&mut command, &log).expect("prometheus can be started");
+        if let Err(failure) = ready::wait(&mut server, &log, || ready::says_so(socket)).await {
+            panic!("prometheus {failure}");
+        }
+        Self { socket, _server: server, _lifeline: lifeline }
+    }
+
+    /// `http://127.0.0.1:PORT` and a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.socket)
+    }
+}
