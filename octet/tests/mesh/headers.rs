@@ -36,14 +36,15 @@ async fn greet(mesh: &Mesh) {
 }
 
 #[tokio::test]
-async fn trace_headers_reach_every_leaf_unchanged_and_credentials_none() {
+async fn without_an_exporter_trace_headers_reach_every_leaf_unchanged_and_credentials_none() {
     let leaves = [
         ("SERVICE_C_URL", Stub::start(Behaviour::Echoes).await),
         ("SERVICE_D_URL", Stub::start(Behaviour::Echoes).await),
         ("SERVICE_G_URL", Stub::start(Behaviour::Echoes).await),
         ("SERVICE_H_URL", Stub::start(Behaviour::Echoes).await),
     ];
-    let mut builder = Mesh::builder().with("PROPAGATE_HEADERS", "x-user");
+    let mut builder =
+        Mesh::builder().with("OTEL_TRACES_EXPORTER", "none").with("PROPAGATE_HEADERS", "x-user");
     for (variable, leaf) in &leaves {
         builder = builder.with(variable, leaf.address.to_string());
     }
