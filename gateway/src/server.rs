@@ -15,11 +15,12 @@ use octet_runtime::{
 use prost_reflect::DescriptorPool;
 
 use crate::{
-    edge, health, metrics as own_metrics, page,
+    edge, health, metrics as own_metrics,
     rest::{self, Rest},
     settings::GatewaySettings,
     traces,
     transcode::Routes,
+    ui,
 };
 
 /// Why the gateway did not start.
@@ -82,7 +83,7 @@ fn router(settings: &GatewaySettings, metrics: &Metrics, tracer: Tracer) -> Resu
         tracer,
     });
     let router = Router::new()
-        .merge(page::router())
+        .merge(ui::router(settings.api.as_ref()))
         .merge(health::router(entry))
         .merge(own_metrics::router(metrics.clone()))
         .merge(traces::router(settings.traces.clone()))

@@ -7,7 +7,7 @@ use octet_runtime::{
 };
 use octet_topology::Topology;
 
-use crate::traces::BackendUrl;
+use crate::{traces::BackendUrl, ui::ApiUrl};
 
 /// As many requests at once as two cores answer in about a fifth of a second.
 const DEFAULTS: Defaults = Defaults { port: 8080, admin_port: 9000, max_concurrent: 512 };
@@ -20,6 +20,8 @@ pub struct GatewaySettings {
     pub(crate) topology: Topology,
     pub(crate) entry: UpstreamAddress,
     pub(crate) traces: Option<BackendUrl>,
+    /// Where the page asks; `None` where it asks the gateway that served it.
+    pub(crate) api: Option<ApiUrl>,
 }
 
 impl GatewaySettings {
@@ -39,6 +41,7 @@ impl GatewaySettings {
         // Read even after a fault, so that all are reported at once.
         let process = ProcessSettings::from_environment(environment, DEFAULTS);
         let traces = BackendUrl::from_environment(environment);
-        Some(Self { process, topology: topology?, entry: entry?, traces })
+        let api = ApiUrl::from_environment(environment);
+        Some(Self { process, topology: topology?, entry: entry?, traces, api })
     }
 }
