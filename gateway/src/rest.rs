@@ -79,6 +79,7 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
     };
     let mut response = span.scope(request).await.unwrap_or_else(|failure| failure.into_response(&rest.pool));
     response.extensions_mut().insert(Route(binding.template().to_string()));
+    span.write_to_response(response.headers_mut());
     span.end(response.status());
     if parts.method == Method::HEAD { without_body(response) } else { response }
 }
