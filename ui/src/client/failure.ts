@@ -45,14 +45,16 @@ export class Failure extends Error {
 export function unreachable(url: string): Failure {
   return new Failure("unreachable", url, "The gateway cannot be reached", {
     status: "no answer",
-    cause: "It is down or restarting, the address is wrong, or the connection broke. Is “octet up” still running?",
+    cause:
+      "It is down or restarting, the address is wrong, or the connection broke. Is “octet up” still running?",
   });
 }
 
 export function mixedContent(url: string): Failure {
   return new Failure("unreachable", url, "The browser keeps this page from asking", {
     status: "not sent",
-    cause: "The page came by https://, and may not ask an http:// address. Use the gateway's https:// address.",
+    cause:
+      "The page came by https://, and may not ask an http:// address. Use the gateway's https:// address.",
   });
 }
 
@@ -122,12 +124,17 @@ function tracesRefused(url: string, told: Told): Failure {
     });
   }
   const isUnknown = told.httpStatus === 404;
-  return new Failure("refused", url, isUnknown ? "There is no such trace" : "The trace backend refused the question", {
-    ...told,
-    cause: isUnknown
-      ? "It has not arrived yet, was not sampled, or is older than what the trace backend keeps."
-      : "A filter is not one that it understands.",
-  });
+  return new Failure(
+    "refused",
+    url,
+    isUnknown ? "There is no such trace" : "The trace backend refused the question",
+    {
+      ...told,
+      cause: isUnknown
+        ? "It has not arrived yet, was not sampled, or is older than what the trace backend keeps."
+        : "A filter is not one that it understands.",
+    },
+  );
 }
 
 function causeOf(code: string | undefined): string {

@@ -36,6 +36,7 @@ export function ticks(most: number, about: number): number[] {
   if (!(most > 0)) return [0];
   const rough = most / about;
   const magnitude = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * magnitude).find((candidate) => candidate >= rough) ?? rough;
+  const step =
+    [1, 2, 5, 10].map((factor) => factor * magnitude).find((candidate) => candidate >= rough) ?? rough;
   return Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => index * step);
 }

@@ -55,7 +55,7 @@ export function layoutOf(graph: Graph): Layout {
   const edges = new Map<string, { points: Point[]; label: Point }>();
   for (const { id, from, to } of graph.edges) {
     const { points = [], x = 0, y = 0 } = dagre.edge(from, to);
-    edges.set(id, { points: points.map((point) => ({ x: point.x, y: point.y })), label: { x, y } });
+    edges.set(id, { points: points.map((point: Point) => ({ x: point.x, y: point.y })), label: { x, y } });
   }
   const { width = 0, height = 0 } = dagre.graph();
   return { width, height, nodes, edges };

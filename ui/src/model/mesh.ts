@@ -76,7 +76,9 @@ function parsePercentiles(body: Record<string, unknown>): Percentiles {
 
 function parseCodes(json: unknown): Record<string, number> {
   const entries = Object.entries(record(json) ?? {});
-  return Object.fromEntries(entries.filter((entry): entry is [string, number] => number(entry[1]) !== undefined));
+  return Object.fromEntries(
+    entries.filter((entry): entry is [string, number] => number(entry[1]) !== undefined),
+  );
 }
 
 /** Seconds that the figures cover. */
@@ -123,7 +125,14 @@ function halves(measured: MeasuredEdge, graph: Graph): Half[] {
   if (kind !== "messaging") return [{ edge: direct, seen }];
   const queue = queueBetween(graph, caller, callee);
   if (!queue) return [{ edge: direct, seen }];
-  const published: Figures = { ...seen, errors: 0, codes: {}, p50: undefined, p99: undefined, queueWait: undefined };
+  const published: Figures = {
+    ...seen,
+    errors: 0,
+    codes: {},
+    p50: undefined,
+    p99: undefined,
+    queueWait: undefined,
+  };
   return [
     { edge: { id: edgeId(caller, queue), from: caller, to: queue, kind }, seen: published },
     { edge: { id: edgeId(queue, callee), from: queue, to: callee, kind }, seen },

@@ -29,5 +29,14 @@ export function summary(values: readonly number[]): Summary | undefined {
   const most = ascending.at(-1);
   if (least === undefined || most === undefined) return undefined;
   const mean = ascending.reduce((sum, value) => sum + value, 0) / ascending.length;
-  return { count: ascending.length, least, mean, p50: at(0.5), p90: at(0.9), p95: at(0.95), p99: at(0.99), most };
+  return {
+    count: ascending.length,
+    least,
+    mean,
+    p50: at(0.5),
+    p90: at(0.9),
+    p95: at(0.95),
+    p99: at(0.99),
+    most,
+  };
 }

@@ -45,7 +45,8 @@ const GRAIN = 50;
 export function buildTrace(spans: readonly Span[]): Trace | undefined {
   const first = spans[0];
   if (!first) return undefined;
-  const begin = least(spans.map((span) => span.timestamp).filter((timestamp) => timestamp !== undefined)) ?? 0;
+  const begin =
+    least(spans.map((span) => span.timestamp).filter((timestamp) => timestamp !== undefined)) ?? 0;
   const nodes = spans.map((span) => newNode(span, begin));
   link(nodes);
   cutLoops(nodes);
@@ -73,13 +74,17 @@ export function buildTrace(spans: readonly Span[]): Trace | undefined {
 }
 
 function least(numbers: number[]): number | undefined {
-  return numbers.reduce<number | undefined>((one, other) => (one === undefined || other < one ? other : one), undefined);
+  return numbers.reduce<number | undefined>(
+    (one, other) => (one === undefined || other < one ? other : one),
+    undefined,
+  );
 }
 
 function newNode(span: Span, begin: number): SpanNode {
   const start = Math.max(0, (span.timestamp ?? begin) - begin);
   return {
-    key: `${span.id}${span.shared ? "s" : ""}-${span.service}`,
+    // Without commas, which part keys in the address.
+    key: `${span.id}${span.shared ? "s" : ""}-${span.service.replaceAll(",", ";")}`,
     span,
     parent: undefined,
     children: [],

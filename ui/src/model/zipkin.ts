@@ -123,7 +123,12 @@ export function isError(span: Span): boolean {
   return "error" in span.tags;
 }
 
-const CODE_TAGS = ["rpc.grpc.status_code", "rpc.response.status_code", "http.response.status_code", "http.status_code"];
+const CODE_TAGS = [
+  "rpc.grpc.status_code",
+  "rpc.response.status_code",
+  "http.response.status_code",
+  "http.status_code",
+];
 
 /** The gRPC code or HTTP status that a span tells. */
 export function statusCode(span: Span): string | undefined {
