@@ -12,9 +12,9 @@ import { TracesView } from "./views/traces/traces-view.tsx";
 export function App() {
   return (
     <>
-      <a class="skip" href="#main" onClick={skip}>
+      <button type="button" class="skip" onClick={skip}>
         Skip to the view
-      </a>
+      </button>
       <header class="top">
         <a class="name" href="#/mesh">
           Octet
@@ -32,9 +32,8 @@ export function App() {
   );
 }
 
-/** Not by the link's own way: the address after `#` says which view is shown. */
-function skip(event: Event): void {
-  event.preventDefault();
+/** No link: the address after `#` says which view is shown. */
+function skip(): void {
   document.getElementById("main")?.focus();
 }
 

@@ -3,7 +3,7 @@
 import { parseTraceResponse } from "../model/ids.ts";
 import type { LoadPlan } from "../model/load-plan.ts";
 import type { Sample } from "../model/load-report.ts";
-import { watchWire } from "./wire-times.ts";
+import { type WireTime, watchWire } from "./wire-times.ts";
 
 /** Milliseconds after which an answer is not waited for any more. */
 const PATIENCE_MS = 15_000;
@@ -23,10 +23,13 @@ export async function runLoad(
   const most = plan.requests ?? Number.POSITIVE_INFINITY;
   // By its own URL each timing finds its request; the gateway ignores keys that no field has.
   const prefix = `${base}/api/greeting?load=${Math.floor(Math.random() * 1e9).toString(36)}-`;
+  // Which of the two comes first is the browser's choice.
   const untimed = new Map<string, Sample>();
+  const unclaimed = new Map<string, WireTime>();
   const unwatch = watchWire(prefix, (url, time) => {
     const sample = untimed.get(url);
-    if (sample) Object.assign(sample, time);
+    if (!sample) unclaimed.set(url, time);
+    else Object.assign(sample, time);
     untimed.delete(url);
   });
 
@@ -42,7 +45,10 @@ export async function runLoad(
       const url = `${prefix}${index}`;
       const sample = await send(url, begun, signal);
       if (!sample) return;
-      untimed.set(url, sample);
+      const time = unclaimed.get(url);
+      unclaimed.delete(url);
+      if (time) Object.assign(sample, time);
+      else untimed.set(url, sample);
       samples.push(sample);
     }
   };

@@ -15,6 +15,13 @@ function digits(value: number): string {
   return Math.abs(value) < 9.95 ? value.toFixed(1) : String(Math.round(value));
 }
 
+/** Two of them, with one unit where it is the same: `5.9 · 12 ms`. */
+export function durations(one: number | undefined, other: number | undefined): string {
+  const [first, second] = [duration(one), duration(other)];
+  const [value, unit] = first.split(" ");
+  return unit !== undefined && second.endsWith(` ${unit}`) ? `${value} · ${second}` : `${first} · ${second}`;
+}
+
 /** Calls a second, or a minute where there are few. */
 export function rate(count: number, seconds: number): string {
   const perSecond = count / seconds;

@@ -24,13 +24,13 @@ export interface Layout {
 }
 
 /** Room for two lines of figures, in the picture's units. */
-export const LABEL = { width: 118, height: 34 };
+export const LABEL = { width: 88, height: 36 };
 
 const HEIGHT: Record<NodeKind, number> = { gateway: 40, service: 40, queue: 40, database: 46 };
 
-/** Wide enough for a name in 13 units of a sans-serif face. */
+/** Wide enough for a name in 14 units of a sans-serif face. */
 function widthOf(id: string): number {
-  return Math.max(84, Math.min(190, 28 + shortName(id).length * 7.4));
+  return Math.max(84, Math.min(190, 22 + shortName(id).length * 7.5));
 }
 
 /** Long names end in an ellipsis; the whole one is told by a title and the panel. */
@@ -40,7 +40,7 @@ export function shortName(id: string): string {
 
 export function layoutOf(graph: Graph): Layout {
   const dagre = new DagreGraph();
-  dagre.setGraph({ rankdir: "LR", nodesep: 22, edgesep: 14, ranksep: 26, marginx: 12, marginy: 12 });
+  dagre.setGraph({ rankdir: "LR", nodesep: 34, edgesep: 18, ranksep: 32, marginx: 12, marginy: 12 });
   for (const { id, kind } of graph.nodes) {
     dagre.setNode(id, { width: widthOf(id), height: HEIGHT[kind] });
   }
@@ -55,25 +55,47 @@ export function layoutOf(graph: Graph): Layout {
   const edges = new Map<string, { points: Point[]; label: Point }>();
   for (const { id, from, to } of graph.edges) {
     const { points = [], x = 0, y = 0 } = dagre.edge(from, to);
-    edges.set(id, { points: points.map((point: Point) => ({ x: point.x, y: point.y })), label: { x, y } });
+    const between = points.slice(1, -1).map((point: Point) => ({ x: point.x, y: point.y }));
+    const label = { x, y };
+    edges.set(id, { points: routed(nodes.get(from), nodes.get(to), between, label), label });
   }
   const { width = 0, height = 0 } = dagre.graph();
   return { width, height, nodes, edges };
 }
 
-/** A smooth line through points, as an SVG path: straight to the first middle, curves between middles. */
+/** From side to side, and level through the label, so that one line of it stands above and one below. */
+function routed(from: Box | undefined, to: Box | undefined, between: Point[], label: Point): Point[] {
+  if (!from || !to) return [];
+  const half = LABEL.width / 2;
+  const level = [
+    { x: label.x - half, y: label.y },
+    { x: label.x + half, y: label.y },
+  ];
+  const middle = between.flatMap((point) => (isNear(point, label) ? level : [point]));
+  const start = { x: from.x + from.width / 2, y: from.y };
+  return [start, ...(middle.length > 0 ? middle : level), { x: to.x - to.width / 2, y: to.y }];
+}
+
+function isNear(one: Point, other: Point): boolean {
+  return Math.abs(one.x - other.x) < 1 && Math.abs(one.y - other.y) < 1;
+}
+
+/** A smooth line through points, as an SVG path: level at each of them. */
 export function pathThrough(points: readonly Point[]): string {
   const [first, ...rest] = points;
-  const last = rest.at(-1);
-  if (!first || !last) return "";
-  const text = ({ x, y }: Point) => `${x.toFixed(1)} ${y.toFixed(1)}`;
-  let path = `M${text(first)}`;
-  rest.slice(0, -1).forEach((point, index) => {
-    const next = rest[index + 1] ?? last;
-    const end = index === rest.length - 2 ? next : { x: (point.x + next.x) / 2, y: (point.y + next.y) / 2 };
-    path += `Q${text(point)} ${text(end)}`;
-  });
-  return rest.length === 1 ? `${path}L${text(last)}` : path;
+  if (!first || rest.length === 0) return "";
+  let before = first;
+  let path = `M${first.x.toFixed(1)} ${first.y.toFixed(1)}`;
+  for (const point of rest) {
+    const turn = ((before.x + point.x) / 2).toFixed(1);
+    const end = `${point.x.toFixed(1)} ${point.y.toFixed(1)}`;
+    path +=
+      before.y === point.y
+        ? `L${end}`
+        : `C${turn} ${before.y.toFixed(1)} ${turn} ${point.y.toFixed(1)} ${end}`;
+    before = point;
+  }
+  return path;
 }
 
 /** The same for the same nodes and edges, whatever their figures. */

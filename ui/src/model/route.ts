@@ -51,8 +51,20 @@ export const LOOKBACKS: Readonly<Record<string, number>> = {
   "1h": 3_600_000,
 };
 
+const WORDS: Readonly<Record<string, string>> = {
+  "1m": "minute",
+  "5m": "5 minutes",
+  "15m": "15 minutes",
+  "1h": "hour",
+};
+
+/** As in "in the last 5 minutes". */
+export function lookbackWords(name: string): string {
+  return WORDS[name] ?? name;
+}
+
 /** The window that the address names, or else `otherwise`. */
 export function lookbackName(query: Route["query"], otherwise: string): string {
   const name = query.lookback ?? "";
-  return name in LOOKBACKS ? name : otherwise;
+  return Object.hasOwn(LOOKBACKS, name) ? name : otherwise;
 }

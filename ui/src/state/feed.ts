@@ -32,7 +32,7 @@ export async function fill<T>(
   feed: FeedSignal<T>,
   question: Question<T> & { signal: AbortSignal },
 ): Promise<void> {
-  feed.value = { ...feed.value, isAsking: true };
+  feed.value = { ...feed.peek(), isAsking: true };
   try {
     const { body } = await ask(question);
     if (!question.signal.aborted) {
@@ -40,6 +40,10 @@ export async function fill<T>(
     }
   } catch (error) {
     if (question.signal.aborted) return;
-    feed.value = { ...feed.value, failure: asFailure(error, question.base + question.path), isAsking: false };
+    feed.value = {
+      ...feed.peek(),
+      failure: asFailure(error, question.base + question.path),
+      isAsking: false,
+    };
   }
 }

@@ -1,5 +1,5 @@
 import { useMemo } from "preact/hooks";
-import { LABEL, type Layout, layoutKey, layoutOf, pathThrough, shortName } from "../../model/layout.ts";
+import { type Layout, layoutKey, layoutOf, pathThrough, shortName } from "../../model/layout.ts";
 import { type Figures, type Picture, relatedTo } from "../../model/mesh.ts";
 import type { GraphEdge, GraphNode } from "../../model/topology.ts";
 import { linesOf, sentenceOf } from "./words.ts";
@@ -15,13 +15,12 @@ interface Props {
 /** The picture, left to right. Its layout changes only when nodes or edges do, never with their figures. */
 export function MeshGraph({ picture, seconds, selected, onSelect, zoom }: Props) {
   const key = layoutKey(picture);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key says all of the picture that the layout depends on
+  // The key says all of the picture that these depend on.
   const layout = useMemo(() => layoutOf(picture), [key]);
   const exists =
     picture.nodes.some(({ id }) => id === selected) || picture.edges.some(({ id }) => id === selected);
   const related = useMemo(
     () => (selected && exists ? relatedTo(picture, selected) : undefined),
-    // biome-ignore lint/correctness/useExhaustiveDependencies: as above
     [key, selected, exists],
   );
   const isDim = (id: string) => related !== undefined && !related.has(id);
@@ -40,7 +39,7 @@ export function MeshGraph({ picture, seconds, selected, onSelect, zoom }: Props)
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
     <section class="canvas" tabIndex={0} aria-label="The mesh as a graph; the same as a table: press Table">
-      {/* biome-ignore lint/a11y/noSvgWithoutTitle: a group of buttons with names of their own, and no image */}
+      {/* biome-ignore lint/a11y/useSemanticElements: SVG has no fieldset */}
       <svg
         role="group"
         aria-label="Services, queues, databases and what goes between them"
@@ -126,7 +125,6 @@ function Edge({
           : "live";
   const lines = figures && linesOf(figures, seconds);
   const { x, y } = drawn.label;
-  const height = lines?.second ? LABEL.height : LABEL.height / 2 + 3;
   return (
     <>
       <title>{sentenceOf(edge, figures, seconds)}</title>
@@ -134,18 +132,10 @@ function Edge({
       <path class="line" d={path} marker-end={`url(#head-${state})`} />
       {lines && (
         <>
-          <rect
-            class="plate"
-            x={x - LABEL.width / 2}
-            y={y - height / 2}
-            width={LABEL.width}
-            height={height}
-            rx="4"
-          />
-          <text class="figures" x={x} y={lines.second ? y - 3 : y + 4}>
+          <text class="figures" x={x} y={y - 5}>
             {lines.first}
           </text>
-          <text class="figures second" x={x} y={y + 12}>
+          <text class="figures second" x={x} y={y + 15}>
             {lines.second}
           </text>
         </>

@@ -1,6 +1,6 @@
-import { age } from "../../model/format.ts";
+import { age, count } from "../../model/format.ts";
 import { type Mesh, windowSeconds } from "../../model/mesh.ts";
-import { LOOKBACKS } from "../../model/route.ts";
+import { LOOKBACKS, lookbackWords } from "../../model/route.ts";
 import { sent } from "../../state/greeting.ts";
 import { lookback, mesh, now, picture, REFRESH_MS, topology } from "../../state/mesh.ts";
 import { refine, route } from "../../state/route.ts";
@@ -114,7 +114,7 @@ function State() {
 }
 
 function noteOf(data: Mesh): string {
-  const window = `in the last ${lookback.value}`;
+  const window = `in the last ${lookbackWords(lookback.value)}`;
   if (data.edges.length === 0) {
     const isWaiting = sent.value.answered?.trace?.recorded;
     return isWaiting
@@ -126,7 +126,7 @@ function noteOf(data: Mesh): string {
     const from = new Date(data.from).toLocaleTimeString();
     return `A sample: from the newest ${data.traces} traces, since ${from}; rates are of these alone. ${every}`;
   }
-  return `From all ${data.traces.toLocaleString("en")} traces ${window}. Edges say calls and errors, then p50 · p99. ${every}`;
+  return `From ${count(data.traces, "trace")} ${window}. Edges: calls and errors above, p50 · p99 below. ${every}`;
 }
 
 function Legend() {

@@ -1,6 +1,6 @@
 /** What an edge's figures say, in the picture, in the table and aloud. */
 
-import { duration, percent, rate } from "../../model/format.ts";
+import { duration, durations, percent, rate } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
 import { commonestCode, type Figures } from "../../model/mesh.ts";
 import type { EdgeKind, GraphEdge } from "../../model/topology.ts";
@@ -14,12 +14,12 @@ export interface Lines {
 export function linesOf(figures: Figures, seconds: number): Lines {
   const { p50, p99, queueWait, errors } = figures;
   const code = commonestCode(figures);
-  const trouble = errors > 0 ? `✕ ${percent(errors, figures.count)}` : "0 % err";
+  const trouble = errors > 0 ? `✕ ${percent(errors, figures.count)}` : "0 %";
   const first = `${rate(figures.count, seconds)} · ${trouble}`;
   if (errors > 0 && code) return { first, second: codeName(code) };
   if (queueWait?.p50 !== undefined) return { first, second: `wait ${duration(queueWait.p50)}` };
   if (p50 === undefined) return { first, second: "" };
-  return { first, second: `${duration(p50)} · ${duration(p99)}` };
+  return { first, second: durations(p50, p99) };
 }
 
 export const KIND_WORDS: Record<EdgeKind, string> = {

@@ -8,6 +8,9 @@ import { isError, statusCode } from "../../model/zipkin.ts";
 /** Pixels of a row's height; the list counts on it. */
 export const ROW_HEIGHT = 30;
 
+/** Beyond this, names are not indented further. */
+const DEEPEST = 24;
+
 interface Props {
   node: SpanNode;
   index: number;
@@ -42,9 +45,7 @@ export function Row(props: Props) {
       aria-label={labelOf(node)}
       onClick={onSelect}
     >
-      <div class="name" style={{ paddingInlineStart: `${Math.min(node.depth, 24) * 12 + 4}px` }}>
-        {/* biome-ignore lint/a11y/useKeyWithClickEvents: the tree's arrows do the same */}
-        {/* biome-ignore lint/a11y/noStaticElementInteractions: as above */}
+      <div class="name" style={{ "--depth": Math.min(node.depth, DEEPEST) }}>
         <span
           class="twisty"
           aria-hidden="true"
@@ -92,14 +93,7 @@ function Bars({ node, window, critical }: Props) {
         return part && <span key={from} class="critical" style={styleOf(part)} />;
       })}
       {place && (
-        <span
-          class="length"
-          style={
-            place.left + place.width > 70
-              ? { right: `${100 - place.left}%` }
-              : { left: `${place.left + place.width}%` }
-          }
-        >
+        <span class="length" style={{ left: `${place.left + place.width}%` }}>
           {told}
         </span>
       )}

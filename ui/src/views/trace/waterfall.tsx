@@ -110,7 +110,6 @@ export function Waterfall({ trace }: { trace: Trace }) {
         </span>
       </div>
       <div class="chart">
-        {/* biome-ignore lint/a11y/useAriaActivedescendantWithTabindex: it has both */}
         <div
           class="rows"
           role="tree"

@@ -1,6 +1,6 @@
 import { useEffect } from "preact/hooks";
 import { age, count, duration, moment } from "../../model/format.ts";
-import { link } from "../../model/route.ts";
+import { link, lookbackWords } from "../../model/route.ts";
 import type { TraceSummary } from "../../model/trace-summary.ts";
 import { now } from "../../state/mesh.ts";
 import { found, query, startSearching } from "../../state/traces.ts";
@@ -43,8 +43,8 @@ function Empty() {
   return (
     <p class="empty">
       {isFiltered
-        ? `No trace of the last ${lookback} fits these filters. `
-        : `No traces in the last ${lookback}: nobody has greeted, or nothing is sampled. `}
+        ? `No trace of the last ${lookbackWords(lookback)} fits these filters. `
+        : `No traces in the last ${lookbackWords(lookback)}: nobody has greeted, or nothing is sampled. `}
       {isFiltered ? <a href="#/traces">Show all traces</a> : <a href="#/greeting">Send a greeting</a>}
     </p>
   );
