@@ -27,7 +27,8 @@ export function MeshGraph({ picture, seconds, selected, onSelect, zoom }: Props)
   const choose = (id: string) => onSelect(id === selected ? undefined : id);
   const target = (id: string) => ({
     role: "button" as const,
-    tabIndex: 0,
+    // In SVG, names of attributes are as they are written.
+    tabindex: 0,
     "aria-pressed": id === selected,
     onClick: () => choose(id),
     onKeyDown: (event: KeyboardEvent) => {
