@@ -55,18 +55,12 @@ export function MeshGraph({ picture, seconds, selected, onSelect, zoom }: Props)
             key={edge.id}
             {...target(edge.id)}
             class={edgeClass(edge, picture.figures.get(edge.id), isDim(edge.id))}
-            aria-label={sentenceOf(edge, picture.figures.get(edge.id), seconds)}
           >
             <Edge edge={edge} layout={layout} figures={picture.figures.get(edge.id)} seconds={seconds} />
           </g>
         ))}
         {picture.nodes.map((node) => (
-          <g
-            key={node.id}
-            {...target(node.id)}
-            class={`node ${node.kind}${isDim(node.id) ? " dim" : ""}`}
-            aria-label={`${node.id}, ${node.kind}`}
-          >
+          <g key={node.id} {...target(node.id)} class={`node ${node.kind}${isDim(node.id) ? " dim" : ""}`}>
             <Node node={node} layout={layout} />
           </g>
         ))}
@@ -151,7 +145,7 @@ function Node({ node, layout }: { node: GraphNode; layout: Layout }) {
   const { x, y, width, height } = box;
   return (
     <>
-      <title>{node.id}</title>
+      <title>{`${node.id}, ${node.kind}`}</title>
       <Shape kind={node.kind} left={x - width / 2} top={y - height / 2} width={width} height={height} />
       <text x={x} y={y + (node.kind === "database" ? 8 : 5)}>
         {shortName(node.id)}

@@ -42,7 +42,6 @@ export function Row(props: Props) {
       aria-setsize={count}
       aria-selected={isSelected}
       aria-expanded={hasChildren ? !isCollapsed : undefined}
-      aria-label={labelOf(node)}
       onClick={onSelect}
     >
       <div class="name" style={{ "--depth": Math.min(node.depth, DEEPEST) }}>
@@ -58,8 +57,16 @@ export function Row(props: Props) {
           {hasChildren ? (isCollapsed ? "▸" : "▾") : ""}
         </span>
         <span class="label">
-          {failed && <span class="trouble">✕ </span>}
-          {(node.parentMissing || node.skew > 0) && <span class="odd">⚠ </span>}
+          {failed && (
+            <span class="trouble" role="img" aria-label="failed:">
+              ✕{" "}
+            </span>
+          )}
+          {oddOf(node) && (
+            <span class="odd" role="img" aria-label={oddOf(node)}>
+              ⚠{" "}
+            </span>
+          )}
           {isCollapsed && node.failedBelow && !failed && <span class="trouble">✕ below </span>}
           <bdi class="service">{span.service || "?"}</bdi> <bdi class="quiet">{shortOf(node)}</bdi>
         </span>
@@ -114,16 +121,8 @@ function shortOf({ span }: SpanNode): string {
   return span.remoteService && span.kind === "CLIENT" ? `${name} → ${span.remoteService}` : name;
 }
 
-function labelOf(node: SpanNode): string {
-  const { span, queueWait } = node;
-  const parts = [
-    span.service,
-    shortOf(node),
-    duration(span.duration === undefined ? undefined : span.duration / 1000),
-  ];
-  if (queueWait) parts.push(`after ${duration((queueWait.to - queueWait.from) / 1000)} in the queue`);
-  if (isError(span)) parts.push("failed");
-  if (node.parentMissing) parts.push("what caused it is missing");
-  if (node.skew > 0) parts.push("begins before what caused it");
-  return parts.join(", ");
+/** What is odd about a span, in words; empty where nothing is. */
+function oddOf({ parentMissing, skew }: SpanNode): string {
+  if (parentMissing) return "what caused it is missing:";
+  return skew > 0 ? "begins before what caused it:" : "";
 }
