@@ -88,8 +88,11 @@ test("a trace of 5,000 spans", async ({ page }) => {
 test("a mesh of 64 services", async ({ page }) => {
   let turn = 0;
   await page.route("**/api/topology", (route) => route.fulfill({ json: topology(64) }));
-  await page.route("**/api/mesh?*", (route) => route.fulfill({ json: mesh(64, (turn += 1)) }));
-  const open = await opened(page, "#/mesh?zoom=1", ".edge.live");
+  await page.route("**/api/mesh?*", (route) => {
+    turn += 1;
+    return route.fulfill({ json: mesh(64, turn) });
+  });
+  const open = await opened(page, "#/mesh?zoom=1", ".edge:not(.idle)");
   rows.push({ what: "mesh of 64 services, scrolled", open, frames: await scrolled(page, ".canvas") });
 });
 
