@@ -7,20 +7,23 @@ use http::{HeaderMap, HeaderName};
 
 use crate::environment::Environment;
 
+/// B3's headers, then W3C's.
+pub(crate) const X_B3_TRACEID: HeaderName = HeaderName::from_static("x-b3-traceid");
+pub(crate) const X_B3_SPANID: HeaderName = HeaderName::from_static("x-b3-spanid");
+pub(crate) const X_B3_PARENTSPANID: HeaderName = HeaderName::from_static("x-b3-parentspanid");
+pub(crate) const X_B3_SAMPLED: HeaderName = HeaderName::from_static("x-b3-sampled");
+pub(crate) const X_B3_FLAGS: HeaderName = HeaderName::from_static("x-b3-flags");
+pub(crate) const B3: HeaderName = HeaderName::from_static("b3");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
 /// The headers that say which trace a call belongs to. Where spans are made, what came in them is replaced.
-pub(crate) const TRACE_HEADERS: [&str; 8] = [
-    "x-b3-traceid",
-    "x-b3-spanid",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-flags",
-    "b3",
-    "traceparent",
-    "tracestate",
-];
+pub(crate) static TRACE_HEADERS: [HeaderName; 8] =
+    [X_B3_TRACEID, X_B3_SPANID, X_B3_PARENTSPANID, X_B3_SAMPLED, X_B3_FLAGS, B3, TRACEPARENT, TRACESTATE];
 
 /// Carried on by every hop beside them.
-const BESIDE_TRACES: [&str; 3] = ["x-request-id", "x-ot-span-context", "baggage"];
+static BESIDE_TRACES: [HeaderName; 3] =
+    [X_REQUEST_ID, HeaderName::from_static("x-ot-span-context"), HeaderName::from_static("baggage")];
 
 /// Never carried on, whatever `PROPAGATE_HEADERS` says: credentials, and names that belong to one
 /// connection (RFC 9110, 7.6.1) or to the framing of one message.
@@ -82,11 +85,10 @@ impl Propagation {
     /// `x-b3-parentspanid` breaks the trace at the next proxy.
     pub fn carried(&self, headers: &HeaderMap) -> HeaderMap {
         let mut carried = HeaderMap::new();
-        for name in &self.names {
-            for value in headers.get_all(name) {
-                if !value.is_empty() {
-                    carried.append(name.clone(), value.clone());
-                }
+        // A call has fewer headers than there are names to look up.
+        for (name, value) in headers {
+            if !value.is_empty() && self.carries(name) {
+                carried.append(name, value.clone());
             }
         }
         carried
@@ -95,13 +97,13 @@ impl Propagation {
 
 impl Default for Propagation {
     fn default() -> Self {
-        Self { names: fixed().map(HeaderName::from_static).collect() }
+        Self { names: fixed().cloned().collect() }
     }
 }
 
 /// Carried on by every hop, when present and not empty.
-fn fixed() -> impl Iterator<Item = &'static str> {
-    TRACE_HEADERS.into_iter().chain(BESIDE_TRACES)
+fn fixed() -> impl Iterator<Item = &'static HeaderName> {
+    TRACE_HEADERS.iter().chain(&BESIDE_TRACES)
 }
 
 /// One entry of `PROPAGATE_HEADERS`; an empty one is nothing.
