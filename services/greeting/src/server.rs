@@ -98,7 +98,7 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     });
 
     let health = tokio::spawn(health::follow(reporter, names, readiness.clone(), drain.clone()));
-    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics));
+    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, settings.process.log_control()));
     let watch = tokio::spawn(parts.watch.run());
     let (stop_consuming, stopped) = tokio::sync::oneshot::channel::<()>();
     let consuming = parts.consume.map(|consume| {
