@@ -11,6 +11,7 @@ use octet_backends::{
     store::{Document, DocumentStore, Inserted, StoreError},
 };
 use octet_runtime::{
+    logs::{self, HEADERS},
     metrics::{HistogramVec, IntCounterVec, IntGaugeVec, Metrics, WAIT_BUCKETS},
     telemetry::{Span, SpanKind},
 };
@@ -169,6 +170,9 @@ impl Publisher for ObservedPublisher {
             QueuePlace::note_sent(&mut message.headers);
         }
         span.write_to_message(&mut message.headers);
+        let shown = || logs::shown_pairs(&message.headers);
+        let queue = self.place.queue.as_str();
+        tracing::debug!(target: HEADERS, queue, id = message.id, headers = %shown(), "message sent");
         let published = self.inner.publish(message).await;
         self.seconds.with_label_values::<&str>(&[]).observe(begun.elapsed().as_secs_f64());
         let outcome = match &published {
