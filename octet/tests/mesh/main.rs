@@ -31,6 +31,7 @@ mod failure;
 mod greeting;
 mod headers;
 mod lifetime;
+mod logs;
 mod prometheus;
 mod secrets;
 mod series;
