@@ -27,6 +27,7 @@ mod deadlines;
 mod drain;
 mod drills;
 mod edge;
+mod envoy;
 mod failure;
 mod greeting;
 mod headers;
