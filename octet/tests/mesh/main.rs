@@ -36,6 +36,7 @@ mod logs;
 mod prometheus;
 mod secrets;
 mod series;
+mod telemetry;
 mod tools;
 mod traces;
 mod zipkin;
