@@ -28,6 +28,7 @@ mod drain;
 mod drills;
 mod edge;
 mod envoy;
+mod events;
 mod failure;
 mod greeting;
 mod headers;

@@ -37,11 +37,29 @@ impl Envoy {
     }
 }
 
-impl EnvoyBuilder {
-    /// The way into the mesh: it gives requests their ids, and answers preflights from `origin` itself.
-    #[must_use]
-    pub fn ingress(self, port: ReservedPort, to: (&str, SocketAddr), origin: &str) -> Self {
-        let cors = json!({
+/// What a listener is for.
+enum Way<'a> {
+    /// From clients, whose pages are at `origin`.
+    IntoMesh { origin: &'a str },
+    /// From other proxies to the service itself.
+    In,
+    /// From the service to another's proxy.
+    Out,
+}
+
+impl Way<'_> {
+    fn direction(&self) -> &'static str {
+        match self {
+            Self::In => "INBOUND",
+            // As Istio's gateways have it: they call the mesh, and are no service of it.
+            Self::IntoMesh { .. } | Self::Out => "OUTBOUND",
+        }
+    }
+
+    /// What the filters are told for all hosts.
+    fn filters(&self) -> Value {
+        let Self::IntoMesh { origin } = self else { return json!({}) };
+        json!({ "envoy.filters.http.cors": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
             "allow_origin_string_match": [{ "exact": origin }],
             "allow_methods": "GET",
@@ -49,26 +67,27 @@ impl EnvoyBuilder {
             "expose_headers": "x-request-id",
             "max_age": "600",
             "allow_credentials": true,
-        });
-        let mut manager = self.manager(to.0);
-        manager["use_remote_address"] = json!(true);
-        manager["route_config"]["virtual_hosts"][0]["typed_per_filter_config"] =
-            json!({ "envoy.filters.http.cors": cors });
-        self.listener("OUTBOUND", port, to, manager)
+        } })
+    }
+}
+
+impl EnvoyBuilder {
+    /// The way into the mesh: it gives requests their ids, and answers preflights from `origin` itself.
+    #[must_use]
+    pub fn ingress(self, port: ReservedPort, to: (&str, SocketAddr), origin: &str) -> Self {
+        self.listener(port, to, &Way::IntoMesh { origin })
     }
 
     /// From other proxies to the service itself.
     #[must_use]
     pub fn inbound(self, port: ReservedPort, to: (&str, SocketAddr)) -> Self {
-        let manager = self.manager(to.0);
-        self.listener("INBOUND", port, to, manager)
+        self.listener(port, to, &Way::In)
     }
 
     /// From the service to another's proxy.
     #[must_use]
     pub fn outbound(self, port: ReservedPort, to: (&str, SocketAddr)) -> Self {
-        let manager = self.manager(to.0);
-        self.listener("OUTBOUND", port, to, manager)
+        self.listener(port, to, &Way::Out)
     }
 
     /// Starts it and waits until it is ready.
@@ -109,16 +128,11 @@ impl EnvoyBuilder {
         Envoy { _server: server, _lifeline: lifeline }
     }
 
-    fn listener(
-        mut self,
-        direction: &str,
-        port: ReservedPort,
-        (name, to): (&str, SocketAddr),
-        manager: Value,
-    ) -> Self {
+    fn listener(mut self, port: ReservedPort, (name, to): (&str, SocketAddr), way: &Way) -> Self {
+        let direction = way.direction();
         let filter = json!({
             "name": "envoy.filters.network.http_connection_manager",
-            "typed_config": manager,
+            "typed_config": self.manager(name, way),
         });
         self.listeners.push(json!({
             "name": format!("{direction} {name}"),
@@ -132,7 +146,7 @@ impl EnvoyBuilder {
     }
 
     /// What takes HTTP/1.1 and HTTP/2, makes a span of each request, and passes it on.
-    fn manager(&self, to: &str) -> Value {
+    fn manager(&self, to: &str, way: &Way) -> Value {
         let filter = |name: &str, kind: &str| {
             json!({
                 "name": format!("envoy.filters.http.{name}"),
@@ -142,6 +156,7 @@ impl EnvoyBuilder {
         json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": self.name,
+            "use_remote_address": matches!(way, Way::IntoMesh { .. }),
             "tracing": {
                 "random_sampling": { "value": 100.0 },
                 "provider": { "name": "envoy.tracers.zipkin", "typed_config": {
@@ -156,6 +171,7 @@ impl EnvoyBuilder {
             "route_config": { "virtual_hosts": [{
                 "name": to,
                 "domains": ["*"],
+                "typed_per_filter_config": way.filters(),
                 "routes": [{
                     "match": { "prefix": "/" },
                     // Deadlines are the platform's own.
