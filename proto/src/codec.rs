@@ -10,7 +10,7 @@ use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 ///
 /// tonic's own 8 KiB are beyond what allocators keep at hand for a thread: four such buffers a hop were a tenth
 /// of the mesh's CPU. Most answers fit in this.
-pub const FIRST_BUFFER: usize = 1024;
+const FIRST_BUFFER: usize = 1024;
 
 /// Bytes after which a stream hands on what it has; tonic's own default.
 const YIELD_THRESHOLD: usize = 32 * 1024;

@@ -7,20 +7,20 @@ use http::{HeaderMap, HeaderName};
 
 use crate::environment::Environment;
 
-/// Carried on by every hop, when present and not empty.
-const CARRIED: [&str; 11] = [
-    "x-request-id",
+/// The headers that say which trace a call belongs to. Where spans are made, what came in them is replaced.
+pub(crate) const TRACE_HEADERS: [&str; 8] = [
     "x-b3-traceid",
     "x-b3-spanid",
     "x-b3-parentspanid",
     "x-b3-sampled",
     "x-b3-flags",
     "b3",
-    "x-ot-span-context",
     "traceparent",
     "tracestate",
-    "baggage",
 ];
+
+/// Carried on by every hop beside them.
+const BESIDE_TRACES: [&str; 3] = ["x-request-id", "x-ot-span-context", "baggage"];
 
 /// Never carried on, whatever `PROPAGATE_HEADERS` says: credentials, and names that belong to one
 /// connection (RFC 9110, 7.6.1) or to the framing of one message.
@@ -95,8 +95,13 @@ impl Propagation {
 
 impl Default for Propagation {
     fn default() -> Self {
-        Self { names: CARRIED.into_iter().map(HeaderName::from_static).collect() }
+        Self { names: fixed().map(HeaderName::from_static).collect() }
     }
+}
+
+/// Carried on by every hop, when present and not empty.
+fn fixed() -> impl Iterator<Item = &'static str> {
+    TRACE_HEADERS.into_iter().chain(BESIDE_TRACES)
 }
 
 /// One entry of `PROPAGATE_HEADERS`; an empty one is nothing.
@@ -132,7 +137,7 @@ mod tests {
     #[test]
     fn trace_headers_are_carried_and_credentials_are_not() {
         let mut headers = HeaderMap::new();
-        for name in CARRIED {
+        for name in fixed() {
             headers.insert(name, HeaderValue::from_static("1"));
         }
         let expected = headers.clone();
@@ -158,7 +163,7 @@ mod tests {
         let propagation = with("X-User, end-user ,,x-user").expect("valid");
         assert!(propagation.carries(&HeaderName::from_static("x-user")));
         assert!(propagation.carries(&HeaderName::from_static("end-user")));
-        assert_eq!(propagation.names.len(), CARRIED.len() + 2);
+        assert_eq!(propagation.names.len(), fixed().count() + 2);
     }
 
     #[test]

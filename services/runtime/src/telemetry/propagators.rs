@@ -11,19 +11,7 @@ use super::{
     b3::{B3, B3Form, B3Propagator},
     w3c::W3cPropagator,
 };
-use crate::environment::Environment;
-
-/// The headers that say which trace a call belongs to. Where spans are made, what came in them is replaced.
-const TRACE_HEADERS: [&str; 8] = [
-    "x-b3-traceid",
-    "x-b3-spanid",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-flags",
-    "b3",
-    "traceparent",
-    "tracestate",
-];
+use crate::{environment::Environment, propagation::TRACE_HEADERS};
 
 /// A format that a call's context is read from or written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
