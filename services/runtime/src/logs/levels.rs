@@ -1,6 +1,7 @@
 //! The filter that is in force, which may be changed for a while.
 
 use std::{
+    fmt,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, SystemTime},
 };
@@ -16,7 +17,7 @@ use super::filter::LogFilter;
 ///
 /// A call of a logging macro asks once whether it is wanted, and remembers the answer until the filter changes: that
 /// it can be changed costs a request nothing.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LogLevels {
     configured: LogFilter,
     state: Arc<RwLock<State>>,
@@ -33,7 +34,6 @@ pub struct InForce {
     pub until: Option<SystemTime>,
 }
 
-#[derive(Debug)]
 struct State {
     in_force: InForce,
     /// Grows with each change, so that an expiry knows whether it is still wanted.
@@ -102,6 +102,13 @@ impl LogLevels {
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for LogLevels {
+    /// The settings; what is in force changes with time.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("LogLevels").field(&self.configured).finish()
     }
 }
 
