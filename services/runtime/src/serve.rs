@@ -85,9 +85,14 @@ pub async fn serve<S, B>(
     let serve_one = |(stream, peer)| {
         let limit = limits.first_bytes_timeout;
         let (builder, service) = (builder.clone(), service.clone());
-        let (drain, finishing) = (drain.clone(), finishing.clone());
+        let (drain, mut finishing) = (drain.clone(), finishing.clone());
         async move {
-            if timeout(limit, first_bytes(&stream)).await.is_ok() {
+            let speaks = tokio::select! {
+                speaks = timeout(limit, first_bytes(&stream)) => speaks.is_ok(),
+                // Proxies hold connections in reserve: one that has said nothing must not hold up the end.
+                () = silent_to_the_end(&mut finishing) => false,
+            };
+            if speaks {
                 connection(builder, stream, peer, service, drain, finishing).await;
             }
         }
@@ -219,6 +224,13 @@ async fn connection<S, B>(
         // Clients that leave half-way are the normal case, and no fault of ours.
         tracing::debug!(error, %peer, "connection ended");
     }
+}
+
+/// Resolves when the listener is closed, and who was accepted at the last moment has had time to speak.
+async fn silent_to_the_end(finishing: &mut watch::Receiver<bool>) {
+    // A sender that is gone says the same.
+    let _ = finishing.wait_for(|finishing| *finishing).await;
+    sleep(FIRST_REQUEST).await;
 }
 
 /// Resolves when the connection may be finished: the listener is closed, and a connection that was accepted at

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{
-    Code, Status,
+    Code, Response, Status,
     transport::{Channel, Endpoint},
 };
 
@@ -13,7 +13,12 @@ use super::{
     CallError, Failure, UpstreamAddress, UpstreamSettings,
     classify::{classify, reason, truthful},
 };
-use crate::{deadline::Deadline, metrics::GrpcMetrics, telemetry::GrpcSpan};
+use crate::{
+    deadline::Deadline,
+    logs::{self, HEADERS},
+    metrics::GrpcMetrics,
+    telemetry::GrpcSpan,
+};
 
 /// For how long one TCP connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -77,9 +82,9 @@ impl Upstream {
         deadline: Deadline,
         carried: &HeaderMap,
         mut attempt: impl FnMut(Channel, HeaderMap) -> F,
-    ) -> Result<T, CallError>
+    ) -> Result<Response<T>, CallError>
     where
-        F: Future<Output = Result<T, Status>>,
+        F: Future<Output = Result<Response<T>, Status>>,
     {
         let call = self.metrics.begin(path);
         let mut span = GrpcSpan::client(path, &self.name, self.address.host_and_port());
@@ -88,6 +93,8 @@ impl Upstream {
             let mut headers = carried.clone();
             deadline.write_to(&mut headers);
             span.span().write_to(&mut headers);
+            let shown = || logs::shown(&headers);
+            tracing::debug!(target: HEADERS, upstream = self.name, path, headers = %shown(), "request sent");
             attempt(self.channel.clone(), headers)
         };
         let tried = self.try_until_processed(&mut span, attempt);
@@ -104,14 +111,16 @@ impl Upstream {
         &self,
         span: &mut GrpcSpan,
         mut attempt: impl FnMut(&GrpcSpan) -> F,
-    ) -> Result<T, Status>
+    ) -> Result<Response<T>, Status>
     where
-        F: Future<Output = Result<T, Status>>,
+        F: Future<Output = Result<Response<T>, Status>>,
     {
         let give_up = Instant::now() + self.settings.connect_wait;
         let mut wait = FIRST_WAIT;
         loop {
-            let status = match attempt(span).await {
+            let outcome = attempt(span).await;
+            self.show_answer(&outcome);
+            let status = match outcome {
                 Ok(answer) => return Ok(answer),
                 Err(status) => status,
             };
@@ -128,6 +137,17 @@ impl Upstream {
             sleep(pause).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
+    }
+
+    /// Logs the metadata of an answer; of a failure its trailers are among them.
+    fn show_answer<T>(&self, outcome: &Result<Response<T>, Status>) {
+        let shown = || match outcome {
+            Ok(answer) => logs::shown(answer.metadata().as_ref()),
+            Err(status) => logs::shown(status.metadata().as_ref()),
+        };
+        let code = || outcome.as_ref().map_or_else(Status::code, |_| Code::Ok);
+        let upstream = &self.name;
+        tracing::debug!(target: HEADERS, upstream, code = ?code(), headers = %shown(), "response received");
     }
 }
 
