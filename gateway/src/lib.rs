@@ -1,12 +1,14 @@
 //! REST to gRPC at Octet's edge, and the pages it serves.
 //!
 //! The way of a request: [`run`] accepts it, `edge` gives it an id and writes its log line, `rest` finds its
-//! route and its deadline, [`transcode`] makes a message of it, and the entry service answers. `/api/health`,
-//! `/api/topology` and the page are answered here, and traces by whatever keeps them.
+//! route and its deadline, [`transcode`] makes a message of it, and `entry` has the entry service answer. gRPC and
+//! gRPC-Web pass through `grpc` as bytes. `endpoints` and the page are answered here, and traces by whatever keeps them.
 
 mod edge;
-mod health;
-mod metrics;
+mod endpoints;
+mod entry;
+mod grpc;
+mod limits;
 mod page;
 mod request_span;
 mod rest;
@@ -15,5 +17,6 @@ mod settings;
 mod traces;
 pub mod transcode;
 
-pub use server::{StartError, run};
+pub use edge::{Origins, TrustedProxies};
+pub use server::{StartError, run, serve_on};
 pub use settings::GatewaySettings;

@@ -41,6 +41,7 @@ pub use binding::{Binding, Body};
 pub use codec::{DynamicCodec, DynamicDecoder, DynamicEncoder};
 pub use error::{RequestError, ResponseError};
 pub use field_path::FieldPath;
+pub(crate) use headers::is_protocol;
 pub use headers::{Client, request_metadata, response_headers, response_trailers};
 pub use json::message_json;
 pub use routes::{Lookup, Match, Routes};
