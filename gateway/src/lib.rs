@@ -2,20 +2,20 @@
 //!
 //! The way of a request: [`run`] accepts it, `edge` gives it an id and writes its log line, `rest` finds its
 //! route and its deadline, [`transcode`] makes a message of it, and `entry` has the entry service answer. gRPC and
-//! gRPC-Web pass through `grpc` as bytes. `endpoints` and the page are answered here, and traces by whatever keeps them.
+//! gRPC-Web pass through `grpc` as bytes. `endpoints` and the UI's files are answered here, and traces by whatever keeps them.
 
 mod edge;
 mod endpoints;
 mod entry;
 mod grpc;
 mod limits;
-mod page;
 mod request_span;
 mod rest;
 mod server;
 mod settings;
 mod traces;
 pub mod transcode;
+mod ui;
 
 pub use edge::{Origins, TrustedProxies};
 pub use server::{StartError, run, serve_on};

@@ -21,11 +21,11 @@ use crate::{
     endpoints::{echo, health, metrics as own_metrics, status},
     entry::Entry,
     grpc::{self, Grpc, Own},
-    page,
     rest::{self, Rest},
     settings::GatewaySettings,
     traces,
     transcode::Routes,
+    ui,
 };
 
 /// Why the gateway did not start.
@@ -128,7 +128,7 @@ fn edge(
 fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Result<Router, StartError> {
     let topology = serde_json::to_vec(&settings.topology).map_err(StartError::internal)?;
     let router = Router::new()
-        .merge(page::router())
+        .merge(ui::router(settings.api.as_ref()))
         .merge(health::router(rest.entry.upstream.clone()))
         .merge(own_metrics::router(metrics.clone()))
         .merge(echo::router(settings.process.admission.clone(), settings.limits))

@@ -14,6 +14,7 @@ use crate::{
     edge::{Origins, TrustedProxies},
     limits::Limits,
     traces::BackendUrl,
+    ui::ApiUrl,
 };
 
 /// As many requests at once as two cores answer in about a fifth of a second.
@@ -34,6 +35,8 @@ pub struct GatewaySettings {
     pub(crate) origins: Option<Origins>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) tls: Option<Tls>,
+    /// Where the page asks; `None` where it asks the gateway that served it.
+    pub(crate) api: Option<ApiUrl>,
 }
 
 impl GatewaySettings {
@@ -57,6 +60,7 @@ impl GatewaySettings {
         let origins = Origins::from_environment(environment);
         let proxies = TrustedProxies::from_environment(environment);
         let tls = Tls::from_environment(environment);
+        let api = ApiUrl::from_environment(environment);
         Some(Self {
             process,
             descriptors: Cow::Borrowed(octet_proto::DESCRIPTOR_SET),
@@ -67,6 +71,7 @@ impl GatewaySettings {
             origins,
             proxies,
             tls,
+            api,
         })
     }
 }
