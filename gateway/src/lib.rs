@@ -4,11 +4,13 @@
 //! route and its deadline, [`transcode`] makes a message of it, and `entry` has the entry service answer. gRPC and
 //! gRPC-Web pass through `grpc` as bytes. `endpoints` and the UI's files are answered here, and traces by whatever keeps them.
 
+mod docs;
 mod edge;
 mod endpoints;
 mod entry;
 mod grpc;
 mod limits;
+pub mod openapi;
 mod request_span;
 mod rest;
 mod server;

@@ -17,10 +17,12 @@ use prost_reflect::DescriptorPool;
 use tonic::Code;
 
 use crate::{
+    docs,
     edge::{self, Edge},
     endpoints::{echo, health, metrics as own_metrics, status},
     entry::Entry,
     grpc::{self, Grpc, Own},
+    openapi,
     rest::{self, Rest},
     settings::GatewaySettings,
     traces,
@@ -126,9 +128,11 @@ fn edge(
 }
 
 fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Result<Router, StartError> {
+    let document = openapi::document(&rest.pool, &rest.routes).map_err(StartError::internal)?;
     let topology = serde_json::to_vec(&settings.topology).map_err(StartError::internal)?;
     let router = Router::new()
         .merge(ui::router(settings.api.as_ref()))
+        .merge(docs::router(&document))
         .merge(health::router(rest.entry.upstream.clone()))
         .merge(own_metrics::router(metrics.clone()))
         .merge(echo::router(settings.process.admission.clone(), settings.limits))

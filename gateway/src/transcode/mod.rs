@@ -47,4 +47,4 @@ pub use json::message_json;
 pub use routes::{Lookup, Match, Routes};
 pub use rule::{RuleFault, RuleFaults};
 pub use status::{error_json, http_status};
-pub use template::{Template, TemplateError};
+pub use template::{OpenPath, PathParameter, Template, TemplateError};
