@@ -20,6 +20,7 @@ mod any;
 mod binding;
 mod body;
 mod codec;
+mod depth;
 mod duration;
 mod error;
 mod field_path;
