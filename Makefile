@@ -166,7 +166,7 @@ proto-release: .tools/npm.stamp ## Renew what the contract may not break; with a
 # Tools
 
 .PHONY: tools
-tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus from Debian
+tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/openapi.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus from Debian
 	@scripts/tools.sh debian
 
 .tools/npm.stamp: tools/package.json tools/package-lock.json tools/.npmrc scripts/tools.sh
@@ -179,6 +179,10 @@ tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools
 
 .tools/nx.stamp: tools/nx.txt scripts/tools.sh
 	scripts/tools.sh nx
+	@touch $@
+
+.tools/openapi.stamp: tools/openapi.txt scripts/tools.sh
+	scripts/tools.sh openapi
 	@touch $@
 
 .PHONY: FORCE

