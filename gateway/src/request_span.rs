@@ -2,7 +2,7 @@
 //!
 //! Pages and what the gateway answers itself make no spans: a browser that looks at traces would fill them with its own.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header, request::Parts, uri::Authority};
 use octet_runtime::{
     deadline::Deadline,
     logs,
@@ -10,16 +10,17 @@ use octet_runtime::{
     telemetry::{Span, SpanKind, TraceIds, Tracer},
 };
 
-use crate::edge;
+use crate::edge::{self, ClientAddress};
 
-const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+/// Carries [`RequestSpan::trace_response`].
+pub(crate) const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
 /// A request under way.
 pub(crate) struct RequestSpan(Span);
 
 impl RequestSpan {
     /// Begins it, and has the request's log lines carry the ids of its trace.
-    pub(crate) fn begin(tracer: &Tracer, parts: &Parts, route: &str) -> Self {
+    pub(crate) fn begin(tracer: &Tracer, parts: &Parts, route: &str, scheme: &'static str) -> Self {
         let incoming = tracer.incoming(&parts.headers);
         let method = edge::known(&parts.method);
         let mut span = tracer.begin(&incoming, SpanKind::Server, &format!("{method} {route}"));
@@ -27,9 +28,12 @@ impl RequestSpan {
             span.set("http.request.method", method.to_owned());
             span.set("http.route", route.to_owned());
             span.set("url.path", parts.uri.path().to_owned());
-            span.set("url.scheme", "http");
-            if let Some(host) = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()) {
-                span.set("http.request.header.host", host.to_owned());
+            span.set("url.scheme", scheme);
+            if let Some(authority) = authority(parts) {
+                span.set("server.address", authority.host().to_owned());
+                if let Some(port) = authority.port_u16() {
+                    span.set("server.port", i64::from(port));
+                }
             }
             if let Some(agent) = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()) {
                 span.set("user_agent.original", agent.to_owned());
@@ -37,6 +41,9 @@ impl RequestSpan {
             if let Some(Peer(peer)) = parts.extensions.get() {
                 span.set("network.peer.address", peer.ip().to_canonical().to_string());
                 span.set("network.peer.port", i64::from(peer.port()));
+            }
+            if let Some(ClientAddress(client)) = parts.extensions.get() {
+                span.set("client.address", client.to_string());
             }
         }
         if let Some(ids) = span.ids().or_else(|| incoming.ids()) {
@@ -59,13 +66,11 @@ impl RequestSpan {
 
     /// Tells the client which trace its request is, where spans are made: `00-<trace>-<span>-<flags>`, as the draft of
     /// W3C's Trace Context level 2 has `traceresponse`.
-    pub(crate) fn write_to_response(&self, headers: &mut HeaderMap) {
-        let Some(TraceIds { trace, span: Some(span) }) = self.0.ids() else { return };
+    pub(crate) fn trace_response(&self) -> Option<HeaderValue> {
+        let TraceIds { trace, span } = self.0.ids()?;
         let flags = if self.0.is_recording() { "01" } else { "00" };
         // Hexadecimal digits and hyphens are a header value.
-        if let Ok(value) = HeaderValue::try_from(format!("00-{trace:0>32}-{span}-{flags}")) {
-            headers.insert(TRACE_RESPONSE, value);
-        }
+        HeaderValue::try_from(format!("00-{trace:0>32}-{}-{flags}", span?)).ok()
     }
 
     /// Tells how it was answered: an error only where the fault is ours.
@@ -76,4 +81,10 @@ impl RequestSpan {
             self.0.fail(|| status.to_string());
         }
     }
+}
+
+/// The host that was asked for: HTTP/2's `:authority`, or `Host`.
+fn authority(parts: &Parts) -> Option<Authority> {
+    let named = || parts.headers.get(header::HOST)?.to_str().ok()?.parse().ok();
+    parts.uri.authority().cloned().or_else(named)
 }

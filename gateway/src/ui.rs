@@ -39,6 +39,11 @@ pub(crate) fn router(api: Option<&ApiUrl>) -> Router {
     router
 }
 
+/// Whether a file was built.
+pub(crate) fn holds(path: &str) -> bool {
+    files::all().iter().any(|file| file.path == path)
+}
+
 fn answer(file: &'static File, asked: &HeaderMap) -> Response {
     let Form { encoding, content } = file.form(encoding::accepted(asked));
     let tag = format!("\"{}{}\"", file.tag, encoding.suffix());

@@ -9,7 +9,7 @@ use octet_backends::{
 };
 
 use octet_runtime::{
-    logs,
+    logs::{self, HEADERS},
     propagation::X_REQUEST_ID,
     telemetry::{Span, SpanKind, Tracer},
 };
@@ -70,13 +70,18 @@ impl Consume {
             span.set("messaging.operation.type", "process");
             span.set("octet.queue.attempt", i64::from(delivery.attempt()));
             if let Some(waited) = QueuePlace::waited(&delivery) {
-                span.set("octet.queue.wait_ms", waited.as_secs_f64() * 1_000.0);
+                span.set("octet.queue.wait_ms", (waited.as_secs_f64() * 1e6).round() / 1e3);
             }
         }
         let ids = span.ids().or_else(|| incoming.ids());
         let request_id = headers.iter().find(|(name, _)| name.as_str() == X_REQUEST_ID.as_str());
         let request_id = request_id.map(|(_, id)| id.as_str()).unwrap_or_default();
         let log = logs::request_span(request_id, ids.as_ref());
+        log.in_scope(|| {
+            let (queue, shown) = (self.place.queue.as_str(), || logs::shown_pairs(headers));
+            let id = delivery.message().id.as_str();
+            tracing::debug!(target: HEADERS, queue, id, headers = %shown(), "message received");
+        });
         self.settle(delivery, &mut span).instrument(log).await;
     }
 

@@ -81,6 +81,15 @@ test("a message counts on both sides of its queue, and waits and takes time on t
   });
 });
 
+test("a message that could not be published is an error on the way to its queue", () => {
+  const failed = { caller: "d", callee: "d.greeting", kind: "messaging", count: 2, errors: 2, codes: { "14": 2 } };
+  const sent = { caller: "d", callee: "f", kind: "messaging", count: 4, errors: 0, p50: 1, p99: 2 };
+  const { figures, edges } = pictureOf(GRAPH, measured([sent, failed]));
+  expect(edges).toHaveLength(GRAPH.edges.length);
+  expect(figures.get("d>d.greeting")).toMatchObject({ count: 6, errors: 2, codes: { "14": 2 } });
+  expect(figures.get("d.greeting>f")).toMatchObject({ count: 4, errors: 0 });
+});
+
 test("an edge without traffic has no figures, which is not the same as none failed", () => {
   const { figures } = pictureOf(GRAPH, measured([]));
   expect(figures.get("a>b")).toBeUndefined();

@@ -12,6 +12,8 @@ use octet_backends::{
 use octet_runtime::environment::Environment;
 use octet_topology::Store;
 
+use crate::observed::ServerPlace;
+
 const SERVER: &str = "MONGO_CONN";
 const EMBEDDED: &str = "STORE_URL";
 
@@ -38,8 +40,18 @@ impl StoreConnection {
         }
     }
 
+    /// The database's server, for spans.
+    pub(crate) fn server(&self) -> Option<ServerPlace> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Mongo(address) => {
+                address.only_host().map(|(host, port)| ServerPlace { address: host.to_owned(), port })
+            }
+        }
+    }
+
     /// The variable that says it, for what is wrong with it.
-    pub(crate) fn variable(&self) -> &'static str {
+    pub fn variable(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => EMBEDDED,
             Self::Mongo(_) => SERVER,
