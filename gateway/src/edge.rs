@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -52,18 +52,11 @@ pub(crate) async fn observe(seconds: HistogramVec, mut request: Request, next: N
         route: matched.unwrap_or_default(),
         status: CLIENT_LEFT,
     };
-    span.in_scope(|| {
-        let Observed { method, path, .. } = &observed;
-        let shown = || logs::shown(request.headers());
-        tracing::debug!(target: HEADERS, %method, path, headers = %shown(), "request received");
-    });
-    let mut response = next.run(request).instrument(span.clone()).await;
+    observed.show(request.headers());
+    let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert(X_REQUEST_ID, id);
-    span.in_scope(|| {
-        let shown = || logs::shown(response.headers());
-        let status = response.status().as_u16();
-        tracing::debug!(target: HEADERS, status, headers = %shown(), "response sent");
-    });
+    let (status, shown) = (response.status().as_u16(), || logs::shown(response.headers()));
+    tracing::debug!(target: HEADERS, parent: &observed.span, status, headers = %shown(), "response sent");
     observed.status = response.status().as_u16();
     if let Some(Route(route)) = response.extensions_mut().remove() {
         observed.route = route;
@@ -83,6 +76,14 @@ struct Observed {
     path: String,
     route: String,
     status: u16,
+}
+
+impl Observed {
+    fn show(&self, headers: &HeaderMap) {
+        let Self { span, method, path, .. } = self;
+        let shown = || logs::shown(headers);
+        tracing::debug!(target: HEADERS, parent: span, %method, path, headers = %shown(), "request received");
+    }
 }
 
 impl Drop for Observed {
