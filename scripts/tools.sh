@@ -7,9 +7,10 @@
 #   scripts/tools.sh nx      nx-27017, the database server of the tests  (tools/nx.txt)
 #   scripts/tools.sh envoy   Envoy, ingress and sidecars of the tests  (tools/envoy.txt)
 #   scripts/tools.sh signals OpenTelemetry's protobuf classes, py-zipkin, fastjsonschema  (tools/signals.txt)
-#   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool
+#   scripts/tools.sh openapi schemathesis and openapi-spec-validator  (tools/openapi.txt)
+#   scripts/tools.sh debian  hey, chromium, rabbitmq-server, prometheus and alertmanager with promtool and amtool
 #
-# `make tools` runs them all, and each again only when its list has changed.
+# `make tools` runs all of them, and each again only when its list has changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -156,12 +157,21 @@ signals_tools() {
     'import fastjsonschema, py_zipkin.encoding, opentelemetry.proto.collector.trace.v1.trace_service_pb2'
 }
 
+openapi_tools() {
+  python_packages openapi tools/openapi.txt
+  launcher schemathesis openapi schemathesis.cli schemathesis
+  launcher openapi-spec-validator openapi openapi_spec_validator.__main__ main
+  starts schemathesis --version
+  starts openapi-spec-validator --version
+}
+
 debian_tools() {
   command -v hey >/dev/null || debian_package hey
   # Debian's program is in /usr/sbin, which is not on everyone's PATH.
   [ -d /usr/lib/rabbitmq/lib ] || command -v rabbitmq-server >/dev/null ||
     debian_package_without_service rabbitmq-server
   command -v promtool >/dev/null || debian_package_without_service prometheus
+  command -v chromium >/dev/null || debian_package chromium
   command -v amtool >/dev/null || debian_package_without_service prometheus-alertmanager
 }
 
@@ -173,6 +183,7 @@ case "${1:-}" in
   nx) nx_tools ;;
   envoy) envoy_tools ;;
   signals) signals_tools ;;
+  openapi) openapi_tools ;;
   debian) debian_tools ;;
-  *) fail "say which: npm, pip, nx, envoy, signals or debian" ;;
+  *) fail "say which: npm, pip, nx, envoy, signals, openapi or debian" ;;
 esac
