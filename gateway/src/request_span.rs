@@ -2,7 +2,7 @@
 //!
 //! Pages and what the gateway answers itself make no spans: a browser that looks at traces would fill them with its own.
 
-use axum::http::{StatusCode, header, request::Parts, uri::Authority};
+use axum::http::{StatusCode, Version, header, request::Parts, uri::Authority};
 use octet_runtime::{
     deadline::Deadline,
     logs,
@@ -26,8 +26,14 @@ impl RequestSpan {
             span.set("http.route", route.to_owned());
             span.set("url.path", parts.uri.path().to_owned());
             span.set("url.scheme", scheme);
+            if let Some(version) = version(parts.version) {
+                span.set("network.protocol.version", version);
+            }
+            if method != parts.method.as_str() {
+                span.set("http.request.method_original", parts.method.to_string());
+            }
             if let Some(authority) = authority(parts) {
-                span.set("server.address", authority.host().to_owned());
+                span.set("server.address", authority.host().trim_matches(BRACKETS).to_owned());
                 if let Some(port) = authority.port_u16() {
                     span.set("server.port", i64::from(port));
                 }
@@ -68,6 +74,18 @@ impl RequestSpan {
             self.0.set("error.type", status.as_u16().to_string());
             self.0.fail(|| status.to_string());
         }
+    }
+}
+
+/// Around an IPv6 address, where a URL has it.
+const BRACKETS: [char; 2] = ['[', ']'];
+
+fn version(version: Version) -> Option<&'static str> {
+    match version {
+        Version::HTTP_10 => Some("1.0"),
+        Version::HTTP_11 => Some("1.1"),
+        Version::HTTP_2 => Some("2"),
+        _ => None,
     }
 }
 
