@@ -6,8 +6,8 @@
 //! for a request but write its log line; the handler does what a sketch of one does.
 
 use std::{
-    borrow::Cow, collections::BTreeMap, convert::Infallible, error::Error, fs, io::Write, net::SocketAddr,
-    sync::mpsc, thread, time::Duration,
+    borrow::Cow, collections::BTreeMap, error::Error, fs, io::Write, net::SocketAddr, sync::mpsc, thread,
+    time::Duration,
 };
 
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
@@ -158,11 +158,7 @@ async fn typed(upstream: SocketAddr, said: mpsc::Sender<SocketAddr>) -> Outcome<
     let channel = Endpoint::from_shared(format!("http://{upstream}"))?.tcp_nodelay(true).connect_lazy();
     let client = GreetingServiceClient::new(channel);
     let router = Router::new().route("/api/greeting", get(greet)).with_state(client);
-    let service = tower::service_fn(move |request| {
-        let mut router = router.clone();
-        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
-    });
-    serve(listener, service, ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
+    serve(listener, router, ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
     Ok(())
 }
 
