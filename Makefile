@@ -176,7 +176,7 @@ proto-release: .tools/npm.stamp ## Renew what the contract may not break; with a
 # Tools
 
 .PHONY: tools
-tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/openapi.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus from Debian
+tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .tools/signals.stamp .tools/openapi.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus from Debian
 	@scripts/tools.sh debian
 
 .tools/npm.stamp: tools/package.json tools/package-lock.json tools/.npmrc scripts/tools.sh
@@ -189,6 +189,14 @@ tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/openapi.stamp ##
 
 .tools/nx.stamp: tools/nx.txt scripts/tools.sh
 	scripts/tools.sh nx
+	@touch $@
+
+.tools/envoy.stamp: tools/envoy.txt scripts/tools.sh
+	scripts/tools.sh envoy
+	@touch $@
+
+.tools/signals.stamp: tools/signals.txt scripts/tools.sh
+	scripts/tools.sh signals
 	@touch $@
 
 .tools/openapi.stamp: tools/openapi.txt scripts/tools.sh

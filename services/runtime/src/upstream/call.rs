@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{
-    Code, Status,
+    Code, Response, Status,
     transport::{Channel, Endpoint},
 };
 
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     deadline::Deadline,
+    logs::{self, HEADERS},
     metrics::{GrpcCall, GrpcMetrics, RpcKind},
     telemetry::GrpcSpan,
 };
@@ -81,9 +82,9 @@ impl Upstream {
         deadline: Deadline,
         carried: &HeaderMap,
         attempt: impl FnMut(Channel, HeaderMap) -> F,
-    ) -> Result<T, CallError>
+    ) -> Result<Response<T>, CallError>
     where
-        F: Future<Output = Result<T, Status>>,
+        F: Future<Output = Result<Response<T>, Status>>,
     {
         let (answer, under_way) = self.begin(path, RpcKind::Unary, deadline, carried, attempt).await?;
         under_way.end(Ok(()));
@@ -104,9 +105,9 @@ impl Upstream {
         deadline: Deadline,
         carried: &HeaderMap,
         mut attempt: impl FnMut(Channel, HeaderMap) -> F,
-    ) -> Result<(T, UnderWay), CallError>
+    ) -> Result<(Response<T>, UnderWay), CallError>
     where
-        F: Future<Output = Result<T, Status>>,
+        F: Future<Output = Result<Response<T>, Status>>,
     {
         let call = self.metrics.begin_as(path, kind);
         let mut span = GrpcSpan::client(path, &self.name, self.address.host_and_port());
@@ -115,6 +116,8 @@ impl Upstream {
             let mut headers = carried.clone();
             deadline.write_to(&mut headers);
             span.span().write_to(&mut headers);
+            let shown = || logs::shown(&headers);
+            tracing::debug!(target: HEADERS, upstream = self.name, path, headers = %shown(), "request sent");
             attempt(self.channel.clone(), headers)
         };
         let patience = if kind.client_streams() { Duration::ZERO } else { self.settings.connect_wait };
@@ -138,14 +141,16 @@ impl Upstream {
         span: &mut GrpcSpan,
         patience: Duration,
         mut attempt: impl FnMut(&GrpcSpan) -> F,
-    ) -> Result<T, Status>
+    ) -> Result<Response<T>, Status>
     where
-        F: Future<Output = Result<T, Status>>,
+        F: Future<Output = Result<Response<T>, Status>>,
     {
         let give_up = Instant::now() + patience;
         let mut wait = FIRST_WAIT;
         loop {
-            let status = match attempt(span).await {
+            let outcome = attempt(span).await;
+            self.show_answer(&outcome);
+            let status = match outcome {
                 Ok(answer) => return Ok(answer),
                 Err(status) => status,
             };
@@ -162,6 +167,17 @@ impl Upstream {
             sleep(pause).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
+    }
+
+    /// Logs the metadata of an answer; of a failure its trailers are among them.
+    fn show_answer<T>(&self, outcome: &Result<Response<T>, Status>) {
+        let shown = || match outcome {
+            Ok(answer) => logs::shown(answer.metadata().as_ref()),
+            Err(status) => logs::shown(status.metadata().as_ref()),
+        };
+        let code = || outcome.as_ref().map_or_else(Status::code, |_| Code::Ok);
+        let upstream = &self.name;
+        tracing::debug!(target: HEADERS, upstream, code = ?code(), headers = %shown(), "response received");
     }
 }
 
