@@ -162,6 +162,11 @@ bench-publish: build tools ## Measure how fast D publishes to RabbitMQ beside ba
 	$(CARGO) build --release --locked --examples --package octet-testbed --package octet-backends --package octet
 	@exec python3 bench/publish.py
 
+.PHONY: bench-gateway
+bench-gateway: build tools ## Measure what transcoding costs, and 25 users beside 5,000 idle connections
+	$(CARGO) run --release --locked --quiet --package octet-gateway --example transcoding_cost
+	@exec python3 bench/idle.py
+
 # The contract
 
 .PHONY: proto-release
