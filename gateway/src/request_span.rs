@@ -2,15 +2,19 @@
 //!
 //! Pages and what the gateway answers itself make no spans: a browser that looks at traces would fill them with its own.
 
-use axum::http::{StatusCode, Version, header, request::Parts, uri::Authority};
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, request::Parts, uri::Authority,
+};
 use octet_runtime::{
     deadline::Deadline,
     logs,
     serve::Peer,
-    telemetry::{Span, SpanKind, Tracer},
+    telemetry::{Span, SpanKind, TraceIds, Tracer},
 };
 
 use crate::edge::{self, ClientAddress};
+
+const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
 /// A request under way.
 pub(crate) struct RequestSpan(Span);
@@ -65,6 +69,17 @@ impl RequestSpan {
     /// Has everything that `work` begins be a step of this request.
     pub(crate) fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         self.0.scope(work)
+    }
+
+    /// Tells the client which trace its request is, where spans are made: `00-<trace>-<span>-<flags>`, as the draft of
+    /// W3C's Trace Context level 2 has `traceresponse`.
+    pub(crate) fn write_to_response(&self, headers: &mut HeaderMap) {
+        let Some(TraceIds { trace, span: Some(span) }) = self.0.ids() else { return };
+        let flags = if self.0.is_recording() { "01" } else { "00" };
+        // Hexadecimal digits and hyphens are a header value.
+        if let Ok(value) = HeaderValue::try_from(format!("00-{trace:0>32}-{span}-{flags}")) {
+            headers.insert(TRACE_RESPONSE, value);
+        }
     }
 
     /// Tells how it was answered: an error only where the fault is ours.
