@@ -164,5 +164,22 @@ tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools
 	scripts/tools.sh nx
 	@touch $@
 
+# What `make lint-deploy` needs beside these.
+.tools/helm.stamp: tools/helm.txt scripts/tools.sh
+	scripts/tools.sh helm
+	@touch $@
+
+.tools/deploy.stamp: tools/deploy.txt scripts/tools.sh
+	scripts/tools.sh deploy
+	@touch $@
+
+.tools/checkov.stamp: tools/checkov.txt scripts/tools.sh
+	scripts/tools.sh checkov
+	@touch $@
+
+.tools/models.stamp: tools/models/package.json tools/models/package-lock.json tools/models/.npmrc scripts/tools.sh
+	scripts/tools.sh models
+	@touch $@
+
 .PHONY: FORCE
 FORCE:
