@@ -53,6 +53,14 @@ test-backends test-testbed: test-%: tools
 test-rules: tools
 	promtool test rules helm/octet/alerts/octet.rules.test.yaml
 
+DEPLOY_TOOLS := .tools/npm.stamp .tools/pip.stamp .tools/helm.stamp .tools/deploy.stamp .tools/checkov.stamp .tools/models.stamp
+
+.PHONY: test-chart
+test-chart: tools $(DEPLOY_TOOLS) ## The rendered chart as processes on this host; the checks of it, with faults planted
+	$(CARGO) build --workspace --bins --examples --locked
+	helm/tests/processes.py
+	helm/tests/planted.py
+
 .PHONY: fmt
 fmt: .tools/npm.stamp ## Format Rust and .proto files
 	$(CARGO) fmt --all
@@ -64,6 +72,7 @@ fmt: .tools/npm.stamp ## Format Rust and .proto files
 test: tools test-rules ## Every test there is
 	$(CARGO) test --workspace --doc --locked
 	$(CARGO) test --workspace --all-targets --no-fail-fast --locked
+	@$(MAKE) test-chart lint-deploy
 
 .PHONY: drill
 drill: tools ## Failure drills at full length, with their reports; `make test` runs them short
@@ -85,7 +94,7 @@ lint-proto: .tools/npm.stamp ## The contract: its rules, and that it breaks no r
 
 .PHONY: lint-scripts
 lint-scripts: .tools/pip.stamp ## Shell scripts
-	shellcheck .ci/run scripts/*.sh
+	shellcheck .ci/run scripts/*.sh k8s/eks/*.sh
 
 .PHONY: lint-docker
 lint-docker: .tools/pip.stamp ## The image's recipe
@@ -103,6 +112,23 @@ lint-rules: tools ## Alert rules, dashboards, queries, and what Prometheus and A
 	amtool check-config helm/octet/alerts/alertmanager.yaml
 	scripts/signals.py check
 	yamllint --strict --config-data "{extends: default, rules: {line-length: {max: 120}}}" helm/octet/alerts
+
+.PHONY: lint-deploy
+lint-deploy: tools $(DEPLOY_TOOLS) ## The chart and k8s/: schemas, policies, the graph in them; `make test` runs it
+	$(CARGO) build --package octet --locked
+	yamllint --strict --config-file helm/yamllint.yaml helm/octet/*.yaml k8s .github
+	scripts/manifests.sh check
+	helm/tests/check.py
+	helm/tests/beside.py
+	hadolint Dockerfile k8s/images/*/Dockerfile
+
+.PHONY: image-stage
+image-stage: build ## What the image holds, run as its user on a read-only root, without Docker; needs root
+	scripts/image.sh $(TARGET)/release/octet
+
+.PHONY: manifests
+manifests: .tools/helm.stamp ## Render the chart into k8s/app, for people without Helm
+	scripts/manifests.sh write
 
 .PHONY: lint-deny
 lint-deny: .tools/pip.stamp ## Dependencies: licences, bans, boundaries between crates, sources, advisories
