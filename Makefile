@@ -160,6 +160,11 @@ fuzz-%: FORCE
 bench: build ## Measure the mesh against itself bare, and FLOOR=DIR; ARGS="…" goes to bench/run.py
 	@python3 bench/run.py $(if $(FLOOR),--floor "$(FLOOR)") $(ARGS)
 	@$(MAKE) bench-publish
+	@$(MAKE) bench-spans
+
+.PHONY: bench-spans
+bench-spans: ## Measure a span's cost, from its begin to the exporter's post, beside OpenTelemetry's SDK
+	@$(CARGO) run --release --locked --quiet --package octet-runtime --example span_cost
 
 .PHONY: bench-publish
 bench-publish: build tools ## Measure how fast D publishes to RabbitMQ beside bare lapin

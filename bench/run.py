@@ -27,13 +27,15 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").absolute()
 
 BARE = HERE / "bare.toml"
 # By the environment alone: the binary has no special way for benches.
-TELEMETRY_OFF = {"LOG_LEVEL": "off", "OTEL_TRACES_EXPORTER": "none"}
+UNTRACED = {"OTEL_TRACES_EXPORTER": "none"}
+TELEMETRY_OFF = {"LOG_LEVEL": "off", **UNTRACED}
 
 
 def variants(octet: Path, floor_crate: Path | None) -> list[Variant]:
     """What is compared; each with all that come after it."""
     chosen = [
-        Variant("on", "on: everything", partial(mesh.run, octet=octet)),
+        Variant("on", "on: everything, each request traced", partial(mesh.run, octet=octet)),
+        Variant("untraced", "untraced: no spans", partial(mesh.run, octet=octet, environment=UNTRACED)),
         Variant(
             "bare",
             "bare: no store, queue, telemetry",

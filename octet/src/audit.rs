@@ -22,7 +22,6 @@ mod tree;
 
 use std::time::Duration;
 
-use octet_backends::OpenError;
 use octet_greeting::Connections;
 use octet_topology::Topology;
 
@@ -54,13 +53,13 @@ impl Audit {
     /// this long to arrive, and is a gap after that; without, it is none.
     ///
     /// # Errors
-    /// [`OpenError`] for a connection that can never be used.
+    /// [`Failure::Configuration`] for a connection that can never be used, with its variable.
     pub async fn open(
         topology: &Topology,
         overrides: &Overrides,
         connections: &Connections,
         wait: Option<Duration>,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, Failure> {
         let graph = Graph::new(topology, overrides);
         let places = Places::open(&graph, connections).await?;
         Ok(Self { graph, places, wait })

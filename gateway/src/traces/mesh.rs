@@ -13,9 +13,8 @@ use axum::{
 use octet_runtime::propagation::X_REQUEST_ID;
 use octet_zipkin::{
     Batch,
-    edges::{Edge, Edges},
+    edges::{Edges, Mesh},
 };
-use serde::Serialize;
 use serde_json::value::RawValue;
 use tonic::Code;
 
@@ -39,15 +38,6 @@ const SAMPLE: usize = 500;
 struct Window {
     end: u64,
     lookback: u64,
-}
-
-#[derive(Serialize)]
-struct Mesh {
-    sample: bool,
-    traces: usize,
-    from: u64,
-    to: u64,
-    edges: Vec<Edge>,
 }
 
 pub(super) async fn mesh(

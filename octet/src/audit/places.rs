@@ -13,6 +13,7 @@ use super::{
     graph::Graph,
     id::GreetingId,
 };
+use crate::failure::Failure;
 
 /// What came of a claim that is not simply true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,16 +43,26 @@ struct QueuePlace {
 }
 
 impl Places {
-    pub(super) async fn open(graph: &Graph, connections: &Connections) -> Result<Self, OpenError> {
+    pub(super) async fn open(graph: &Graph, connections: &Connections) -> Result<Self, Failure> {
+        let refused =
+            |variable: &str, error: &OpenError| Failure::Configuration(format!("{variable}: {error}"));
+        let (store_place, queue_place) = (&connections.store, &connections.queue);
         let mut stores = Vec::new();
         for node in graph.nodes() {
             stores.push(match &node.store {
-                Some(store) => Some(connections.store.inspect(store).await?),
+                Some(store) => {
+                    let opened = store_place.inspect(store).await;
+                    Some(opened.map_err(|error| refused(store_place.variable(), &error))?)
+                }
                 None => None,
             });
         }
-        let queues = graph.queues().iter().map(|queue| connections.queue.inspect(&queue.name));
-        Ok(Self::with(graph, stores, queues.collect()))
+        let mut queues = Vec::new();
+        for queue in graph.queues() {
+            let opened = queue_place.inspect(&queue.name).await;
+            queues.push(opened.map_err(|error| refused(queue_place.variable(), &error))?);
+        }
+        Ok(Self::with(graph, stores, queues))
     }
 
     fn with(

@@ -49,9 +49,7 @@ pub fn run(arguments: &cli::Audit) -> Result<ExitCode, Failure> {
         }
     };
     let report = block_on(async {
-        let audit = Audit::open(&topology, &overrides, &connections, arguments.wait)
-            .await
-            .map_err(|error| Failure::Configuration(error.to_string()))?;
+        let audit = Audit::open(&topology, &overrides, &connections, arguments.wait).await?;
         audit.run(answers, &mut on_gap).await
     })?;
 

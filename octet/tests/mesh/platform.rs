@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::servers::Place;
+use crate::{client::Client, servers::Place};
 
 /// Longer than anything here takes on a busy machine; a condition that does not come about fails the test.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -223,6 +223,21 @@ impl Mesh {
             }
             assert!(begun.elapsed() < PATIENCE, "{process} does not log {text:?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until a counter of a process's `/metrics`, written with its labels, is at least so many.
+    pub async fn counts(&self, process: &str, series: &str, least: u32) {
+        let (client, url) = (Client::new(), self.admin(process, "/metrics"));
+        let begun = Instant::now();
+        loop {
+            let told = client.get(&url).await;
+            let value = told.text().lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
+            if value.is_some_and(|value: f64| value >= f64::from(least)) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{process}: {series} is {value:?}, not {least}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

@@ -100,10 +100,12 @@ impl Mesh {
     }
 
     /// A look into the queue between D and F.
-    pub fn queue(&self) -> Box<dyn QueueInspect> {
+    pub async fn queue(&self) -> Box<dyn QueueInspect> {
         match self.place() {
             Place::Embedded => Box::new(SqliteQueueInspect::new(&self.embedded_queue())),
-            Place::Servers { broker, .. } => Box::new(RabbitQueueInspect::new(&of_broker(broker))),
+            Place::Servers { broker, .. } => {
+                Box::new(RabbitQueueInspect::open(&of_broker(broker)).await.expect("opens"))
+            }
         }
     }
 

@@ -11,10 +11,11 @@ mod trace;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
 };
 
-use octet_zipkin::{Span, TraceId};
+use foldhash::quality::RandomState;
+use octet_zipkin::{Batch, Span, Text, TraceId, read::Intern};
 pub use search::{Search, Window};
 use services::Services;
 use texts::Texts;
@@ -37,9 +38,20 @@ impl Memory {
     }
 }
 
+/// What became of a report's well-formed spans.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Spans that are kept.
+    pub stored: u64,
+    /// Spans that were there already.
+    pub duplicate: u64,
+    /// Spans whose traces had no room for them.
+    pub dropped: u64,
+}
+
 /// What became of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+enum Outcome {
     /// It is kept.
     Stored,
     /// It was there already.
@@ -66,7 +78,8 @@ pub struct Usage {
 pub struct Store {
     memory: Memory,
     traces: BTreeMap<TraceId, Trace>,
-    /// By the number of the last arrival: the first is the one to go.
+    /// By the number of an arrival, which for the first of them is the last one: it is the one to go. A trace that
+    /// grew meanwhile stands where it stood until it is its turn.
     by_arrival: BTreeMap<u64, TraceId>,
     /// By timestamp; a trace without one is not here, and found by its id alone.
     by_time: BTreeSet<(u64, TraceId)>,
@@ -89,7 +102,7 @@ impl Store {
             by_time: BTreeSet::new(),
             services: Services::default(),
             texts: Texts::default(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             arrivals: 0,
             spans: 0,
             span_bytes: 0,
@@ -97,13 +110,29 @@ impl Store {
         }
     }
 
-    /// Keeps a span, and lets go of old traces for it.
-    pub fn insert(&mut self, mut span: Span) -> Outcome {
+    /// Reads a report and keeps its spans, and lets go of old traces for them. Of the batch, what was malformed is
+    /// left.
+    pub fn keep(&mut self, report: &[u8]) -> (Kept, Batch) {
+        let mut batch = Batch::read_with(report, self);
+        let mut kept = Kept::default();
+        for span in batch.spans.drain(..) {
+            match self.insert(span) {
+                Outcome::Stored => kept.stored += 1,
+                Outcome::Duplicate => kept.duplicate += 1,
+                Outcome::Dropped => kept.dropped += 1,
+            }
+        }
+        (kept, batch)
+    }
+
+    /// Keeps a span whose texts were [interned](Intern::intern) here.
+    fn insert(&mut self, mut span: Span) -> Outcome {
         let id = span.trace_id;
         let print = self.hasher.hash_one(&span);
         let room = self.memory.one_trace;
         let trace = self.traces.entry(id).or_default();
         if trace.holds(print) {
+            self.release(&mut span);
             return Outcome::Duplicate;
         }
         if !trace.has_room(&span, room) {
@@ -111,25 +140,25 @@ impl Store {
             if trace.spans().is_empty() {
                 self.traces.remove(&id);
             }
+            self.release(&mut span);
             return Outcome::Dropped;
-        }
-        for text in span.texts_mut() {
-            self.texts.intern(text);
         }
         self.services.add(&span);
 
-        self.by_time.remove(&(trace.timestamp(), id));
-        self.by_arrival.remove(&trace.arrival);
+        let began = trace.timestamp();
         self.span_bytes -= trace.bytes();
         self.arrivals += 1;
+        if trace.arrival == 0 {
+            self.by_arrival.insert(self.arrivals, id);
+        }
         trace.arrival = self.arrivals;
         trace.add(span, print);
         self.spans += 1;
         self.span_bytes += trace.bytes();
-        if trace.timestamp() > 0 {
+        if trace.timestamp() != began {
+            self.by_time.remove(&(began, id));
             self.by_time.insert((trace.timestamp(), id));
         }
-        self.by_arrival.insert(self.arrivals, id);
 
         while self.bytes() > self.memory.all && self.traces.len() > 1 {
             self.evict_oldest();
@@ -161,7 +190,7 @@ impl Store {
     }
 
     fn evict_oldest(&mut self) {
-        let Some((_, id)) = self.by_arrival.pop_first() else { return };
+        let Some(id) = self.pop_quietest() else { return };
         let Some(trace) = self.traces.remove(&id) else { return };
         self.by_time.remove(&(trace.timestamp(), id));
         self.span_bytes -= trace.bytes();
@@ -169,10 +198,31 @@ impl Store {
         self.evicted += 1;
         for mut span in trace.into_spans() {
             self.services.remove(&span);
-            for text in span.texts_mut() {
-                self.texts.release(text);
-            }
+            self.release(&mut span);
         }
+    }
+
+    /// The trace that has been quiet for longest. Those that grew since they were put down are put where they belong.
+    fn pop_quietest(&mut self) -> Option<TraceId> {
+        loop {
+            let (arrival, id) = self.by_arrival.pop_first()?;
+            match self.traces.get(&id).map(|trace| trace.arrival) {
+                Some(last) if last != arrival => self.by_arrival.insert(last, id),
+                _ => return Some(id),
+            };
+        }
+    }
+
+    fn release(&mut self, span: &mut Span) {
+        for text in span.texts_mut() {
+            self.texts.release(text);
+        }
+    }
+}
+
+impl Intern for Store {
+    fn intern(&mut self, text: &str) -> Text {
+        self.texts.intern(text)
     }
 }
 

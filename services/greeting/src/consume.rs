@@ -70,7 +70,7 @@ impl Consume {
             span.set("messaging.operation.type", "process");
             span.set("octet.queue.attempt", i64::from(delivery.attempt()));
             if let Some(waited) = QueuePlace::waited(&delivery) {
-                span.set("octet.queue.wait_ms", waited.as_secs_f64() * 1_000.0);
+                span.set("octet.queue.wait_ms", (waited.as_secs_f64() * 1e6).round() / 1e3);
             }
         }
         let ids = span.ids().or_else(|| incoming.ids());

@@ -183,7 +183,7 @@ impl Parts {
                 let pinged = pinged.clone();
                 async move { pinged.ping().await }
             }));
-            let inspect = queues.inspect(queue);
+            let inspect = queues.inspect(queue).await.map_err(at_queue)?;
             watch.consumer(consumer.clone(), inspect, metrics).map_err(StartError::internal)?;
             let metrics = ConsumerMetrics::new(metrics).map_err(StartError::internal)?;
             let place = QueuePlace { system: queues.system(), queue: queue.clone() };

@@ -7,20 +7,23 @@ use http::{HeaderMap, HeaderName};
 
 use crate::environment::Environment;
 
-/// Carried on by every hop, when present and not empty.
-const CARRIED: [&str; 11] = [
-    "x-request-id",
-    "x-b3-traceid",
-    "x-b3-spanid",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-flags",
-    "b3",
-    "x-ot-span-context",
-    "traceparent",
-    "tracestate",
-    "baggage",
-];
+/// B3's headers, then W3C's.
+pub(crate) const X_B3_TRACEID: HeaderName = HeaderName::from_static("x-b3-traceid");
+pub(crate) const X_B3_SPANID: HeaderName = HeaderName::from_static("x-b3-spanid");
+pub(crate) const X_B3_PARENTSPANID: HeaderName = HeaderName::from_static("x-b3-parentspanid");
+pub(crate) const X_B3_SAMPLED: HeaderName = HeaderName::from_static("x-b3-sampled");
+pub(crate) const X_B3_FLAGS: HeaderName = HeaderName::from_static("x-b3-flags");
+pub(crate) const B3: HeaderName = HeaderName::from_static("b3");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// The headers that say which trace a call belongs to. Where spans are made, what came in them is replaced.
+pub(crate) static TRACE_HEADERS: [HeaderName; 8] =
+    [X_B3_TRACEID, X_B3_SPANID, X_B3_PARENTSPANID, X_B3_SAMPLED, X_B3_FLAGS, B3, TRACEPARENT, TRACESTATE];
+
+/// Carried on by every hop beside them.
+static BESIDE_TRACES: [HeaderName; 3] =
+    [X_REQUEST_ID, HeaderName::from_static("x-ot-span-context"), HeaderName::from_static("baggage")];
 
 /// Never carried on, whatever `PROPAGATE_HEADERS` says: credentials, and names that belong to one
 /// connection (RFC 9110, 7.6.1) or to the framing of one message.
@@ -82,11 +85,10 @@ impl Propagation {
     /// `x-b3-parentspanid` breaks the trace at the next proxy.
     pub fn carried(&self, headers: &HeaderMap) -> HeaderMap {
         let mut carried = HeaderMap::new();
-        for name in &self.names {
-            for value in headers.get_all(name) {
-                if !value.is_empty() {
-                    carried.append(name.clone(), value.clone());
-                }
+        // A call has fewer headers than there are names to look up.
+        for (name, value) in headers {
+            if !value.is_empty() && self.carries(name) {
+                carried.append(name, value.clone());
             }
         }
         carried
@@ -95,8 +97,13 @@ impl Propagation {
 
 impl Default for Propagation {
     fn default() -> Self {
-        Self { names: CARRIED.into_iter().map(HeaderName::from_static).collect() }
+        Self { names: fixed().cloned().collect() }
     }
+}
+
+/// Carried on by every hop, when present and not empty.
+fn fixed() -> impl Iterator<Item = &'static HeaderName> {
+    TRACE_HEADERS.iter().chain(&BESIDE_TRACES)
 }
 
 /// One entry of `PROPAGATE_HEADERS`; an empty one is nothing.
@@ -132,7 +139,7 @@ mod tests {
     #[test]
     fn trace_headers_are_carried_and_credentials_are_not() {
         let mut headers = HeaderMap::new();
-        for name in CARRIED {
+        for name in fixed() {
             headers.insert(name, HeaderValue::from_static("1"));
         }
         let expected = headers.clone();
@@ -158,7 +165,7 @@ mod tests {
         let propagation = with("X-User, end-user ,,x-user").expect("valid");
         assert!(propagation.carries(&HeaderName::from_static("x-user")));
         assert!(propagation.carries(&HeaderName::from_static("end-user")));
-        assert_eq!(propagation.names.len(), CARRIED.len() + 2);
+        assert_eq!(propagation.names.len(), fixed().count() + 2);
     }
 
     #[test]

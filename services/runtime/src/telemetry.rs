@@ -8,6 +8,8 @@
 
 mod b3;
 mod batch;
+mod carrier;
+mod digits;
 mod grpc;
 mod otlp;
 mod propagators;
@@ -23,7 +25,6 @@ mod zipkin;
 pub use b3::{B3, B3Form, B3Propagator, Decision};
 pub use grpc::GrpcSpan;
 pub use opentelemetry::trace::SpanKind;
-pub use propagators::Propagators;
 pub use settings::TelemetrySettings;
 pub use span::{Span, TraceIds};
 pub use start::{Telemetry, TelemetryError};

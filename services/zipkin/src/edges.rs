@@ -64,6 +64,21 @@ pub struct Edge {
     pub queue_wait: Option<Percentiles>,
 }
 
+/// How the mesh did over a stretch of time: what `/api/mesh` answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Mesh {
+    /// Whether only the newest traces were looked at.
+    pub sample: bool,
+    /// How many traces were.
+    pub traces: usize,
+    /// From when, in milliseconds since 1970.
+    pub from: u64,
+    /// Until when, likewise.
+    pub to: u64,
+    /// In the order of their names.
+    pub edges: Vec<Edge>,
+}
+
 impl Edges {
     /// Measures the calls of one trace.
     pub fn add<'a>(&mut self, spans: impl IntoIterator<Item = &'a Span> + Clone) {

@@ -1,6 +1,7 @@
 //! A report of spans: a JSON list, read span by span, so that one that is malformed costs no other.
 
 mod field;
+mod plain;
 mod span;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::Span;
+use crate::{Span, Text};
 
 /// Malformed spans that are described one by one; more are counted.
 const DESCRIBED: usize = 32;
@@ -53,9 +54,29 @@ pub struct Broken {
     pub problem: String,
 }
 
+/// Where a report's texts come from: whoever keeps equal texts once spares their copies.
+pub trait Intern {
+    /// A text equal to this one.
+    fn intern(&mut self, text: &str) -> Text;
+}
+
+/// Copies each text.
+struct Copies;
+
+impl Intern for Copies {
+    fn intern(&mut self, text: &str) -> Text {
+        text.into()
+    }
+}
+
 impl Batch {
     /// Reads a report.
     pub fn read(bytes: &[u8]) -> Self {
+        Self::read_with(bytes, &mut Copies)
+    }
+
+    /// Reads a report; every text of its spans, and no other, is what `texts` made of it.
+    pub fn read_with(bytes: &[u8], texts: &mut impl Intern) -> Self {
         let (text, is_cut) = match std::str::from_utf8(bytes) {
             Ok(text) => (text, false),
             // Not a panic: what precedes the first wrong byte is UTF-8.
@@ -67,7 +88,7 @@ impl Batch {
         let mut batch = Self::default();
         let mut index = 0;
         let mut reader = serde_json::Deserializer::from_str(text);
-        let report = Report { text, batch: &mut batch, index: &mut index };
+        let report = Report { text, texts, batch: &mut batch, index: &mut index };
         let read = reader.deserialize_seq(report).and_then(|()| reader.end());
         if is_cut {
             batch.broken = Some(Broken { index, offset: text.len(), problem: "is not UTF-8".to_owned() });
@@ -85,13 +106,14 @@ impl Batch {
 }
 
 /// The list, whose elements are taken as they come.
-struct Report<'a, 'b> {
+struct Report<'a, 'b, I> {
     text: &'a str,
+    texts: &'b mut I,
     batch: &'b mut Batch,
     index: &'b mut usize,
 }
 
-impl<'a> Visitor<'a> for Report<'a, '_> {
+impl<'a, I: Intern> Visitor<'a> for Report<'a, '_, I> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,8 +122,18 @@ impl<'a> Visitor<'a> for Report<'a, '_> {
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<(), A::Error> {
         while let Some(raw) = list.next_element::<&RawValue>()? {
+            if let Some(span) = plain::read(raw, self.texts) {
+                self.batch.spans.push(span);
+                *self.index += 1;
+                continue;
+            }
             match span::read(raw) {
-                Ok(span) => self.batch.spans.push(span),
+                Ok(mut span) => {
+                    for text in span.texts_mut() {
+                        *text = self.texts.intern(text);
+                    }
+                    self.batch.spans.push(span);
+                }
                 Err(fault) => {
                     self.batch.malformed_count += 1;
                     if self.batch.malformed.len() < DESCRIBED {

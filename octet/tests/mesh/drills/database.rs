@@ -1,7 +1,5 @@
 //! The database dies: calls that store fail truthfully, messages wait, and nothing is dead-lettered.
 
-use std::time::Duration;
-
 use octet_proto::greeting::v3::GreetingRequest;
 use tonic::Code;
 
@@ -13,6 +11,9 @@ use crate::{
     load::Load,
     servers::Servers,
 };
+
+/// Failed inserts after which each of the deliveries that F holds, at most 100, was tried several times.
+const TRIES_IN_VAIN: u32 = 500;
 
 #[tokio::test]
 async fn a_database_that_dies_fails_calls_at_once_and_loses_no_document() {
@@ -34,7 +35,7 @@ async fn a_database_that_dies_fails_calls_at_once_and_loses_no_document() {
         let report = load.stop().await;
         assert_failed_only_with(&report, &[(503, Code::Unavailable), (504, Code::DeadlineExceeded)]);
         assert_eq!(mesh.pids(), pids, "no process was restarted");
-        assert_eq!(mesh.queue().depth().await.expect("readable").dead_lettered, 0);
+        assert_eq!(mesh.queue().await.depth().await.expect("readable").dead_lettered, 0);
         conclude("kill -9 the database", &mesh, &report, recovery).await;
         mesh.end().await;
     }
@@ -54,15 +55,14 @@ async fn an_outage_of_the_database_dead_letters_nothing() {
             let answer = d.greeting(GreetingRequest::default()).await.expect("D needs no database");
             ids.extend(answer.into_inner().greeting.into_iter().map(|greeting| greeting.id));
         }
-        // Long enough for F to have tried each of what it holds several times.
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        assert_eq!(mesh.queue().depth().await.expect("readable").dead_lettered, 0);
+        mesh.counts("service-f", r#"octet_store_inserts_total{outcome="unavailable"}"#, TRIES_IN_VAIN).await;
+        assert_eq!(mesh.queue().await.depth().await.expect("readable").dead_lettered, 0);
 
         servers.database.restart().await;
         let documents = mesh.documents("service-f").await;
         documents.hold(&ids, 2 * RECOVERY_OF_A_SERVER).await;
         documents.come_to(ids.len() as u64).await;
-        assert_eq!(mesh.queue().depth().await.expect("readable").dead_lettered, 0);
+        assert_eq!(mesh.queue().await.depth().await.expect("readable").dead_lettered, 0);
         assert_eq!(mesh.pids(), pids, "no process was restarted");
         mesh.end().await;
     }

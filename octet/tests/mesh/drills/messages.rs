@@ -87,7 +87,7 @@ async fn messages_wait_for_a_consumer_that_stands_still(mesh: Mesh) {
     load.goes_on_for(requests_around_a_fault()).await;
     // Beyond the lease and the broker's patience with a silent consumer.
     tokio::time::sleep(Duration::from_secs(6).saturating_sub(stopped.elapsed())).await;
-    let depth = mesh.queue().depth().await.expect("readable");
+    let depth = mesh.queue().await.depth().await.expect("readable");
     assert!(depth.ready > 0, "messages wait: {depth:?}");
     mesh.signal("service-f", Signal::CONT);
     let recovery = recovers(&mesh).await;
@@ -110,7 +110,7 @@ async fn poison_is_dead_lettered_with_its_reason_and_those_behind_it_go_on(mesh:
     let recovery = recovers(&mesh).await;
 
     mesh.documents("service-f").await.hold(&report.ids("service-d"), PATIENCE).await;
-    let letters = mesh.queue().dead_letters(10).await.expect("readable");
+    let letters = mesh.queue().await.dead_letters(10).await.expect("readable");
     assert_eq!(letters.len(), 1, "{letters:?}");
     assert_eq!(letters[0].id, poison);
     assert!(letters[0].reason.starts_with("not a greeting in JSON: "), "{letters:?}");
@@ -134,7 +134,7 @@ async fn a_message_that_comes_twice_is_one_document(mesh: Mesh) {
     let report = Load::begin(&mesh, USERS, 4).finish().await;
     assert_failed_only_with(&report, &[]);
     documents.come_to(1 + report.answers.len() as u64).await;
-    assert_eq!(mesh.queue().depth().await.expect("readable").dead_lettered, 0);
+    assert_eq!(mesh.queue().await.depth().await.expect("readable").dead_lettered, 0);
     mesh.end().await;
 }
 

@@ -17,11 +17,9 @@ use self::{
 };
 use super::{
     courier::Outbox,
-    dialer::Dialer,
     link::Link,
     settings::{Names, RabbitSettings},
     supervisor::Supervisor,
-    topology::Topology,
     wire,
 };
 use crate::{
@@ -51,22 +49,14 @@ impl RabbitConsumer {
     /// See [`OpenError`]. A broker that is away or refuses us is none: the consumer is then `Unavailable`.
     pub async fn open(settings: RabbitSettings) -> Result<Self, OpenError> {
         let names = settings.names()?;
-        let name = format!("octet consumer of {}", settings.queue);
-        let link = Arc::new(Link::new(name.clone(), settings.address.clone()));
         let shelf = Arc::new(Shelf::default());
-        let (outbox, courier) = Outbox::new(Arc::clone(&link), settings.confirm_timeout);
-        let supervisor = Supervisor {
-            dialer: Dialer::new(&settings, name).await?,
-            topology: Topology { names: names.clone(), delivery_limit: settings.delivery_limit },
-            link: Arc::clone(&link),
-            courier,
-            subscription: Some(Subscription {
-                queue: names.queue.clone(),
-                prefetch: settings.prefetch,
-                shelf: Arc::clone(&shelf),
-            }),
+        let subscription = Subscription {
+            queue: names.queue.clone(),
+            prefetch: settings.prefetch,
+            shelf: Arc::clone(&shelf),
         };
-        tokio::spawn(supervisor.run());
+        let (outbox, link) =
+            Supervisor::start(&settings, names.clone(), "consumer", Some(subscription)).await?;
         Ok(Self { shelf, link, outbox, names })
     }
 

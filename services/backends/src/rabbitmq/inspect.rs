@@ -17,7 +17,10 @@ use super::{
     settings::{Names, RabbitSettings},
     wire,
 };
-use crate::inspect::{DeadLetter, InspectError, Pending, QueueDepth, QueueInspect, Sight};
+use crate::{
+    inspect::{DeadLetter, InspectError, Pending, QueueDepth, QueueInspect, Sight},
+    open::OpenError,
+};
 
 /// How long the broker has to accept us, and for each of its answers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,31 +42,36 @@ const NOT_FOUND: u16 = 404;
 /// `redelivered` are 0, and `pending` names dead letters only. Dead letters are taken and given back; meanwhile
 /// another inspection does not see them.
 pub struct RabbitQueueInspect {
-    settings: RabbitSettings,
+    dialer: Dialer,
+    names: Names,
+    delivery_limit: u32,
 }
 
 impl RabbitQueueInspect {
     /// An inspector of the queue; connects for each question. Of the settings, the address, the queue's name and
     /// its delivery limit count.
-    pub fn new(settings: &RabbitSettings) -> Self {
-        Self { settings: settings.clone() }
+    ///
+    /// # Errors
+    /// See [`OpenError`]. A broker that is away is none.
+    pub async fn open(settings: &RabbitSettings) -> Result<Self, OpenError> {
+        Ok(Self {
+            names: settings.names()?,
+            dialer: Dialer::new(settings, format!("octet inspection of {}", settings.queue)).await?,
+            delivery_limit: settings.delivery_limit,
+        })
     }
 
-    async fn connect(&self) -> Result<(Line, Names), InspectError> {
-        let invalid = |error: crate::open::OpenError| InspectError::Unavailable(error.to_string());
-        let names = self.settings.names().map_err(invalid)?;
-        let name = format!("octet inspection of {}", self.settings.queue);
-        let dialer = Dialer::new(&self.settings, name).await.map_err(invalid)?;
-        let line = timeout(ANSWER_TIMEOUT, dialer.dial())
+    async fn connect(&self) -> Result<Line, InspectError> {
+        timeout(ANSWER_TIMEOUT, self.dialer.dial())
             .await
             .unwrap_or_else(|_| Err(Fault::passing("the broker did not answer in time")))
-            .map_err(unavailable)?;
-        Ok((line, names))
+            .map_err(unavailable)
     }
 
     /// Shows every dead letter to `look`, in no certain order, and gives them all back.
     async fn read(&self, mut look: impl FnMut(&BasicProperties)) -> Result<(), InspectError> {
-        let (line, names) = self.connect().await?;
+        let Self { names, .. } = self;
+        let line = self.connect().await?;
         let result = async {
             ready(&line, &names.queue).await?.ok_or_else(|| absent(&names.queue))?;
             match ready(&line, &names.dead_letters).await? {
@@ -84,7 +92,8 @@ impl QueueInspect for RabbitQueueInspect {
     }
 
     async fn depth(&self) -> Result<QueueDepth, InspectError> {
-        let (line, names) = self.connect().await?;
+        let Self { names, .. } = self;
+        let line = self.connect().await?;
         let counts = async {
             let queued = ready(&line, &names.queue).await?.ok_or_else(|| absent(&names.queue))?;
             let dead_lettered = ready(&line, &names.dead_letters).await?.unwrap_or_default();
@@ -108,7 +117,7 @@ impl QueueInspect for RabbitQueueInspect {
             letters.truncate(limit);
         };
         self.read(|properties| {
-            let wire::Death { reason, attempts, at } = wire::death(properties, self.settings.delivery_limit);
+            let wire::Death { reason, attempts, at } = wire::death(properties, self.delivery_limit);
             newest.push(DeadLetter { id: wire::id(properties), reason, attempts, at });
             if newest.len() > limit.saturating_add(SORTED_AT_ONCE) {
                 keep_newest(&mut newest);

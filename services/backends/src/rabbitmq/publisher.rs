@@ -6,11 +6,9 @@ use async_trait::async_trait;
 
 use super::{
     courier::{Letter, Outbox},
-    dialer::Dialer,
     link::Link,
-    settings::RabbitSettings,
+    settings::{Names, RabbitSettings},
     supervisor::Supervisor,
-    topology::Topology,
     wire,
 };
 use crate::{
@@ -25,7 +23,7 @@ use crate::{
 pub struct RabbitPublisher {
     outbox: Outbox,
     link: Arc<Link>,
-    names: super::settings::Names,
+    names: Names,
 }
 
 impl RabbitPublisher {
@@ -37,17 +35,7 @@ impl RabbitPublisher {
     /// See [`OpenError`]. A broker that is away or refuses us is none: the publisher is then `Unavailable`.
     pub async fn open(settings: RabbitSettings) -> Result<Self, OpenError> {
         let names = settings.names()?;
-        let name = format!("octet publisher of {}", settings.queue);
-        let link = Arc::new(Link::new(name.clone(), settings.address.clone()));
-        let (outbox, courier) = Outbox::new(Arc::clone(&link), settings.confirm_timeout);
-        let supervisor = Supervisor {
-            dialer: Dialer::new(&settings, name).await?,
-            topology: Topology { names: names.clone(), delivery_limit: settings.delivery_limit },
-            link: Arc::clone(&link),
-            courier,
-            subscription: None,
-        };
-        tokio::spawn(supervisor.run());
+        let (outbox, link) = Supervisor::start(&settings, names.clone(), "publisher", None).await?;
         Ok(Self { outbox, link, names })
     }
 }

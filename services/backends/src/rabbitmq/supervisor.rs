@@ -6,13 +6,15 @@ use tokio::time::sleep;
 
 use super::{
     consumer::Subscription,
-    courier::Courier,
+    courier::{Courier, Outbox},
     dialer::{Dialer, Line},
     fault::Fault,
     link::Link,
     pauses::Pauses,
+    settings::{Names, RabbitSettings},
     topology::Topology,
 };
+use crate::open::OpenError;
 
 /// How a connection's work ended.
 pub(super) enum Ended {
@@ -23,17 +25,42 @@ pub(super) enum Ended {
 }
 
 pub(super) struct Supervisor {
-    pub(super) dialer: Dialer,
-    pub(super) topology: Topology,
-    pub(super) link: Arc<Link>,
-    pub(super) courier: Courier,
+    dialer: Dialer,
+    topology: Topology,
+    link: Arc<Link>,
+    courier: Courier,
     /// A publisher has none.
-    pub(super) subscription: Option<Subscription>,
+    subscription: Option<Subscription>,
 }
 
 impl Supervisor {
+    /// Starts keeping a connection in the background, and answers with what its publisher or consumer holds of it.
+    /// `role` is for the broker's operator.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. A broker that is away or refuses us is none.
+    pub(super) async fn start(
+        settings: &RabbitSettings,
+        names: Names,
+        role: &str,
+        subscription: Option<Subscription>,
+    ) -> Result<(Outbox, Arc<Link>), OpenError> {
+        let name = format!("octet {role} of {}", settings.queue);
+        let link = Arc::new(Link::new(name.clone(), settings.address.clone()));
+        let (outbox, courier) = Outbox::new(Arc::clone(&link), settings.confirm_timeout);
+        let supervisor = Self {
+            dialer: Dialer::new(settings, name).await?,
+            topology: Topology { names, delivery_limit: settings.delivery_limit },
+            link: Arc::clone(&link),
+            courier,
+            subscription,
+        };
+        tokio::spawn(supervisor.run());
+        Ok((outbox, link))
+    }
+
     /// Keeps the connection until nobody needs it.
-    pub(super) async fn run(mut self) {
+    async fn run(mut self) {
         let mut pauses = Pauses::default();
         while !self.courier.is_finished() {
             let (fault, connected) = match self.connect().await {

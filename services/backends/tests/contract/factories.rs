@@ -33,7 +33,7 @@ pub(crate) trait Queues: Sync {
         self.publisher().await
     }
     async fn consumer(&self, terms: Terms) -> Arc<dyn Consumer>;
-    fn inspect(&self) -> Box<dyn QueueInspect>;
+    async fn inspect(&self) -> Box<dyn QueueInspect>;
     /// The dead letters, oldest first.
     async fn buried(&self) -> Vec<Buried>;
     /// A process that has taken the oldest message, and holds it until it is killed.

@@ -64,7 +64,7 @@ async fn publish_all(queues: &impl Queues, ids: impl IntoIterator<Item = &str>) 
 }
 
 async fn is_empty(queues: &impl Queues) -> bool {
-    let depth = queues.inspect().depth().await.unwrap();
+    let depth = queues.inspect().await.depth().await.unwrap();
     depth.ready + depth.leased == 0
 }
 
@@ -85,11 +85,11 @@ pub(crate) async fn a_published_message_is_delivered_and_gone_once_acked(queues:
     let delivery = next(&consumer).await;
     assert_eq!(delivery.message(), &message("a"));
     assert_eq!(delivery.attempt(), 1);
-    let depth = queues.inspect().depth().await;
+    let depth = queues.inspect().await.depth().await;
     assert_eq!(depth, Ok(queues.sight().of_depth(QueueDepth { leased: 1, ..QueueDepth::default() })));
     delivery.ack().await.unwrap();
     until(|| is_empty(queues)).await;
-    assert_eq!(queues.inspect().depth().await, Ok(QueueDepth::default()));
+    assert_eq!(queues.inspect().await.depth().await, Ok(QueueDepth::default()));
 }
 
 pub(crate) async fn what_was_confirmed_outlives_its_publisher(queues: &impl Queues) {
@@ -151,7 +151,7 @@ pub(crate) async fn a_released_message_is_delivered_again(queues: &impl Queues) 
     assert_eq!((again.message(), again.attempt()), (&message("a"), 2));
     again.ack().await.unwrap();
     until(|| is_empty(queues)).await;
-    let depth = queues.inspect().depth().await;
+    let depth = queues.inspect().await.depth().await;
     assert_eq!(depth, Ok(queues.sight().of_depth(QueueDepth { redelivered: 1, ..QueueDepth::default() })));
 }
 
@@ -201,8 +201,8 @@ pub(crate) async fn a_message_released_too_often_is_dead_lettered(queues: &impl 
     assert_eq!(next(&consumer).await.message().id, "b");
     let expected = Buried { message: message("a"), reason: "delivery limit of 3 reached".to_owned() };
     until_buried(queues, &[expected]).await;
-    assert_eq!(queues.inspect().depth().await.unwrap().dead_lettered, 1);
-    let letters = queues.inspect().dead_letters(10).await.unwrap();
+    assert_eq!(queues.inspect().await.depth().await.unwrap().dead_lettered, 1);
+    let letters = queues.inspect().await.dead_letters(10).await.unwrap();
     assert_eq!((letters[0].reason.as_str(), letters[0].attempts), ("delivery limit of 3 reached", 3));
 }
 
@@ -213,7 +213,7 @@ pub(crate) async fn a_dead_letter_keeps_body_headers_and_reason(queues: &impl Qu
     until(|| is_empty(queues)).await;
     let expected = Buried { message: message("a"), reason: "is no greeting: 'x'".to_owned() };
     until_buried(queues, &[expected]).await;
-    let letters = queues.inspect().dead_letters(10).await.unwrap();
+    let letters = queues.inspect().await.dead_letters(10).await.unwrap();
     assert_eq!(letters.len(), 1);
     assert_eq!((letters[0].id.as_str(), letters[0].reason.as_str()), ("a", "is no greeting: 'x'"));
 }
@@ -362,10 +362,10 @@ pub(crate) async fn inspection_tells_what_is_pending(queues: &impl Queues) {
     next(&consumer).await.ack().await.unwrap();
     let _c = next(&consumer).await;
     let asked = ["d", "c", "b", "a"].map(str::to_owned);
-    let pending = queues.inspect().pending(&asked).await.unwrap();
+    let pending = queues.inspect().await.pending(&asked).await.unwrap();
     let expected = Pending { queued: vec!["c".to_owned()], dead_lettered: vec!["a".to_owned()] };
     assert_eq!(pending, queues.sight().of_pending(expected));
-    let depth = queues.inspect().depth().await.unwrap();
+    let depth = queues.inspect().await.depth().await.unwrap();
     let expected = QueueDepth { ready: 0, leased: 1, dead_lettered: 1, redelivered: 0 };
     assert_eq!(depth, queues.sight().of_depth(expected));
 }
@@ -378,7 +378,7 @@ pub(crate) async fn inspection_tells_since_when_the_oldest_message_waits(queues:
     publish_all(queues, ["c"]).await;
     let consumer = queues.consumer(Terms { prefetch: 1, ..Terms::default() }).await;
     let taken = next(&consumer).await;
-    let oldest = queues.inspect().oldest_ready().await.unwrap();
+    let oldest = queues.inspect().await.oldest_ready().await.unwrap();
     match queues.sight() {
         Sight::Everything => assert!(oldest.is_some_and(|at| before <= at && at <= between), "{oldest:?}"),
         Sight::ReadyAndDead => assert_eq!(oldest, None),
@@ -387,7 +387,7 @@ pub(crate) async fn inspection_tells_since_when_the_oldest_message_waits(queues:
     taken.ack().await.unwrap();
     next(&consumer).await.ack().await.unwrap();
     next(&consumer).await.ack().await.unwrap();
-    assert_eq!(queues.inspect().oldest_ready().await, Ok(None));
+    assert_eq!(queues.inspect().await.oldest_ready().await, Ok(None));
 }
 
 pub(crate) async fn a_queue_that_works_answers_a_ping(queues: &impl Queues) {

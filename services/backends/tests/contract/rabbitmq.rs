@@ -70,9 +70,10 @@ impl Rabbit {
         self.settings(terms)
     }
 
-    fn inspector(&self) -> RabbitQueueInspect {
+    async fn inspector(&self) -> RabbitQueueInspect {
         let delivery_limit = self.delivery_limit.load(Ordering::Relaxed);
-        RabbitQueueInspect::new(&self.settings(Terms { delivery_limit, ..Terms::default() }))
+        let settings = self.settings(Terms { delivery_limit, ..Terms::default() });
+        RabbitQueueInspect::open(&settings).await.expect("a right address")
     }
 
     /// A client of the broker like any other.
@@ -121,12 +122,12 @@ impl Queues for Rabbit {
         Arc::new(consumer)
     }
 
-    fn inspect(&self) -> Box<dyn QueueInspect> {
-        Box::new(self.inspector())
+    async fn inspect(&self) -> Box<dyn QueueInspect> {
+        Box::new(self.inspector().await)
     }
 
     async fn buried(&self) -> Vec<Buried> {
-        let inspected = self.inspector().dead_letters(1_000).await.unwrap();
+        let inspected = self.inspector().await.dead_letters(1_000).await.unwrap();
         let client = self.client().await;
         let channel = client.create_channel().await.unwrap();
         let mut buried = Vec::new();

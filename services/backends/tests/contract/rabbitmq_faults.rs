@@ -64,7 +64,7 @@ async fn a_message_without_a_queue_is_not_confirmed() {
             |result: &Result<(), PublishError>| result.as_ref().is_err_and(PublishError::is_retryable);
         assert!(results.iter().all(unavailable), "{results:?}");
         until(async || publisher.publish(message("again")).await.is_ok()).await;
-        assert_eq!(rabbit.inspect().depth().await.unwrap().ready, 1);
+        assert_eq!(rabbit.inspect().await.depth().await.unwrap().ready, 1);
     }
 }
 
@@ -166,14 +166,14 @@ async fn messages_of_other_origin_are_delivered_and_may_be_dead_lettered() {
     };
     assert_eq!((delivery.message(), delivery.published()), (&expected, None));
     delivery.dead_letter("is of other origin").await.unwrap();
-    let letters = rabbit.inspect().dead_letters(10).await.unwrap();
+    let letters = rabbit.inspect().await.dead_letters(10).await.unwrap();
     assert_eq!(letters[0].reason, "is of other origin");
 }
 
 #[tokio::test]
 async fn inspection_reads_dead_letters_again_and_again_and_loses_none() {
     let rabbit = Rabbit::new().await;
-    let inspect = rabbit.inspect();
+    let inspect = rabbit.inspect().await;
     assert!(matches!(inspect.depth().await, Err(InspectError::Absent(_))));
     assert!(matches!(inspect.dead_letters(1).await, Err(InspectError::Absent(_))));
     let (publisher, consumer) = (rabbit.publisher().await, rabbit.consumer(Terms::default()).await);
@@ -197,7 +197,7 @@ async fn what_no_waiting_repairs_is_a_fault_of_configuration() {
     let with_authority = settings("amqps://broker?cacertfile=/no/such/file.pem");
     let absent = RabbitPublisher::open(with_authority.clone()).await.err().unwrap();
     assert!(matches!(absent, OpenError::Untrustworthy { .. }), "{absent}");
-    let inspected = RabbitQueueInspect::new(&with_authority).depth().await.unwrap_err();
+    let inspected = RabbitQueueInspect::open(&with_authority).await.err().unwrap();
     assert!(inspected.to_string().contains("/no/such/file.pem"), "{inspected}");
 
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -251,6 +251,7 @@ async fn tls_trusts_the_private_authority_and_no_other() {
     let distrusting = RabbitPublisher::open(settings(&theirs.ca())).await.unwrap();
     let reason = until_unavailable(&distrusting, "TLS failed").await;
     assert!(reason.contains("certificate"), "{reason}");
-    let inspected = RabbitQueueInspect::new(&settings(&theirs.ca())).depth().await.unwrap_err();
+    let inspect = RabbitQueueInspect::open(&settings(&theirs.ca())).await.unwrap();
+    let inspected = inspect.depth().await.unwrap_err();
     assert!(inspected.to_string().contains("TLS failed"), "{inspected}");
 }

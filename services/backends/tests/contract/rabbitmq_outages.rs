@@ -51,7 +51,7 @@ async fn a_broker_may_come_late_and_die_under_load() {
     assert_eq!(refusal, PublishError::Unavailable("the connection was refused".to_owned()));
     assert!(publisher.ping().await.is_err() && consumer.ping().await.is_err());
     let asked = Instant::now();
-    let inspected = RabbitQueueInspect::new(&settings).depth().await;
+    let inspected = RabbitQueueInspect::open(&settings).await.unwrap().depth().await;
     assert!(
         matches!(inspected, Err(InspectError::Unavailable(_))) && asked.elapsed() < RECOVERY,
         "{inspected:?}"

@@ -105,7 +105,7 @@ impl Queues for Sqlite {
         Arc::new(SqliteConsumer::open(self.queue_settings(terms)).await.unwrap())
     }
 
-    fn inspect(&self) -> Box<dyn QueueInspect> {
+    async fn inspect(&self) -> Box<dyn QueueInspect> {
         Box::new(SqliteQueueInspect::new(&self.queue_settings(Terms::default())))
     }
 

@@ -160,7 +160,7 @@ async fn a_deleted_directory_comes_back() {
 async fn what_was_never_opened_is_absent() {
     let sqlite = Sqlite::new();
     assert!(matches!(Stores::inspect(&sqlite).await.count().await, Err(InspectError::Absent(_))));
-    assert!(matches!(Queues::inspect(&sqlite).depth().await, Err(InspectError::Absent(_))));
+    assert!(matches!(Queues::inspect(&sqlite).await.depth().await, Err(InspectError::Absent(_))));
     assert!(!sqlite.directory().exists(), "looking makes nothing");
 }
 

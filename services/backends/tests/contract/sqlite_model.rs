@@ -129,7 +129,7 @@ impl History {
             self.model.queued.remove(&id);
             self.model.dead.push(id);
             let expected = self.model.dead.len() as u64;
-            let inspect = Queues::inspect(&self.sqlite);
+            let inspect = Queues::inspect(&self.sqlite).await;
             until(|| async { inspect.depth().await.unwrap().dead_lettered == expected }).await;
         }
     }
@@ -141,7 +141,7 @@ impl History {
             self.model.queued.remove(&id);
             delivery.ack().await.unwrap();
         }
-        let inspect = Queues::inspect(&self.sqlite);
+        let inspect = Queues::inspect(&self.sqlite).await;
         let ids: Vec<String> = (0..IDS).map(|number| format!("message-{number}")).collect();
         let only = |wanted: &dyn Fn(&String) -> bool| ids.iter().filter(|id| wanted(id)).cloned().collect();
         let expected = Pending {

@@ -89,8 +89,8 @@ async fn a_process_publishes_while_another_consumes_each_message_once() {
     };
     let (received, published) = tokio::join!(received, child.says_to_the_end());
     assert_eq!(received, published.into_iter().collect());
-    until(|| async { Queues::inspect(&sqlite).depth().await.unwrap().leased == 0 }).await;
-    assert_eq!(Queues::inspect(&sqlite).depth().await.unwrap().redelivered, 0);
+    until(|| async { Queues::inspect(&sqlite).await.depth().await.unwrap().leased == 0 }).await;
+    assert_eq!(Queues::inspect(&sqlite).await.depth().await.unwrap().redelivered, 0);
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_dead_processs_files_can_be_inspected() {
     let id = child.says().await.unwrap();
     child.kill().await;
     // Nobody has the file open, and its WAL is as the dead process left it.
-    let inspect = Queues::inspect(&sqlite);
+    let inspect = Queues::inspect(&sqlite).await;
     assert_eq!(inspect.pending(std::slice::from_ref(&id)).await.unwrap().queued, [id]);
     assert!(inspect.depth().await.unwrap().ready >= 1);
     assert!(sqlite.queue_file().with_extension("sqlite-wal").exists(), "looking changes nothing");

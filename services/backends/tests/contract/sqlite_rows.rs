@@ -114,9 +114,9 @@ async fn who_has_lost_the_lease_settles_nothing() {
 
     assert_eq!(lost.ack().await, Err(SettleError::LeaseLost));
     robbed.close().await.unwrap();
-    assert_eq!(Queues::inspect(&sqlite).depth().await.unwrap().leased, 1);
+    assert_eq!(Queues::inspect(&sqlite).await.depth().await.unwrap().leased, 1);
     owned.ack().await.unwrap();
-    let depth = Queues::inspect(&sqlite).depth().await.unwrap();
+    let depth = Queues::inspect(&sqlite).await.depth().await.unwrap();
     assert_eq!((depth.ready, depth.leased, depth.dead_lettered, depth.redelivered), (0, 0, 0, 1));
 }
 
@@ -127,7 +127,7 @@ async fn what_a_lost_lease_held_back_is_not_handed_out() {
     publisher.publish(message("a")).await.unwrap();
     let terms = Terms { prefetch: 1, lease: Duration::from_millis(800), ..Terms::default() };
     let consumer = sqlite.consumer(terms).await;
-    let is_full = || async { Queues::inspect(&sqlite).depth().await.unwrap().leased == 1 };
+    let is_full = || async { Queues::inspect(&sqlite).await.depth().await.unwrap().leased == 1 };
     until(is_full).await;
     // It lies on the shelf, not handed out, when somebody deletes its row.
     sqlite.queue_client().execute("DELETE FROM messages", []).unwrap();
@@ -156,7 +156,7 @@ async fn rows_that_cannot_be_read_are_dead_lettered_and_hold_up_nobody() {
     // A limit of 1 in hand: each bad row would hold up the next.
     let consumer = sqlite.consumer(Terms { prefetch: 1, ..Terms::default() }).await;
     assert_eq!(next(&consumer).await.message(), &message("good"));
-    let letters = Queues::inspect(&sqlite).dead_letters(10).await.unwrap();
+    let letters = Queues::inspect(&sqlite).await.dead_letters(10).await.unwrap();
     let letters: Vec<_> = letters.iter().map(|dead| (dead.id.as_str(), dead.reason.as_str())).collect();
     assert_eq!(
         letters,
@@ -167,7 +167,7 @@ async fn rows_that_cannot_be_read_are_dead_lettered_and_hold_up_nobody() {
             ("headers", "the stored headers are not a JSON array of [name, value] pairs"),
         ]
     );
-    assert_eq!(Queues::inspect(&sqlite).dead_letters(1).await.unwrap().len(), 1);
+    assert_eq!(Queues::inspect(&sqlite).await.dead_letters(1).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn a_lease_from_before_the_clock_was_set_back_does_not_hold() {
         .queue_client()
         .execute("UPDATE messages SET leased_until = leased_until + 32503680000000", [])
         .unwrap();
-    assert_eq!(Queues::inspect(&sqlite).depth().await.unwrap().ready, 1);
+    assert_eq!(Queues::inspect(&sqlite).await.depth().await.unwrap().ready, 1);
     let consumer = sqlite.consumer(Terms::default()).await;
     assert_eq!(next(&consumer).await.message(), &message("a"));
 }
@@ -189,10 +189,10 @@ async fn closing_does_not_count_as_an_attempt() {
     sqlite.publisher().await.publish(message("a")).await.unwrap();
     for _ in 0..3 {
         let consumer = sqlite.consumer(Terms { delivery_limit: 1, ..Terms::default() }).await;
-        until(|| async { Queues::inspect(&sqlite).depth().await.unwrap().leased == 1 }).await;
+        until(|| async { Queues::inspect(&sqlite).await.depth().await.unwrap().leased == 1 }).await;
         consumer.close().await.unwrap();
     }
-    assert_eq!(Queues::inspect(&sqlite).depth().await.unwrap().redelivered, 0);
+    assert_eq!(Queues::inspect(&sqlite).await.depth().await.unwrap().redelivered, 0);
     let consumer = sqlite.consumer(Terms::default()).await;
     assert_eq!(next(&consumer).await.attempt(), 1);
 }

@@ -9,8 +9,7 @@ use axum::{
     response::Response,
     routing::get,
 };
-use octet_zipkin::{Span, TraceId, edges::Edge};
-use serde::Serialize;
+use octet_zipkin::{Span, TraceId, edges::Mesh};
 
 use super::{Collector, Refusal, json, parameters::Parameters};
 
@@ -95,16 +94,7 @@ async fn tag_values(State(collector): State<Collector>, RawQuery(query): RawQuer
     Ok(json(StatusCode::OK, &collector.store().tag_values(key)))
 }
 
-/// How the mesh did, from every trace of the window.
-#[derive(Serialize)]
-struct Mesh {
-    sample: bool,
-    traces: usize,
-    from: u64,
-    to: u64,
-    edges: Vec<Edge>,
-}
-
+/// From every trace of the window.
 async fn mesh(State(collector): State<Collector>, RawQuery(query): RawQuery) -> Answer {
     let window = Parameters::read(query.as_deref()).window()?;
     let (traces, edges) = collector.store().edges(window);

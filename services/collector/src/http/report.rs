@@ -7,14 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use octet_zipkin::{
-    Batch,
-    read::{Broken, Malformed},
-};
+use octet_zipkin::read::{Broken, Malformed};
 use serde::Serialize;
 
 use super::{Collector, Refusal, body, json};
-use crate::store::Outcome;
+use crate::store::Kept;
 
 pub(super) fn router() -> Router<Collector> {
     Router::new().route("/api/v2/spans", post(report).get(super::query::span_names))
@@ -46,7 +43,7 @@ async fn report(State(collector): State<Collector>, request: Request) -> Respons
         return refusal.into_response();
     }
     match body::read(&parts.headers, body).await {
-        Ok(bytes) => collector.keep(Batch::read(&bytes)),
+        Ok(bytes) => collector.keep(&bytes),
         Err(refusal) => refusal.into_response(),
     }
 }
@@ -65,18 +62,10 @@ fn is_json(content_type: Option<&header::HeaderValue>) -> Result<(), Refusal> {
 }
 
 impl Collector {
-    fn keep(&self, batch: Batch) -> Response {
-        let is_whole = batch.is_whole();
-        let (mut stored, mut duplicate, mut dropped) = (0, 0, 0);
+    fn keep(&self, report: &[u8]) -> Response {
         let mut store = self.store();
         let evicted = store.usage().evicted;
-        for span in batch.spans {
-            match store.insert(span) {
-                Outcome::Stored => stored += 1,
-                Outcome::Duplicate => duplicate += 1,
-                Outcome::Dropped => dropped += 1,
-            }
-        }
+        let (Kept { stored, duplicate, dropped }, batch) = store.keep(report);
         let usage = store.usage();
         drop(store);
 
@@ -90,7 +79,7 @@ impl Collector {
         for (what, count) in [("traces", usage.traces), ("spans", usage.spans), ("bytes", usage.bytes)] {
             self.kept.with_label_values(&[what]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
-        if is_whole {
+        if batch.is_whole() {
             return StatusCode::ACCEPTED.into_response();
         }
         let blame = Blame {

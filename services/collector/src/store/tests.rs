@@ -20,26 +20,50 @@ fn span(trace: u64, id: u64, tag: &str) -> Span {
     spans(&text).remove(0)
 }
 
-fn insert_all(store: &mut Store, text: &str) {
-    for span in spans(text) {
-        assert_eq!(store.insert(span), Outcome::Stored);
+fn insert(store: &mut Store, mut span: Span) -> Outcome {
+    for text in span.texts_mut() {
+        *text = store.intern(text);
     }
+    store.insert(span)
+}
+
+fn insert_all(store: &mut Store, text: &str) {
+    let (kept, batch) = store.keep(text.as_bytes());
+    assert!(batch.is_whole() && (kept.duplicate, kept.dropped) == (0, 0), "{batch:?} {kept:?}");
 }
 
 #[test]
 fn a_span_that_comes_twice_is_kept_once() {
     let mut store = Store::new(Memory::of(1 << 20));
-    assert_eq!(store.insert(span(1, 1, "a")), Outcome::Stored);
-    assert_eq!(store.insert(span(1, 1, "a")), Outcome::Duplicate);
-    assert_eq!(store.insert(span(1, 1, "b")), Outcome::Stored, "another piece of it");
+    assert_eq!(insert(&mut store, span(1, 1, "a")), Outcome::Stored);
+    assert_eq!(insert(&mut store, span(1, 1, "a")), Outcome::Duplicate);
+    assert_eq!(insert(&mut store, span(1, 1, "b")), Outcome::Stored, "another piece of it");
     assert_eq!(store.usage().spans, 2);
+
+    let bytes = store.usage().bytes;
+    assert_eq!(insert(&mut store, span(1, 1, "b")), Outcome::Duplicate);
+    assert_eq!(store.usage().bytes, bytes, "what a duplicate brings is let go");
+}
+
+#[test]
+fn a_trace_that_grows_outlives_those_that_are_quiet() {
+    let mut store = Store::new(Memory::of(1 << 20));
+    for number in 0..20_000 {
+        insert(&mut store, span(1_000 + number, 1, &format!("quiet {number}")));
+        if number % 200 == 0 {
+            assert_eq!(insert(&mut store, span(1, 1 + number, "growing")), Outcome::Stored, "{number}");
+        }
+    }
+    assert!(store.usage().evicted > 10_000, "{:?}", store.usage());
+    assert_eq!(store.trace(TraceId::first_of(1)).len(), 100);
+    assert!(store.trace(TraceId::first_of(1_000)).is_empty());
 }
 
 #[test]
 fn the_traces_that_were_quiet_for_longest_go_and_leave_nothing_behind() {
     let mut store = Store::new(Memory::of(1 << 20));
     for trace in 1..=20_000 {
-        store.insert(span(trace, 1, &format!("value {trace}")));
+        insert(&mut store, span(trace, 1, &format!("value {trace}")));
     }
     let usage = store.usage();
     assert!(usage.bytes <= 1 << 20 && usage.bytes > 900_000, "{usage:?}");
@@ -61,14 +85,14 @@ fn the_traces_that_were_quiet_for_longest_go_and_leave_nothing_behind() {
 fn a_giant_trace_takes_its_share_and_no_more() {
     let mut store = Store::new(Memory::of(1 << 20));
     for trace in 1..=100 {
-        store.insert(span(trace, 1, "small"));
+        insert(&mut store, span(trace, 1, "small"));
     }
     let outcomes: Vec<_> =
-        (1..=5_000).map(|id| store.insert(span(9_999, id, &format!("giant {id}")))).collect();
+        (1..=5_000).map(|id| insert(&mut store, span(9_999, id, &format!("giant {id}")))).collect();
     assert!(outcomes.contains(&Outcome::Stored) && outcomes.contains(&Outcome::Dropped));
     assert_eq!(store.usage().evicted, 0, "the small ones stay");
     let huge = "x".repeat(1 << 20);
-    assert_eq!(store.insert(span(77_777, 1, &huge)), Outcome::Dropped);
+    assert_eq!(insert(&mut store, span(77_777, 1, &huge)), Outcome::Dropped);
     assert_eq!(store.usage().traces, 101, "and no empty trace is left");
 }
 
@@ -157,7 +181,7 @@ proptest! {
         let mut store = Store::new(Memory::of(1 << 20));
         for (trace, id, length) in sent {
             let sent = span(trace, id, &"v".repeat(length));
-            let outcome = store.insert(sent.clone());
+            let outcome = insert(&mut store, sent.clone());
             let usage = store.usage();
             prop_assert!(usage.bytes <= 1 << 20, "{usage:?}");
             if outcome != Outcome::Dropped {

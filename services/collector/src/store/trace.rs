@@ -1,7 +1,5 @@
 //! One trace: its spans as they came, and what they take.
 
-use std::collections::BTreeSet;
-
 use octet_zipkin::{Annotation, Span, Text};
 
 /// What a trace takes in the maps over all traces, with its share of their nodes.
@@ -10,14 +8,14 @@ const TRACE: usize = 320;
 /// What an allocation takes beside its bytes.
 const ALLOCATION: usize = 16;
 
-/// What a print takes in its set.
+/// What a print takes in its list, which may be half full.
 const PRINT: usize = 16;
 
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     spans: Vec<Span>,
     /// Hashes of the spans, by a key that nobody outside knows: a span that comes twice is known by its own.
-    prints: BTreeSet<u64>,
+    prints: Vec<u64>,
     /// The number of the last arrival; zero for none.
     pub(super) arrival: u64,
     root: u64,
@@ -46,7 +44,7 @@ impl Trace {
             }
             self.first = if self.first == 0 { span.timestamp } else { self.first.min(span.timestamp) };
         }
-        self.prints.insert(print);
+        self.prints.push(print);
         if self.spans.len() == self.spans.capacity() {
             // By half instead of to the double: most traces grow no further.
             self.spans.reserve_exact((self.spans.len() / 2).max(4));

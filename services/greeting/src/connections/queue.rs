@@ -41,7 +41,7 @@ impl QueueConnection {
     }
 
     /// The variable that says it, for what is wrong with it.
-    pub(crate) fn variable(&self) -> &'static str {
+    pub fn variable(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => EMBEDDED,
             Self::Rabbit(_) => SERVER,
@@ -70,12 +70,15 @@ impl QueueConnection {
         })
     }
 
-    /// Will look into a queue, for the audit; opens nothing yet.
-    pub fn inspect(&self, queue: &QueueName) -> Arc<dyn QueueInspect> {
-        match self {
+    /// Will look into a queue, for the audit.
+    ///
+    /// # Errors
+    /// As [`publisher`](Self::publisher); whether anything is there is for the look itself to say.
+    pub async fn inspect(&self, queue: &QueueName) -> Result<Arc<dyn QueueInspect>, OpenError> {
+        Ok(match self {
             Self::Sqlite(directory) => Arc::new(SqliteQueueInspect::new(&sqlite(directory, queue))),
-            Self::Rabbit(address) => Arc::new(RabbitQueueInspect::new(&rabbit(address, queue))),
-        }
+            Self::Rabbit(address) => Arc::new(RabbitQueueInspect::open(&rabbit(address, queue)).await?),
+        })
     }
 }
 

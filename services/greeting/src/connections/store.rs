@@ -39,7 +39,7 @@ impl StoreConnection {
     }
 
     /// The variable that says it, for what is wrong with it.
-    pub(crate) fn variable(&self) -> &'static str {
+    pub fn variable(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => EMBEDDED,
             Self::Mongo(_) => SERVER,

@@ -9,15 +9,20 @@
 //! - An empty header counts as absent: proxies have sent an empty `x-b3-parentspanid`.
 
 mod multi;
+mod propagator;
 mod single;
 
 #[cfg(test)]
 mod tests;
 
-use opentelemetry::{
-    Context,
-    propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
-    trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState},
+use http::HeaderName;
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+
+pub use self::propagator::B3Propagator;
+use super::{
+    carrier::{Carrier, CarrierMut},
+    digits,
+    propagators::Said,
 };
 
 /// What B3 says of sampling.
@@ -57,16 +62,9 @@ pub enum B3Form {
     Multi,
 }
 
-/// Reads and writes one form of B3.
-#[derive(Debug)]
-pub struct B3Propagator {
-    form: B3Form,
-    fields: Vec<String>,
-}
-
-/// What the headers of one form say.
+/// What the headers of one form hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
+enum Held {
     /// A decision alone, about a trace that has yet to begin.
     Lone(Decision),
     Ids(Ids),
@@ -80,70 +78,49 @@ struct Ids {
     decision: Option<Decision>,
 }
 
-impl B3Propagator {
-    /// Of this form.
-    pub fn new(form: B3Form) -> Self {
-        let fields = match form {
-            B3Form::Single => &[single::B3][..],
-            B3Form::Multi => &multi::FIELDS,
-        };
-        Self { form, fields: fields.iter().map(|name| (*name).to_owned()).collect() }
-    }
+/// What the headers of this form say; `None` where they are absent or malformed.
+pub(super) fn read(form: B3Form, headers: &dyn Carrier) -> Option<Said> {
+    let held = match form {
+        B3Form::Single => single::read(headers),
+        B3Form::Multi => multi::read(headers),
+    };
+    Some(match held? {
+        Held::Lone(decision) => {
+            Said { caller: None, b3: Some(B3 { decision: Some(decision), parent: None }) }
+        }
+        Held::Ids(Ids { trace, span, parent, decision }) => {
+            let is_sampled = decision.is_some_and(Decision::is_sampled);
+            let flags = TraceFlags::default().with_sampled(is_sampled);
+            let caller = SpanContext::new(trace, span, flags, true, TraceState::NONE);
+            Said { caller: Some(caller), b3: Some(B3 { decision, parent }) }
+        }
+    })
 }
 
-impl TextMapPropagator for B3Propagator {
-    /// Writes the span context with its decision, or a lone decision; nothing where there is neither.
-    fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
-        let extra = context.get::<B3>().copied();
-        let span = context.span();
-        let span = span.span_context();
-        let said = if span.is_valid() {
-            let from_flags = if span.is_sampled() { Decision::Accept } else { Decision::Deny };
-            Said::Ids(Ids {
-                trace: span.trace_id(),
-                span: span.span_id(),
-                parent: extra.and_then(|extra| extra.parent),
-                decision: extra.map_or(Some(from_flags), |extra| extra.decision),
-            })
-        } else {
-            match extra.and_then(|extra| extra.decision) {
-                Some(decision) => Said::Lone(decision),
-                None => return,
-            }
-        };
-        match self.form {
-            B3Form::Single => single::write(said, injector),
-            B3Form::Multi => multi::write(said, injector),
-        }
-    }
+/// Writes a span's ids with what B3 has beside them.
+pub(super) fn write(form: B3Form, span: &SpanContext, b3: B3, headers: &mut dyn CarrierMut) {
+    let B3 { decision, parent } = b3;
+    form.write(Held::Ids(Ids { trace: span.trace_id(), span: span.span_id(), parent, decision }), headers);
+}
 
-    /// Adds a remote span context and a [`B3`], or a [`B3`] alone; nothing where the headers are absent or malformed.
-    fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
-        let said = match self.form {
-            B3Form::Single => single::read(extractor),
-            B3Form::Multi => multi::read(extractor),
-        };
-        match said {
-            None => context.clone(),
-            Some(Said::Lone(decision)) => context.with_value(B3 { decision: Some(decision), parent: None }),
-            Some(Said::Ids(Ids { trace, span, parent, decision })) => {
-                let is_sampled = decision.is_some_and(Decision::is_sampled);
-                let flags = TraceFlags::default().with_sampled(is_sampled);
-                let span = SpanContext::new(trace, span, flags, true, TraceState::NONE);
-                context.with_remote_span_context(span).with_value(B3 { decision, parent })
-            }
+impl B3Form {
+    fn write(self, held: Held, headers: &mut dyn CarrierMut) {
+        match self {
+            Self::Single => single::write(held, headers),
+            Self::Multi => multi::write(held, headers),
         }
-    }
-
-    fn fields(&self) -> FieldIter<'_> {
-        FieldIter::new(&self.fields)
     }
 }
 
 /// The trace's id as B3 and Zipkin write it: 16 digits where 64 bits are all there is.
-pub(super) fn trace_id_text(id: TraceId) -> String {
+pub(super) fn write_trace_id(id: TraceId, write: impl FnOnce(&[u8])) {
     let number = u128::from_be_bytes(id.to_bytes());
-    if number >> 64 == 0 { format!("{number:016x}") } else { format!("{number:032x}") }
+    if number >> 64 == 0 { write(&digits::hex::<16>(number)) } else { write(&digits::hex::<32>(number)) }
+}
+
+/// The digits of a span's id.
+pub(super) fn span_id_digits(id: SpanId) -> [u8; 16] {
+    digits::hex(u64::from_be_bytes(id.to_bytes()).into())
 }
 
 fn trace_id(text: &str) -> Option<TraceId> {

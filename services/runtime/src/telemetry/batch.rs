@@ -1,19 +1,21 @@
-//! From a span's end to an exporter: a bounded queue that never waits, and a worker that empties it in batches.
+//! From a span's end to an exporter: gathered in batches of bounded size and number, never waiting, and a worker that
+//! delivers them.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    future::Future,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+use opentelemetry_sdk::trace::SpanData;
 use prometheus::{IntCounter, IntCounterVec};
 use tokio::{
     sync::{Notify, watch},
     time::{sleep, timeout},
 };
 
-use super::tracer::Recording;
 use crate::environment::Environment;
 
 /// Between two tries to deliver while the backend is away.
@@ -61,81 +63,114 @@ pub(super) fn milliseconds(environment: &mut Environment<'_>, name: &str, defaul
     Duration::from_millis(milliseconds)
 }
 
+/// Delivers spans, in batches of a form of its own.
+pub(super) trait Exporter: Send + Sync + 'static {
+    /// What spans are gathered in. A form that needs no span afterwards is the cheaper one: a span that ends is still
+    /// in the processor's cache.
+    type Batch: Default + Send;
+
+    /// `OTEL_TRACES_EXPORTER`'s name for it.
+    fn name(&self) -> &'static str;
+
+    /// Adds a span that ended.
+    fn add(&self, batch: &mut Self::Batch, span: &SpanData);
+
+    /// Delivers a batch, or says why not.
+    fn export(&self, batch: Self::Batch) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+/// Takes spans as they end.
+pub(super) trait Sink: Send + Sync {
+    /// Takes a span, or drops it where there is no room.
+    fn push(&self, span: &SpanData);
+
+    /// Counts what waits as dropped, and says how many spans that were.
+    fn give_up(&self) -> usize;
+}
+
 /// The spans that wait for one exporter.
-pub(super) struct Queue {
-    exporter: &'static str,
+pub(super) struct Queue<E: Exporter> {
+    exporter: E,
     settings: BatchSettings,
-    spans: Mutex<VecDeque<SpanData>>,
+    waiting: Mutex<Waiting<E::Batch>>,
     filled: Notify,
     exported: IntCounter,
     dropped: IntCounter,
 }
 
-impl Queue {
-    pub(super) fn new(exporter: &'static str, settings: BatchSettings, spans: &IntCounterVec) -> Self {
+/// Batches, each with the number of its spans.
+#[derive(Default)]
+struct Waiting<B> {
+    whole: VecDeque<(B, usize)>,
+    /// The one that is being filled.
+    last: (B, usize),
+    spans: usize,
+}
+
+impl<E: Exporter> Queue<E> {
+    pub(super) fn new(exporter: E, settings: BatchSettings, spans: &IntCounterVec) -> Self {
         Self {
-            exporter,
             settings,
-            spans: Mutex::default(),
+            waiting: Mutex::default(),
             filled: Notify::new(),
-            exported: spans.with_label_values(&[exporter, "exported"]),
-            dropped: spans.with_label_values(&[exporter, "dropped"]),
+            exported: spans.with_label_values(&[exporter.name(), "exported"]),
+            dropped: spans.with_label_values(&[exporter.name(), "dropped"]),
+            exporter,
         }
     }
 
-    fn push(&self, span: SpanData) {
-        // A queue is whole even where a thread panicked that held it.
-        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        if spans.len() >= self.settings.queue {
-            self.dropped.inc();
-            return;
-        }
-        spans.push_back(span);
-        if spans.len() == self.settings.batch {
-            self.filled.notify_one();
-        }
-    }
-
-    fn take(&self) -> Vec<SpanData> {
-        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        let batch = spans.len().min(self.settings.batch);
-        spans.drain(..batch).collect()
-    }
-
-    /// Counts what waits as dropped.
-    pub(super) fn give_up(&self) -> usize {
-        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = spans.len();
-        spans.clear();
-        self.drop_of(left);
-        left
+    /// The oldest batch, whole or not; one of no spans when nothing waits.
+    fn take(&self) -> (E::Batch, usize) {
+        let mut waiting = self.waiting();
+        let batch = waiting.whole.pop_front().unwrap_or_else(|| mem::take(&mut waiting.last));
+        waiting.spans -= batch.1;
+        batch
     }
 
     fn drop_of(&self, spans: usize) {
         self.dropped.inc_by(u64::try_from(spans).unwrap_or(u64::MAX));
     }
-}
 
-impl Recording {
-    /// Hands an ended span to each exporter's queue.
-    pub(super) fn hand_over(&self, span: SpanData) {
-        let Some((last, others)) = self.queues.split_last() else { return };
-        for queue in others {
-            queue.push(span.clone());
-        }
-        last.push(span);
+    /// It is whole even where a thread panicked that held it.
+    fn waiting(&self) -> MutexGuard<'_, Waiting<E::Batch>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Empties `queue` into `exporter` until `closing` says that nothing more comes, and then to its end.
-pub(super) async fn run(queue: Arc<Queue>, exporter: impl SpanExporter, mut closing: watch::Receiver<bool>) {
+impl<E: Exporter> Sink for Queue<E> {
+    fn push(&self, span: &SpanData) {
+        let mut waiting = self.waiting();
+        if waiting.spans >= self.settings.queue {
+            self.dropped.inc();
+            return;
+        }
+        waiting.spans += 1;
+        let (batch, spans) = &mut waiting.last;
+        self.exporter.add(batch, span);
+        *spans += 1;
+        if *spans == self.settings.batch {
+            let whole = mem::take(&mut waiting.last);
+            waiting.whole.push_back(whole);
+            self.filled.notify_one();
+        }
+    }
+
+    fn give_up(&self) -> usize {
+        let left = mem::take(&mut *self.waiting()).spans;
+        self.drop_of(left);
+        left
+    }
+}
+
+/// Empties `queue` until `closing` says that nothing more comes, and then to its end.
+pub(super) async fn run<E: Exporter>(queue: Arc<Queue<E>>, mut closing: watch::Receiver<bool>) {
     let mut backend = Backend::Reached;
     loop {
         let is_closing = *closing.borrow();
-        let batch = queue.take();
-        let is_whole = batch.len() == queue.settings.batch;
-        if !batch.is_empty() {
-            backend = export(&queue, &exporter, batch, backend).await;
+        let (batch, spans) = queue.take();
+        let is_whole = spans == queue.settings.batch;
+        if spans > 0 {
+            backend = export(&queue, batch, spans, backend).await;
             if is_closing && backend == Backend::Away {
                 // Said once already, and nobody waits for the rest.
                 queue.give_up();
@@ -166,32 +201,22 @@ enum Backend {
 }
 
 /// Delivers one batch or drops it; says it when that is news.
-async fn export(
-    queue: &Queue,
-    exporter: &impl SpanExporter,
-    batch: Vec<SpanData>,
-    before: Backend,
-) -> Backend {
-    let spans = batch.len();
-    let exporter_name = queue.exporter;
-    let reason = match timeout(queue.settings.timeout, exporter.export(batch)).await {
+async fn export<E: Exporter>(queue: &Queue<E>, batch: E::Batch, spans: usize, before: Backend) -> Backend {
+    let exporter = queue.exporter.name();
+    let reason = match timeout(queue.settings.timeout, queue.exporter.export(batch)).await {
         Ok(Ok(())) => {
             queue.exported.inc_by(u64::try_from(spans).unwrap_or(u64::MAX));
             if before == Backend::Away {
-                tracing::info!(exporter = exporter_name, "spans are delivered again");
+                tracing::info!(exporter, "spans are delivered again");
             }
             return Backend::Reached;
         }
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(reason)) => reason,
         Err(_) => format!("not delivered within {:?}", queue.settings.timeout),
     };
     queue.drop_of(spans);
     if before == Backend::Reached {
-        tracing::warn!(
-            exporter = exporter_name,
-            reason,
-            "spans cannot be delivered: dropping them until they can"
-        );
+        tracing::warn!(exporter, reason, "spans cannot be delivered: dropping them until they can");
     }
     Backend::Away
 }

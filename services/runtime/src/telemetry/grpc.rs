@@ -69,7 +69,9 @@ impl GrpcSpan {
     /// Tells the time that is left of the deadline, in milliseconds with a fraction.
     pub fn deadline(&mut self, deadline: Deadline) {
         if self.span.is_recording() {
-            self.span.set("octet.deadline.remaining_ms", deadline.remaining().as_secs_f64() * 1_000.0);
+            // To the microsecond: what is finer is noise, and long to read.
+            let remaining = (deadline.remaining().as_secs_f64() * 1e6).round() / 1e3;
+            self.span.set("octet.deadline.remaining_ms", remaining);
         }
     }
 

@@ -4,9 +4,31 @@ use std::collections::HashMap;
 
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{ExporterBuildError, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig};
-use opentelemetry_sdk::{Resource, trace::SpanExporter as _};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{SpanData, SpanExporter as _},
+};
 
-use super::{sender::Sender, settings::OtlpSettings};
+use super::{batch::Exporter, sender::Sender, settings::OtlpSettings};
+
+/// Posts protobuf.
+pub(super) struct OtlpExporter(SpanExporter);
+
+impl Exporter for OtlpExporter {
+    type Batch = Vec<SpanData>;
+
+    fn name(&self) -> &'static str {
+        "otlp"
+    }
+
+    fn add(&self, batch: &mut Vec<SpanData>, span: &SpanData) {
+        batch.push(span.clone());
+    }
+
+    async fn export(&self, batch: Vec<SpanData>) -> Result<(), String> {
+        self.0.export(batch).await.map_err(|error| error.to_string())
+    }
+}
 
 /// An exporter that posts protobuf to where `settings` say; `service` and `attributes` are the resource.
 ///
@@ -16,7 +38,7 @@ pub(super) fn exporter(
     settings: &OtlpSettings,
     service: &str,
     attributes: &[(String, String)],
-) -> Result<SpanExporter, ExporterBuildError> {
+) -> Result<OtlpExporter, ExporterBuildError> {
     let OtlpSettings { endpoint, timeout, headers } = settings;
     let headers: HashMap<String, String> = headers.iter().cloned().collect();
     let mut exporter = SpanExporter::builder()
@@ -32,5 +54,5 @@ pub(super) fn exporter(
     let resource =
         Resource::builder_empty().with_attributes(attributes).with_service_name(service.to_owned()).build();
     exporter.set_resource(&resource);
-    Ok(exporter)
+    Ok(OtlpExporter(exporter))
 }

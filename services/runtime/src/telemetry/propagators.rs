@@ -1,29 +1,13 @@
 //! The formats in which a trace's context comes and goes: `OTEL_PROPAGATORS`.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::{
-    Context,
-    propagation::{Extractor, Injector, TextMapPropagator},
-    trace::TraceContextExt,
-};
+use opentelemetry::trace::SpanContext;
 
 use super::{
-    b3::{B3, B3Form, B3Propagator},
-    w3c::W3cPropagator,
+    b3::{self, B3, B3Form},
+    carrier::{Carrier, CarrierMut},
+    w3c,
 };
 use crate::environment::Environment;
-
-/// The headers that say which trace a call belongs to. Where spans are made, what came in them is replaced.
-const TRACE_HEADERS: [&str; 8] = [
-    "x-b3-traceid",
-    "x-b3-spanid",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-flags",
-    "b3",
-    "traceparent",
-    "tracestate",
-];
 
 /// A format that a call's context is read from or written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +19,15 @@ enum Format {
 
 /// Reads the first valid format, and writes each.
 #[derive(Debug)]
-pub struct Propagators {
-    read: Vec<Box<dyn TextMapPropagator + Send + Sync>>,
-    write: Vec<Box<dyn TextMapPropagator + Send + Sync>>,
+pub(super) struct Propagators {
+    formats: PropagatorSettings,
+}
+
+/// What headers say of a trace: who the caller is, what B3 adds to that, both, or neither.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Said {
+    pub(super) caller: Option<SpanContext>,
+    pub(super) b3: Option<B3>,
 }
 
 /// Which formats, and in which order.
@@ -83,26 +73,27 @@ fn parse(text: &str) -> Result<PropagatorSettings, ()> {
 
 impl Propagators {
     pub(super) fn new(settings: &PropagatorSettings) -> Self {
-        let all = |formats: &[Format]| formats.iter().copied().map(propagator).collect();
-        Self { read: all(&settings.read), write: all(&settings.write) }
+        Self { formats: settings.clone() }
     }
 
-    /// What `headers` say: a remote span context, a [`B3`], both, or neither. Never an error: what is malformed is
-    /// passed over.
-    pub fn extract(&self, headers: &dyn Extractor) -> Context {
-        let nothing = Context::new();
-        for propagator in &self.read {
-            let context = propagator.extract_with_context(&nothing, headers);
-            if context.has_active_span() || context.get::<B3>().is_some() {
-                return context;
+    /// What `headers` say. Never an error: what is malformed is passed over.
+    pub(super) fn extract(&self, headers: &dyn Carrier) -> Said {
+        let said = self.formats.read.iter().find_map(|format| match format {
+            Format::B3Multi => b3::read(B3Form::Multi, headers),
+            Format::B3Single => b3::read(B3Form::Single, headers),
+            Format::TraceContext => w3c::read(headers).map(|caller| Said { caller: Some(caller), b3: None }),
+        });
+        said.unwrap_or_default()
+    }
+
+    /// Tells `headers` of a span, and what B3 has beside it.
+    pub(super) fn inject(&self, span: &SpanContext, b3: B3, headers: &mut dyn CarrierMut) {
+        for format in &self.formats.write {
+            match format {
+                Format::B3Multi => b3::write(B3Form::Multi, span, b3, headers),
+                Format::B3Single => b3::write(B3Form::Single, span, b3, headers),
+                Format::TraceContext => w3c::write(span, headers),
             }
-        }
-        nothing
-    }
-
-    pub(super) fn inject(&self, context: &Context, headers: &mut dyn Injector) {
-        for propagator in &self.write {
-            propagator.inject_context(context, headers);
         }
     }
 }
@@ -115,77 +106,10 @@ impl Default for Propagators {
     }
 }
 
-fn propagator(format: Format) -> Box<dyn TextMapPropagator + Send + Sync> {
-    match format {
-        Format::B3Multi => Box::new(B3Propagator::new(B3Form::Multi)),
-        Format::B3Single => Box::new(B3Propagator::new(B3Form::Single)),
-        Format::TraceContext => Box::new(W3cPropagator::default()),
-    }
-}
-
-/// Whether the header says which trace a call belongs to.
-pub(super) fn is_trace_header(name: &str) -> bool {
-    TRACE_HEADERS.contains(&name)
-}
-
-/// Takes what came in trace headers out of `headers`.
-pub(super) fn remove_trace_headers(headers: &mut HeaderMap) {
-    for name in TRACE_HEADERS {
-        headers.remove(name);
-    }
-}
-
-/// HTTP's headers. What is repeated says nothing certain about a trace, so that its first value counts, as in SDKs.
-pub(super) struct Http<'a>(pub(super) &'a HeaderMap);
-
-impl Extractor for Http<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(HeaderName::as_str).collect()
-    }
-}
-
-/// Sets HTTP's headers, but no empty one: an empty header breaks the trace at the next proxy.
-pub(super) struct HttpMut<'a>(pub(super) &'a mut HeaderMap);
-
-impl Injector for HttpMut<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        let value = HeaderValue::try_from(value).ok().filter(|value| !value.is_empty());
-        if let (Ok(name), Some(value)) = (HeaderName::try_from(key), value) {
-            self.0.insert(name, value);
-        }
-    }
-}
-
-/// A message's headers.
-pub(super) struct Pairs<'a>(pub(super) &'a [(String, String)]);
-
-impl Extractor for Pairs<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str())
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.iter().map(|(name, _)| name.as_str()).collect()
-    }
-}
-
-/// Adds to a message's headers, but no empty one.
-pub(super) struct PairsMut<'a>(pub(super) &'a mut Vec<(String, String)>);
-
-impl Injector for PairsMut<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if !value.is_empty() {
-            self.0.push((key.to_owned(), value));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
 
     const B3_TRACE: &str = "463ac35c9f6413ad48485a3953bb6124";
@@ -197,7 +121,8 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        propagators.extract(&Http(&map)).span().span_context().trace_id().to_string()
+        let caller = propagators.extract(&map).caller;
+        caller.map(|caller| caller.trace_id().to_string()).unwrap_or_default()
     }
 
     #[test]
@@ -208,7 +133,7 @@ mod tests {
         assert_eq!(trace("b3,tracecontext", &[b3.clone(), w3c.clone()]), B3_TRACE);
         assert_eq!(trace("tracecontext,b3", &[b3.clone(), w3c.clone()]), W3C_TRACE);
         assert_eq!(trace("b3,tracecontext", &[broken, w3c.clone()]), W3C_TRACE);
-        assert_eq!(trace("b3multi", &[b3, w3c]), "00000000000000000000000000000000");
+        assert_eq!(trace("b3multi", &[b3, w3c]), "");
     }
 
     #[test]
@@ -228,9 +153,10 @@ mod tests {
         let mut map = HeaderMap::new();
         map.insert("traceparent", format!("00-{W3C_TRACE}-b7ad6b7169203331-01").parse().unwrap());
         let propagators = Propagators::default();
-        let context = propagators.extract(&Http(&map));
+        let caller = propagators.extract(&map).caller.expect("a caller");
         let mut out = HeaderMap::new();
-        propagators.inject(&context, &mut HttpMut(&mut out));
+        let accepted = B3 { decision: Some(b3::Decision::Accept), parent: None };
+        propagators.inject(&caller, accepted, &mut out);
         assert_eq!(out["traceparent"], map["traceparent"]);
         assert_eq!(out["x-b3-traceid"], W3C_TRACE);
         assert!(!out.contains_key("tracestate"));

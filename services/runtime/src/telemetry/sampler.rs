@@ -1,12 +1,12 @@
 //! Which traces are recorded: `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`.
 
-use opentelemetry::{
-    Context,
-    trace::{SpanKind, TraceContextExt, TraceId},
-};
+use opentelemetry::trace::{SpanContext, SpanKind, TraceId};
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, ShouldSample};
 
-use super::b3::{B3, Decision};
+use super::{
+    b3::{B3, Decision},
+    propagators::Said,
+};
 use crate::environment::Environment;
 
 /// Decides once a process about each call.
@@ -57,12 +57,11 @@ impl TraceSampler {
 
     /// Whether the trace is recorded here, by what its caller said of it. B3's debug always is: somebody asked for this
     /// very trace. A caller that left the decision open, or sent none, is decided for as a root is.
-    pub(super) fn is_sampled(&self, incoming: &Context, trace: TraceId) -> bool {
-        let said = match incoming.get::<B3>() {
+    pub(super) fn is_sampled(&self, incoming: &Said, trace: TraceId) -> bool {
+        let said = match &incoming.b3 {
             Some(B3 { decision: Some(Decision::Debug), .. }) => return true,
             Some(b3) => b3.decision.map(Decision::is_sampled),
-            None if incoming.has_active_span() => Some(incoming.span().span_context().is_sampled()),
-            None => None,
+            None => incoming.caller.as_ref().map(SpanContext::is_sampled),
         };
         if let (Caller::Followed, Some(is_sampled)) = (self.caller, said) {
             return is_sampled;
@@ -83,7 +82,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::telemetry::propagators::{Pairs, Propagators};
+    use crate::telemetry::propagators::Propagators;
 
     fn sampler(variables: &[(&str, &str)]) -> Result<TraceSampler, String> {
         let variables: BTreeMap<String, String> =
@@ -95,7 +94,7 @@ mod tests {
 
     fn is_sampled(sampler: &TraceSampler, b3: &str) -> bool {
         let headers = [("b3".to_owned(), b3.to_owned())];
-        let incoming = Propagators::default().extract(&Pairs(&headers));
+        let incoming = Propagators::default().extract(&&headers[..]);
         sampler.is_sampled(&incoming, TraceId::from_bytes([0x7f; 16]))
     }
 

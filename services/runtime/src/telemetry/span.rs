@@ -10,14 +10,14 @@ use std::{
 
 use http::HeaderMap;
 use opentelemetry::{
-    Context, Key, KeyValue, Value,
-    trace::{Event, SpanContext, SpanId, SpanKind, Status, TraceContextExt},
+    Key, KeyValue, Value,
+    trace::{Event, SpanContext, SpanId, SpanKind, Status, TraceId},
 };
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use super::{
-    b3::{B3, Decision, trace_id_text},
-    propagators::{HttpMut, PairsMut, is_trace_header, remove_trace_headers},
+    b3::{B3, Decision, span_id_digits, write_trace_id},
+    carrier::{CarrierMut, remove_trace_headers, remove_trace_headers_of_message},
     tracer::{Inner, Remote},
 };
 
@@ -142,10 +142,7 @@ impl Span {
     /// The ids, where spans are made, sampled or not.
     pub fn ids(&self) -> Option<TraceIds> {
         let active = self.active.as_ref()?;
-        Some(TraceIds {
-            trace: trace_id_text(active.context.trace_id()),
-            span: Some(active.context.span_id().to_string()),
-        })
+        Some(TraceIds::new(active.context.trace_id(), Some(active.context.span_id())))
     }
 
     /// Has everything that `work` begins be a step of this span.
@@ -158,40 +155,48 @@ impl Span {
     pub fn write_to(&self, headers: &mut HeaderMap) {
         if let Some(active) = &self.active {
             remove_trace_headers(headers);
-            active.inner.propagators.inject(&active.outgoing(), &mut HttpMut(headers));
+            active.inject(headers);
         }
     }
 
     /// As [`write_to`](Self::write_to), for the headers of a message.
     pub fn write_to_message(&self, headers: &mut Vec<(String, String)>) {
         if let Some(active) = &self.active {
-            headers.retain(|(name, _)| !is_trace_header(name));
-            active.inner.propagators.inject(&active.outgoing(), &mut PairsMut(headers));
+            remove_trace_headers_of_message(headers);
+            active.inject(headers);
         }
+    }
+}
+
+impl TraceIds {
+    pub(super) fn new(trace: TraceId, span: Option<SpanId>) -> Self {
+        // Digits are always text.
+        let text = |digits: &[u8]| std::str::from_utf8(digits).unwrap_or_default().to_owned();
+        let mut ids = Self { trace: String::new(), span: span.map(|span| text(&span_id_digits(span))) };
+        write_trace_id(trace, |digits| ids.trace = text(digits));
+        ids
     }
 }
 
 impl Drop for Span {
     fn drop(&mut self) {
-        let (Some(active), Some(record)) = (&self.active, self.record.take()) else { return };
-        let Record { mut data, begun } = *record;
-        data.end_time = data.start_time + begun.elapsed();
+        let (Some(active), Some(record)) = (&self.active, &mut self.record) else { return };
+        record.data.end_time = record.data.start_time + record.begun.elapsed();
         if let Some(recording) = active.inner.is_recording() {
-            recording.hand_over(data);
+            recording.hand_over(&record.data);
         }
     }
 }
 
 impl Active {
-    /// What the propagators write.
-    fn outgoing(&self) -> Context {
+    /// Writes what the next hop is told.
+    fn inject(&self, headers: &mut dyn CarrierMut) {
         let decision = match (self.is_debug, self.context.is_sampled()) {
             (true, _) => Decision::Debug,
             (false, true) => Decision::Accept,
             (false, false) => Decision::Deny,
         };
-        Context::new()
-            .with_remote_span_context(self.context.clone())
-            .with_value(B3 { decision: Some(decision), parent: self.parent })
+        let b3 = B3 { decision: Some(decision), parent: self.parent };
+        self.inner.propagators.inject(&self.context, b3, headers);
     }
 }

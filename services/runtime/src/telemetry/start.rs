@@ -2,11 +2,12 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use prometheus::IntCounterVec;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
     Tracer,
-    batch::{self, Queue},
+    batch::{self, BatchSettings, Exporter, Queue, Sink},
     otlp,
     propagators::Propagators,
     sender::Sender,
@@ -33,7 +34,7 @@ pub enum TelemetryError {
 /// A process's tracing: the tracer, and the workers that deliver what it records.
 pub struct Telemetry {
     tracer: Tracer,
-    queues: Vec<Arc<Queue>>,
+    queues: Vec<Arc<dyn Sink>>,
     workers: JoinSet<()>,
     closing: watch::Sender<bool>,
 }
@@ -66,23 +67,30 @@ impl Telemetry {
             &["exporter", "result"],
         )?;
         let service = settings.service.as_deref().unwrap_or(service);
-        let queue = |name| Arc::new(Queue::new(name, settings.batch, &spans));
         if let Some(otlp) = &settings.otlp {
             let exporter = otlp::exporter(otlp, service, &settings.attributes)?;
-            let queue = queue("otlp");
-            telemetry.queues.push(queue.clone());
-            telemetry.workers.spawn(batch::run(queue, exporter, closed.clone()));
+            telemetry.work(exporter, settings.batch, &spans, closed.clone());
         }
         if let Some(zipkin) = &settings.zipkin {
             let sender = Sender::new(zipkin.timeout);
             let endpoint = zipkin.endpoint.clone();
             let exporter = ZipkinExporter::new(endpoint, sender, service, local, &settings.attributes);
-            let queue = queue("zipkin");
-            telemetry.queues.push(queue.clone());
-            telemetry.workers.spawn(batch::run(queue, exporter, closed));
+            telemetry.work(exporter, settings.batch, &spans, closed);
         }
         telemetry.tracer = Tracer::recording(propagators, settings.sampler.clone(), telemetry.queues.clone());
         Ok(telemetry)
+    }
+
+    fn work(
+        &mut self,
+        exporter: impl Exporter,
+        settings: BatchSettings,
+        spans: &IntCounterVec,
+        closing: watch::Receiver<bool>,
+    ) {
+        let queue = Arc::new(Queue::new(exporter, settings, spans));
+        self.queues.push(queue.clone());
+        self.workers.spawn(batch::run(queue, closing));
     }
 
     /// What spans are begun by.

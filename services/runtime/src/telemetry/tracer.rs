@@ -4,16 +4,15 @@ use std::{fmt, sync::Arc};
 
 use http::HeaderMap;
 use opentelemetry::{
-    Context, InstrumentationScope,
-    propagation::Extractor,
-    trace::{SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceState},
+    InstrumentationScope,
+    trace::{SpanContext, SpanId, SpanKind, TraceFlags, TraceState},
 };
-use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData};
 
 use super::{
-    b3::{B3, Decision, trace_id_text},
-    batch::Queue,
-    propagators::{Http, Pairs, Propagators},
+    b3::Decision,
+    batch::Sink,
+    propagators::{Propagators, Said},
     sampler::TraceSampler,
     span::{Active, Span, TraceIds},
 };
@@ -32,12 +31,12 @@ pub(super) struct Recording {
     sampler: TraceSampler,
     ids: RandomIdGenerator,
     pub(super) scope: InstrumentationScope,
-    pub(super) queues: Vec<Arc<Queue>>,
+    queues: Vec<Arc<dyn Sink>>,
 }
 
 /// What a call's headers say of its trace.
 #[derive(Debug, Clone)]
-pub struct Incoming(Context);
+pub struct Incoming(Said);
 
 impl Tracer {
     /// One that records nothing: headers pass as they came.
@@ -48,7 +47,7 @@ impl Tracer {
     pub(super) fn recording(
         propagators: Propagators,
         sampler: TraceSampler,
-        queues: Vec<Arc<Queue>>,
+        queues: Vec<Arc<dyn Sink>>,
     ) -> Self {
         let scope = InstrumentationScope::builder("octet").with_version(crate::identity::VERSION).build();
         let recording = Recording { sampler, ids: RandomIdGenerator::default(), scope, queues };
@@ -61,12 +60,12 @@ impl Tracer {
 
     /// Reads the headers of a request.
     pub fn incoming(&self, headers: &HeaderMap) -> Incoming {
-        self.extract(&Http(headers))
+        Incoming(self.0.propagators.extract(headers))
     }
 
     /// Reads the headers of a message.
     pub fn incoming_message(&self, headers: &[(String, String)]) -> Incoming {
-        self.extract(&Pairs(headers))
+        Incoming(self.0.propagators.extract(&headers))
     }
 
     /// Begins the first span that this process makes for a call or message: a child of the caller's, in a trace of its
@@ -76,11 +75,10 @@ impl Tracer {
     /// span on one that nobody ever sees.
     pub fn begin(&self, incoming: &Incoming, kind: SpanKind, name: &str) -> Span {
         let Some(recording) = &self.0.recording else { return Span::off() };
-        let context = &incoming.0;
-        let caller = context.has_active_span().then(|| context.span().span_context().clone());
-        let extra = context.get::<B3>().copied().unwrap_or_default();
+        let Said { caller, b3 } = &incoming.0;
+        let extra = b3.unwrap_or_default();
         let trace = caller.as_ref().map_or_else(|| recording.ids.new_trace_id(), SpanContext::trace_id);
-        let is_sampled = recording.sampler.is_sampled(context, trace);
+        let is_sampled = recording.sampler.is_sampled(&incoming.0, trace);
         let flags = TraceFlags::default().with_sampled(is_sampled);
         let (span, parent, state) = match caller {
             Some(caller) if is_sampled => {
@@ -96,10 +94,6 @@ impl Tracer {
             is_debug: extra.decision == Some(Decision::Debug),
         };
         Span::begun(active, kind, name, Remote::Yes)
-    }
-
-    fn extract(&self, headers: &dyn Extractor) -> Incoming {
-        Incoming(self.0.propagators.extract(headers))
     }
 }
 
@@ -120,13 +114,20 @@ impl Recording {
     pub(super) fn new_span_id(&self) -> SpanId {
         self.ids.new_span_id()
     }
+
+    /// Hands a span that ended to each exporter's queue.
+    pub(super) fn hand_over(&self, span: &SpanData) {
+        for queue in &self.queues {
+            queue.push(span);
+        }
+    }
 }
 
 impl Incoming {
     /// The trace's id as it came, for the log of a process that makes no spans.
     pub fn ids(&self) -> Option<TraceIds> {
-        let trace = || trace_id_text(self.0.span().span_context().trace_id());
-        self.0.has_active_span().then(|| TraceIds { trace: trace(), span: None })
+        let caller = self.0.caller.as_ref()?;
+        Some(TraceIds::new(caller.trace_id(), None))
     }
 }
 

@@ -1,33 +1,37 @@
-//! W3C Trace Context: the SDK's own propagator, behind a door that lets in what the recommendation calls valid.
+//! W3C Trace Context, read by the SDK's own parser, behind a door that lets in what the recommendation calls valid.
 //!
 //! The SDK's parser takes ids that are too short, and a sign before them
 //! (<https://www.w3.org/TR/trace-context/#traceparent-header>).
 
 use opentelemetry::{
     Context,
-    propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
+    propagation::TextMapPropagator,
+    trace::{SpanContext, TraceContextExt},
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
-/// Reads and writes `traceparent` and `tracestate`.
-#[derive(Debug, Default)]
-pub(super) struct W3cPropagator(TraceContextPropagator);
+use super::{
+    carrier::{Carrier, CarrierMut, W3cHeaders},
+    digits,
+};
+use crate::propagation::{TRACEPARENT, TRACESTATE};
 
-impl TextMapPropagator for W3cPropagator {
-    fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
-        self.0.inject_context(context, injector);
-    }
+/// The caller that `traceparent` and `tracestate` name; `None` where they are absent or malformed.
+pub(super) fn read(headers: &dyn Carrier) -> Option<SpanContext> {
+    headers.get(&TRACEPARENT).filter(|value| is_valid(value))?;
+    let read = TraceContextPropagator::new().extract_with_context(&Context::new(), &W3cHeaders(headers));
+    read.has_active_span().then(|| read.span().span_context().clone())
+}
 
-    fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
-        match extractor.get("traceparent") {
-            Some(value) if is_valid(value) => self.0.extract_with_context(context, extractor),
-            _ => context.clone(),
-        }
-    }
-
-    fn fields(&self) -> FieldIter<'_> {
-        self.0.fields()
-    }
+/// Writes `traceparent`, and `tracestate` where the trace has one.
+pub(super) fn write(span: &SpanContext, headers: &mut dyn CarrierMut) {
+    let trace = digits::hex::<32>(u128::from_be_bytes(span.trace_id().to_bytes()));
+    let id = digits::hex::<16>(u64::from_be_bytes(span.span_id().to_bytes()).into());
+    let flags: &[u8] = if span.is_sampled() { b"01" } else { b"00" };
+    let value = [b"00", &trace[..], &id, flags].join(&b'-');
+    headers.set(TRACEPARENT, &value);
+    let state = span.trace_state().header();
+    headers.set(TRACESTATE, state.as_bytes());
 }
 
 /// `version-traceid-parentid-flags` in lower-case hexadecimal; a version after 00 may have more behind it.
@@ -44,7 +48,32 @@ fn is_valid(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use http::HeaderMap;
+
     use super::*;
+
+    #[test]
+    fn what_is_written_is_what_the_sdk_writes() {
+        let state = opentelemetry::trace::TraceState::from_key_value([("a", "1"), ("b", "2")]).unwrap();
+        for (flags, state) in [(1, state), (0, opentelemetry::trace::TraceState::NONE)] {
+            let (trace, id) = ((0xaf76_u128 << 100) + 7, 0x00f0_67aa_0ba9_02b7_u64);
+            let flags = opentelemetry::trace::TraceFlags::new(flags);
+            let span = SpanContext::new(trace.into(), id.into(), flags, true, state);
+            let mut ours = HeaderMap::new();
+            write(&span, &mut ours);
+            let context = Context::new().with_remote_span_context(span.clone());
+            let mut theirs = HashMap::new();
+            TraceContextPropagator::new().inject_context(&context, &mut theirs);
+            let theirs: HashMap<String, String> = theirs;
+            for (name, value) in &theirs {
+                let ours = ours.get(name).map_or("", |value| value.to_str().unwrap());
+                assert_eq!(ours, value, "{name}");
+            }
+            assert_eq!(read(&ours), Some(span));
+        }
+    }
 
     #[test]
     fn what_the_recommendation_calls_invalid_is_refused() {

@@ -6,18 +6,15 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{Method, Request, Uri, header};
-use opentelemetry_sdk::{
-    error::{OTelSdkError, OTelSdkResult},
-    trace::{SpanData, SpanExporter},
-};
+use opentelemetry_sdk::trace::SpanData;
 
 use self::json::Encoder;
-use super::sender::Sender;
+use super::{batch::Exporter, sender::Sender};
 
-/// Spans that are encoded before others may work on the process's one thread: some 50 µs.
-const SLICE: usize = 32;
+/// Bytes that a batch has room for before it grows.
+const FIRST_BYTES: usize = 16 * 1024;
 
-/// Posts batches to Zipkin, or to what speaks its API.
+/// Posts batches to Zipkin, or to what speaks its API. A span is written down in JSON as it ends.
 #[derive(Debug)]
 pub(super) struct ZipkinExporter {
     endpoint: Uri,
@@ -36,34 +33,31 @@ impl ZipkinExporter {
     ) -> Self {
         Self { endpoint, sender, encoder: Encoder::new(service, local, tags) }
     }
-
-    async fn encode(&self, batch: &[SpanData]) -> Vec<u8> {
-        let mut body = Vec::with_capacity(batch.len() * 700);
-        body.push(b'[');
-        for (index, span) in batch.iter().enumerate() {
-            if index > 0 {
-                body.push(b',');
-                if index % SLICE == 0 {
-                    tokio::task::yield_now().await;
-                }
-            }
-            self.encoder.write(&mut body, span);
-        }
-        body.push(b']');
-        body
-    }
 }
 
-impl SpanExporter for ZipkinExporter {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let mut request = Request::new(Bytes::from(self.encode(&batch).await));
+impl Exporter for ZipkinExporter {
+    /// A JSON list that is not closed yet.
+    type Batch = Vec<u8>;
+
+    fn name(&self) -> &'static str {
+        "zipkin"
+    }
+
+    fn add(&self, batch: &mut Vec<u8>, span: &SpanData) {
+        if batch.is_empty() {
+            batch.reserve(FIRST_BYTES);
+        }
+        batch.push(if batch.is_empty() { b'[' } else { b',' });
+        self.encoder.write(batch, span);
+    }
+
+    async fn export(&self, mut batch: Vec<u8>) -> Result<(), String> {
+        batch.push(b']');
+        let mut request = Request::new(Bytes::from(batch));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.endpoint.clone();
         let json = header::HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json);
-        match self.sender.post(&request).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(OTelSdkError::InternalFailure(error.to_string())),
-        }
+        self.sender.post(&request).await.map(drop).map_err(|error| error.to_string())
     }
 }

@@ -15,7 +15,7 @@ use crate::{Annotation, Endpoint, Kind, Span, SpanId, Text, TraceId};
 const TRACE_ID: &str = "16 or 32 lower-case hexadecimal digits, not all zero";
 const SPAN_ID: &str = "16 lower-case hexadecimal digits, not all zero";
 const KIND: &str = "CLIENT, SERVER, PRODUCER or CONSUMER";
-const PARENT_OF_NOBODY: &str = "0000000000000000";
+pub(super) const PARENT_OF_NOBODY: &str = "0000000000000000";
 
 /// The members that a span may have; null is none, and others are left alone.
 #[derive(Deserialize)]

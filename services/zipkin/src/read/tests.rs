@@ -114,10 +114,91 @@ fn a_long_text_is_not_repeated_in_full() {
     assert!(malformed.problem.len() < 300, "{}", malformed.problem);
 }
 
+/// A member of a span, right or wrong.
+fn member() -> impl proptest::strategy::Strategy<Value = String> {
+    let name = proptest::sample::select(vec![
+        "name",
+        "kind",
+        "parentId",
+        "timestamp",
+        "duration",
+        "localEndpoint",
+        "remoteEndpoint",
+        "annotations",
+        "tags",
+        "debug",
+        "shared",
+        "id",
+        "unknown",
+    ]);
+    let value = proptest::sample::select(vec![
+        "null",
+        "true",
+        "false",
+        "7",
+        "0",
+        "1.5e3",
+        "-1",
+        "9223372036854775807",
+        "9223372036854775808",
+        r#""""#,
+        r#""GET Ä""#,
+        r#""a\u0041\n""#,
+        r#""CLIENT""#,
+        r#""SERVER""#,
+        r#""00000000000000bb""#,
+        r#""0000000000000000""#,
+        r#""00000000000000cc""#,
+        "[]",
+        "{}",
+        r#"["a"]"#,
+        r#"["a",null,null,80]"#,
+        r#"{"serviceName":"A"}"#,
+        r#"{"serviceName":"","port":0}"#,
+        r#"{"ipv4":"1.2.3.4","ipv6":"::ffff:5.6.7.8","port":80,"x":{}}"#,
+        r#"{"ipv6":"2001:db8::1"}"#,
+        r#"{"ipv4":"x"}"#,
+        r#"{"port":65536}"#,
+        r#"{"port":8e1}"#,
+        r#"[{"timestamp":1,"value":"a\tb"}]"#,
+        r#"[[1,"a"]]"#,
+        r#"[{"timestamp":1}]"#,
+        r#"{"b":"1","a":"2","b":"3","c\u0041":""}"#,
+        r#"{"a":1}"#,
+        r#"{"a":null}"#,
+    ]);
+    proptest::strategy::Strategy::prop_map((name, value), |(name, value)| format!(r#""{name}":{value}"#))
+}
+
+#[test]
+fn what_octet_itself_reports_is_read_in_one_pass() {
+    let text = concat!(
+        r#"{"traceId":"4e441824ec2b6a44ffdc9bb9a6453df3","parentId":"ffdc9bb9a6453df3","id":"ffdc9bb9a6453df4","#,
+        r#""kind":"SERVER","name":"greeting.v3.GreetingService/Greeting","timestamp":1502787600000000,"duration":15,"#,
+        r#""localEndpoint":{"serviceName":"a","ipv4":"127.0.0.1","port":80},"remoteEndpoint":{"serviceName":"b"},"#,
+        r#""annotations":[{"timestamp":1502787600000001,"value":"ws"}],"tags":{"rpc.system":"grpc","error":"a \"b\""}}"#
+    );
+    assert!(plain::read(serde_json::from_str(text).unwrap(), &mut Copies).is_some());
+}
+
 proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(2_000))]
+
     #[test]
     fn no_bytes_are_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
         Batch::read(&bytes);
+    }
+
+    /// Of a list of members, some of them odd, in any order.
+    #[test]
+    fn what_is_read_in_one_pass_is_what_is_read_member_by_member(members in proptest::collection::vec(member(), 0..6)) {
+        let text = format!("{{{}}}", [ID.to_owned()].into_iter().chain(members).collect::<Vec<_>>().join(","));
+        if let Ok(raw) = serde_json::from_str::<&RawValue>(&text) {
+            let slow = span::read(raw);
+            if let Some(fast) = plain::read(raw, &mut Copies) {
+                proptest::prop_assert_eq!(Ok(fast), slow.map_err(|fault| fault.problem), "{}", text);
+            }
+        }
     }
 
     #[test]

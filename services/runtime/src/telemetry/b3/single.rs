@@ -1,16 +1,18 @@
 //! `b3: {TraceId}-{SpanId}-{SamplingState}-{ParentSpanId}`, the last two optional; or the sampling state alone.
 
-use opentelemetry::propagation::{Extractor, Injector};
+use super::{Decision, HeaderName, Held, Ids, span_id, span_id_digits, trace_id, write_trace_id};
+use crate::{
+    propagation::B3,
+    telemetry::carrier::{Carrier, CarrierMut},
+};
 
-use super::{Decision, Ids, Said, span_id, trace_id, trace_id_text};
+pub(super) static FIELDS: [HeaderName; 1] = [B3];
 
-pub(super) const B3: &str = "b3";
-
-pub(super) fn read(extractor: &dyn Extractor) -> Option<Said> {
-    let value = extractor.get(B3)?;
+pub(super) fn read(headers: &dyn Carrier) -> Option<Held> {
+    let value = headers.get(&B3)?;
     let mut parts = value.split('-');
     let first = parts.next()?;
-    let Some(span) = parts.next() else { return decision(first).map(Said::Lone) };
+    let Some(span) = parts.next() else { return decision(first).map(Held::Lone) };
     let ids = Ids {
         trace: trace_id(first)?,
         span: span_id(span)?,
@@ -18,27 +20,29 @@ pub(super) fn read(extractor: &dyn Extractor) -> Option<Said> {
         parent: parts.next().map(|parent| span_id(parent).ok_or(())).transpose().ok()?,
     };
     // A fifth part is nothing that B3 knows.
-    parts.next().is_none().then_some(Said::Ids(ids))
+    parts.next().is_none().then_some(Held::Ids(ids))
 }
 
-pub(super) fn write(said: Said, injector: &mut dyn Injector) {
-    let value = match said {
-        Said::Lone(decision) => letter(decision).to_owned(),
-        Said::Ids(Ids { trace, span, parent, decision }) => {
-            let mut value = format!("{}-{span}", trace_id_text(trace));
-            // The parent's place is behind the decision, so that without one it has no place.
-            if let Some(decision) = decision {
-                value.push('-');
-                value.push_str(letter(decision));
-                if let Some(parent) = parent {
-                    value.push('-');
-                    value.push_str(&parent.to_string());
-                }
-            }
-            value
-        }
+pub(super) fn write(held: Held, headers: &mut dyn CarrierMut) {
+    let (trace, span, parent, decision) = match held {
+        Held::Lone(decision) => return headers.set(B3, letter(decision)),
+        Held::Ids(Ids { trace, span, parent, decision }) => (trace, span, parent, decision),
     };
-    injector.set(B3, value);
+    let mut value = Vec::with_capacity(68);
+    write_trace_id(trace, |digits| value.extend_from_slice(digits));
+    let mut append = |part: &[u8]| {
+        value.push(b'-');
+        value.extend_from_slice(part);
+    };
+    append(&span_id_digits(span));
+    // The parent's place is behind the decision, so that without one it has no place.
+    if let Some(decision) = decision {
+        append(letter(decision));
+        if let Some(parent) = parent {
+            append(&span_id_digits(parent));
+        }
+    }
+    headers.set(B3, &value);
 }
 
 fn decision(state: &str) -> Option<Decision> {
@@ -50,10 +54,10 @@ fn decision(state: &str) -> Option<Decision> {
     }
 }
 
-fn letter(decision: Decision) -> &'static str {
+fn letter(decision: Decision) -> &'static [u8] {
     match decision {
-        Decision::Accept => "1",
-        Decision::Deny => "0",
-        Decision::Debug => "d",
+        Decision::Accept => b"1",
+        Decision::Deny => b"0",
+        Decision::Debug => b"d",
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{Context, propagation::TextMapPropagator, trace::TraceContextExt};
 use opentelemetry_zipkin::{B3Encoding, Propagator as Other};
 use proptest::prelude::*;
 
@@ -39,7 +39,9 @@ fn told(context: &Context) -> Option<(String, String, B3)> {
     let extra = extra.unwrap_or_default();
     assert_eq!(span.is_sampled(), extra.decision.is_some_and(Decision::is_sampled));
     assert!(span.is_remote());
-    Some((trace_id_text(span.trace_id()), span.span_id().to_string(), extra))
+    let mut trace = String::new();
+    write_trace_id(span.trace_id(), |digits| trace = String::from_utf8_lossy(digits).into_owned());
+    Some((trace, span.span_id().to_string(), extra))
 }
 
 fn said(trace: &str, span: &str, decision: Option<Decision>, parent: Option<&str>) -> (String, String, B3) {

@@ -13,7 +13,10 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::telemetry::b3::trace_id_text;
+use crate::telemetry::{
+    b3::{span_id_digits, write_trace_id},
+    digits::decimal,
+};
 
 /// Writes spans of one process.
 #[derive(Debug)]
@@ -32,22 +35,22 @@ impl Encoder {
         endpoint(&mut local, "localEndpoint", Some(service), ip.filter(|ip| !ip.is_unspecified()), port);
         let mut all = Vec::new();
         for (name, value) in tags {
-            tag(&mut all, name, value);
+            key(&mut all, name);
+            string(&mut all, value);
         }
         Self { local, tags: all }
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>, span: &SpanData) {
-        // Writing to a Vec cannot fail.
-        let _ = write!(
-            out,
-            r#"{{"traceId":"{}","id":"{}""#,
-            trace_id_text(span.span_context.trace_id()),
-            span.span_context.span_id()
-        );
+        out.extend_from_slice(br#"{"traceId":""#);
+        write_trace_id(span.span_context.trace_id(), |digits| out.extend_from_slice(digits));
+        out.extend_from_slice(br#"","id":""#);
+        out.extend_from_slice(&span_id_digits(span.span_context.span_id()));
         if span.parent_span_id != SpanId::INVALID {
-            let _ = write!(out, r#","parentId":"{}""#, span.parent_span_id);
+            out.extend_from_slice(br#"","parentId":""#);
+            out.extend_from_slice(&span_id_digits(span.parent_span_id));
         }
+        out.push(b'"');
         let kind = match span.span_kind {
             SpanKind::Client => r#","kind":"CLIENT""#,
             SpanKind::Server => r#","kind":"SERVER""#,
@@ -60,8 +63,11 @@ impl Encoder {
         string(out, &span.name);
         let took = span.end_time.duration_since(span.start_time).unwrap_or_default();
         // A duration of nought is none to Zipkin.
-        let took = took.as_micros().max(1);
-        let _ = write!(out, r#","timestamp":{},"duration":{took}"#, microseconds(span.start_time));
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
+        out.extend_from_slice(br#","timestamp":"#);
+        decimal(out, microseconds(span.start_time));
+        out.extend_from_slice(br#","duration":"#);
+        decimal(out, took);
         out.extend_from_slice(&self.local);
         remote(out, span);
         annotations(out, span);
@@ -70,18 +76,24 @@ impl Encoder {
     }
 
     fn tags(&self, out: &mut Vec<u8>, span: &SpanData) {
-        let mut tags = self.tags.clone();
+        let before = out.len();
+        out.extend_from_slice(br#","tags":{"#);
+        let begin = out.len();
+        out.extend_from_slice(&self.tags);
         for attribute in &span.attributes {
-            tag(&mut tags, attribute.key.as_str(), &attribute.value.as_str());
+            key(out, attribute.key.as_str());
+            value(out, &attribute.value);
         }
         if let Status::Error { description } = &span.status {
-            tag(&mut tags, "otel.status_code", "ERROR");
+            key(out, "otel.status_code");
+            string(out, "ERROR");
             // Its presence is what makes a span red; its value is for eyes.
-            tag(&mut tags, "error", if description.is_empty() { "true" } else { description });
+            key(out, "error");
+            string(out, if description.is_empty() { "true" } else { description });
         }
-        if !tags.is_empty() {
-            out.extend_from_slice(br#","tags":{"#);
-            out.append(&mut tags);
+        if out.len() == begin {
+            out.truncate(before);
+        } else {
             out.push(b'}');
         }
     }
@@ -107,7 +119,9 @@ fn endpoint(out: &mut Vec<u8>, name: &str, service: Option<&str>, ip: Option<IpA
     if service.is_none() && ip.is_none() {
         return;
     }
-    let _ = write!(out, r#","{name}":{{"#);
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":{");
     let mut comma = "";
     if let Some(service) = service {
         out.extend_from_slice(br#""serviceName":"#);
@@ -116,7 +130,15 @@ fn endpoint(out: &mut Vec<u8>, name: &str, service: Option<&str>, ip: Option<IpA
     }
     match ip.map(|ip| ip.to_canonical()) {
         Some(IpAddr::V4(ip)) => {
-            let _ = write!(out, r#"{comma}"ipv4":"{ip}""#);
+            out.extend_from_slice(comma.as_bytes());
+            out.extend_from_slice(br#""ipv4":""#);
+            for (index, part) in ip.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                decimal(out, part.into());
+            }
+            out.push(b'"');
             comma = ",";
         }
         Some(IpAddr::V6(ip)) => {
@@ -126,7 +148,9 @@ fn endpoint(out: &mut Vec<u8>, name: &str, service: Option<&str>, ip: Option<IpA
         None => {}
     }
     if let Some(port) = port.filter(|port| *port > 0) {
-        let _ = write!(out, r#"{comma}"port":{port}"#);
+        out.extend_from_slice(comma.as_bytes());
+        out.extend_from_slice(br#""port":"#);
+        decimal(out, port.into());
     }
     out.push(b'}');
 }
@@ -150,21 +174,46 @@ fn annotations(out: &mut Vec<u8>, span: &SpanData) {
     }
 }
 
-fn tag(out: &mut Vec<u8>, name: &str, value: &str) {
-    if !out.is_empty() {
+/// `"name":`, with a comma where another stands before it.
+fn key(out: &mut Vec<u8>, name: &str) {
+    if !matches!(out.last(), None | Some(b'{')) {
         out.push(b',');
     }
     string(out, name);
     out.push(b':');
-    string(out, value);
+}
+
+/// A tag's value is a text, whatever it was.
+fn value(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::String(text) => string(out, text.as_str()),
+        Value::I64(whole) if *whole >= 0 => {
+            out.push(b'"');
+            decimal(out, whole.unsigned_abs());
+            out.push(b'"');
+        }
+        Value::F64(fraction) => {
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, "\"{fraction}\"");
+        }
+        other => string(out, &other.as_str()),
+    }
 }
 
 fn string(out: &mut Vec<u8>, text: &str) {
-    // A string always has a JSON form.
-    let _ = serde_json::to_writer(out, text);
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        // A string always has a JSON form.
+        let _ = serde_json::to_writer(out, text);
+    }
 }
 
 /// Since 1970.
-fn microseconds(time: SystemTime) -> u128 {
-    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros()
+fn microseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

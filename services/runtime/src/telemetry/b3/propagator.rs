@@ -1,0 +1,76 @@
+//! B3 for those who hold the SDK's contexts.
+
+use opentelemetry::{
+    Context,
+    propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
+    trace::TraceContextExt,
+};
+
+use super::{B3, B3Form, Decision, HeaderName, Held, multi, read, single, write};
+use crate::telemetry::{
+    carrier::{Carrier, CarrierMut},
+    propagators::Said,
+};
+
+/// Reads and writes one form of B3.
+#[derive(Debug)]
+pub struct B3Propagator {
+    form: B3Form,
+    fields: Vec<String>,
+}
+
+impl B3Propagator {
+    /// Of this form.
+    pub fn new(form: B3Form) -> Self {
+        let fields = match form {
+            B3Form::Single => &single::FIELDS[..],
+            B3Form::Multi => &multi::FIELDS,
+        };
+        Self { form, fields: fields.iter().map(ToString::to_string).collect() }
+    }
+}
+
+impl TextMapPropagator for B3Propagator {
+    /// Writes the span context with its decision, or a lone decision; nothing where there is neither.
+    fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
+        let extra = context.get::<B3>().copied();
+        let span = context.span();
+        let span = span.span_context();
+        let mut carrier = Injected(injector);
+        if span.is_valid() {
+            let from_flags = if span.is_sampled() { Decision::Accept } else { Decision::Deny };
+            let extra = extra.unwrap_or(B3 { decision: Some(from_flags), parent: None });
+            write(self.form, span, extra, &mut carrier);
+        } else if let Some(decision) = extra.and_then(|extra| extra.decision) {
+            self.form.write(Held::Lone(decision), &mut carrier);
+        }
+    }
+
+    /// Adds a remote span context and a [`B3`], or a [`B3`] alone; nothing where the headers are absent or malformed.
+    fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
+        let Said { caller, b3 } = read(self.form, &Extracted(extractor)).unwrap_or_default();
+        let context =
+            caller.map_or_else(|| context.clone(), |caller| context.with_remote_span_context(caller));
+        b3.map_or_else(|| context.clone(), |b3| context.with_value(b3))
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        FieldIter::new(&self.fields)
+    }
+}
+
+struct Extracted<'a>(&'a dyn Extractor);
+
+impl Carrier for Extracted<'_> {
+    fn get(&self, name: &HeaderName) -> Option<&str> {
+        self.0.get(name.as_str())
+    }
+}
+
+struct Injected<'a>(&'a mut dyn Injector);
+
+impl CarrierMut for Injected<'_> {
+    fn set(&mut self, name: HeaderName, value: &[u8]) {
+        self.0.set(name.as_str(), String::from_utf8_lossy(value).into_owned());
+    }
+}

@@ -1,0 +1,256 @@
+//! The common case, in one pass and without an allocation: a span whose members all have their plainest form.
+//!
+//! What is not read here may still be well-formed, as a number that is written 1.5e3 is. [`span`](super::span)
+//! decides that, and says what is wrong; a test holds both to the same spans.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    marker::PhantomData,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::Deref,
+};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use serde_json::value::RawValue;
+
+use super::{Intern, span::PARENT_OF_NOBODY};
+use crate::{Annotation, Endpoint, Kind, Span, SpanId, Text, TraceId};
+
+/// The text as it stands in the report, or a copy where it holds escapes.
+///
+/// A type of its own, since serde borrows a `Cow` only where it is a field, and not within an `Option` or a map.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(transparent)]
+struct Str<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Deref for Str<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A well-formed span, which borrows its texts.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PlainSpan<'a> {
+    #[serde(borrow)]
+    trace_id: Str<'a>,
+    #[serde(borrow)]
+    id: Str<'a>,
+    #[serde(borrow)]
+    parent_id: Option<Str<'a>>,
+    #[serde(borrow)]
+    kind: Option<Str<'a>>,
+    #[serde(borrow)]
+    name: Option<Str<'a>>,
+    timestamp: Option<Micros>,
+    duration: Option<Micros>,
+    #[serde(borrow)]
+    local_endpoint: Option<Object<PlainEndpoint<'a>>>,
+    #[serde(borrow)]
+    remote_endpoint: Option<Object<PlainEndpoint<'a>>>,
+    #[serde(borrow)]
+    annotations: Option<Vec<Object<PlainAnnotation<'a>>>>,
+    #[serde(borrow)]
+    tags: Option<Tags<'a>>,
+    debug: Option<bool>,
+    shared: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PlainEndpoint<'a> {
+    #[serde(borrow)]
+    service_name: Option<Str<'a>>,
+    #[serde(borrow)]
+    ipv4: Option<Str<'a>>,
+    #[serde(borrow)]
+    ipv6: Option<Str<'a>>,
+    port: Option<u16>,
+}
+
+#[derive(Deserialize)]
+struct PlainAnnotation<'a> {
+    timestamp: Micros,
+    #[serde(borrow)]
+    value: Str<'a>,
+}
+
+/// The ids and addresses of a span, once they are known to be such.
+struct Checked {
+    trace_id: TraceId,
+    id: SpanId,
+    parent_id: Option<SpanId>,
+    kind: Option<Kind>,
+    local: Option<Addresses>,
+    remote: Option<Addresses>,
+}
+
+#[derive(Default, PartialEq)]
+struct Addresses {
+    ipv4: Option<Ipv4Addr>,
+    ipv6: Option<Ipv6Addr>,
+}
+
+/// Reads `raw`, and takes its texts from `texts` once nothing can fail any more.
+pub(super) fn read(raw: &RawValue, texts: &mut impl Intern) -> Option<Span> {
+    let Object(span): Object<PlainSpan<'_>> = serde_json::from_str(raw.get()).ok()?;
+    let checked = span.check()?;
+    Some(span.into_span(checked, texts))
+}
+
+impl PlainSpan<'_> {
+    fn check(&self) -> Option<Checked> {
+        let id = SpanId::parse(&self.id)?;
+        let parent_id = match self.parent_id.as_deref() {
+            None | Some(PARENT_OF_NOBODY) => None,
+            Some(parent) => Some(SpanId::parse(parent)?).filter(|parent| *parent != id),
+        };
+        let kind = match self.kind.as_deref() {
+            None => None,
+            Some(kind) => Some(Kind::named(kind)?),
+        };
+        let addresses = |endpoint: &Option<Object<PlainEndpoint<'_>>>| match endpoint {
+            None => Some(None),
+            Some(Object(endpoint)) => endpoint.addresses().map(Some),
+        };
+        Some(Checked {
+            trace_id: TraceId::parse(&self.trace_id)?,
+            id,
+            parent_id,
+            kind,
+            local: addresses(&self.local_endpoint)?,
+            remote: addresses(&self.remote_endpoint)?,
+        })
+    }
+
+    fn into_span(self, checked: Checked, texts: &mut impl Intern) -> Span {
+        let Checked { trace_id, id, parent_id, kind, local, remote } = checked;
+        let annotations = self.annotations.unwrap_or_default().into_iter().map(|Object(annotation)| {
+            Annotation { timestamp: annotation.timestamp.0, value: texts.intern(&annotation.value) }
+        });
+        let annotations = annotations.collect();
+        let tags = self.tags.unwrap_or_default().0.into_iter();
+        let tags = tags.map(|(key, value)| (texts.intern(&key), texts.intern(&value))).collect();
+        Span {
+            trace_id,
+            id,
+            parent_id,
+            kind,
+            name: label(self.name, texts),
+            timestamp: self.timestamp.unwrap_or_default().0,
+            duration: self.duration.unwrap_or_default().0,
+            local: endpoint(self.local_endpoint, local, texts),
+            remote: endpoint(self.remote_endpoint, remote, texts),
+            annotations,
+            tags,
+            debug: self.debug,
+            shared: self.shared.filter(|shared| !(*shared && kind == Some(Kind::Client))),
+        }
+    }
+}
+
+impl PlainEndpoint<'_> {
+    /// Nothing when one of them is no address.
+    fn addresses(&self) -> Option<Addresses> {
+        let mut addresses = Addresses::default();
+        for text in [&self.ipv4, &self.ipv6].into_iter().flatten().filter(|text| !text.is_empty()) {
+            let address: IpAddr = text.parse().ok()?;
+            match address.to_canonical() {
+                IpAddr::V4(address) => addresses.ipv4 = Some(address),
+                IpAddr::V6(address) => addresses.ipv6 = Some(address),
+            }
+        }
+        Some(addresses)
+    }
+}
+
+fn endpoint(
+    plain: Option<Object<PlainEndpoint<'_>>>,
+    addresses: Option<Addresses>,
+    texts: &mut impl Intern,
+) -> Option<Endpoint> {
+    let (Object(plain), Addresses { ipv4, ipv6 }) = (plain?, addresses?);
+    let service = label(plain.service_name, texts);
+    let endpoint = Endpoint { service, ipv4, ipv6, port: plain.port.unwrap_or_default() };
+    (endpoint != Endpoint::default()).then_some(endpoint)
+}
+
+/// In lower case; an empty one is none.
+fn label(text: Option<Str<'_>>, texts: &mut impl Intern) -> Option<Text> {
+    let text = text.filter(|text| !text.is_empty())?;
+    let is_lower = text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    Some(if is_lower { texts.intern(&text) } else { texts.intern(&text.to_lowercase()) })
+}
+
+/// Microseconds that a signed number of 64 bits can hold.
+#[derive(Clone, Copy, Default)]
+struct Micros(u64);
+
+impl<'de> Deserialize<'de> for Micros {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let micros = u64::deserialize(deserializer)?;
+        i64::try_from(micros).map(|_| Self(micros)).map_err(D::Error::custom)
+    }
+}
+
+/// An object: serde would take a list for one, member by member.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
+
+/// By key, in order; of a key that comes twice, the last.
+#[derive(Default)]
+struct Tags<'a>(Vec<(Str<'a>, Str<'a>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Tags<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs<'a>(PhantomData<&'a str>);
+        impl<'de: 'a, 'a> Visitor<'de> for Pairs<'a> {
+            type Value = Tags<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+                let mut tags: Vec<(Str<'a>, Str<'a>)> = Vec::with_capacity(MOST_SPANS_HAVE);
+                while let Some(tag) = members.next_entry()? {
+                    tags.push(tag);
+                }
+                // Stable, so that of equal keys the last stays last.
+                tags.sort_by(|(one, _), (other, _)| one.cmp(other));
+                tags.reverse();
+                tags.dedup_by(|(one, _), (other, _)| one == other);
+                tags.reverse();
+                Ok(Tags(tags))
+            }
+        }
+        deserializer.deserialize_map(Pairs(PhantomData))
+    }
+}
+
+/// Room for so many tags is made at once.
+const MOST_SPANS_HAVE: usize = 16;
