@@ -50,7 +50,7 @@ CASES = {
         *GATEWAY_API, "gatewayApi.tlsSecret=octet-tls", "canary.enabled=true", "canary.tag=0.2.0")],
     "istio, everything": [*IMAGE, *values("istio"), *sets(
         "canary.enabled=true", "canary.greeting=Ahlan wa sahlan", "istio.tlsSecret=octet-tls",
-        "istio.registryOnly=true", "istio.telemetry.accessLogs=true",
+        "istio.registryOnly=true", "istio.egressNamespace=istio-egress", "istio.telemetry.accessLogs=true",
         "istio.faults.service-e.delay.percent=10", "istio.faults.service-e.delay.duration=2s",
         "istio.faults.service-g.abort.percent=5", "istio.faults.service-g.abort.status=UNAVAILABLE",
         "mongoExpress.enabled=true", "mongoExpress.existingSecret=mongo-express", *LOAD)],
