@@ -114,13 +114,13 @@ lint-rules: tools ## Alert rules, dashboards, queries, and what Prometheus and A
 	yamllint --strict --config-data "{extends: default, rules: {line-length: {max: 120}}}" helm/octet/alerts
 
 .PHONY: lint-deploy
-lint-deploy: tools $(DEPLOY_TOOLS) ## The chart and k8s/: schemas, policies, the graph in them; `make test` runs it
+lint-deploy: tools $(DEPLOY_TOOLS) lint-docker lint-compose lint-proto lint-rules ## The chart and k8s/: schemas, policies, the graph in them; `make test` runs it
 	$(CARGO) build --package octet --locked
 	yamllint --strict --config-file helm/yamllint.yaml helm/octet/*.yaml k8s .github
 	scripts/manifests.sh check
 	helm/tests/check.py
 	helm/tests/beside.py
-	hadolint Dockerfile k8s/images/*/Dockerfile
+	hadolint k8s/images/*/Dockerfile
 
 .PHONY: image-stage
 image-stage: build ## What the image holds, run as its user on a read-only root, without Docker; needs root

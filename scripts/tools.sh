@@ -199,6 +199,8 @@ models_tools() {
 
 debian_tools() {
   command -v hey >/dev/null || debian_package hey
+  # `helm test` asks with it, and so does the test of that test.
+  command -v curl >/dev/null || debian_package curl
   # Debian's program is in /usr/sbin, which is not on everyone's PATH.
   [ -d /usr/lib/rabbitmq/lib ] || command -v rabbitmq-server >/dev/null ||
     debian_package_without_service rabbitmq-server

@@ -58,8 +58,8 @@ def _overlays():
         if place != "app/base" and any("octet:unset" in json.dumps(found) for found in rendered[place]):
             yield f"k8s/{place}: names no image"
     yield from schemas.faults((f"k8s/{place}", found) for place, all_of in rendered.items() for found in all_of)
-    scalers = of_kind(rendered["app/overlays/eks"], "HorizontalPodAutoscaler")
-    if {found["metadata"]["name"] for found in scalers} != {"gateway", *(service["name"] for service in own["services"])}:
+    scaled = {found["metadata"]["name"] for found in of_kind(rendered.get("app/overlays/eks", []), "HorizontalPodAutoscaler")}
+    if scaled != {"gateway", *(service["name"] for service in own["services"])}:
         yield "k8s/app/overlays/eks: the autoscalers are not those of the gateway and every service"
 
 
@@ -90,7 +90,7 @@ def _cluster():
         yield f"eks/cluster.yaml: unknown {sorted(set(cluster) - CLUSTER)}"
     if cluster["metadata"]["version"] not in schemas.VERSIONS:
         yield f"eks/cluster.yaml: manifests are not checked for {cluster['metadata']['version']}"
-    for group in cluster["managedNodeGroups"]:
+    for group in cluster.get("managedNodeGroups", []):
         if group["amiFamily"] != "AmazonLinux2023" or not group["volumeEncrypted"] or not group["privateNetworking"]:
             yield f"eks/cluster.yaml: the node group {group['name']}"
     if not {"api", "audit", "authenticator"} <= set(cluster["cloudWatch"]["clusterLogging"]["enableTypes"]):

@@ -40,10 +40,10 @@ def _values(own):
             yield f"{name}: {installed.stderr}"
             continue
         rendered[name] = render(arguments)
-        for fault in [*facts.faults(rendered[name], own), *facts.of_workloads(rendered[name]), *alerts.faults(rendered[name])]:
-            yield f"{name}: {fault}"
+        looks = [facts.faults(rendered[name], own), facts.of_workloads(rendered[name]), alerts.faults(rendered[name])]
+        yield from (f"{name}: {fault}" for look in looks for fault in look)
     yield from schemas.faults((name, found) for name, objects in rendered.items() for found in objects)
-    for name in ("default", "eks behind istio", "console and load"):
+    for name in rendered.keys() & {"default", "eks behind istio", "console and load"}:
         yield from (f"{name}: {fault}" for fault in policy.faults(rendered[name]))
 
 

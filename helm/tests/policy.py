@@ -12,8 +12,6 @@ SKIPS = {
     "CKV_K8S_15": "the tags are never moved, so that a node need not ask for each start",
     "CKV_K8S_35": "RabbitMQ, MongoDB and Mongo Express read their first password from the environment alone",
     "CKV_K8S_40": "999 and 1000 are the users that the images of RabbitMQ, MongoDB and Mongo Express are made for",
-    "CKV_K8S_8": "jobs end by themselves",
-    "CKV_K8S_9": "jobs end by themselves",
 }
 
 

@@ -51,9 +51,10 @@ def main():
                 raise Fault(f"the answer is {answer}, and not of {order}")
         mesh.audit(answers)
         mesh.traced()
+        mesh.tested()
         mesh.end()
     print(f"helm/octet: {len(mesh.processes)} containers run as processes, greet {GREETINGS} times with "
-          f"{len(order)} greetings each, lose nothing, answer their probes and end in order")
+          f"{len(order)} greetings each, lose nothing, answer their probes, pass `helm test` and end in order")
 
 
 @contextlib.contextmanager
@@ -224,6 +225,18 @@ class Mesh:
                 raise Fault(f"no trace has all of {sorted(expected)}")
 
         self._until("collector", "a whole trace", look)
+
+    def tested(self):
+        """What `helm test` runs, on this mesh; and that it would fail, were another answer expected."""
+        (job,) = [found for found in of_kind(self.objects, "Job") if found["metadata"]["name"] == "octet-test"]
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        told = {entry["name"]: entry["value"] for entry in container["env"]}
+        told["URL"] = told["URL"].replace("gateway:8080", self._address("gateway", 8080))
+        done = run(*container["command"], environment=told, check=False)
+        if done.returncode != 0:
+            raise Fault(f"helm test says {done.stdout}{done.stderr}")
+        if run(*container["command"], environment={**told, "EXPECTED": "service-a"}, check=False).returncode == 0:
+            raise Fault("helm test takes any answer")
 
     def end(self):
         """SIGTERM, as the kubelet sends it: each drains and ends with success."""
