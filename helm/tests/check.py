@@ -14,6 +14,7 @@ import alerts
 import facts
 import policy
 import schemas
+import workloads
 from cases import CASES, REFUSALS
 from render import CHART, helm, render, run, topology, yaml
 
@@ -40,7 +41,7 @@ def _values(own):
             yield f"{name}: {installed.stderr}"
             continue
         rendered[name] = render(arguments)
-        looks = [facts.faults(rendered[name], own), facts.of_workloads(rendered[name]), alerts.faults(rendered[name])]
+        looks = [facts.faults(rendered[name], own), workloads.faults(rendered[name]), alerts.faults(rendered[name])]
         yield from (f"{name}: {fault}" for look in looks for fault in look)
     yield from schemas.faults((name, found) for name, objects in rendered.items() for found in objects)
     for name in rendered.keys() & {"default", "eks behind istio", "console and load"}:

@@ -8,6 +8,7 @@ import alerts
 import facts
 import policy
 import schemas
+import workloads
 from cases import CASES, LOAD, sets
 from render import render, topology
 
@@ -32,7 +33,7 @@ def by_facts(objects):
 
 
 def by_workloads(objects):
-    return list(facts.of_workloads(objects))
+    return list(workloads.faults(objects))
 
 
 def removed_api(objects):
