@@ -55,9 +55,13 @@ test-rules: tools
 
 DEPLOY_TOOLS := .tools/npm.stamp .tools/pip.stamp .tools/helm.stamp .tools/deploy.stamp .tools/checkov.stamp .tools/models.stamp
 
-.PHONY: test-chart
-test-chart: tools $(DEPLOY_TOOLS) ## The rendered chart as processes on this host; the checks of it, with faults planted
+# As `cargo test` builds them: by another choice of packages cargo would build everything once more.
+.PHONY: programs
+programs:
 	$(CARGO) build --workspace --bins --examples --locked
+
+.PHONY: test-chart
+test-chart: tools $(DEPLOY_TOOLS) programs ## The rendered chart as processes on this host; the checks of it, with faults planted
 	helm/tests/processes.py
 	helm/tests/planted.py
 
@@ -114,8 +118,7 @@ lint-rules: tools ## Alert rules, dashboards, queries, and what Prometheus and A
 	yamllint --strict --config-data "{extends: default, rules: {line-length: {max: 120}}}" helm/octet/alerts
 
 .PHONY: lint-deploy
-lint-deploy: tools $(DEPLOY_TOOLS) lint-docker lint-compose lint-proto lint-rules ## The chart and k8s/: schemas, policies, the graph in them; `make test` runs it
-	$(CARGO) build --package octet --locked
+lint-deploy: tools $(DEPLOY_TOOLS) programs lint-docker lint-compose lint-proto lint-rules ## The chart and k8s/: schemas, policies, the graph in them; `make test` runs it
 	yamllint --strict --config-file helm/yamllint.yaml helm/octet/*.yaml k8s .github
 	scripts/manifests.sh check
 	helm/tests/check.py

@@ -9,7 +9,6 @@ What differs from a cluster: addresses, the broker's password, and the database,
 """
 
 import contextlib
-import os
 import pathlib
 import subprocess
 import sys
@@ -60,7 +59,6 @@ def server(name):
 
 
 if __name__ == "__main__":
-    os.environ.pop("OCTET_LIFELINE", None)
     try:
         main()
     except Fault as fault:
