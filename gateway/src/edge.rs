@@ -1,106 +1,128 @@
-//! What every request has at the edge, whoever answers it: an id, a line in the log, a duration in the metrics.
+//! What every request has at the edge, whoever answers it: an id, a client, a line in the log, what browsers may do
+//! with the answer.
 
-use std::time::Instant;
+mod answer;
+mod cors;
+mod log;
+mod proxies;
+mod security;
+
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Instant};
 
 use axum::{
-    extract::{MatchedPath, Request},
-    http::{HeaderValue, Method, StatusCode, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
 };
 use octet_runtime::{
-    logs,
-    metrics::{HistogramVec, Metrics},
+    logs::{self, HEADERS},
+    metrics::HistogramVec,
     propagation::X_REQUEST_ID,
+    serve::Peer,
 };
-use tonic::Code;
-use tracing::{Instrument, Span};
+use tower::ServiceExt;
+use tracing::Instrument;
+
+use self::log::Observed;
+pub(crate) use self::{
+    answer::{error, json, not_allowed},
+    log::{Outcome, Route, known, metrics},
+};
+pub use self::{cors::Origins, proxies::TrustedProxies};
+use crate::grpc::Grpc;
 
 /// The longest id that is taken from a client, in bytes.
 const LONGEST_ID: usize = 128;
 
-/// The route a request took, for metrics: a path would make a series of each.
-#[derive(Debug, Clone)]
-pub(crate) struct Route(pub(crate) String);
+/// Who asks, as far as it can be known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
-/// `http_server_request_duration_seconds`, named as OpenTelemetry's semantic conventions have it.
-pub(crate) fn metrics(metrics: &Metrics) -> Result<HistogramVec, prometheus::Error> {
-    metrics.seconds(
-        "http_server_request_duration_seconds",
-        "Seconds from a request's head to its answer's head",
-        &["http_request_method", "http_route", "http_response_status_code"],
-    )
+/// The edge: everything that is served, and what stands in front of it.
+pub(crate) struct Edge {
+    pub(crate) seconds: HistogramVec,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) origins: Option<Origins>,
+    /// REST, pages and the edge's own endpoints.
+    pub(crate) router: Router,
+    pub(crate) grpc: Grpc,
 }
 
-/// Gives the request an id, and writes down how it ended.
-pub(crate) async fn observe(seconds: HistogramVec, mut request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let id = request_id(request.headers().get(X_REQUEST_ID));
-    request.headers_mut().insert(X_REQUEST_ID, id.clone());
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+impl Edge {
+    /// Answers a request.
+    pub(crate) async fn answer<B>(self: Arc<Self>, request: http::Request<B>) -> Result<Response, Infallible>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let begun = Instant::now();
+        let mut request = request.map(Body::new);
+        let outcome = Outcome::none();
+        request.extensions_mut().insert(outcome.clone());
+        let client = self.client(&mut request);
+        let id = request_id(request.headers().get(X_REQUEST_ID));
+        request.headers_mut().insert(X_REQUEST_ID, id.clone());
+        let origin = self.origins.as_ref().and_then(|_| request.headers().get(header::ORIGIN).cloned());
 
-    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-
-    let span = logs::request_span(id.to_str().unwrap_or_default(), None);
-    let mut observed = Observed {
-        seconds,
-        span: span.clone(),
-        begun,
-        method,
-        path,
-        route: matched.unwrap_or_default(),
-        status: CLIENT_LEFT,
-    };
-    let mut response = next.run(request).instrument(span).await;
-    response.headers_mut().insert(X_REQUEST_ID, id);
-    observed.status = response.status().as_u16();
-    if let Some(Route(route)) = response.extensions_mut().remove() {
-        observed.route = route;
+        let span = logs::request_span(id.to_str().unwrap_or_default(), None);
+        let observed = Observed {
+            seconds: self.seconds.clone(),
+            span: span.clone(),
+            begun,
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            client,
+            outcome,
+            answer: log::Answer::default(),
+        };
+        span.in_scope(|| {
+            let Observed { method, path, .. } = &observed;
+            let shown = || logs::shown(request.headers());
+            tracing::debug!(target: HEADERS, %method, path, headers = %shown(), "request received");
+        });
+        let mut response = self.dispatch(request).instrument(span.clone()).await;
+        let headers = response.headers_mut();
+        headers.insert(X_REQUEST_ID, id);
+        security::complete(headers);
+        if let Some(origins) = &self.origins {
+            origins.complete(origin.as_ref(), headers);
+        }
+        span.in_scope(|| {
+            let shown = || logs::shown(response.headers());
+            let status = response.status().as_u16();
+            tracing::debug!(target: HEADERS, status, headers = %shown(), "response sent");
+        });
+        Ok(observed.answered(response))
     }
-    response
-}
 
-/// nginx's "client closed request": nobody was there any more to be told another status.
-const CLIENT_LEFT: u16 = 499;
+    async fn dispatch(&self, request: Request) -> Response {
+        if let Some(preflight) =
+            self.origins.as_ref().and_then(|origins| origins.preflight(request.method(), request.headers()))
+        {
+            return preflight;
+        }
+        if is_grpc(request.headers()) {
+            return self.grpc.answer(request).await;
+        }
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        response
+    }
 
-/// A request under way. Written down when dropped, which is also how a client that leaves is noticed.
-struct Observed {
-    seconds: HistogramVec,
-    span: Span,
-    begun: Instant,
-    method: Method,
-    path: String,
-    route: String,
-    status: u16,
-}
-
-impl Drop for Observed {
-    fn drop(&mut self) {
-        let took = self.begun.elapsed();
-        let labels = [known(&self.method), &self.route, &self.status.to_string()];
-        self.seconds.with_label_values(&labels).observe(took.as_secs_f64());
-        let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let Self { method, path, status, .. } = self;
-        self.span.in_scope(|| tracing::info!(%method, path, status, duration_us, "answered"));
+    fn client(&self, request: &mut Request) -> Option<IpAddr> {
+        let Peer(peer) = *request.extensions().get::<Peer>()?;
+        let client = self.proxies.client(request.headers_mut(), peer.ip());
+        request.extensions_mut().insert(ClientAddress(client));
+        Some(client)
     }
 }
 
-/// A JSON answer.
-pub(crate) fn json(body: impl IntoResponse) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
-}
-
-/// GATEWAY.md's error body, for errors that arise at the edge itself.
-pub(crate) fn error(status: StatusCode, code: Code, message: &str) -> Response {
-    let body = serde_json::json!({ "code": i32::from(code), "message": message, "details": [] });
-    (status, json(body.to_string())).into_response()
-}
-
-/// The path exists, but not for this method; the router adds `Allow`.
-pub(crate) async fn method_not_allowed(request: Request) -> Response {
-    let message = format!("{} is not served on {}", request.method(), request.uri().path());
-    error(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, &message)
+/// `application/grpc`, `application/grpc+proto`, `application/grpc-web`, `application/grpc-web-text`, …
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|content_type| content_type.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// The client's own id, if it can be one; else a new one.
@@ -110,12 +132,4 @@ fn request_id(sent: Option<&HeaderValue>) -> HeaderValue {
         // Hexadecimal digits and hyphens are a header value.
         HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("-"))
     })
-}
-
-/// Methods that a client makes up are one series.
-pub(crate) fn known(method: &Method) -> &str {
-    match method.as_str() {
-        name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => name,
-        _ => "_OTHER",
-    }
 }

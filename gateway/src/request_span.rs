@@ -2,7 +2,7 @@
 //!
 //! Pages and what the gateway answers itself make no spans: a browser that looks at traces would fill them with its own.
 
-use axum::http::{StatusCode, header, request::Parts};
+use axum::http::{StatusCode, header, request::Parts, uri::Authority};
 use octet_runtime::{
     deadline::Deadline,
     logs,
@@ -10,14 +10,14 @@ use octet_runtime::{
     telemetry::{Span, SpanKind, Tracer},
 };
 
-use crate::edge;
+use crate::edge::{self, ClientAddress};
 
 /// A request under way.
 pub(crate) struct RequestSpan(Span);
 
 impl RequestSpan {
     /// Begins it, and has the request's log lines carry the ids of its trace.
-    pub(crate) fn begin(tracer: &Tracer, parts: &Parts, route: &str) -> Self {
+    pub(crate) fn begin(tracer: &Tracer, parts: &Parts, route: &str, scheme: &'static str) -> Self {
         let incoming = tracer.incoming(&parts.headers);
         let method = edge::known(&parts.method);
         let mut span = tracer.begin(&incoming, SpanKind::Server, &format!("{method} {route}"));
@@ -25,9 +25,12 @@ impl RequestSpan {
             span.set("http.request.method", method.to_owned());
             span.set("http.route", route.to_owned());
             span.set("url.path", parts.uri.path().to_owned());
-            span.set("url.scheme", "http");
-            if let Some(host) = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()) {
-                span.set("http.request.header.host", host.to_owned());
+            span.set("url.scheme", scheme);
+            if let Some(authority) = authority(parts) {
+                span.set("server.address", authority.host().to_owned());
+                if let Some(port) = authority.port_u16() {
+                    span.set("server.port", i64::from(port));
+                }
             }
             if let Some(agent) = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()) {
                 span.set("user_agent.original", agent.to_owned());
@@ -35,6 +38,9 @@ impl RequestSpan {
             if let Some(Peer(peer)) = parts.extensions.get() {
                 span.set("network.peer.address", peer.ip().to_canonical().to_string());
                 span.set("network.peer.port", i64::from(peer.port()));
+            }
+            if let Some(ClientAddress(client)) = parts.extensions.get() {
+                span.set("client.address", client.to_string());
             }
         }
         if let Some(ids) = span.ids().or_else(|| incoming.ids()) {
@@ -63,4 +69,10 @@ impl RequestSpan {
             self.0.fail(|| status.to_string());
         }
     }
+}
+
+/// The host that was asked for: HTTP/2's `:authority`, or `Host`.
+fn authority(parts: &Parts) -> Option<Authority> {
+    let named = || parts.headers.get(header::HOST)?.to_str().ok()?.parse().ok();
+    parts.uri.authority().cloned().or_else(named)
 }

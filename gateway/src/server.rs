@@ -2,24 +2,32 @@
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use axum::{Router, extract::Request, http::StatusCode, response::Response, routing::get};
 use octet_runtime::{
     admin::{self, Readiness},
     drain::Drain,
     listen::BindError,
     metrics::{GrpcMetrics, Metrics},
-    serve::{ServeLimits, serve},
+    process::Ports,
+    serve::{Plain, Tls, Transport, serve_over},
     telemetry::{Telemetry, Tracer},
     upstream::Upstream,
 };
 use prost_reflect::DescriptorPool;
+use tonic::Code;
 
 use crate::{
-    edge, health, metrics as own_metrics, page,
+    docs,
+    edge::{self, Edge},
+    endpoints::{echo, health, metrics as own_metrics, status},
+    entry::Entry,
+    grpc::{self, Grpc, Own},
+    openapi,
     rest::{self, Rest},
     settings::GatewaySettings,
     traces,
     transcode::Routes,
+    ui,
 };
 
 /// Why the gateway did not start.
@@ -45,17 +53,34 @@ impl StartError {
 /// [`StartError`], before anything is served.
 pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartError> {
     let ports = settings.process.bind().await?;
+    serve_on(ports, settings, drain).await
+}
+
+/// As [`run`], on ports that the caller has bound.
+///
+/// # Errors
+/// [`StartError`], before anything is served.
+pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> Result<(), StartError> {
     let grace = settings.process.drain.grace;
     let metrics = Metrics::new("gateway").map_err(StartError::internal)?;
     let local = ports.main.local_addr().ok();
     let telemetry = Telemetry::start(&settings.process.telemetry, "gateway", local, &metrics)
         .map_err(StartError::internal)?;
-    let router = router(&settings, &metrics, telemetry.tracer())?;
+    let pool = DescriptorPool::decode(settings.descriptors.as_ref()).map_err(StartError::internal)?;
+    let own = Own::new(&pool, &settings.descriptors).await.map_err(StartError::internal)?;
+    let edge = edge(&settings, &metrics, telemetry.tracer(), pool, &own)?;
     ports.log_serving();
 
     let readiness = Readiness::new(drain.clone(), Vec::new());
-    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics));
-    serve(ports.main, router, ServeLimits::default(), &drain, grace).await;
+    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, settings.process.log_control()));
+    let health = tokio::spawn(own.follow(drain.clone()));
+    let service = tower::service_fn(move |request| edge.clone().answer(request));
+    let limits = settings.limits.serve;
+    match settings.tls {
+        None => serve_over(Plain, ports.main, service, limits, &drain, grace).await,
+        Some(tls) => serve_over(tls, ports.main, service, limits, &drain, grace).await,
+    }
+    health.abort();
     // Last, when nothing makes spans any more; the admin server shows what became of them.
     telemetry.flush(grace, &drain).await;
     admin.abort();
@@ -63,33 +88,64 @@ pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartErr
     Ok(())
 }
 
-fn router(settings: &GatewaySettings, metrics: &Metrics, tracer: Tracer) -> Result<Router, StartError> {
+fn edge(
+    settings: &GatewaySettings,
+    metrics: &Metrics,
+    tracer: Tracer,
+    pool: DescriptorPool,
+    own: &Own,
+) -> Result<Arc<Edge>, StartError> {
     let entry = &settings.topology.entry().name;
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
-    let entry = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
+    let upstream = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
         .map_err(StartError::internal)?;
-    let pool = DescriptorPool::decode(octet_proto::DESCRIPTOR_SET).map_err(StartError::internal)?;
-    let routes = Routes::from_pool(&pool).map_err(StartError::internal)?;
-    let topology = serde_json::to_vec(&settings.topology).map_err(StartError::internal)?;
-    let seconds = edge::metrics(metrics).map_err(StartError::internal)?;
-
-    let rest = Arc::new(Rest {
-        routes,
-        pool,
+    let entry = Entry { upstream, propagation: settings.process.propagation.clone() };
+    let grpc = Grpc::new(grpc::Shared {
+        rpcs: grpc::rpcs(&pool),
+        own: own.routes.clone(),
         entry: entry.clone(),
-        propagation: settings.process.propagation.clone(),
         admission: settings.process.admission.clone(),
-        tracer,
+        limits: settings.limits,
+        tracer: tracer.clone(),
+        metrics: GrpcMetrics::server(metrics).map_err(StartError::internal)?,
     });
+    let rest = Rest {
+        routes: Routes::from_pool(&pool).map_err(StartError::internal)?,
+        pool,
+        entry,
+        admission: settings.process.admission.clone(),
+        limits: settings.limits,
+        tracer,
+        scheme: if settings.tls.is_some() { Tls::SCHEME } else { Plain::SCHEME },
+    };
+    Ok(Arc::new(Edge {
+        seconds: edge::metrics(metrics).map_err(StartError::internal)?,
+        proxies: settings.proxies.clone(),
+        origins: settings.origins.clone(),
+        router: router(settings, metrics, Arc::new(rest))?,
+        grpc,
+    }))
+}
+
+fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Result<Router, StartError> {
+    let document = openapi::document(&rest.pool, &rest.routes).map_err(StartError::internal)?;
+    let topology = serde_json::to_vec(&settings.topology).map_err(StartError::internal)?;
     let router = Router::new()
-        .merge(page::router())
-        .merge(health::router(entry))
+        .merge(ui::router(settings.api.as_ref()))
+        .merge(docs::router(&document))
+        .merge(health::router(rest.entry.upstream.clone()))
         .merge(own_metrics::router(metrics.clone()))
+        .merge(echo::router(settings.process.admission.clone(), settings.limits))
+        .merge(status::router())
         .merge(traces::router(settings.traces.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
         .fallback(move |request| rest::answer(rest.clone(), request))
-        .method_not_allowed_fallback(edge::method_not_allowed)
-        // Outermost: whatever was asked and whoever answers, it has an id and a line in the log.
-        .layer(axum::middleware::from_fn(move |request, next| edge::observe(seconds.clone(), request, next)));
+        .method_not_allowed_fallback(method_not_allowed);
     Ok(router)
+}
+
+/// The path exists, but not for this method; the router adds `Allow`.
+async fn method_not_allowed(request: Request) -> Response {
+    let message = format!("{} is not served on {}", request.method(), request.uri().path());
+    edge::error(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, &message)
 }

@@ -1,13 +1,21 @@
 //! Everything the gateway is told by its environment, parsed before it binds a port.
 
+use std::borrow::Cow;
+
 use octet_runtime::{
     environment::Environment,
     process::{Defaults, ProcessSettings},
+    serve::Tls,
     upstream::UpstreamAddress,
 };
 use octet_topology::Topology;
 
-use crate::traces::BackendUrl;
+use crate::{
+    edge::{Origins, TrustedProxies},
+    limits::Limits,
+    traces::BackendUrl,
+    ui::ApiUrl,
+};
 
 /// As many requests at once as two cores answer in about a fifth of a second.
 const DEFAULTS: Defaults = Defaults { port: 8080, admin_port: 9000, max_concurrent: 512 };
@@ -17,9 +25,18 @@ const DEFAULTS: Defaults = Defaults { port: 8080, admin_port: 9000, max_concurre
 pub struct GatewaySettings {
     /// What every process is told.
     pub process: ProcessSettings,
+    /// The serialized `FileDescriptorSet` of what is served, with its imports: Octet's own, unless a test or a platform
+    /// built on this one serves another.
+    pub descriptors: Cow<'static, [u8]>,
     pub(crate) topology: Topology,
     pub(crate) entry: UpstreamAddress,
     pub(crate) traces: Option<BackendUrl>,
+    pub(crate) limits: Limits,
+    pub(crate) origins: Option<Origins>,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) tls: Option<Tls>,
+    /// Where the page asks; `None` where it asks the gateway that served it.
+    pub(crate) api: Option<ApiUrl>,
 }
 
 impl GatewaySettings {
@@ -39,6 +56,22 @@ impl GatewaySettings {
         // Read even after a fault, so that all are reported at once.
         let process = ProcessSettings::from_environment(environment, DEFAULTS);
         let traces = BackendUrl::from_environment(environment);
-        Some(Self { process, topology: topology?, entry: entry?, traces })
+        let limits = Limits::from_environment(environment);
+        let origins = Origins::from_environment(environment);
+        let proxies = TrustedProxies::from_environment(environment);
+        let tls = Tls::from_environment(environment);
+        let api = ApiUrl::from_environment(environment);
+        Some(Self {
+            process,
+            descriptors: Cow::Borrowed(octet_proto::DESCRIPTOR_SET),
+            topology: topology?,
+            entry: entry?,
+            traces,
+            limits,
+            origins,
+            proxies,
+            tls,
+            api,
+        })
     }
 }

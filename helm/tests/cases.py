@@ -95,6 +95,8 @@ REFUSALS = [
     ([*IMAGE, *values("istio"), *sets("istio.faults.service-e.delay.percent=101",
                                       "istio.faults.service-e.delay.duration=1s")], "maximum"),
     ([*IMAGE, *values("istio"), *sets(*GATEWAY_API)], "each brings its own gateway"),
+    ([*IMAGE, *values("istio"), *sets("gateway.allowedOrigins={https://page.example.com}")],
+     "istio.corsOrigins and gateway.allowedOrigins"),
     ([*IMAGE, *sets("gatewayApi.enabled=true", *HOSTS)], "gatewayApi.className is required"),
     ([*IMAGE, *sets("istio.enabled=true")], "hosts.ui and hosts.api are required"),
     ([*IMAGE, *sets("ingress.enabled=true")], "hosts.ui and hosts.api are required"),

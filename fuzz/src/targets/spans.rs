@@ -1,6 +1,6 @@
 //! A report of spans, as a tracer sends it to the collector.
 
-use octet_collector::store::{Memory, Outcome, Store, Window};
+use octet_collector::store::{Kept, Memory, Store, Window};
 use octet_zipkin::{Batch, Span, edges::Edges, links::Links};
 
 use crate::holds::short_line;
@@ -39,11 +39,14 @@ pub(crate) fn run(bytes: &[u8]) {
 fn kept(spans: Vec<Span>) {
     let mut store = Store::new(Memory::of(MEMORY));
     for span in spans {
-        let outcome = store.insert(span.clone());
-        if outcome != Outcome::Dropped {
+        let report = serde_json::to_vec(&[&span]).expect("a span has a JSON form");
+        let (first, rest) = store.keep(&report);
+        assert!(rest.is_whole() && rest.spans.is_empty(), "{rest:?}");
+        if first.dropped == 0 {
             let held = store.trace(span.trace_id).iter().filter(|held| **held == span).count();
             assert_eq!(held, 1, "{span:?}");
-            assert_eq!(store.insert(span), Outcome::Duplicate);
+            let (second, _) = store.keep(&report);
+            assert_eq!(second, Kept { duplicate: 1, ..Kept::default() });
         }
         assert!(store.usage().bytes <= MEMORY, "{:?}", store.usage());
     }

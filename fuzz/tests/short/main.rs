@@ -42,7 +42,7 @@ macro_rules! targets {
 }
 
 targets! {
-    answer deadline environment json message metadata propagation query routes spans status template topology
+    answer deadline environment json logs message metadata propagation query routes spans status template topology
     trace upstream
 }
 

@@ -50,7 +50,7 @@ impl FieldPath {
     }
 
     /// The steps.
-    pub(super) fn fields(&self) -> &[FieldDescriptor] {
+    pub(crate) fn fields(&self) -> &[FieldDescriptor] {
         &self.fields
     }
 }

@@ -14,7 +14,7 @@ const METADATA: &str = "grpc-metadata-";
 /// Names that belong to the protocols on both sides and never cross as metadata: `grpc-*`, those that gRPC's
 /// HTTP/2 mapping gives a meaning (`te`, `content-type`, `user-agent`), those that describe one connection
 /// (RFC 9110, 7.6.1), and those that describe one message of one of them.
-fn is_protocol(name: &HeaderName) -> bool {
+pub(crate) fn is_protocol(name: &HeaderName) -> bool {
     const NAMES: [HeaderName; 15] = [
         header::CONNECTION,
         header::CONTENT_ENCODING,

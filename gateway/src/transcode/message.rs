@@ -4,7 +4,7 @@ use prost_reflect::DynamicMessage;
 
 use super::{
     binding::Body,
-    body,
+    body, depth,
     error::RequestError,
     field_path::{reach, set},
     percent::{self, Part},
@@ -43,6 +43,10 @@ impl Match<'_, '_> {
         if let (Some(mask), Body::Field(target)) = (binding.update_mask(), binding.body()) {
             update_mask::complete(&mut message, mask, target, body)
                 .map_err(|problem| RequestError::Body { field: Some(mask.name().to_owned()), problem })?;
+        }
+        if !depth::is_decodable(&message) {
+            let problem = "messages may nest 100 levels deep, and no deeper".to_owned();
+            return Err(RequestError::Body { field: None, problem });
         }
         Ok(message)
     }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use prost::Message;
 use prost_reflect::DescriptorPool;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use tonic::Code;
 
 use super::any::AnyJson;
@@ -45,7 +45,7 @@ pub fn error_json(pool: &DescriptorPool, code: Code, message: &str, details: &[u
 struct ErrorBody<'a> {
     code: i32,
     message: &'a str,
-    details: Vec<Value>,
+    details: Vec<Box<RawValue>>,
 }
 
 /// `google.rpc.Status` (google/rpc/status.proto). Code and message are those of `grpc-status` and
@@ -65,11 +65,12 @@ struct Detail {
     value: Bytes,
 }
 
-fn decoded(pool: &DescriptorPool, details: &[u8]) -> Vec<Value> {
+fn decoded(pool: &DescriptorPool, details: &[u8]) -> Vec<Box<RawValue>> {
     let status = RpcStatus::decode(details).unwrap_or_default();
-    let details = status.details.into_iter().map(|detail| {
+    let details = status.details.into_iter().filter_map(|detail| {
         let any = AnyJson::new(pool.clone(), detail.type_url, detail.value);
-        serde_json::to_value(&any).or_else(|_| serde_json::to_value(any.encoded())).unwrap_or_default()
+        // Text at once: a number of 32 bits that became a `Value` first would be told as one of 64.
+        to_raw_value(&any).or_else(|_| to_raw_value(&any.encoded())).ok()
     });
     details.collect()
 }

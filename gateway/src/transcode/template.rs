@@ -1,11 +1,13 @@
 //! Path templates of `google.api.http`.
 
 mod matching;
+mod open_path;
 mod parse;
 
 use std::{fmt, ops::Range};
 
 pub(super) use matching::SplitPath;
+pub use open_path::{OpenPath, PathParameter};
 
 /// A parsed path template.
 ///

@@ -20,6 +20,8 @@
 {{- if eq $workload.component "gateway" -}}
   {{- $query := $workload.traceQueryUrl | default (ternary "http://collector:9411" "" $values.collector.enabled) -}}
   {{- if $query }}{{ $set = append $set (list "TRACE_QUERY_URL" $query) }}{{ end -}}
+  {{- with $workload.apiUrl }}{{ $set = append $set (list "UI_API_URL" .) }}{{ end -}}
+  {{- with $workload.trustedProxies }}{{ $set = append $set (list "TRUSTED_PROXIES" (join "," .)) }}{{ end -}}
   {{- with $workload.allowedOrigins }}{{ $set = append $set (list "ALLOWED_ORIGINS" (join "," .)) }}{{ end -}}
 {{- end -}}
 {{- if eq $workload.component "collector" }}{{ $set = append $set (list "COLLECTOR_MEMORY" $workload.memory) }}{{ end -}}

@@ -57,7 +57,7 @@
 {{- end }}
 
 {{- define "octet.refuse-environment" -}}
-{{- $own := list "PORT" "ADMIN_PORT" "TOPOLOGY" "SERVICE_NAME" "GREETING" "LOG_LEVEL" "LOG_FORMAT" "CONNECT_WAIT" "DRAIN_PAUSE" "DRAIN_GRACE" "MONGO_CONN" "MONGO_CONN_FILE" "RABBITMQ_CONN" "RABBITMQ_CONN_FILE" "STORE_URL" "QUEUE_URL" "ALLOWED_ORIGINS" "TRACE_QUERY_URL" "COLLECTOR_MEMORY" "OTEL_TRACES_EXPORTER" "OTEL_EXPORTER_ZIPKIN_ENDPOINT" "OTEL_EXPORTER_OTLP_ENDPOINT" "OTEL_TRACES_SAMPLER" "OTEL_TRACES_SAMPLER_ARG" -}}
+{{- $own := list "PORT" "ADMIN_PORT" "TOPOLOGY" "SERVICE_NAME" "GREETING" "LOG_LEVEL" "LOG_FORMAT" "CONNECT_WAIT" "DRAIN_PAUSE" "DRAIN_GRACE" "MONGO_CONN" "MONGO_CONN_FILE" "RABBITMQ_CONN" "RABBITMQ_CONN_FILE" "STORE_URL" "QUEUE_URL" "ALLOWED_ORIGINS" "UI_API_URL" "TRUSTED_PROXIES" "TRACE_QUERY_URL" "COLLECTOR_MEMORY" "OTEL_TRACES_EXPORTER" "OTEL_EXPORTER_ZIPKIN_ENDPOINT" "OTEL_EXPORTER_OTLP_ENDPOINT" "OTEL_TRACES_SAMPLER" "OTEL_TRACES_SAMPLER_ARG" -}}
 {{- range $variable, $_ := (.env | default dict) -}}
   {{- if or (has $variable $own) (regexMatch "^SERVICE_.*_URL$" $variable) -}}
     {{- fail (printf "%s.env.%s: the chart sets this variable itself; use the value that stands for it" $.place $variable) -}}
@@ -98,6 +98,9 @@
 {{- end -}}
 {{- if and (or $values.istio.enabled $values.gatewayApi.enabled $values.ingress.enabled) (or (not $values.hosts.ui) (not $values.hosts.api)) -}}
   {{- fail "hosts.ui and hosts.api are required where a mesh's gateway or an ingress is enabled; they may be the same" -}}
+{{- end -}}
+{{- if and $values.istio.enabled $values.istio.corsOrigins $values.gateway.allowedOrigins -}}
+  {{- fail "istio.corsOrigins and gateway.allowedOrigins: a browser refuses an answer that was told its origin twice; give one" -}}
 {{- end -}}
 {{- range $name, $_ := $values.istio.faults -}}
   {{- if not (hasKey $values.services $name) -}}

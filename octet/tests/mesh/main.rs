@@ -1,7 +1,7 @@
 //! The platform as a user meets it: real processes on loopback, started by the real binary.
 //!
 //! `platform` starts and ends it, `servers` are what it may run on, `client` and `load` ask it and check every body, `stub` stands in for a
-//! service, `zipkin` for a trace backend. The other modules are the tests.
+//! service, `zipkin` for a trace backend, `chromium` is a browser. The other modules are the tests.
 
 // A test binary has no public side, and a helper that fails is a test that fails.
 #![allow(
@@ -13,6 +13,7 @@
     clippy::panic
 )]
 
+mod chromium;
 mod client;
 mod load;
 mod platform;
@@ -21,19 +22,26 @@ mod servers;
 mod stub;
 
 mod audit;
+mod browser;
 mod collector;
 mod configuration;
 mod deadlines;
 mod drain;
 mod drills;
 mod edge;
+mod envoy;
+mod events;
 mod failure;
 mod greeting;
 mod headers;
+mod https;
 mod lifetime;
+mod logs;
+mod openapi;
 mod prometheus;
 mod secrets;
 mod series;
+mod telemetry;
 mod tools;
 mod traces;
 mod zipkin;

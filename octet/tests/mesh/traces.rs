@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Every span of one greeting, each below its parent.
-const TREE: &str = "\
+pub const TREE: &str = "\
 gateway SERVER GET /api/greeting
   gateway CLIENT Greeting → service-a
     service-a SERVER Greeting
@@ -37,7 +37,7 @@ gateway SERVER GET /api/greeting
           service-c CLIENT insert greetings → service-c.greetings
 ";
 
-const SPANS: usize = 21;
+pub const SPANS: usize = 21;
 
 async fn traced(zipkin: &Zipkin, more: &[(&str, String)]) -> Mesh {
     let mut builder = Mesh::builder();

@@ -139,6 +139,8 @@ fn line(span: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let remote = text(&span["remoteEndpoint"]["serviceName"]);
     let remote = if remote.is_empty() { remote } else { format!(" → {remote}") };
+    // A collector answers names in lower case.
     let name = text(&span["name"]).replace("greeting.v3.GreetingService/", "");
+    let name = name.replace("greeting.v3.greetingservice/", "");
     format!("{} {} {name}{remote}", text(&span["localEndpoint"]["serviceName"]), text(&span["kind"]))
 }

@@ -47,7 +47,7 @@ pub async fn run_on(ports: Ports, settings: CollectorSettings, drain: Drain) -> 
     ports.log_serving();
 
     let readiness = Readiness::new(drain.clone(), Vec::new());
-    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics));
+    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, settings.process.log_control()));
     serve(ports.main, router, ServeLimits::default(), &drain, grace).await;
     admin.abort();
     tracing::info!("drained");

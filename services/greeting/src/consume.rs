@@ -9,7 +9,7 @@ use octet_backends::{
 };
 
 use octet_runtime::{
-    logs,
+    logs::{self, HEADERS},
     propagation::X_REQUEST_ID,
     telemetry::{Span, SpanKind, Tracer},
 };
@@ -77,6 +77,11 @@ impl Consume {
         let request_id = headers.iter().find(|(name, _)| name.as_str() == X_REQUEST_ID.as_str());
         let request_id = request_id.map(|(_, id)| id.as_str()).unwrap_or_default();
         let log = logs::request_span(request_id, ids.as_ref());
+        log.in_scope(|| {
+            let (queue, shown) = (self.place.queue.as_str(), || logs::shown_pairs(headers));
+            let id = delivery.message().id.as_str();
+            tracing::debug!(target: HEADERS, queue, id, headers = %shown(), "message received");
+        });
         self.settle(delivery, &mut span).instrument(log).await;
     }
 

@@ -6,7 +6,7 @@ use octet_proto::greeting::v3::{self as proto, greeting_service_server::Greeting
 use octet_runtime::{
     admission::Admission,
     deadline::Deadline,
-    logs,
+    logs::{self, HEADERS},
     metrics::GrpcMetrics,
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
@@ -50,6 +50,10 @@ impl GreetingService for GrpcService {
         let mut span = GrpcSpan::server(&self.tracer, &incoming, GREETING, peer);
         let trace = span.span().ids().or_else(|| incoming.ids());
         let log = logs::request_span(request_id, trace.as_ref());
+        let shown = || logs::shown(&headers);
+        log.in_scope(|| {
+            tracing::debug!(target: HEADERS, path = GREETING, headers = %shown(), "request received");
+        });
 
         let answer = match (self.admission.admit(), Deadline::from_headers(&headers)) {
             (Err(overloaded), _) => Err(Status::resource_exhausted(overloaded.to_string())),
@@ -59,9 +63,10 @@ impl GreetingService for GrpcService {
                 let carried = self.propagation.carried(&headers);
                 let call = Call { greeting: message.greeting.map(Greeting::from), deadline, carried };
                 // Whatever the call begins is a step of its span.
-                span.span().scope(self.answer(call)).instrument(log).await
+                span.span().scope(self.answer(call)).instrument(log.clone()).await
             }
         };
+        log.in_scope(|| show_answer(&answer));
         measured.end(answer.as_ref().map_or_else(Status::code, |_| Code::Ok));
         span.end(answer.as_ref().map(|_| ()));
         answer
@@ -97,6 +102,16 @@ impl GrpcService {
             }
         }
     }
+}
+
+/// Logs the metadata that the caller gets.
+fn show_answer(answer: &Result<Response<proto::GreetingResponse>, Status>) {
+    let shown = || match answer {
+        Ok(answer) => logs::shown(answer.metadata().as_ref()),
+        Err(status) => logs::shown(status.metadata().as_ref()),
+    };
+    let code = || code_name(answer.as_ref().map_or_else(Status::code, |_| Code::Ok));
+    tracing::debug!(target: HEADERS, path = GREETING, code = code(), headers = %shown(), "response sent");
 }
 
 /// What the caller is not told, the log is.

@@ -1,9 +1,8 @@
 //! What metrics and traces say of the store and the queue: decorators around the ports, which know nothing of it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
+mod places;
+
+use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use octet_backends::{
@@ -11,67 +10,12 @@ use octet_backends::{
     store::{Document, DocumentStore, Inserted, StoreError},
 };
 use octet_runtime::{
+    logs::{self, HEADERS},
     metrics::{HistogramVec, IntCounterVec, IntGaugeVec, Metrics, WAIT_BUCKETS},
     telemetry::{Span, SpanKind},
 };
-use octet_topology::{QueueName, Store};
 
-/// A collection, as spans name it.
-pub(crate) struct StorePlace {
-    /// `sqlite` or `mongodb`, as OpenTelemetry's conventions spell them.
-    pub(crate) system: &'static str,
-    pub(crate) store: Store,
-}
-
-impl StorePlace {
-    fn insert_span(&self) -> Span {
-        let mut span = Span::child(SpanKind::Client, &format!("insert {}", self.store.collection));
-        if span.is_recording() {
-            span.set("db.system.name", self.system);
-            span.set("db.namespace", self.store.database.to_string());
-            span.set("db.collection.name", self.store.collection.to_string());
-            span.set("db.operation.name", "insert");
-            // With its collection: a database may be named as its service is, and would be taken for it in a graph.
-            span.set("peer.service", self.store.to_string());
-        }
-        span
-    }
-}
-
-/// A queue, as spans name it.
-#[derive(Clone)]
-pub(crate) struct QueuePlace {
-    /// `sqlite` or `rabbitmq`.
-    pub(crate) system: &'static str,
-    pub(crate) queue: QueueName,
-}
-
-impl QueuePlace {
-    /// What a publisher tells a consumer's span in a message's headers: when it was sent, in microseconds since 1970.
-    /// Brokers tell that to the second, or not at all.
-    const SENT: &str = "octet-sent-us";
-
-    /// Notes this moment as the one when the message was sent.
-    fn note_sent(headers: &mut Vec<(String, String)>) {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        headers.push((Self::SENT.to_owned(), now.as_micros().to_string()));
-    }
-
-    /// How long a delivery has been on its way. Clocks may differ, but nothing comes before it is sent.
-    pub(crate) fn waited(delivery: &Delivery) -> Option<Duration> {
-        let noted = delivery.message().headers.iter().find(|(name, _)| name == Self::SENT);
-        let noted = noted.and_then(|(_, sent)| sent.parse().ok()).map(Duration::from_micros);
-        let sent = noted.and_then(|sent| SystemTime::UNIX_EPOCH.checked_add(sent)).or(delivery.published())?;
-        Some(SystemTime::now().duration_since(sent).unwrap_or_default())
-    }
-
-    pub(crate) fn tell(&self, span: &mut Span, message: &str) {
-        span.set("messaging.system", self.system);
-        span.set("messaging.destination.name", self.queue.to_string());
-        span.set("messaging.message.id", message.to_owned());
-        span.set("peer.service", self.queue.to_string());
-    }
-}
+pub(crate) use places::{QueuePlace, ServerPlace, StorePlace};
 
 /// A store whose inserts are counted, timed and traced.
 pub(crate) struct ObservedStore {
@@ -169,6 +113,9 @@ impl Publisher for ObservedPublisher {
             QueuePlace::note_sent(&mut message.headers);
         }
         span.write_to_message(&mut message.headers);
+        let shown = || logs::shown_pairs(&message.headers);
+        let queue = self.place.queue.as_str();
+        tracing::debug!(target: HEADERS, queue, id = message.id, headers = %shown(), "message sent");
         let published = self.inner.publish(message).await;
         self.seconds.with_label_values::<&str>(&[]).observe(begun.elapsed().as_secs_f64());
         let outcome = match &published {

@@ -98,7 +98,7 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     });
 
     let health = tokio::spawn(health::follow(reporter, names, readiness.clone(), drain.clone()));
-    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics));
+    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, settings.process.log_control()));
     let watch = tokio::spawn(parts.watch.run());
     let (stop_consuming, stopped) = tokio::sync::oneshot::channel::<()>();
     let consuming = parts.consume.map(|consume| {
@@ -158,7 +158,7 @@ impl Parts {
                 async move { pinged.ping().await }
             }));
             watch.store(opened.clone(), metrics).map_err(StartError::internal)?;
-            let place = StorePlace { system: stores.system(), store: place.clone() };
+            let place = StorePlace { system: stores.system(), store: place.clone(), server: stores.server() };
             let observed = ObservedStore::new(opened, place, metrics).map_err(StartError::internal)?;
             store = Some(Arc::new(observed));
         }
@@ -171,7 +171,7 @@ impl Parts {
                 async move { pinged.ping().await }
             }));
             watch.publisher(opened.clone(), metrics).map_err(StartError::internal)?;
-            let place = QueuePlace { system: queues.system(), queue: queue.clone() };
+            let place = QueuePlace { system: queues.system(), queue: queue.clone(), server: queues.server() };
             let observed = ObservedPublisher::new(opened, place, metrics).map_err(StartError::internal)?;
             publisher = Some(Arc::new(observed) as _);
         }
@@ -186,7 +186,7 @@ impl Parts {
             let inspect = queues.inspect(queue).await.map_err(at_queue)?;
             watch.consumer(consumer.clone(), inspect, metrics).map_err(StartError::internal)?;
             let metrics = ConsumerMetrics::new(metrics).map_err(StartError::internal)?;
-            let place = QueuePlace { system: queues.system(), queue: queue.clone() };
+            let place = QueuePlace { system: queues.system(), queue: queue.clone(), server: queues.server() };
             let tracer = tracer.clone();
             consume = Some(Consume { consumer, store: store.clone(), metrics, tracer, place });
         }

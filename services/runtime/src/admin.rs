@@ -1,4 +1,7 @@
-//! The admin server of every process: `/livez`, `/readyz`, `/metrics`.
+//! The admin server of every process: `/livez`, `/readyz`, `/metrics`, `/log-level`.
+
+mod access;
+mod log_level;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
@@ -12,6 +15,9 @@ use axum::{
 use futures_util::future::{BoxFuture, join_all};
 
 use tokio::net::TcpListener;
+
+pub use access::AdminAccess;
+pub use log_level::LogControl;
 
 use crate::{
     drain::Drain,
@@ -90,17 +96,18 @@ struct Admin {
 
 /// Serves until the future is dropped: the admin server outlives every other listener, so that a drain can be
 /// watched to its end.
-pub async fn serve(listener: TcpListener, readiness: Readiness, metrics: Metrics) {
-    let router = router(readiness, metrics);
+pub async fn serve(listener: TcpListener, readiness: Readiness, metrics: Metrics, logs: LogControl) {
+    let router = router(readiness, metrics, logs);
     serve::serve(listener, router, ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
 }
 
-fn router(readiness: Readiness, metrics: Metrics) -> Router {
+fn router(readiness: Readiness, metrics: Metrics, logs: LogControl) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
         .with_state(Admin { readiness, metrics })
+        .merge(log_level::router(logs))
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {

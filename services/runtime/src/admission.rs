@@ -30,10 +30,7 @@ pub struct Overloaded {
 impl Admission {
     /// Reads `MAX_CONCURRENT`: how many requests may be under way.
     pub fn from_environment(environment: &mut Environment<'_>, default: usize) -> Self {
-        let allowed = "a whole number from 1 to 100000";
-        let most = environment.or("MAX_CONCURRENT", allowed, default, |text| {
-            text.parse().ok().filter(|most| (1..=100_000).contains(most)).ok_or(())
-        });
+        let most = environment.number("MAX_CONCURRENT", default, 1..=100_000);
         Self { free: Arc::new(Semaphore::new(most)), most }
     }
 

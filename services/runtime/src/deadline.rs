@@ -34,9 +34,17 @@ impl Deadline {
     /// # Errors
     /// [`MalformedTimeout`] when the header is there and wrong, or is there twice.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, MalformedTimeout> {
+        Self::from_headers_or(headers, DEFAULT_TIMEOUT)
+    }
+
+    /// The caller's deadline, or `timeout` from now when the caller set none.
+    ///
+    /// # Errors
+    /// As [`from_headers`](Self::from_headers).
+    pub fn from_headers_or(headers: &HeaderMap, timeout: Duration) -> Result<Self, MalformedTimeout> {
         let mut values = headers.get_all(&GRPC_TIMEOUT).iter();
         match (values.next(), values.next()) {
-            (None, _) => Ok(Self::after(DEFAULT_TIMEOUT)),
+            (None, _) => Ok(Self::after(timeout)),
             (Some(value), None) => parse(value.as_bytes()).map(Self::after),
             (Some(_), Some(_)) => Err(MalformedTimeout),
         }

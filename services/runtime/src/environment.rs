@@ -1,7 +1,7 @@
 //! The one place where configuration is read: every variable is parsed before a port is bound, and every
 //! fault is reported at once.
 
-use std::{collections::BTreeMap, ffi::OsString, fmt, fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, fmt, fs::File, io::Read, ops::RangeInclusive, path::Path};
 
 /// Bytes of the largest file that holds a value.
 const LARGEST_FILE: u64 = 64 * 1024;
@@ -153,6 +153,21 @@ impl<'a> Environment<'a> {
         })
     }
 
+    /// A size in bytes such as `67108864`, `64KiB`, `64MiB` or `2GiB`, within `range`, which `allowed` tells
+    /// (`from 1MiB to 16GiB`).
+    pub fn size(&mut self, name: &str, default: usize, range: RangeInclusive<usize>, allowed: &str) -> usize {
+        let allowed = format!("a size {allowed}, such as 64MiB or 67108864");
+        self.or(name, &allowed, default, |text| size(text).filter(|bytes| range.contains(bytes)).ok_or(()))
+    }
+
+    /// A whole number within `range`.
+    pub fn number(&mut self, name: &str, default: usize, range: RangeInclusive<usize>) -> usize {
+        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+        self.or(name, &allowed, default, |text| {
+            text.parse().ok().filter(|number| range.contains(number)).ok_or(())
+        })
+    }
+
     /// Notes a fault that the caller found itself.
     pub fn fault(&mut self, variable: impl Into<String>, problem: impl Into<String>) {
         self.faults.push(Fault { variable: variable.into(), problem: problem.into() });
@@ -165,6 +180,18 @@ impl<'a> Environment<'a> {
     pub fn finish<T>(self, settings: T) -> Result<T, Faults> {
         if self.faults.is_empty() { Ok(settings) } else { Err(Faults(self.faults)) }
     }
+}
+
+fn size(text: &str) -> Option<usize> {
+    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match text.get(number.len()..).unwrap_or_default() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    number.trim_end().parse::<usize>().ok()?.checked_mul(unit)
 }
 
 fn read_secret(file: &Path) -> Result<String, String> {
@@ -203,6 +230,26 @@ mod tests {
             "FIRST: must be a whole number\n\
              SECOND: must be a duration such as 500ms or 3s, at most 1m"
         );
+    }
+
+    #[test]
+    fn a_size_is_taken_with_its_unit_and_within_its_range() {
+        const MIB: usize = 1024 * 1024;
+        let read = |text: &str| {
+            let variables = set(&[("SIZE", text)]);
+            let mut environment = Environment::new(&variables);
+            let size = environment.size("SIZE", 7, MIB..=16 * 1024 * MIB, "from 1MiB to 16GiB");
+            environment.finish(size).map_err(|faults| faults.to_string())
+        };
+        for (text, bytes) in
+            [("1048576", MIB), ("64MiB", 64 * MIB), ("2 GiB", 2048 * MIB), ("2048KiB", 2 * MIB), ("", 7)]
+        {
+            assert_eq!(read(text), Ok(bytes), "{text}");
+        }
+        for text in ["MiB", "64MB", "-1MiB", "1KiB", "17GiB", "99999999999999999999GiB", "1.5GiB"] {
+            let told = read(text).expect_err(text);
+            assert_eq!(told, "SIZE: must be a size from 1MiB to 16GiB, such as 64MiB or 67108864");
+        }
     }
 
     #[test]

@@ -1,29 +1,30 @@
-//! Logs: one JSON object a line on stdout, or a form for eyes; the level by `LOG_LEVEL`.
+//! Logs: one JSON object a line on stdout, or a form for eyes; the level by `LOG_LEVEL`, and for a while by the
+//! admin server.
 
+mod filter;
+mod headers;
 mod json;
+mod levels;
 mod sink;
 
 use std::io::IsTerminal;
 
-use tracing::{Level, Span, level_filters::LevelFilter};
-use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{Level, Span};
+use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
+pub use filter::{ALLOWED, LogFilter};
+pub use headers::{HEADERS, shown, shown_pairs};
+pub use levels::{InForce, LogLevels};
 pub use sink::LogGuard;
 
 use self::sink::Sink;
 use crate::{environment::Environment, telemetry::TraceIds};
 
-/// The name that every crate of Octet begins with, and so every one of its targets.
-const OWN_TARGETS: &str = "octet";
-
-/// The AMQP client, which calls every lost connection an error, several times over; the adapter tells it once.
-const TOLD_BY_US: &str = "lapin";
-
 /// How and what to log.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
     format: LogFormat,
-    filter: Targets,
+    levels: LogLevels,
 }
 
 /// The form of a line.
@@ -36,19 +37,19 @@ enum LogFormat {
 impl LogSettings {
     /// Reads `LOG_LEVEL` and `LOG_FORMAT`.
     pub fn from_environment(environment: &mut Environment<'_>) -> Self {
-        let filter = environment.or(
-            "LOG_LEVEL",
-            "trace, debug, info, warn, warning, error, fatal, panic, off, \
-             or a filter such as info,octet_greeting=debug",
-            level(LevelFilter::INFO),
-            filter,
-        );
+        let filter = environment
+            .or("LOG_LEVEL", ALLOWED, LogFilter::default(), |text| LogFilter::parse(text).ok_or(()));
         let format = environment.or("LOG_FORMAT", "json or pretty", LogFormat::Json, |text| match text {
             "json" => Ok(LogFormat::Json),
             "pretty" => Ok(LogFormat::Pretty),
             _ => Err(()),
         });
-        Self { format, filter }
+        Self { format, levels: LogLevels::new(filter) }
+    }
+
+    /// What these logs let through, to look at and to change.
+    pub fn levels(&self) -> LogLevels {
+        self.levels.clone()
     }
 
     /// Installs the process's logs; lines say that they come from `service`. A second call does nothing.
@@ -69,7 +70,7 @@ impl LogSettings {
             }
         };
         // Only a test that installs twice can fail here, and the first installation serves it too.
-        let _ = tracing_subscriber::registry().with(layer.with_filter(self.filter)).try_init();
+        let _ = tracing_subscriber::registry().with(layer.with_filter(self.levels)).try_init();
         guard
     }
 }
@@ -89,66 +90,5 @@ pub fn record_trace(trace: &TraceIds) {
     span.record("trace_id", trace.trace.as_str());
     if let Some(span_id) = &trace.span {
         span.record("span_id", span_id.as_str());
-    }
-}
-
-/// A plain level speaks of our own targets; others, which at `debug` say more of HTTP/2 frames than of
-/// greetings, stay at `info` or quieter. A full filter is taken as it is.
-fn filter(text: &str) -> Result<Targets, ()> {
-    let plain = match text.to_ascii_lowercase().as_str() {
-        "trace" => LevelFilter::TRACE,
-        "debug" => LevelFilter::DEBUG,
-        "info" => LevelFilter::INFO,
-        "warn" | "warning" => LevelFilter::WARN,
-        "error" | "fatal" | "panic" => LevelFilter::ERROR,
-        "off" => LevelFilter::OFF,
-        _ => return full_filter(text),
-    };
-    Ok(level(plain))
-}
-
-fn level(own: LevelFilter) -> Targets {
-    Targets::new()
-        .with_default(own.min(LevelFilter::INFO))
-        .with_target(OWN_TARGETS, own)
-        .with_target(TOLD_BY_US, LevelFilter::OFF)
-}
-
-/// A word alone would be read as the name of a target, so a mistyped level would log everything.
-fn full_filter(text: &str) -> Result<Targets, ()> {
-    if text.contains(['=', ',']) { text.parse().map_err(drop) } else { Err(()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_level_of_the_2021_platform_is_understood() {
-        for text in ["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic", "off", "INFO"] {
-            assert!(filter(text).is_ok(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_plain_level_speaks_of_our_own_targets() {
-        let debug = filter("debug").unwrap();
-        assert!(debug.would_enable("octet_greeting::server", &Level::DEBUG));
-        assert!(!debug.would_enable("h2::codec", &Level::DEBUG));
-        assert!(!debug.would_enable("lapin::io_loop", &Level::ERROR));
-    }
-
-    #[test]
-    fn a_full_filter_is_taken_as_it_is() {
-        let filter = filter("warn,octet_greeting=trace").unwrap();
-        assert!(filter.would_enable("octet_greeting", &Level::TRACE));
-        assert!(!filter.would_enable("octet_runtime", &Level::INFO));
-    }
-
-    #[test]
-    fn a_mistyped_level_is_refused() {
-        for text in ["debgu", "octet", "octet=loud", "info,octet=7x"] {
-            assert_eq!(filter(text), Err(()), "{text}");
-        }
     }
 }

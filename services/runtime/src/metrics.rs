@@ -3,7 +3,7 @@
 mod grpc;
 mod process;
 
-pub use grpc::{GrpcCall, GrpcMetrics};
+pub use grpc::{GrpcCall, GrpcMetrics, RpcKind};
 use prometheus::{HistogramOpts, IntGauge, Opts, Registry, TextEncoder, core::Collector};
 pub use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, TEXT_FORMAT};
 

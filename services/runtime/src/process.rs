@@ -3,6 +3,7 @@
 use tokio::net::TcpListener;
 
 use crate::{
+    admin::{AdminAccess, LogControl},
     admission::Admission,
     drain::DrainSettings,
     environment::Environment,
@@ -32,6 +33,8 @@ pub struct ProcessSettings {
     pub listen: ListenAddress,
     /// Where its admin server is.
     pub admin: ListenAddress,
+    /// Who may change what its admin server lets be changed.
+    pub access: AdminAccess,
     /// How to log.
     pub logs: LogSettings,
     /// How long the steps of the end may take.
@@ -52,6 +55,7 @@ impl ProcessSettings {
         Self {
             listen: ListenAddress::from_environment(environment, "PORT", defaults.port),
             admin: ListenAddress::from_environment(environment, "ADMIN_PORT", defaults.admin_port),
+            access: AdminAccess::from_environment(environment),
             logs: LogSettings::from_environment(environment),
             drain: DrainSettings::from_environment(environment),
             propagation: Propagation::from_environment(environment),
@@ -59,6 +63,11 @@ impl ProcessSettings {
             upstream: UpstreamSettings::from_environment(environment),
             telemetry: TelemetrySettings::from_environment(environment),
         }
+    }
+
+    /// What the admin server needs to show and change the log level.
+    pub fn log_control(&self) -> LogControl {
+        LogControl { levels: self.logs.levels(), access: self.access.clone() }
     }
 
     /// Binds both ports, before any work begins.

@@ -1,5 +1,8 @@
 //! The accept loop under every server of Octet: gRPC, gateway and admin.
 
+mod tls;
+mod transport;
+
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Request, Response, Version, header};
@@ -9,12 +12,18 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Notify, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
 use tower::{Service, ServiceExt};
+
+pub use self::{
+    tls::Tls,
+    transport::{Plain, Protocol, Transport},
+};
 
 use crate::drain::Drain;
 
@@ -25,11 +34,12 @@ pub struct ServeLimits {
     pub streams: u32,
     /// Bytes of one request's headers, by HTTP/2's count (RFC 9113, 6.5.2); more is answered 431.
     pub header_bytes: u32,
-    /// How long a client may take until it is clear which HTTP it speaks: its first byte, or HTTP/2's preface.
+    /// How long a client may take until it is clear which HTTP it speaks: its first byte, HTTP/2's preface, or TLS's
+    /// handshake.
     pub first_bytes_timeout: Duration,
     /// How long an HTTP/1.1 client may take over a request head. hyper counts the idle time before the head in, so
     /// that this is also how long an idle connection is kept: longer than the 60 s that ingresses keep theirs,
-    /// because it is the client that should close first.
+    /// because it is the client that should close first. An HTTP/2 client has as long until its first request.
     pub head_timeout: Duration,
     /// Connections open at once; further ones wait in the system's backlog.
     pub connections: usize,
@@ -54,9 +64,6 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::fro
 /// How long a connection that was accepted at the last moment may take to ask.
 const FIRST_REQUEST: Duration = Duration::from_millis(100);
 
-/// Between two looks at a preface of HTTP/2 that comes in pieces.
-const PREFACE_POLL: Duration = Duration::from_millis(20);
-
 /// Between two tries to accept when the process has no descriptor left.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
@@ -79,16 +86,49 @@ pub async fn serve<S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    serve_over(Plain, listener, service, limits, drain, grace).await;
+}
+
+/// As [`serve`], with what `transport` puts below HTTP.
+pub async fn serve_over<T, S, B>(
+    transport: T,
+    listener: TcpListener,
+    service: S,
+    limits: ServeLimits,
+    drain: &Drain,
+    grace: Duration,
+) where
+    T: Transport,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let builder = builder(limits);
     let mut connections = JoinSet::new();
     let (finish, finishing) = watch::channel(false);
-    let serve_one = |(stream, peer)| {
-        let limit = limits.first_bytes_timeout;
-        let (builder, service) = (builder.clone(), service.clone());
-        let (drain, finishing) = (drain.clone(), finishing.clone());
+    let serve_one = |(stream, peer): (TcpStream, SocketAddr)| {
+        let (transport, builder, service) = (transport.clone(), builder.clone(), service.clone());
+        let (drain, mut finishing) = (drain.clone(), finishing.clone());
         async move {
-            if timeout(limit, first_bytes(&stream)).await.is_ok() {
-                connection(builder, stream, peer, service, drain, finishing).await;
+            // Small frames wait for nobody: without this a call costs a delayed acknowledgement (40 ms).
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
+            }
+            let accepted = tokio::select! {
+                accepted = transport.accept(stream, limits.first_bytes_timeout) => accepted,
+                // Proxies hold connections in reserve: one that has said nothing must not hold up the end.
+                () = silent_to_the_end(&mut finishing) => None,
+            };
+            if let Some((stream, protocol)) = accepted {
+                let builder = match protocol {
+                    Protocol::Either => builder,
+                    Protocol::Http1 => builder.http1_only(),
+                    Protocol::Http2 => builder.http2_only(),
+                };
+                let silence = limits.head_timeout;
+                connection(builder, stream, peer, service, drain, finishing, silence).await;
             }
         }
     };
@@ -132,23 +172,6 @@ fn backlog(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     waiting
 }
 
-/// Resolves when the client has said enough to tell HTTP/1.1 from HTTP/2, or has gone. Until then hyper has no timer
-/// running, and a connection that says nothing would be kept for ever.
-async fn first_bytes(stream: &TcpStream) {
-    const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let mut bytes = [0; PREFACE.len()];
-    loop {
-        let read = stream.peek(&mut bytes).await.unwrap_or_default();
-        let is_part_of_a_preface =
-            read > 0 && read < PREFACE.len() && PREFACE.starts_with(bytes.get(..read).unwrap_or_default());
-        if !is_part_of_a_preface {
-            return;
-        }
-        // The socket stays readable while nothing is taken from it, so that there is nothing to wait for.
-        sleep(PREFACE_POLL).await;
-    }
-}
-
 fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -169,28 +192,26 @@ fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
     builder
 }
 
-async fn connection<S, B>(
+async fn connection<Io, S, B>(
     builder: Builder<TokioExecutor>,
-    stream: TcpStream,
+    stream: Io,
     peer: SocketAddr,
     service: S,
     drain: Drain,
     mut finishing: watch::Receiver<bool>,
+    silence: Duration,
 ) where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: http_body::Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    // Small frames wait for nobody: without this a call costs a delayed acknowledgement (40 ms).
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
-    }
-    let asked = Arc::new(Notify::new());
+    let asked = Arc::new(Asked::default());
     let asking = asked.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
-        asking.notify_one();
+        asking.now();
         request.extensions_mut().insert(Peer(peer));
         let (service, drain) = (service.clone(), drain.clone());
         async move {
@@ -214,6 +235,10 @@ async fn connection<S, B>(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = asked.nothing_for(silence) => {
+            tracing::debug!(%peer, "a client that asks nothing is cut off");
+            return;
+        }
     };
     if let Err(error) = ended {
         // Clients that leave half-way are the normal case, and no fault of ours.
@@ -221,12 +246,41 @@ async fn connection<S, B>(
     }
 }
 
-/// Resolves when the connection may be finished: the listener is closed, and a connection that was accepted at
-/// the last moment has had time to ask. Shut down before it did, it would be closed under its first request.
-async fn finish(finishing: &mut watch::Receiver<bool>, asked: &Notify) {
+/// Resolves when the listener is closed, and who was accepted at the last moment has had time to speak.
+async fn silent_to_the_end(finishing: &mut watch::Receiver<bool>) {
     // A sender that is gone says the same.
     let _ = finishing.wait_for(|finishing| *finishing).await;
-    let _ = timeout(FIRST_REQUEST, asked.notified()).await;
+    sleep(FIRST_REQUEST).await;
+}
+
+/// Resolves when the connection may be finished: the listener is closed, and a connection that was accepted at
+/// the last moment has had time to ask. Shut down before it did, it would be closed under its first request.
+async fn finish(finishing: &mut watch::Receiver<bool>, asked: &Asked) {
+    // A sender that is gone says the same.
+    let _ = finishing.wait_for(|finishing| *finishing).await;
+    let _ = timeout(FIRST_REQUEST, asked.last.notified()).await;
+}
+
+/// Whether a connection's client has asked for something: since anybody looked, and ever.
+#[derive(Default)]
+struct Asked {
+    last: Notify,
+    first: Notify,
+}
+
+impl Asked {
+    fn now(&self) {
+        self.last.notify_one();
+        self.first.notify_one();
+    }
+
+    /// Resolves when nothing was asked in the first `silence`. hyper watches HTTP/1.1's heads, but an HTTP/2 client
+    /// that opens no stream, or does not even send its preface behind TLS, would be kept for ever.
+    async fn nothing_for(&self, silence: Duration) {
+        if timeout(silence, self.first.notified()).await.is_ok() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// A connection that died in the backlog is nothing; a process without descriptors waits for some.

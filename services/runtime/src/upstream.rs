@@ -7,7 +7,7 @@ mod classify;
 use std::time::Duration;
 
 pub use address::UpstreamAddress;
-pub use call::Upstream;
+pub use call::{UnderWay, Upstream};
 pub use classify::{CallError, Failure, classify};
 
 use crate::environment::Environment;

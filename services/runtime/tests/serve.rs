@@ -110,3 +110,23 @@ async fn an_http2_client_is_sent_away_by_goaway_once_the_listener_is_closed() {
     drop(client);
     tokio::time::timeout(Duration::from_secs(20), served).await.expect("in time").expect("no panic");
 }
+
+#[tokio::test]
+async fn a_connection_that_never_spoke_does_not_hold_up_the_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let (trigger, drain) = Drain::on_trigger(Duration::ZERO);
+    let mut in_reserve = TcpStream::connect(address).await.expect("connects");
+    let serving = serve(listener, router(), ServeLimits::default(), &drain, Duration::from_secs(10));
+    let ending = async {
+        // Accepted before this one, which is answered.
+        let mut usual = TcpStream::connect(address).await.expect("connects");
+        usual.write_all(REQUEST).await.expect("written");
+        assert!(answer(&mut usual).await.ends_with("hello"));
+        trigger.begin();
+        Instant::now()
+    };
+    let ((), begun) = tokio::join!(serving, ending);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(answer(&mut in_reserve).await, "");
+}

@@ -43,7 +43,7 @@ impl Alertmanager {
             .arg("--cluster.listen-address=")
             .arg(format!("--web.listen-address={socket}"));
         let mut server = lifeline.spawn(&mut command, &log).expect("alertmanager can be started");
-        if let Err(failure) = ready::wait(&mut server, &log, || ready::says_so(socket)).await {
+        if let Err(failure) = ready::wait(&mut server, &log, || ready::says_so(socket, "/-/ready")).await {
             panic!("alertmanager {failure}");
         }
         Self { socket, _server: server, _lifeline: lifeline }

@@ -1,7 +1,7 @@
 //! Ports that nothing listens on.
 
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -19,6 +19,28 @@ pub(crate) fn free() -> u16 {
         .take(10_000)
         .find(|port| !handed_out.contains(port) && is_free(*port) && handed_out.insert(*port))
         .expect("a port between 20000 and 32000 is free")
+}
+
+/// A port of 127.0.0.1 that nobody else gets while this lives: for servers whose callers are told of them first.
+pub struct ReservedPort(TcpListener);
+
+impl ReservedPort {
+    /// Takes a free one.
+    ///
+    /// # Panics
+    /// Where none is to be had.
+    pub fn take() -> Self {
+        let take = || TcpListener::bind((Ipv4Addr::LOCALHOST, free())).ok();
+        Self(std::iter::repeat_with(take).take(100).flatten().next().expect("a free port can be taken"))
+    }
+
+    /// Where its server will listen.
+    ///
+    /// # Panics
+    /// Never: it is bound.
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().expect("it is bound")
+    }
 }
 
 fn is_free(port: u16) -> bool {

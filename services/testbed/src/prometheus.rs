@@ -39,7 +39,7 @@ impl Prometheus {
             .arg("--storage.tsdb.path=data")
             .arg(format!("--web.listen-address={socket}"));
         let mut server = lifeline.spawn(&mut command, &log).expect("prometheus can be started");
-        if let Err(failure) = ready::wait(&mut server, &log, || ready::says_so(socket)).await {
+        if let Err(failure) = ready::wait(&mut server, &log, || ready::says_so(socket, "/-/ready")).await {
             panic!("prometheus {failure}");
         }
         Self { socket, _server: server, _lifeline: lifeline }

@@ -37,16 +37,17 @@ where
     Err(format!("did not answer within {} s; its log ends:\n{}", LIMIT.as_secs(), tail(log)))
 }
 
-/// Whether `GET /-/ready`, the question of Prometheus and its kin, is answered with 200.
-pub(crate) async fn says_so(server: SocketAddr) -> bool {
+/// Whether `GET path` is answered with 200.
+pub(crate) async fn says_so(server: SocketAddr, path: &str) -> bool {
     let asked = async {
         let mut stream = TcpStream::connect(server).await?;
-        stream.write_all(b"GET /-/ready HTTP/1.0\r\n\r\n").await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         std::io::Result::Ok(answer)
     };
-    asked.await.is_ok_and(|answer| answer.starts_with(b"HTTP/1.0 200 "))
+    asked.await.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200 "))
 }
 
 fn tail(log: &Path) -> String {

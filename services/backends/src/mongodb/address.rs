@@ -36,6 +36,23 @@ impl MongoAddress {
     }
 }
 
+impl MongoAddress {
+    /// The host, where the connection string names only one: its name or address, and its port unless that is looked
+    /// up in DNS.
+    pub fn only_host(&self) -> Option<(&str, Option<u16>)> {
+        /// Where the connection string says none.
+        const USUAL: u16 = 27017;
+        match &self.parsed.host_info {
+            HostInfo::DnsRecord(host) => Some((host, None)),
+            HostInfo::HostIdentifiers(hosts) => match hosts.as_slice() {
+                [ServerAddress::Tcp { host, port }] => Some((host, Some(port.unwrap_or(USUAL)))),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 impl FromStr for MongoAddress {
     type Err = MongoAddressError;
 

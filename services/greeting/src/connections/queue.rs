@@ -12,7 +12,7 @@ use octet_backends::{
 use octet_runtime::environment::Environment;
 use octet_topology::QueueName;
 
-use crate::consume::IN_HAND;
+use crate::{consume::IN_HAND, observed::ServerPlace};
 
 const SERVER: &str = "RABBITMQ_CONN";
 const EMBEDDED: &str = "QUEUE_URL";
@@ -37,6 +37,16 @@ impl QueueConnection {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Rabbit(_) => "rabbitmq",
+        }
+    }
+
+    /// The broker, for spans.
+    pub(crate) fn server(&self) -> Option<ServerPlace> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Rabbit(address) => {
+                Some(ServerPlace { address: address.host().to_owned(), port: Some(address.port()) })
+            }
         }
     }
 

@@ -12,6 +12,8 @@ use octet_backends::{
 use octet_runtime::environment::Environment;
 use octet_topology::Store;
 
+use crate::observed::ServerPlace;
+
 const SERVER: &str = "MONGO_CONN";
 const EMBEDDED: &str = "STORE_URL";
 
@@ -35,6 +37,16 @@ impl StoreConnection {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Mongo(_) => "mongodb",
+        }
+    }
+
+    /// The database's server, for spans.
+    pub(crate) fn server(&self) -> Option<ServerPlace> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Mongo(address) => {
+                address.only_host().map(|(host, port)| ServerPlace { address: host.to_owned(), port })
+            }
         }
     }
 

@@ -70,18 +70,23 @@ impl GrpcMetrics {
 
     /// Counts a unary call as begun. `path` is HTTP/2's `/package.Service/Method`, and one of few.
     pub fn begin(&self, path: &str) -> GrpcCall {
-        let rpc = self.rpc(path);
+        self.begin_as(path, RpcKind::Unary)
+    }
+
+    /// Counts a call as begun. An RPC is of one kind: the first call of a path says of which.
+    pub fn begin_as(&self, path: &str, kind: RpcKind) -> GrpcCall {
+        let rpc = self.rpc(path, kind);
         rpc.started.inc();
         GrpcCall { rpc, begun: Instant::now(), code: Code::Cancelled }
     }
 
-    fn rpc(&self, path: &str) -> Arc<Rpc> {
+    fn rpc(&self, path: &str, kind: RpcKind) -> Arc<Rpc> {
         // A map is whole even where a thread panicked that held it.
         let mut rpcs = self.rpcs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rpc) = rpcs.get(path) {
             return rpc.clone();
         }
-        let rpc = Arc::new(self.families.rpc(path, self.upstream.as_deref()));
+        let rpc = Arc::new(self.families.rpc(path, kind, self.upstream.as_deref()));
         rpcs.insert(path.to_owned(), rpc.clone());
         rpc
     }
@@ -115,10 +120,10 @@ impl Families {
         })
     }
 
-    fn rpc(&self, path: &str, upstream: Option<&str>) -> Rpc {
+    fn rpc(&self, path: &str, kind: RpcKind, upstream: Option<&str>) -> Rpc {
         let (service, method) =
             path.trim_start_matches('/').split_once('/').unwrap_or(("unknown", "unknown"));
-        let mut labels = vec!["unary".to_owned(), service.to_owned(), method.to_owned()];
+        let mut labels = vec![kind.label().to_owned(), service.to_owned(), method.to_owned()];
         labels.extend(upstream.map(str::to_owned));
         Rpc {
             started: self.started.with_label_values(&labels),
@@ -126,6 +131,36 @@ impl Families {
             succeeded: self.handled.with_label_values(&with_code(&labels, Code::Ok)),
             handled: self.handled.clone(),
             labels,
+        }
+    }
+}
+
+/// Which sides of an RPC send a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RpcKind {
+    /// Neither.
+    Unary,
+    /// The server alone.
+    ServerStream,
+    /// The client alone.
+    ClientStream,
+    /// Both.
+    BidiStream,
+}
+
+impl RpcKind {
+    /// Whether the client sends a stream: what was taken from it cannot be sent again.
+    pub fn client_streams(self) -> bool {
+        matches!(self, Self::ClientStream | Self::BidiStream)
+    }
+
+    /// As go-grpc-prometheus has it.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Unary => "unary",
+            Self::ServerStream => "server_stream",
+            Self::ClientStream => "client_stream",
+            Self::BidiStream => "bidi_stream",
         }
     }
 }

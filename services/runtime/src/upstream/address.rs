@@ -1,6 +1,9 @@
 //! Where an upstream is: `SERVICE_B_URL`, as the 2021 platform named it.
 
-use std::{fmt, net::Ipv6Addr};
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use http::{Uri, uri::Authority};
 
@@ -54,7 +57,8 @@ fn parse(text: &str) -> Option<UpstreamAddress> {
     let is_bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
     let is_plain = uri.scheme_str() == Some("http") && !authority.as_str().contains('@');
     let literal = authority.host().strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let is_host = literal.map_or(!authority.host().is_empty(), |literal| literal.parse::<Ipv6Addr>().is_ok());
+    let is_host =
+        literal.map_or_else(|| is_name(authority.host()), |literal| literal.parse::<Ipv6Addr>().is_ok());
     if !is_bare || !is_plain || !is_host {
         return None;
     }
@@ -65,6 +69,18 @@ fn parse(text: &str) -> Option<UpstreamAddress> {
     }
     let with_port = format!("{}:{DEFAULT_PORT}", authority.as_str().trim_end_matches(':'));
     with_port.parse().ok().map(UpstreamAddress)
+}
+
+/// A name of letters, digits, `-`, `_` and dots between, or an IPv4 address: what ends in digits alone is no name
+/// (RFC 3986 calls it an address, and resolvers agree).
+fn is_name(host: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let mut labels = host.strip_suffix('.').unwrap_or(host).split('.');
+    let is_numeric =
+        host.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    labels.all(is_label) && (!is_numeric || host.parse::<Ipv4Addr>().is_ok())
 }
 
 #[cfg(test)]
@@ -101,6 +117,10 @@ mod tests {
             "a b",
             "[b]:1",
             "[]:1",
+            "b,c:1",
+            "300.1.1.1:1",
+            "b..c:1",
+            "12:1",
         ] {
             assert_eq!(parse(text), None, "{text:?}");
         }

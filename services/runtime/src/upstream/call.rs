@@ -5,15 +5,20 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{
-    Code, Status,
+    Code, Response, Status,
     transport::{Channel, Endpoint},
 };
 
 use super::{
     CallError, Failure, UpstreamAddress, UpstreamSettings,
-    classify::{classify, reason, truthful},
+    classify::{classify, reason},
 };
-use crate::{deadline::Deadline, metrics::GrpcMetrics, telemetry::GrpcSpan};
+use crate::{
+    deadline::Deadline,
+    logs::{self, HEADERS},
+    metrics::{GrpcCall, GrpcMetrics, RpcKind},
+    telemetry::GrpcSpan,
+};
 
 /// For how long one TCP connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -76,42 +81,76 @@ impl Upstream {
         path: &str,
         deadline: Deadline,
         carried: &HeaderMap,
-        mut attempt: impl FnMut(Channel, HeaderMap) -> F,
-    ) -> Result<T, CallError>
+        attempt: impl FnMut(Channel, HeaderMap) -> F,
+    ) -> Result<Response<T>, CallError>
     where
-        F: Future<Output = Result<T, Status>>,
+        F: Future<Output = Result<Response<T>, Status>>,
     {
-        let call = self.metrics.begin(path);
+        let (answer, under_way) = self.begin(path, RpcKind::Unary, deadline, carried, attempt).await?;
+        under_way.end(Ok(()));
+        Ok(answer)
+    }
+
+    /// As [`call`](Self::call), for an answer that goes on when `attempt` has answered: the call is measured, and its
+    /// span lasts, until what comes with the answer has [ended](UnderWay::end).
+    ///
+    /// The deadline is the caller's to heed from then on. Where the client streams, `attempt` runs once.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn begin<T, F>(
+        &self,
+        path: &str,
+        kind: RpcKind,
+        deadline: Deadline,
+        carried: &HeaderMap,
+        mut attempt: impl FnMut(Channel, HeaderMap) -> F,
+    ) -> Result<(Response<T>, UnderWay), CallError>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let call = self.metrics.begin_as(path, kind);
         let mut span = GrpcSpan::client(path, &self.name, self.address.host_and_port());
         span.deadline(deadline);
         let attempt = |span: &GrpcSpan| {
             let mut headers = carried.clone();
             deadline.write_to(&mut headers);
             span.span().write_to(&mut headers);
+            let shown = || logs::shown(&headers);
+            tracing::debug!(target: HEADERS, upstream = self.name, path, headers = %shown(), "request sent");
             attempt(self.channel.clone(), headers)
         };
-        let tried = self.try_until_processed(&mut span, attempt);
+        let patience = if kind.client_streams() { Duration::ZERO } else { self.settings.connect_wait };
+        let tried = self.try_until_processed(&mut span, patience, attempt);
         let outcome = match timeout_at(deadline.instant(), tried).await {
-            Ok(outcome) => outcome.map_err(truthful),
+            Ok(outcome) => outcome.map_err(CallError::of),
             Err(_) => Err(CallError::deadline_passed()),
         };
-        call.end(outcome.as_ref().map_or_else(|error| error.status.code(), |_| Code::Ok));
-        span.end(outcome.as_ref().map(|_| ()).map_err(|error| &error.status));
-        outcome
+        let under_way = UnderWay { call, span };
+        match outcome {
+            Ok(answer) => Ok((answer, under_way)),
+            Err(error) => {
+                under_way.end(Err(&error.status));
+                Err(error)
+            }
+        }
     }
 
     async fn try_until_processed<T, F>(
         &self,
         span: &mut GrpcSpan,
+        patience: Duration,
         mut attempt: impl FnMut(&GrpcSpan) -> F,
-    ) -> Result<T, Status>
+    ) -> Result<Response<T>, Status>
     where
-        F: Future<Output = Result<T, Status>>,
+        F: Future<Output = Result<Response<T>, Status>>,
     {
-        let give_up = Instant::now() + self.settings.connect_wait;
+        let give_up = Instant::now() + patience;
         let mut wait = FIRST_WAIT;
         loop {
-            let status = match attempt(span).await {
+            let outcome = attempt(span).await;
+            self.show_answer(&outcome);
+            let status = match outcome {
                 Ok(answer) => return Ok(answer),
                 Err(status) => status,
             };
@@ -128,6 +167,32 @@ impl Upstream {
             sleep(pause).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
+    }
+
+    /// Logs the metadata of an answer; of a failure its trailers are among them.
+    fn show_answer<T>(&self, outcome: &Result<Response<T>, Status>) {
+        let shown = || match outcome {
+            Ok(answer) => logs::shown(answer.metadata().as_ref()),
+            Err(status) => logs::shown(status.metadata().as_ref()),
+        };
+        let code = || outcome.as_ref().map_or_else(Status::code, |_| Code::Ok);
+        let upstream = &self.name;
+        tracing::debug!(target: HEADERS, upstream, code = ?code(), headers = %shown(), "response received");
+    }
+}
+
+/// A call whose answer has begun. Dropped before it [ended](UnderWay::end), it counts as cancelled.
+#[must_use = "a call is measured until it ends"]
+pub struct UnderWay {
+    call: GrpcCall,
+    span: GrpcSpan,
+}
+
+impl UnderWay {
+    /// Tells how the call ended.
+    pub fn end(self, outcome: Result<(), &Status>) {
+        self.call.end(outcome.err().map_or(Code::Ok, Status::code));
+        self.span.end(outcome);
     }
 }
 

@@ -33,8 +33,21 @@ pub struct CallError {
 }
 
 impl CallError {
-    pub(super) fn deadline_passed() -> Self {
+    /// The deadline passed.
+    pub fn deadline_passed() -> Self {
         Self { status: Status::deadline_exceeded("the deadline passed"), failure: Failure::DeadlinePassed }
+    }
+
+    /// What a caller of ours is told: the upstream's own status, or one that tells the truth about the transport.
+    pub fn of(status: Status) -> Self {
+        let failure = classify(&status);
+        match failure {
+            Failure::Answered => Self { status, failure },
+            Failure::DeadlinePassed => Self::deadline_passed(),
+            Failure::NotProcessed | Failure::Interrupted => {
+                Self { status: Status::new(Code::Unavailable, reason(&status)), failure }
+            }
+        }
     }
 }
 
@@ -54,18 +67,6 @@ pub fn classify(status: &Status) -> Failure {
         cause = error.source();
     }
     Failure::Interrupted
-}
-
-/// The status a caller of ours is told: the upstream's own, or one that tells the truth about the transport.
-pub(super) fn truthful(status: Status) -> CallError {
-    let failure = classify(&status);
-    match failure {
-        Failure::Answered => CallError { status, failure },
-        Failure::DeadlinePassed => CallError::deadline_passed(),
-        Failure::NotProcessed | Failure::Interrupted => {
-            CallError { status: Status::new(Code::Unavailable, reason(&status)), failure }
-        }
-    }
 }
 
 fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
@@ -109,14 +110,14 @@ mod tests {
     fn a_status_without_a_source_is_the_upstreams_own_answer() {
         let status = Status::unavailable("store is away");
         assert_eq!(classify(&status), Failure::Answered);
-        assert_eq!(truthful(status).status.message(), "store is away");
+        assert_eq!(CallError::of(status).status.message(), "store is away");
     }
 
     #[test]
     fn a_broken_connection_is_unavailable_and_not_tried_again() {
         let status = Status::from_error(Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset)));
         assert_eq!(classify(&status), Failure::Interrupted);
-        let told = truthful(status).status;
+        let told = CallError::of(status).status;
         assert_eq!((told.code(), told.message()), (Code::Unavailable, "connection lost: connection reset"));
     }
 }

@@ -96,6 +96,19 @@ fn a_refusal_names_what_is_wrong() {
 }
 
 #[test]
+fn a_host_is_told_where_it_is_the_only_one() {
+    let told = |url: &str| {
+        let address = parsed(url);
+        address.only_host().map(|(host, port)| (host.to_owned(), port))
+    };
+    let only = |host: &str, port| Some((host.to_owned(), port));
+    assert_eq!(told("mongodb://u:p@db:4711/x"), only("db", Some(4711)));
+    assert_eq!(told("mongodb://10.0.0.7"), only("10.0.0.7", Some(27017)));
+    assert_eq!(told("mongodb+srv://cluster.example.net"), only("cluster.example.net", None));
+    assert_eq!(told("mongodb://one,two"), None);
+}
+
+#[test]
 fn what_the_url_leaves_open_is_filled_in_and_the_rest_stays() {
     let options = |url: &str| {
         let url = parsed(url).connection_string().clone();

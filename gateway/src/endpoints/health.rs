@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use axum::{Router, extract::State, http::HeaderMap, response::Response, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use octet_runtime::{deadline::Deadline, upstream::Upstream};
 use serde_json::json;
 use tonic::metadata::MetadataMap;
@@ -40,5 +46,5 @@ async fn health(State(entry): State<Upstream>) -> Response {
         "status": "ok",
         "entry": { "service": entry.name(), "status": status, "reason": reason },
     });
-    edge::json(body.to_string())
+    ([(header::CACHE_CONTROL, "no-store")], edge::json(body.to_string())).into_response()
 }

@@ -1,0 +1,161 @@
+//! gRPC and gRPC-Web for the same services on the same port: messages pass as bytes, by the same rules as over REST.
+//!
+//! Metadata cross as a REST request's headers do. Messages are never looked into, so that every method of the descriptors
+//! is served, one that streams too.
+
+mod codec;
+mod held;
+mod own;
+mod relay;
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{body::Body as EdgeBody, extract::Request as EdgeRequest, response::Response as EdgeResponse};
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response, StatusCode, uri::PathAndQuery};
+use octet_runtime::{
+    admission::Admission,
+    metrics::{GrpcMetrics, RpcKind},
+    serve::Peer,
+    telemetry::{GrpcSpan, Tracer},
+};
+use prost_reflect::{DescriptorPool, ServiceDescriptor};
+use tonic::{Status, body::Body, service::Routes};
+use tonic_web::GrpcWebLayer;
+use tower::{Layer, Service, ServiceExt};
+
+pub(crate) use self::own::Own;
+use self::{codec::BytesCodec, held::Held, relay::Relay};
+use crate::{
+    edge::{self, Outcome, Route},
+    entry::{Entry, kind},
+    limits::Limits,
+};
+
+/// Everything behind `application/grpc*`.
+#[derive(Clone)]
+pub(crate) struct Grpc(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) rpcs: HashMap<String, (PathAndQuery, RpcKind)>,
+    pub(crate) own: Routes,
+    pub(crate) entry: Entry,
+    pub(crate) admission: Admission,
+    pub(crate) limits: Limits,
+    pub(crate) tracer: Tracer,
+    pub(crate) metrics: GrpcMetrics,
+}
+
+/// Every method of `pool`, by its path on the wire.
+pub(crate) fn rpcs(pool: &DescriptorPool) -> HashMap<String, (PathAndQuery, RpcKind)> {
+    let services: Vec<_> = pool.services().collect();
+    let methods = services.iter().flat_map(ServiceDescriptor::methods);
+    let paths = methods.filter_map(|rpc| {
+        let path = format!("/{}/{}", rpc.parent_service().full_name(), rpc.name());
+        // A full name is a path.
+        let parsed = PathAndQuery::try_from(path.as_str()).ok()?;
+        Some((path, (parsed, kind(&rpc))))
+    });
+    paths.collect()
+}
+
+impl Grpc {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// Answers a request whose content type is gRPC's or gRPC-Web's.
+    pub(crate) async fn answer(&self, request: EdgeRequest) -> EdgeResponse {
+        if request.method() != Method::POST {
+            return edge::not_allowed(request.method().as_str(), request.uri().path(), "POST");
+        }
+        let route = self.0.route(request.uri().path());
+        let Ok(mut response) = GrpcWebLayer::new().layer(self.clone()).oneshot(request).await;
+        if response.status() == StatusCode::BAD_REQUEST {
+            let message = "gRPC needs HTTP/2; over HTTP/1.1 gRPC-Web is served";
+            return edge::error(StatusCode::BAD_REQUEST, tonic::Code::InvalidArgument, message);
+        }
+        if let Some(route) = route {
+            response.extensions_mut().insert(route);
+        }
+        response.map(EdgeBody::new)
+    }
+}
+
+impl Service<Request<Body>> for Grpc {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let shared = self.0.clone();
+        Box::pin(async move { Ok(shared.answer(request).await) })
+    }
+}
+
+impl Shared {
+    /// One of few, so that a path that a client makes up is no series.
+    fn route(&self, path: &str) -> Option<Route> {
+        (self.rpcs.contains_key(path) || own::serves(path)).then(|| Route(path.to_owned()))
+    }
+
+    async fn answer(self: Arc<Self>, request: Request<Body>) -> Response<Body> {
+        let path = request.uri().path();
+        if own::serves(path) {
+            return self.answer_itself(request).await;
+        }
+        let Some((path, kind)) = self.rpcs.get(path).cloned() else {
+            let status = Status::unimplemented(format!("{path} is not served"));
+            tell(request.extensions().get(), &status);
+            return status.into_http();
+        };
+        let (parts, body) = request.into_parts();
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        let incoming = self.tracer.incoming(&parts.headers);
+        let span = GrpcSpan::server(&self.tracer, &incoming, path.as_str(), peer);
+        if let Some(ids) = span.span().ids().or_else(|| incoming.ids()) {
+            octet_runtime::logs::record_trace(&ids);
+        }
+        let relay = Relay {
+            call: self.metrics.begin_as(path.as_str(), kind),
+            span,
+            outcome: parts.extensions.get::<Outcome>().cloned(),
+            deadline: self.limits.deadline(&parts.headers),
+            metadata: self.entry.metadata(&parts),
+            shared: self.clone(),
+            path,
+            kind,
+        };
+        let mut grpc = tonic::server::Grpc::new(BytesCodec).max_decoding_message_size(self.limits.body_bytes);
+        grpc.streaming(relay.once(), Request::from_parts(parts, body)).await
+    }
+
+    /// Health and reflection: the gateway's own. They count among the requests under way and have an end, as all do.
+    async fn answer_itself(&self, request: Request<Body>) -> Response<Body> {
+        let admitted = match self.admission.admit() {
+            Ok(admitted) => admitted,
+            Err(overloaded) => return Status::unavailable(overloaded.to_string()).into_http(),
+        };
+        let deadline = match self.limits.deadline(request.headers()) {
+            Ok(deadline) => deadline,
+            Err(error) => return Status::invalid_argument(error.to_string()).into_http(),
+        };
+        let Ok(response) = self.own.clone().oneshot(request).await;
+        response.map(|body| Body::new(Held::new(body, admitted, deadline)))
+    }
+}
+
+fn tell(outcome: Option<&Outcome>, status: &Status) {
+    if let Some(outcome) = outcome {
+        outcome.tell(status.code());
+    }
+}

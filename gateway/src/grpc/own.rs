@@ -1,0 +1,63 @@
+//! What the gateway answers itself: health (`grpc.health.v1`) of the edge, and reflection over the served descriptors, so
+//! that `grpcurl` works from outside the mesh.
+
+use octet_runtime::drain::Drain;
+use prost_reflect::{DescriptorPool, ServiceDescriptor};
+use tonic::service::Routes;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+/// Whether `path` is the gateway's own.
+pub(super) fn serves(path: &str) -> bool {
+    path.starts_with("/grpc.health.v1.Health/")
+        || path.starts_with("/grpc.reflection.v1.ServerReflection/")
+        || path.starts_with("/grpc.reflection.v1alpha.ServerReflection/")
+}
+
+/// Health and reflection.
+pub(crate) struct Own {
+    pub(crate) routes: Routes,
+    reporter: HealthReporter,
+    names: Vec<String>,
+}
+
+impl Own {
+    /// Serving at once: the edge needs nothing but itself, and what is behind it answers for itself.
+    pub(crate) async fn new(
+        pool: &DescriptorPool,
+        descriptors: &[u8],
+    ) -> Result<Self, tonic_reflection::server::Error> {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let services: Vec<_> = pool.services().collect();
+        let names = services.iter().map(ServiceDescriptor::full_name).map(str::to_owned);
+        let names: Vec<_> = std::iter::once(String::new()).chain(names).collect();
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(descriptors)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let routes = Routes::new(health)
+            .add_service(reflection().build_v1()?)
+            .add_service(reflection().build_v1alpha()?)
+            .prepare();
+        let own = Self { routes, reporter, names };
+        own.report(ServingStatus::Serving).await;
+        Ok(own)
+    }
+
+    /// Says NOT_SERVING from the beginning of the drain; then ends every `Watch`, which would otherwise keep its
+    /// connection open for the whole grace period.
+    pub(crate) async fn follow(mut self, drain: Drain) {
+        drain.begun().await;
+        self.report(ServingStatus::NotServing).await;
+        drain.closing().await;
+        for name in &self.names {
+            self.reporter.clear_service_status(name).await;
+        }
+    }
+
+    async fn report(&self, status: ServingStatus) {
+        for name in &self.names {
+            self.reporter.set_service_status(name, status).await;
+        }
+    }
+}

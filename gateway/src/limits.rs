@@ -1,0 +1,58 @@
+//! What one request may take: sizes and times, each by its variable.
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use octet_runtime::{
+    deadline::{DEFAULT_TIMEOUT, Deadline, MalformedTimeout},
+    environment::Environment,
+    serve::ServeLimits,
+};
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// HTTP/2 streams open at once on one connection. As many may be reset before anyone has looked at them; who resets
+/// more is sent away (CVE-2023-44487).
+const STREAMS: u32 = 250;
+
+/// The limits of requests and connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) body_bytes: usize,
+    pub(crate) body_timeout: Duration,
+    request_timeout: Duration,
+    longest_timeout: Duration,
+    pub(crate) serve: ServeLimits,
+}
+
+impl Limits {
+    pub(crate) fn from_environment(environment: &mut Environment<'_>) -> Self {
+        let usual = ServeLimits::default();
+        let body_bytes = environment.size("MAX_BODY_BYTES", 4 * MIB, KIB..=64 * MIB, "from 1KiB to 64MiB");
+        let header_bytes = environment.size("MAX_HEADER_BYTES", 64 * KIB, 8 * KIB..=MIB, "from 8KiB to 1MiB");
+        let hour = Duration::from_hours(1);
+        let request_timeout = environment.duration("REQUEST_TIMEOUT", DEFAULT_TIMEOUT, hour);
+        Self {
+            body_bytes,
+            body_timeout: environment.duration("BODY_TIMEOUT", Duration::from_secs(10), hour),
+            request_timeout,
+            longest_timeout: environment
+                .duration("MAX_REQUEST_TIMEOUT", hour, Duration::from_hours(24))
+                .max(request_timeout),
+            serve: ServeLimits {
+                streams: STREAMS,
+                header_bytes: u32::try_from(header_bytes).unwrap_or(usual.header_bytes),
+                head_timeout: environment.duration("HEADER_TIMEOUT", usual.head_timeout, hour),
+                connections: environment.number("MAX_CONNECTIONS", usual.connections, 1..=1_000_000),
+                ..usual
+            },
+        }
+    }
+
+    /// The client's deadline, at most `MAX_REQUEST_TIMEOUT` from now; `REQUEST_TIMEOUT` where it has none.
+    pub(crate) fn deadline(&self, headers: &HeaderMap) -> Result<Deadline, MalformedTimeout> {
+        let asked = Deadline::from_headers_or(headers, self.request_timeout)?;
+        Ok(asked.min(Deadline::after(self.longest_timeout)))
+    }
+}

@@ -1,0 +1,46 @@
+//! A request's body, within its limits.
+
+use axum::{
+    body::{Body, HttpBody},
+    http::StatusCode,
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use octet_runtime::deadline::Deadline;
+use tokio::time::timeout_at;
+use tonic::Status;
+
+use super::failure::Failure;
+use crate::limits::Limits;
+
+/// Reads a body to its end, before the deadline and within `BODY_TIMEOUT`: a request that is admitted keeps others
+/// out, however long a deadline its client chose.
+pub(crate) async fn collect(body: Body, limits: &Limits, deadline: Deadline) -> Result<Bytes, Failure> {
+    // What says that it is too large is not read at all; nor is it called for, where the client asks first (RFC 9110,
+    // 10.1.1).
+    if body.size_hint().lower() > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX) {
+        return Err(too_large(limits.body_bytes));
+    }
+    let ended = deadline.min(Deadline::after(limits.body_timeout));
+    let limited = Limited::new(body, limits.body_bytes);
+    let Ok(collected) = timeout_at(ended.instant(), limited.collect()).await else {
+        let status = Status::deadline_exceeded("the body did not end in time");
+        // 408 where it is we who would not wait any longer, 504 where the client's own deadline passed.
+        let http =
+            if deadline.has_passed() { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::REQUEST_TIMEOUT };
+        return Err(Failure::with_http(http, status));
+    };
+    match collected {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large(limits.body_bytes)),
+        Err(error) => {
+            tracing::debug!(%error, "a body ended early");
+            Err(Status::invalid_argument("the body could not be read to its end").into())
+        }
+    }
+}
+
+fn too_large(limit: usize) -> Failure {
+    let status = Status::resource_exhausted(format!("the body is larger than {limit} bytes"));
+    Failure::with_http(StatusCode::PAYLOAD_TOO_LARGE, status)
+}

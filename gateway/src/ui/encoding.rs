@@ -1,0 +1,123 @@
+//! Which compressed forms a client takes (RFC 9110, 12.5.3).
+
+use axum::http::{HeaderMap, HeaderValue, header};
+
+/// How a file's bytes are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Brotli,
+    Gzip,
+    Identity,
+}
+
+impl Encoding {
+    /// As `Content-Encoding` has it; the plain form has none.
+    pub(super) fn name(self) -> Option<HeaderValue> {
+        match self {
+            Self::Brotli => Some(HeaderValue::from_static("br")),
+            Self::Gzip => Some(HeaderValue::from_static("gzip")),
+            Self::Identity => None,
+        }
+    }
+
+    /// Tells the forms of one file apart in their `ETag`s.
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Self::Brotli => "-br",
+            Self::Gzip => "-gz",
+            Self::Identity => "",
+        }
+    }
+}
+
+/// The compressed forms that a client takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Accepted {
+    brotli: bool,
+    gzip: bool,
+}
+
+impl Accepted {
+    pub(super) fn takes(self, encoding: Encoding) -> bool {
+        match encoding {
+            Encoding::Brotli => self.brotli,
+            Encoding::Gzip => self.gzip,
+            Encoding::Identity => true,
+        }
+    }
+}
+
+/// Reads `Accept-Encoding`. What a client likes better among those it takes is not asked: the smallest is best for both.
+pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
+    let mut named = [None, None];
+    let mut others = false;
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    for element in values.flat_map(|value| value.split(',')) {
+        let mut parts = element.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let takes = parts.all(|parameter| !is_refusal(parameter));
+        let [brotli, gzip] = &mut named;
+        match name.as_str() {
+            "br" => *brotli = Some(takes),
+            "gzip" | "x-gzip" => *gzip = Some(takes),
+            "*" => others = takes,
+            _ => {}
+        }
+    }
+    let [brotli, gzip] = named.map(|takes| takes.unwrap_or(others));
+    Accepted { brotli, gzip }
+}
+
+/// `q=0`, in any of its spellings.
+fn is_refusal(parameter: &str) -> bool {
+    let value = parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+    value.is_some_and(|(_, value)| value.trim().parse::<f32>().is_ok_and(|weight| weight <= 0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(text: &str) -> (bool, bool) {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_str(text).expect("a value"));
+        let Accepted { brotli, gzip } = accepted(&headers);
+        (brotli, gzip)
+    }
+
+    #[test]
+    fn the_forms_that_a_client_names_are_taken() {
+        assert_eq!(accepted(&HeaderMap::new()), Accepted::default());
+        for (text, forms) in [
+            ("gzip, deflate, br, zstd", (true, true)),
+            ("gzip", (false, true)),
+            ("BR;q=0.1 , x-gzip", (true, true)),
+            ("*", (true, true)),
+            ("identity", (false, false)),
+            ("", (false, false)),
+        ] {
+            assert_eq!(read(text), forms, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_weight_of_nought_refuses() {
+        for (text, forms) in [
+            ("br;q=0, gzip", (false, true)),
+            ("br; Q = 0.000, *;q=0.5", (false, true)),
+            ("*;q=0, gzip;q=1", (false, true)),
+            ("gzip;q=0,*", (true, false)),
+        ] {
+            assert_eq!(read(text), forms, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_is_too_odd(text in "[ -~]{0,80}") {
+            let _ = read(&text);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A case for every line of `docs/gateway.md`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Reply, ask},
+    gateway::Gateway,
+};
+
+/// What is asked, and what must come of it.
+struct Case {
+    /// A piece of the line that promises it.
+    promise: &'static str,
+    method: &'static str,
+    path: &'static str,
+    headers: &'static [(&'static str, &'static str)],
+    body: &'static str,
+    status: u16,
+    expect: Expect,
+}
+
+/// What must hold of the answer, or of what the library was asked with.
+enum Expect {
+    Nothing,
+    /// The whole body.
+    Json(Value),
+    /// A value in the body, by its pointer.
+    At(&'static str, Value),
+    /// A piece of the body's text.
+    Text(&'static str),
+    /// A header of the answer.
+    Header(&'static str, &'static str),
+    /// Metadata of the library's call.
+    Metadata(&'static str, &'static str),
+    /// No such metadata.
+    NoMetadata(&'static str),
+    /// Anything else.
+    Holds(fn(&Reply) -> bool),
+}
+
+use Expect::{At, Header, Holds, Json, Metadata, NoMetadata, Nothing, Text};
+
+const NONE: &[(&str, &str)] = &[];
+
+fn get(promise: &'static str, path: &'static str, status: u16, expect: Expect) -> Case {
+    Case { promise, method: "GET", path, headers: NONE, body: "", status, expect }
+}
+
+fn with(
+    promise: &'static str,
+    headers: &'static [(&'static str, &'static str)],
+    status: u16,
+    expect: Expect,
+) -> Case {
+    Case { headers, ..get(promise, "/v1/shelves/one", status, expect) }
+}
+
+fn post(promise: &'static str, path: &'static str, body: &'static str, status: u16, expect: Expect) -> Case {
+    Case { method: "POST", body, ..get(promise, path, status, expect) }
+}
+
+fn error(status: u16, code: i32) -> [Case; 1] {
+    let path: &'static str = Box::leak(format!("/v1/shelves/fail-{code}").into_boxed_str());
+    let body = json!({ "code": code, "message": format!("asked for {code}"), "details": [] });
+    [get(row(code), path, status, Json(body))]
+}
+
+/// The table's row of a code.
+fn row(code: i32) -> &'static str {
+    match code {
+        3 | 9 | 11 => "| INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE | 400 |",
+        16 => "| UNAUTHENTICATED | 401 |",
+        7 => "| PERMISSION_DENIED | 403 |",
+        5 => "| NOT_FOUND | 404 |",
+        6 | 10 => "| ALREADY_EXISTS, ABORTED | 409 |",
+        8 => "| RESOURCE_EXHAUSTED | 429 |",
+        1 => "| CANCELLED | 499 |",
+        12 => "| UNIMPLEMENTED | 501 |",
+        14 => "| UNAVAILABLE | 503 |",
+        4 => "| DEADLINE_EXCEEDED | 504 |",
+        _ => "| UNKNOWN, INTERNAL, DATA_LOSS | 500 |",
+    }
+}
+
+/// Lines that a table cannot hold, and the tests that do.
+const ELSEWHERE: &[&str] = &[
+    "A body that nests deeper",               // limits
+    "A body over `MAX_BODY_BYTES`",           // limits
+    "Without one, `REQUEST_TIMEOUT`",         // limits
+    "HTTP trailers of a stream",              // streaming
+    "Plain gRPC passes",                      // grpc
+    "gRPC-Web (binary and text)",             // grpc
+    "RPCs that stream, either way or both",   // grpc
+    "Reflection (v1 and v1alpha)",            // grpc
+    "A service or method that is not served", // grpc
+    "`/openapi.json` is an OpenAPI",          // openapi
+    "CORS by `ALLOWED_ORIGINS`",              // cors
+    "With `ALLOWED_ORIGINS` unset",           // cors
+    "More than `MAX_CONCURRENT`",             // limits
+    "Headers over `MAX_HEADER_BYTES`",        // hostile
+    "head must be there within",              // hostile
+    "A body must end within",                 // hostile
+    "leaves one line in the log",             // log
+    "With `TLS_CERT` and `TLS_KEY` the port", // octet/tests/mesh/https.rs
+];
+
+#[rustfmt::skip]
+fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        get("| OK | 200 |", "/v1/shelves/one", 200, Json(json!({"name": "one", "theme": ""}))),
+        get("with `details` always there", "/v1/nothing", 404, At("/details", json!([]))),
+        get("carry no connection string, path or stack", "/v1/shelves/fail-13", 500, Json(json!({"code": 13, "message": "asked for 13", "details": []}))),
+
+        get("An unknown path is 404 with code 5", "/v1/nothing", 404, At("/code", json!(5))),
+        Case { method: "DELETE", ..get("is 405 with `Allow`", "/v1/shelves/one", 405, Header("allow", "GET, HEAD, PURGE")) },
+        Case { method: "POST", ..get("is 405 with `Allow`", "/api/health", 405, Header("allow", "GET,HEAD")) },
+        Case { method: "HEAD", ..get("HEAD works wherever GET does", "/v1/shelves/one", 200, Header("content-length", "25")) },
+        Case { method: "HEAD", ..get("HEAD works wherever GET does", "/api/topology", 200, Holds(|reply| reply.body.is_empty())) },
+        get("Path templates know `{field}`", "/v1/everything/7/true/FICTION/AQI=", 200, At("/int32Value", json!(7))),
+        get("`{field=segments/*}`", "/v1/shelves/a/books/b", 200, At("/name", json!("shelves/a/books/b"))),
+        get("`**` and `:verb`", "/v1/files/a/b/c", 200, At("/name", json!("a/b/c"))),
+        post("`**` and `:verb`", "/v1/shelves/a:merge", r#"{"other":"b"}"#, 200, At("/name", json!("shelves/a"))),
+        post("A rule's `body`", "/v1/shelves", r#"{"name":"n","theme":"t"}"#, 200, Json(json!({"name": "n", "theme": "t"}))),
+        get("`response_body`", "/v1/shelves", 200, Json(json!([{"name": "one", "theme": ""}]))),
+        Case { method: "PURGE", ..get("`additional_bindings` are heeded", "/v1/shelves/one", 200, At("/name", json!("one"))) },
+        get("`additional_bindings` are heeded", "/v1/books/b", 200, At("/name", json!("b"))),
+        get("goes to the most specific", "/v1/shelves/newest", 200, At("/name", json!(""))),
+
+        get("name request fields by dotted path", "/v1/everything?nested.below.text=hi", 200, At("/nested/below/text", json!("hi"))),
+        get("by .proto or JSON names", "/v1/everything?stringValue=a&int32_value=1", 200, Holds(|reply| reply.json()["stringValue"] == "a" && reply.json()["int32Value"] == 1)),
+        get("Repeated keys fill repeated fields", "/v1/everything?strings=a&strings=b", 200, At("/strings", json!(["a", "b"]))),
+        get("A scalar given twice", "/v1/everything?stringValue=a&stringValue=b", 400, Text("query parameter `stringValue`")),
+        get("a value of the wrong type, is 400 and names the field", "/v1/everything?int32Value=x", 400, Text("query parameter `int32Value`")),
+        get("Unknown keys of the query are ignored", "/v1/everything?nobody=1", 200, Nothing),
+        post("lowerCamelCase or original names; unknown fields", "/v1/everything", r#"{"stringValue":"a","int32_value":1,"nobody":[{}]}"#, 200, Holds(|reply| reply.json()["stringValue"] == "a" && reply.json()["int32Value"] == 1)),
+        post("An empty body is the empty message", "/v1/everything", "", 200, At("/stringValue", json!(""))),
+        post("A malformed body is 400 and tells the position", "/v1/everything", "{\n  \"stringValue\": }", 400, Text("at line 2 column 18")),
+        with("`Grpc-Metadata-X: v` becomes metadata", &[("Grpc-Metadata-X-Color", "blue")], 200, Metadata("x-color", "blue")),
+        with("names that end in `-bin` take base64", &[("Grpc-Metadata-Key-Bin", "AAEC")], 200, Metadata("key-bin", "AAEC")),
+        with("names that end in `-bin` take base64", &[("Grpc-Metadata-Key-Bin", "?")], 400, Text("header `grpc-metadata-key-bin`")),
+        with("Trace headers, `x-request-id`", &[("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124")], 200, Metadata("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124")),
+        with("Trace headers, `x-request-id`", &[("x-request-id", "mine")], 200, Metadata("x-request-id", "mine")),
+        with("what `PROPAGATE_HEADERS` names pass", &[("x-user", "alice")], 200, Metadata("x-user", "alice")),
+        with("`Authorization` passes as `authorization`", &[("Authorization", "Bearer t")], 200, Metadata("authorization", "Bearer t")),
+        with("All other headers stop", &[("Cookie", "a=b")], 200, NoMetadata("cookie")),
+        with("All other headers stop", &[("X-Other", "1")], 200, NoMetadata("x-other")),
+        with("`X-Forwarded-For` gains the peer", &[("X-Forwarded-For", "203.0.113.9")], 200, Metadata("x-forwarded-for", "203.0.113.9, 127.0.0.1")),
+        with("`X-Forwarded-Host` keeps its value", &[("X-Forwarded-Host", "app.example")], 200, Metadata("x-forwarded-host", "app.example")),
+        with("else is `Host`", &[("Host", "edge.example")], 200, Metadata("x-forwarded-host", "edge.example")),
+        Case { headers: &[("Grpc-Timeout", "50m")], ..get("`Grpc-Timeout: 100m`, `5S`", "/v1/shelves/slow", 504, At("/code", json!(4))) },
+        with("`Grpc-Timeout: 100m`, `5S`", &[("Grpc-Timeout", "5S")], 200, Holds(|_| true)),
+        with("A malformed `Grpc-Timeout` is 400", &[("Grpc-Timeout", "5s")], 400, At("/code", json!(3))),
+
+        get("`application/json`, proto3 JSON", "/v1/shelves/one", 200, Header("content-type", "application/json")),
+        get("unset fields written out", "/v1/books/b", 200, Json(json!({"name": "b", "title": "", "author": null, "tags": [], "published": null}))),
+        get("64-bit integers are strings, enums names, bytes base64", "/v1/everything?int64Value=9007199254740993&genre=SCIENCE&bytesValue=AAE", 200, Holds(|reply| reply.json()["int64Value"] == "9007199254740993" && reply.json()["genre"] == "SCIENCE" && reply.json()["bytesValue"] == "AAE=")),
+        get("`Grpc-Metadata-*` headers", "/v1/shelves/one", 200, Header("grpc-metadata-x-answered-by", "library")),
+        get("on errors too", "/v1/shelves/fail-5", 404, Header("grpc-metadata-x-why", "asked")),
+        get("Response trailers become `Grpc-Trailer-*`", "/v1/shelves/one", 200, Header("grpc-trailer-x-checksum", "42")),
+        get("newline-delimited `{\"result\":…}`", "/v1/shelves/2:watch", 200, Holds(|reply| reply.text() == "{\"result\":{\"name\":\"0\",\"theme\":\"\"}}\n{\"result\":{\"name\":\"1\",\"theme\":\"\"}}\n")),
+        get("the last one `{\"error\":…}` if it failed", "/v1/shelves/1-fail:watch", 200, Holds(|reply| reply.text().ends_with("{\"error\":{\"code\":5,\"message\":\"no more\",\"details\":[]}}\n"))),
+        get("before its first message has the status", "/v1/shelves/0-fail:watch", 404, Json(json!({"error": {"code": 5, "message": "no more", "details": []}}))),
+        post("takes messages from the client is 501", "/v1/chat", "{}", 501, At("/code", json!(12))),
+        get("`x-request-id` is made at the edge", "/v1/shelves/one", 200, Holds(|reply| reply.header("x-request-id").len() == 36)),
+        with("is always in the response", &[("x-request-id", "mine")], 200, Header("x-request-id", "mine")),
+        get("is always in the response", "/v1/nothing", 404, Holds(|reply| reply.header("x-request-id").len() == 36)),
+
+        get("`/api/health` is 200", "/api/health", 200, Holds(|reply| reply.json()["status"] == "ok" && reply.json()["entry"]["service"] == "service-a")),
+        get("`/api/metrics` has the gateway's metrics", "/api/metrics", 200, Text("octet_build_info{")),
+        Case { method: "PATCH", headers: &[("Cookie", "a=b"), ("X-Plain", "1")], body: "hi", ..get("`/api/request-echo` answers any method", "/api/request-echo?q=1", 200, Holds(|reply| {
+            let echo = reply.json();
+            echo["method"] == "PATCH" && echo["query"] == "q=1" && echo["body"] == "hi" && echo["headers"]["x-plain"] == json!(["1"])
+        })) },
+        Case { method: "FROB", ..get("`/api/request-echo` answers any method", "/api/request-echo", 200, At("/method", json!("FROB"))) },
+        Case { headers: &[("Cookie", "a=b"), ("Authorization", "Bearer t")], ..get("credentials are masked", "/api/request-echo", 200, Holds(|reply| !reply.text().contains("a=b") && !reply.text().contains("Bearer") && reply.json()["headers"]["cookie"] == json!(["***"]))) },
+        get("any status from 200 to 599", "/api/status/200", 200, Nothing),
+        get("any status from 200 to 599", "/api/status/204", 204, Holds(|reply| reply.body.is_empty())),
+        get("any status from 200 to 599", "/api/status/503", 503, At("/code", json!(14))),
+        get("any status from 200 to 599", "/api/status/599", 599, At("/code", json!(2))),
+        get("others are 400", "/api/status/199", 400, At("/code", json!(3))),
+        get("others are 400", "/api/status/600", 400, At("/code", json!(3))),
+        get("others are 400", "/api/status/teapot", 400, At("/code", json!(3))),
+        get("`/api/topology` is the graph", "/api/topology", 200, At("/entry", json!("service-a"))),
+        get("`/docs` shows it", "/docs/", 200, Header("content-type", "text/html; charset=utf-8")),
+        get("`/docs` shows it", "/docs", 308, Header("location", "/docs/")),
+        get("keep browsers from taking data for pages", "/v1/shelves/one", 200, Header("x-content-type-options", "nosniff")),
+        get("keep browsers from taking data for pages", "/v1/nothing", 404, Header("content-security-policy", "default-src 'none'; frame-ancestors 'none'")),
+        get("keep browsers from taking data for pages", "/docs/", 200, Header("x-frame-options", "DENY")),
+    ];
+    for (status, code) in [
+        (499, 1), (500, 2), (400, 3), (504, 4), (404, 5), (409, 6), (403, 7), (429, 8),
+        (400, 9), (409, 10), (400, 11), (501, 12), (500, 13), (503, 14), (500, 15), (401, 16),
+    ] {
+        cases.extend(error(status, code));
+    }
+    cases
+}
+
+#[tokio::test]
+async fn every_case_is_answered_as_promised() {
+    let gateway = Gateway::with(&[("PROPAGATE_HEADERS", "x-user")]).await;
+    for case in cases() {
+        let Case { promise, method, path, headers, body, status, expect } = case;
+        let reply = ask(&gateway, method, path, headers, body).await;
+        let told = format!("{promise}: {method} {path}: {} {}", reply.status, reply.text());
+        assert_eq!(reply.status.as_u16(), status, "{told}");
+        let asked = |name: &str| {
+            gateway.library.last().get(name).map(|value| value.to_str().expect("text").to_owned())
+        };
+        match expect {
+            Nothing => {}
+            Json(body) => assert_eq!(reply.json(), body, "{told}"),
+            At(pointer, value) => assert_eq!(reply.json().pointer(pointer), Some(&value), "{told}"),
+            Text(text) => assert!(reply.text().contains(text), "{told}"),
+            Header(name, value) => assert_eq!(reply.header(name), value, "{told}"),
+            Metadata(name, value) => assert_eq!(asked(name).as_deref(), Some(value), "{told}"),
+            NoMetadata(name) => assert_eq!(asked(name), None, "{told}"),
+            Holds(holds) => assert!(holds(&reply), "{told} {:?}", reply.headers),
+        }
+    }
+}
+
+#[tokio::test]
+async fn forwarded_headers_of_a_peer_that_is_not_trusted_begin_anew() {
+    let gateway = Gateway::with(&[("TRUSTED_PROXIES", "192.0.2.0/24")]).await;
+    let headers =
+        [("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-Host", "bank.example"), ("Host", "edge")];
+    ask(&gateway, "GET", "/v1/shelves/one", &headers, "").await;
+    let seen = gateway.library.last();
+    assert_eq!(seen["x-forwarded-for"], "127.0.0.1");
+    assert_eq!(seen["x-forwarded-host"], "edge");
+}
+
+#[test]
+fn every_line_of_the_document_has_a_case_and_every_case_a_line() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/gateway.md");
+    let document = std::fs::read_to_string(document).expect("docs/gateway.md");
+    let (promises, _) = document.split_once("## Settings").expect("the settings come last");
+    // A line that is indented goes on with the one before.
+    let lines: Vec<String> = promises.replace("\n  ", " ").lines().map(str::to_owned).collect();
+    let is_promise =
+        |line: &&String| line.starts_with("- ") || (line.starts_with("| ") && !line.starts_with("| gRPC"));
+    let lines: Vec<&String> = lines.iter().filter(is_promise).collect();
+    assert!(lines.len() > 60, "{lines:?}");
+
+    let cases = cases();
+    let proofs: Vec<&str> = cases.iter().map(|case| case.promise).chain(ELSEWHERE.iter().copied()).collect();
+    for line in &lines {
+        assert!(proofs.iter().any(|proof| line.contains(proof)), "no case proves: {line}");
+    }
+    for proof in proofs {
+        assert!(lines.iter().any(|line| line.contains(proof)), "nothing promises: {proof}");
+    }
+}

@@ -1,0 +1,58 @@
+//! A gateway before a library, in this process and on ports of its own.
+
+use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr};
+
+use octet_gateway::{GatewaySettings, serve_on};
+use octet_runtime::{
+    drain::{Drain, DrainTrigger},
+    environment::Environment,
+};
+use octet_topology::Topology;
+use tokio::task::JoinHandle;
+
+use crate::library::{self, Library};
+
+pub struct Gateway {
+    pub address: SocketAddr,
+    pub library: Library,
+    trigger: Option<DrainTrigger>,
+    served: JoinHandle<()>,
+}
+
+impl Gateway {
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With variables of its environment.
+    pub async fn with(variables: &[(&str, &str)]) -> Self {
+        let library = Library::start().await;
+        let mut environment = BTreeMap::from([
+            ("PORT".to_owned(), "127.0.0.1:0".to_owned()),
+            ("ADMIN_PORT".to_owned(), "127.0.0.1:0".to_owned()),
+            ("SERVICE_A_URL".to_owned(), library.address.to_string()),
+            ("TRUSTED_PROXIES".to_owned(), "127.0.0.1".to_owned()),
+        ]);
+        environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut read = Environment::new(&environment);
+        let settings = GatewaySettings::from_environment(&mut read, Topology::built_in().expect("valid"));
+        let mut settings = read.finish(settings).expect("valid").expect("an entry");
+        settings.descriptors = Cow::Borrowed(library::descriptors());
+        let ports = settings.process.bind().await.expect("ports");
+        let address = ports.main.local_addr().expect("bound");
+        let (trigger, drain) = Drain::on_trigger(std::time::Duration::ZERO);
+        let served = tokio::spawn(async move { serve_on(ports, settings, drain).await.expect("it starts") });
+        Self { address, library, trigger: Some(trigger), served }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        drop(self.trigger.take());
+        self.served.abort();
+    }
+}

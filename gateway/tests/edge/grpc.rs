@@ -1,0 +1,232 @@
+//! gRPC and gRPC-Web through the gateway's port.
+
+use std::time::{Duration, Instant};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::Request as HttpRequest;
+use http_body_util::Full;
+use octet_gateway::transcode::DynamicCodec;
+use prost_reflect::{DynamicMessage, ReflectMessage, Value, prost::Message};
+use tonic::{
+    Code, Request, Status, Streaming,
+    client::Grpc,
+    transport::{Channel, Endpoint},
+};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use crate::{
+    client::{PATIENCE, Reply, Speaks, send},
+    gateway::Gateway,
+    library::pool,
+};
+
+fn request(shelf: &str) -> DynamicMessage {
+    let mut message = DynamicMessage::new(pool().get_message_by_name("library.v1.ShelfRequest").unwrap());
+    message.set_field_by_name("shelf", Value::String(shelf.to_owned()));
+    message
+}
+
+fn name(message: &DynamicMessage) -> String {
+    message.get_field_by_name("name").unwrap().as_str().unwrap().to_owned()
+}
+
+fn channel(gateway: &Gateway) -> Channel {
+    Endpoint::from_shared(gateway.url("")).unwrap().connect_lazy()
+}
+
+async fn stream(
+    gateway: &Gateway,
+    method: &str,
+    requests: Vec<DynamicMessage>,
+    metadata: &[(&'static str, &str)],
+) -> Result<tonic::Response<Streaming<DynamicMessage>>, Status> {
+    let mut client = Grpc::new(channel(gateway));
+    client.ready().await.expect("connects");
+    let mut request = Request::new(futures_util::stream::iter(requests));
+    for (name, value) in metadata {
+        request.metadata_mut().insert(*name, value.parse().unwrap());
+    }
+    let path = format!("/library.v1.Library/{method}").parse().unwrap();
+    let codec = DynamicCodec::new(pool().get_message_by_name("library.v1.Shelf").unwrap());
+    tokio::time::timeout(PATIENCE, client.streaming(request, path, codec)).await.expect("in time")
+}
+
+#[tokio::test]
+async fn a_unary_call_passes_with_its_metadata_and_trailers() {
+    let gateway = Gateway::start().await;
+    let metadata = [
+        ("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124"),
+        ("authorization", "Bearer t"),
+        ("x-other", "1"),
+    ];
+    let response = stream(&gateway, "GetShelf", vec![request("one")], &metadata).await.expect("answered");
+    assert_eq!(response.metadata().get("x-answered-by").unwrap(), "library");
+    let mut answers = response.into_inner();
+    assert_eq!(name(&answers.message().await.unwrap().unwrap()), "one");
+    assert!(answers.message().await.unwrap().is_none());
+    assert_eq!(answers.trailers().await.unwrap().unwrap().get("x-checksum").unwrap(), "42");
+
+    let seen = gateway.library.last();
+    assert_eq!(seen["x-b3-traceid"], "463ac35c9f6413ad48485a3953bb6124");
+    assert_eq!(seen["authorization"], "Bearer t");
+    assert!(seen.contains_key("x-request-id") && !seen.contains_key("x-other"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_status_passes_with_its_metadata_and_message() {
+    let gateway = Gateway::start().await;
+    let status = stream(&gateway, "GetShelf", vec![request("fail-9")], &[]).await.expect_err("asked for");
+    assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, "asked for 9"));
+    assert_eq!(status.metadata().get("x-why").unwrap(), "asked");
+}
+
+#[tokio::test]
+async fn a_deadline_holds_and_one_that_cannot_be_read_is_refused() {
+    let gateway = Gateway::start().await;
+    let begun = Instant::now();
+    assert_eq!(status_of(&gateway, "slow", "100m").await, Code::DeadlineExceeded);
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    assert_eq!(status_of(&gateway, "one", "5s").await, Code::InvalidArgument);
+    assert_eq!(status_of(&gateway, "one", "5S").await, Code::Ok);
+}
+
+/// Without a gRPC client, which would enforce the deadline itself.
+async fn status_of(gateway: &Gateway, shelf: &str, timeout: &str) -> Code {
+    let request = HttpRequest::post(gateway.url("/library.v1.Library/GetShelf"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-timeout", timeout);
+    let body = Full::new(framed(&self::request(shelf)));
+    let reply = send(Speaks::Http2, request.body(body).unwrap()).await;
+    let status = reply.headers.get("grpc-status").or_else(|| reply.trailers.get("grpc-status"));
+    Code::from_bytes(status.expect("a status").as_bytes())
+}
+
+#[tokio::test]
+async fn streams_pass_either_way_and_both() {
+    let gateway = Gateway::start().await;
+    let answers = stream(&gateway, "Watch", vec![request("3-fail")], &[]).await.unwrap().into_inner();
+    let answers: Vec<_> = answers.collect().await;
+    let names: Vec<_> = answers.iter().flatten().map(name).collect();
+    assert_eq!(names, ["0", "1", "2"]);
+    assert_eq!(answers.last().unwrap().as_ref().unwrap_err().code(), Code::NotFound);
+
+    let requests = ["a", "b", "c"].map(request).to_vec();
+    let answers = stream(&gateway, "Chat", requests, &[]).await.unwrap().into_inner();
+    let names: Vec<_> = answers.map(|answer| name(&answer.unwrap())).collect().await;
+    assert_eq!(names, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_unimplemented() {
+    let gateway = Gateway::start().await;
+    let status = stream(&gateway, "Nothing", vec![request("one")], &[]).await.expect_err("nothing");
+    assert_eq!(status.code(), Code::Unimplemented);
+    assert_eq!(gateway.library.calls(), 0, "nobody was asked");
+}
+
+#[tokio::test]
+async fn health_is_the_gateways_own_by_each_name() {
+    let gateway = Gateway::start().await;
+    let mut health = HealthClient::new(channel(&gateway));
+    for service in ["", "library.v1.Library"] {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let status = health.check(request).await.expect("known").into_inner().status();
+        assert_eq!(status.as_str_name(), "SERVING", "{service}");
+    }
+    let unknown = health.check(HealthCheckRequest { service: "x".to_owned() }).await.expect_err("unknown");
+    assert_eq!(unknown.code(), Code::NotFound);
+    assert_eq!(gateway.library.calls(), 0, "nobody behind was asked");
+}
+
+#[tokio::test]
+async fn a_watch_of_health_ends_with_its_deadline() {
+    let gateway = Gateway::with(&[("REQUEST_TIMEOUT", "300ms")]).await;
+    let mut health = HealthClient::new(channel(&gateway));
+    let watched = health.watch(HealthCheckRequest::default()).await.expect("watched").into_inner();
+    let last = tokio::time::timeout(PATIENCE, watched.collect::<Vec<_>>()).await.expect("it ends");
+    assert_eq!(last.last().unwrap().as_ref().unwrap_err().code(), Code::DeadlineExceeded);
+}
+
+/// A length-prefixed message.
+fn framed(message: &DynamicMessage) -> Bytes {
+    let encoded = message.encode_to_vec();
+    let mut framed = BytesMut::new();
+    framed.put_u8(0);
+    framed.put_u32(u32::try_from(encoded.len()).unwrap());
+    framed.put_slice(&encoded);
+    framed.freeze()
+}
+
+async fn web(gateway: &Gateway, speaks: Speaks, content_type: &str, body: Bytes) -> Reply {
+    let request = HttpRequest::post(gateway.url("/library.v1.Library/GetShelf"))
+        .header("content-type", content_type)
+        .header("accept", content_type)
+        .header("x-grpc-web", "1");
+    send(speaks, request.body(Full::new(body)).unwrap()).await
+}
+
+/// The messages of a gRPC-Web answer, and its trailers as text.
+fn unframed(mut body: Bytes) -> (Vec<Bytes>, String) {
+    let mut messages = Vec::new();
+    loop {
+        let flags = body.get_u8();
+        let length = body.get_u32() as usize;
+        let payload = body.split_to(length);
+        if flags & 0x80 != 0 {
+            return (messages, String::from_utf8(payload.to_vec()).unwrap());
+        }
+        messages.push(payload);
+    }
+}
+
+#[tokio::test]
+async fn grpc_web_is_served_in_both_forms_over_both_http() {
+    let gateway = Gateway::start().await;
+    for speaks in [Speaks::Http1, Speaks::Http2] {
+        for form in ["application/grpc-web+proto", "application/grpc-web-text"] {
+            let is_text = form.contains("text");
+            let body = framed(&request("one"));
+            let body = if is_text { STANDARD.encode(body).into() } else { body };
+            let reply = web(&gateway, speaks, form, body).await;
+            assert_eq!(reply.status, 200, "{speaks:?} {form}");
+            assert!(reply.header("content-type").starts_with("application/grpc-web"), "{:?}", reply.headers);
+            let answer = if is_text { decoded_pieces(&reply.body) } else { reply.body.clone() };
+            let (messages, trailers) = unframed(answer);
+            let shelf = pool().get_message_by_name("library.v1.Shelf").unwrap();
+            let shelf = DynamicMessage::decode(shelf, messages[0].clone()).unwrap();
+            assert_eq!((name(&shelf).as_str(), shelf.descriptor().name()), ("one", "Shelf"));
+            assert!(trailers.contains("grpc-status:0") && trailers.contains("x-checksum:42"), "{trailers}");
+        }
+    }
+}
+
+/// Each frame may be base64 of its own, with padding in the middle.
+fn decoded_pieces(text: &[u8]) -> Bytes {
+    let pieces = text.chunks(4).flat_map(|four| STANDARD.decode(four).expect("base64"));
+    pieces.collect()
+}
+
+#[tokio::test]
+async fn plain_grpc_over_http1_is_refused_with_a_word() {
+    let gateway = Gateway::start().await;
+    let reply = web(&gateway, Speaks::Http1, "application/grpc", framed(&request("one"))).await;
+    assert_eq!(reply.status, 400);
+    assert!(reply.text().contains("gRPC needs HTTP/2"), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn frames_that_are_none_are_a_status_and_nobody_is_asked() {
+    let gateway = Gateway::start().await;
+    for body in [&b"\x00\xff\xff\xff\xff"[..], b"\x07\x00\x00\x00\x00", b"\x00\x00\x00\x00\x05ab", b""] {
+        let reply =
+            web(&gateway, Speaks::Http1, "application/grpc-web+proto", Bytes::from_static(body)).await;
+        let told = format!("{body:?}: {:?} {}", reply.headers, reply.text());
+        let status = reply.headers.get("grpc-status").map(|status| status.to_str().unwrap().to_owned());
+        let status = status.unwrap_or_else(|| unframed(reply.body.clone()).1);
+        assert!(reply.status == 200 && !status.is_empty() && status != "0", "{told}");
+    }
+    assert_eq!(gateway.library.calls(), 0);
+}

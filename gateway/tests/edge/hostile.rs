@@ -1,0 +1,263 @@
+//! Clients that mean ill, or cannot do better: each is refused with the right status or cut off, and others are served.
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    client::{PATIENCE, get, raw, read_to_end},
+    gateway::Gateway,
+};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or("")
+}
+
+#[tokio::test]
+async fn headers_beyond_the_limit_are_431() {
+    let gateway = Gateway::start().await;
+    let large =
+        format!("GET /v1/shelves/one HTTP/1.1\r\nhost: x\r\nx-large: {}\r\n\r\n", "x".repeat(100_000));
+    assert_eq!(status(&raw(&gateway, large.as_bytes()).await), "431");
+    let many: String = (0..5_000).map(|number| format!("x-{number}: 1\r\n")).collect();
+    let many = format!("GET /v1/shelves/one HTTP/1.1\r\nhost: x\r\n{many}\r\n");
+    assert_eq!(status(&raw(&gateway, many.as_bytes()).await), "431");
+    let small = Gateway::with(&[("MAX_HEADER_BYTES", "8KiB")]).await;
+    let large = format!("GET / HTTP/1.1\r\nhost: x\r\nx-large: {}\r\n\r\n", "x".repeat(9_000));
+    assert_eq!(status(&raw(&small, large.as_bytes()).await), "431");
+    assert_eq!(get(&small, "/v1/shelves/one").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_target_beyond_all_measure_is_414_or_431() {
+    let gateway = Gateway::start().await;
+    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(70_000));
+    let answer = raw(&gateway, long.as_bytes()).await;
+    assert!(["414", "431"].contains(&status(&answer)), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_is_cut_off() {
+    let gateway = Gateway::with(&[("HEADER_TIMEOUT", "300ms")]).await;
+    let begun = Instant::now();
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream.write_all(b"GET /v1/shelves/one HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+    let slow = async {
+        // A header every now and then does not win more time.
+        loop {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if stream.write_all(b"x-slow: 1\r\n").await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, slow).await.expect("cut off");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn an_http2_client_that_asks_nothing_is_cut_off() {
+    let gateway = Gateway::with(&[("HEADER_TIMEOUT", "300ms")]).await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream.write_all(PREFACE).await.unwrap();
+    read_to_end(&mut stream).await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_end_is_408_and_keeps_nobody_out() {
+    let gateway = Gateway::with(&[("BODY_TIMEOUT", "300ms"), ("MAX_CONCURRENT", "1")]).await;
+    let head = b"POST /v1/everything HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{";
+    let answer = raw(&gateway, head).await;
+    assert_eq!(status(&answer), "408", "{answer}");
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200);
+    let with_deadline =
+        b"POST /v1/everything HTTP/1.1\r\nhost: x\r\ngrpc-timeout: 50m\r\ncontent-length: 9\r\n\r\n{";
+    assert_eq!(status(&raw(&gateway, with_deadline).await), "504", "its own deadline came first");
+}
+
+#[tokio::test]
+async fn a_body_of_a_gigabyte_is_refused_before_it_comes() {
+    let gateway = Gateway::start().await;
+    for path in ["/v1/everything", "/api/request-echo"] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 1073741824\r\n\r\n"
+        );
+        let answer = raw(&gateway, head.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "not called for, and refused: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_chunked_body_of_a_gigabyte_is_cut_off_at_the_limit_and_memory_stays() {
+    let gateway = Gateway::start().await;
+    let before = resident();
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    let (mut reading, mut writing) = stream.split();
+    let head = b"POST /v1/everything HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    writing.write_all(head).await.unwrap();
+    let mut chunk = b"10000\r\n".to_vec();
+    chunk.extend(std::iter::repeat_n(b' ', 0x1_0000));
+    chunk.extend(b"\r\n");
+    let flood = async {
+        let mut sent = 0_u64;
+        while sent < 1 << 30 && writing.write_all(&chunk).await.is_ok() {
+            sent += 0x1_0000;
+        }
+        sent
+    };
+    let answer = async {
+        let mut answer = vec![0; 64];
+        let read = reading.read(&mut answer).await.unwrap_or(0);
+        String::from_utf8_lossy(&answer[..read]).into_owned()
+    };
+    let (sent, answer) =
+        tokio::time::timeout(PATIENCE, async { tokio::join!(flood, answer) }).await.expect("cut off");
+    assert_eq!(status(&answer), "413", "{answer}");
+    assert!(sent < 64 << 20, "{sent} bytes were taken");
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 64 << 20, "{grown} bytes more");
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200);
+}
+
+/// This process's, the gateway's among it.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    statm.split(' ').nth(1).expect("resident").parse::<u64>().expect("a number") * 4096
+}
+
+#[tokio::test]
+async fn shapes_of_request_smuggling_are_refused_or_their_connection_is_closed() {
+    let gateway = Gateway::start().await;
+    let smuggled = "GET /v1/shelves/smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
+    for (shape, refused_with) in [
+        ("content-length: 5\r\ncontent-length: 6\r\n\r\nhello", "400"),
+        ("content-length: +5\r\n\r\nhello", "400"),
+        ("content-length: 5, 6\r\n\r\nhello", "400"),
+        ("content-length: 0x5\r\n\r\nhello", "400"),
+        ("transfer-encoding: identity\r\n\r\nhello", "400"),
+        ("transfer-encoding: chunked, identity\r\n\r\nhello", "400"),
+        ("transfer-encoding : chunked\r\n\r\n0\r\n\r\n", "400"),
+        ("x-folded: a\r\n b\r\ncontent-length: 0\r\n\r\n", "400"),
+        ("x-bad\x00name: a\r\ncontent-length: 0\r\n\r\n", "400"),
+        ("x-bare: a\rb\r\ncontent-length: 0\r\n\r\n", "400"),
+        // Taken by the transfer encoding, and nothing behind it (RFC 9112, 6.3).
+        ("content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", "200"),
+        ("transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n", "200"),
+    ] {
+        let request = format!("POST /api/request-echo HTTP/1.1\r\nhost: x\r\n{shape}{smuggled}");
+        let before = gateway.library.calls();
+        let answer = raw(&gateway, request.as_bytes()).await;
+        assert_eq!(status(&answer), refused_with, "{shape:?}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{shape:?}: {answer}");
+        assert_eq!(gateway.library.calls(), before, "{shape:?}: what was smuggled in was served");
+    }
+    // A chunk's size is never negative, signed or larger than memory.
+    for chunk in ["-1\r\n", "+1\r\na\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "0x1\r\na\r\n0\r\n\r\n"] {
+        let request = format!(
+            "POST /api/request-echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunk}{smuggled}"
+        );
+        let answer = raw(&gateway, request.as_bytes()).await;
+        assert!(["", "400"].contains(&status(&answer)), "{chunk:?}: {answer}");
+        assert_eq!(gateway.library.calls(), 0, "{chunk:?}");
+    }
+}
+
+#[tokio::test]
+async fn request_lines_that_are_none_are_400() {
+    let gateway = Gateway::start().await;
+    for line in ["GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "G\x01T / HTTP/1.1\r\n\r\n", "\x7f\x00\x01\r\n\r\n"]
+    {
+        let answer = raw(&gateway, line.as_bytes()).await;
+        assert!(["400", "505"].contains(&status(&answer)), "{line:?}: {answer}");
+    }
+    // A proxy's method, at what is no proxy.
+    let answer = raw(
+        &gateway,
+        b"CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(["400", "404", "405"].contains(&status(&answer)), "{answer}");
+}
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// `GET /v1/shelves/slow`, all of it literal.
+fn heads() -> Vec<u8> {
+    let mut block = vec![0x82, 0x86];
+    for (name, value) in [(":authority", "x"), (":path", "/v1/shelves/slow")] {
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend(text.bytes());
+        }
+    }
+    block
+}
+
+#[tokio::test]
+async fn frames_that_break_http2_end_their_connection_and_no_other() {
+    let gateway = Gateway::start().await;
+    let oversized = [0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1];
+    for (name, bytes) in [
+        ("a frame larger than the limit", oversized.to_vec()),
+        ("DATA on stream 0", frame(0, 0, 0, b"x")),
+        ("HEADERS on an even stream", frame(1, 4, 2, &heads())),
+        ("CONTINUATION out of nowhere", frame(9, 4, 1, b"")),
+        ("a window of nothing", frame(8, 0, 0, &[0; 4])),
+        ("SETTINGS of five bytes", frame(4, 0, 0, &[0; 5])),
+        ("PING of seven bytes", frame(6, 0, 0, &[0; 7])),
+        ("headers that are no HPACK", frame(1, 4, 1, &[0xff; 20])),
+    ] {
+        let bytes = [PREFACE, &bytes].concat();
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        let mut read = Vec::new();
+        let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut read)).await;
+        assert!(ended.is_ok(), "{name}: the connection goes on");
+    }
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_opens_and_resets_streams_for_ever_is_sent_away() {
+    let gateway = Gateway::start().await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    let (mut reading, mut writing) = stream.split();
+    writing.write_all(PREFACE).await.unwrap();
+    let flood = async {
+        // In one piece each hundred, so that the gateway looks at many at once.
+        for round in 0..2_000_u32 {
+            let burst: Vec<u8> = (0..100)
+                .flat_map(|number| {
+                    let id = (round * 100 + number) * 2 + 1;
+                    [frame(1, 5, id, &heads()), frame(3, 0, id, &8_u32.to_be_bytes())].concat()
+                })
+                .collect();
+            if writing.write_all(&burst).await.is_err() {
+                return true;
+            }
+        }
+        false
+    };
+    let ignored = async {
+        let mut sink = vec![0; 16 * 1024];
+        while reading.read(&mut sink).await.is_ok_and(|read| read > 0) {}
+    };
+    let sent_away = tokio::time::timeout(PATIENCE, async {
+        tokio::select! { sent_away = flood => sent_away, () = ignored => true }
+    });
+    assert!(sent_away.await.expect("in time"), "200,000 resets were taken");
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200);
+}

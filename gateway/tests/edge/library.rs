@@ -1,0 +1,200 @@
+//! The library: a gRPC server for `library.v1`, whose answers follow from what it is asked.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream::BoxStream};
+use http::HeaderMap;
+use octet_gateway::transcode::DynamicCodec;
+use octet_runtime::{
+    drain::Drain,
+    serve::{ServeLimits, serve},
+};
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
+
+/// The serialized descriptors of `library.proto`, with comments and HTTP rules.
+pub fn descriptors() -> &'static [u8] {
+    static SET: OnceLock<Vec<u8>> = OnceLock::new();
+    SET.get_or_init(|| {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folders = [here.join("tests/proto"), here.join("../proto")];
+        let mut compiler = protox::Compiler::new(folders).expect("the folders exist");
+        compiler.include_imports(true).include_source_info(true);
+        compiler.open_file("library.proto").expect("it compiles");
+        compiler.encode_file_descriptor_set()
+    })
+}
+
+pub fn pool() -> &'static DescriptorPool {
+    static POOL: OnceLock<DescriptorPool> = OnceLock::new();
+    POOL.get_or_init(|| DescriptorPool::decode(descriptors()).expect("descriptors"))
+}
+
+/// A library that is served.
+pub struct Library {
+    pub address: SocketAddr,
+    seen: Arc<Mutex<Vec<HeaderMap>>>,
+    task: JoinHandle<()>,
+}
+
+type Answers = BoxStream<'static, Result<DynamicMessage, Status>>;
+
+impl Library {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let seen: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
+        let told = seen.clone();
+        let service = tower::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            told.lock().expect("whole").push(request.headers().clone());
+            async move { Ok::<_, std::convert::Infallible>(answer(request).await) }
+        });
+        let task = tokio::spawn(async move {
+            serve(listener, service, ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
+        });
+        Self { address, seen, task }
+    }
+
+    /// The metadata of the last call.
+    pub fn last(&self) -> HeaderMap {
+        self.seen.lock().expect("whole").last().expect("it was called").clone()
+    }
+
+    pub fn calls(&self) -> usize {
+        self.seen.lock().expect("whole").len()
+    }
+}
+
+impl Drop for Library {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(request: http::Request<hyper::body::Incoming>) -> http::Response<tonic::body::Body> {
+    let path = request.uri().path().to_owned();
+    let Some(rpc) = path.strip_prefix("/library.v1.Library/").and_then(method) else {
+        return Status::unimplemented("no such method").into_http();
+    };
+    let codec = DynamicCodec::new(rpc.input());
+    let service = tower::service_fn(move |request: Request<Streaming<DynamicMessage>>| {
+        let rpc = rpc.clone();
+        async move { answered(&rpc, request).await }
+    });
+    tonic::server::Grpc::new(codec).streaming(service, request).await
+}
+
+fn method(name: &str) -> Option<MethodDescriptor> {
+    let service = pool().get_service_by_name("library.v1.Library").expect("it is there");
+    service.methods().find(|method| method.name() == name)
+}
+
+async fn answered(
+    rpc: &MethodDescriptor,
+    request: Request<Streaming<DynamicMessage>>,
+) -> Result<Response<Answers>, Status> {
+    let mut inbound = request.into_inner();
+    if rpc.name() == "Chat" {
+        let answers = inbound.map(|message| message.map(|message| shelf(&text(&message, "shelf"))));
+        return Ok(with_metadata(answers.boxed()));
+    }
+    let asked = inbound.message().await?.ok_or_else(|| Status::internal("no message"))?;
+    let named = ["shelf", "name", "path"]
+        .into_iter()
+        .find_map(|field| Some(text(&asked, field)).filter(|text| !text.is_empty()));
+    let named = named.unwrap_or_default();
+    behave(&named).await?;
+    let answers: Answers = match rpc.name() {
+        "Watch" | "Collect" => return Ok(with_metadata(stream(&named))),
+        "Echo" => one(asked),
+        "GetShelf" | "NewestShelf" | "MergeShelves" => one(shelf(&named)),
+        "CreateShelf" => {
+            one(asked.get_field_by_name("shelf").and_then(|it| it.as_message().cloned()).unwrap())
+        }
+        "GetBook" => one(book(&named)),
+        "UpdateBook" => one(asked.get_field_by_name("book").and_then(|it| it.as_message().cloned()).unwrap()),
+        "ListShelves" => {
+            let mut list = DynamicMessage::new(rpc.output());
+            list.set_field_by_name("shelves", Value::List(vec![Value::Message(shelf("one"))]));
+            one(list)
+        }
+        "ReadFile" => {
+            let mut file = DynamicMessage::new(rpc.output());
+            file.set_field_by_name("content", Value::Message(book(&named)));
+            one(file)
+        }
+        _ => one(DynamicMessage::new(rpc.output())),
+    };
+    Ok(with_metadata(answers))
+}
+
+/// `fail-5`: that status at once. `slow`: an answer that comes too late.
+async fn behave(named: &str) -> Result<(), Status> {
+    if let Some(code) = named.strip_prefix("fail-").and_then(|code| code.parse::<i32>().ok()) {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("x-why", "asked".parse().unwrap());
+        return Err(Status::with_metadata(Code::from(code), format!("asked for {code}"), metadata));
+    }
+    if named == "slow" {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    Ok(())
+}
+
+/// `3`: three shelves. `2-fail`: two, and then NOT_FOUND. `endless`: one every few milliseconds.
+fn stream(named: &str) -> Answers {
+    if named == "endless" {
+        return futures_util::stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Some((Ok(shelf("again")), ()))
+        })
+        .boxed();
+    }
+    let (count, then) = named.split_once('-').unwrap_or((named, ""));
+    let shelves = (0..count.parse().unwrap_or(0)).map(|number: u32| Ok(shelf(&number.to_string())));
+    let end = (then == "fail").then(|| Err(Status::not_found("no more")));
+    with_trailers(futures_util::stream::iter(shelves.chain(end)).boxed())
+}
+
+fn one(message: DynamicMessage) -> Answers {
+    with_trailers(futures_util::stream::once(async { Ok(message) }).boxed())
+}
+
+/// A status of OK is how tonic takes trailers.
+fn with_trailers(answers: Answers) -> Answers {
+    let mut trailers = MetadataMap::new();
+    trailers.insert("x-checksum", "42".parse().unwrap());
+    let last = Status::with_metadata(Code::Ok, "", trailers);
+    answers.chain(futures_util::stream::once(async { Err(last) })).boxed()
+}
+
+fn with_metadata(answers: Answers) -> Response<Answers> {
+    let mut response = Response::new(answers);
+    response.metadata_mut().insert("x-answered-by", "library".parse().unwrap());
+    response
+}
+
+fn text(message: &DynamicMessage, field: &str) -> String {
+    let value = message.get_field_by_name(field);
+    value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+pub fn shelf(name: &str) -> DynamicMessage {
+    let descriptor = pool().get_message_by_name("library.v1.Shelf").expect("it is there");
+    let mut shelf = DynamicMessage::new(descriptor);
+    shelf.set_field_by_name("name", Value::String(name.to_owned()));
+    shelf
+}
+
+fn book(name: &str) -> DynamicMessage {
+    let descriptor = pool().get_message_by_name("library.v1.Book").expect("it is there");
+    let mut book = DynamicMessage::new(descriptor);
+    book.set_field_by_name("name", Value::String(name.to_owned()));
+    book
+}

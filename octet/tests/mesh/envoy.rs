@@ -1,0 +1,236 @@
+//! Behind real Envoys, as Istio sets them up: an ingress, and beside each process a sidecar through which it is called
+//! and calls. Traces stay whole whether Octet makes spans of its own or passes the sidecars' headers on.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
+
+use http_body_util::Full;
+use hyper::{Method, Request};
+use octet_testbed::{Envoy, ReservedPort};
+use octet_topology::Topology;
+use serde_json::Value;
+
+use crate::{
+    client::{Client, Reply},
+    platform::{Mesh, PATIENCE, PROCESSES},
+    zipkin::tree,
+};
+
+/// Whose pages the ingress lets ask.
+const ORIGIN: &str = "https://ui.example";
+
+/// What the sidecars alone tell: each call leaves one and enters another.
+const SIDECARS: &str = "\
+ingress CLIENT gateway
+  gateway.mesh SERVER gateway
+    gateway.mesh CLIENT service-a
+      service-a.mesh SERVER service-a
+        service-a.mesh CLIENT service-b
+          service-b.mesh SERVER service-b
+            service-b.mesh CLIENT service-d
+              service-d.mesh SERVER service-d
+            service-b.mesh CLIENT service-e
+              service-e.mesh SERVER service-e
+                service-e.mesh CLIENT service-g
+                  service-g.mesh SERVER service-g
+                service-e.mesh CLIENT service-h
+                  service-h.mesh SERVER service-h
+        service-a.mesh CLIENT service-c
+          service-c.mesh SERVER service-c
+";
+
+/// The same with Octet's own: each server span below the sidecar that called it, each sidecar below the client span.
+const BOTH: &str = "\
+ingress CLIENT gateway
+  gateway.mesh SERVER gateway
+    gateway SERVER GET /api/greeting
+      gateway CLIENT Greeting → service-a
+        gateway.mesh CLIENT service-a
+          service-a.mesh SERVER service-a
+            service-a SERVER Greeting
+              service-a CLIENT Greeting → service-b
+                service-a.mesh CLIENT service-b
+                  service-b.mesh SERVER service-b
+                    service-b SERVER Greeting
+                      service-b CLIENT Greeting → service-d
+                        service-b.mesh CLIENT service-d
+                          service-d.mesh SERVER service-d
+                            service-d SERVER Greeting
+                              service-d PRODUCER send service-d.greeting → service-d.greeting
+                                service-f CONSUMER process service-d.greeting → service-d.greeting
+                                  service-f CLIENT insert messages → service-f.messages
+                      service-b CLIENT Greeting → service-e
+                        service-b.mesh CLIENT service-e
+                          service-e.mesh SERVER service-e
+                            service-e SERVER Greeting
+                              service-e CLIENT Greeting → service-g
+                                service-e.mesh CLIENT service-g
+                                  service-g.mesh SERVER service-g
+                                    service-g SERVER Greeting
+                                      service-g CLIENT insert greetings → service-g.greetings
+                              service-e CLIENT Greeting → service-h
+                                service-e.mesh CLIENT service-h
+                                  service-h.mesh SERVER service-h
+                                    service-h SERVER Greeting
+                                      service-h CLIENT insert greetings → service-h.greetings
+              service-a CLIENT Greeting → service-c
+                service-a.mesh CLIENT service-c
+                  service-c.mesh SERVER service-c
+                    service-c SERVER Greeting
+                      service-c CLIENT insert greetings → service-c.greetings
+";
+
+/// A platform with an Envoy beside each process that is called, and one in front.
+struct Proxied {
+    mesh: Mesh,
+    ingress: SocketAddr,
+    _proxies: Vec<Envoy>,
+}
+
+impl Proxied {
+    async fn start(exporter: &str) -> Self {
+        let topology = Topology::built_in().expect("valid");
+        // In the built-in graph each service has one caller at most, so that its address is the same for all.
+        let mut calls = vec![("gateway", topology.entry().name.as_str())];
+        calls.extend(topology.edges().map(|(caller, callee)| (caller.as_str(), callee.as_str())));
+        let front = ReservedPort::take();
+        let ingress = front.address();
+        let mut inbound: BTreeMap<&str, ReservedPort> =
+            PROCESSES.map(|process| (process, ReservedPort::take())).into();
+        let mut outbound: BTreeMap<&str, ReservedPort> =
+            calls.iter().map(|(_, callee)| (*callee, ReservedPort::take())).collect();
+        let inbound_of: BTreeMap<&str, SocketAddr> =
+            inbound.iter().map(|(process, port)| (*process, port.address())).collect();
+        assert_eq!(outbound.len(), calls.len(), "one caller each");
+
+        let mut builder = Mesh::builder().with("OTEL_TRACES_EXPORTER", exporter);
+        if exporter == "zipkin" {
+            builder = builder.with("OTEL_BSP_SCHEDULE_DELAY", "50");
+        }
+        for (callee, port) in &outbound {
+            let variable = format!("{}_URL", callee.to_uppercase().replace('-', "_"));
+            builder = builder.with(&variable, port.address().to_string());
+        }
+        let mesh = builder.start().await;
+
+        let zipkin: SocketAddr = of(&mesh.collector(""));
+        let mut proxies = vec![Envoy::builder("ingress", zipkin).ingress(
+            front,
+            ("gateway", inbound_of["gateway"]),
+            ORIGIN,
+        )];
+        for process in PROCESSES.into_iter().filter(|process| !["collector", "service-f"].contains(process)) {
+            let own = if process == "gateway" { of(&mesh.url("")) } else { of(&mesh.address(process)) };
+            let port = inbound.remove(process).expect("taken once");
+            let mut sidecar =
+                Envoy::builder(&format!("{process}.mesh"), zipkin).inbound(port, (process, own));
+            for (_, callee) in calls.iter().filter(|(caller, _)| *caller == process) {
+                let port = outbound.remove(callee).expect("called by one");
+                sidecar = sidecar.outbound(port, (callee, inbound_of[callee]));
+            }
+            proxies.push(sidecar);
+        }
+        let mut started = Vec::new();
+        for proxy in proxies {
+            started.push(proxy.start().await);
+        }
+        Self { mesh, ingress, _proxies: started }
+    }
+
+    async fn ask(&self, method: Method, headers: &[(&str, &str)]) -> Reply {
+        let mut request =
+            Request::builder().method(method).uri(format!("http://{}/api/greeting", self.ingress));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Client::new().send(request.body(Full::default()).expect("a request")).await.expect("an answer")
+    }
+
+    /// The only trace at the collector, once it has so many spans.
+    async fn trace(&self, spans: usize) -> Vec<Value> {
+        let begun = Instant::now();
+        loop {
+            let reply = Client::new().get(&self.mesh.collector("/api/v2/traces?limit=10")).await;
+            let traces: Vec<Vec<Value>> = serde_json::from_slice(&reply.body).expect("traces");
+            assert!(traces.len() <= 1, "{} traces of one request", traces.len());
+            let trace = traces.into_iter().next().unwrap_or_default();
+            if trace.len() >= spans {
+                return trace;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{} of {spans} spans:\n{}", trace.len(), tree(&trace));
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
+    /// One trace of this shape, and one request id from the ingress to the last leaf.
+    async fn tells(&self, expected: &str) {
+        let reply = self.ask(Method::GET, &[("origin", ORIGIN)]).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.answer().expect("whole");
+        let trace = self.trace(expected.lines().count()).await;
+        assert_eq!(tree(&trace), expected.to_lowercase_names());
+
+        // The ingress made the id, and nobody made another.
+        let id = reply.header("x-request-id");
+        assert!(uuid::Uuid::try_parse(id).is_ok(), "{id:?}");
+        let told = trace.iter().filter_map(|span| span["tags"]["guid:x-request-id"].as_str());
+        let told: Vec<&str> = told.collect();
+        assert_eq!(told, [id].repeat(16), "each proxy's span names it");
+        let trace_id = trace[0]["traceId"].as_str().expect("an id");
+        assert_eq!(trace_id.len(), 32);
+        for process in PROCESSES.into_iter().filter(|process| *process != "collector") {
+            self.mesh.logs(process, &format!(r#""request_id":"{id}""#)).await;
+            self.mesh.logs(process, &format!(r#""trace_id":"{trace_id}""#)).await;
+        }
+
+        // CORS is the ingress's, once, and nobody else's.
+        for (name, value) in [
+            ("access-control-allow-origin", ORIGIN),
+            ("access-control-allow-credentials", "true"),
+            ("access-control-expose-headers", "x-request-id"),
+        ] {
+            let values: Vec<_> = reply.headers.get_all(name).iter().collect();
+            assert_eq!(values, [value], "{name}");
+        }
+    }
+
+    /// Preflights end at the ingress; other origins get no leave.
+    async fn leaves_cors_to_the_ingress(&self) {
+        let preflight = [("origin", ORIGIN), ("access-control-request-method", "GET")];
+        let reply = self.ask(Method::OPTIONS, &preflight).await;
+        assert_eq!((reply.status.as_u16(), reply.header("access-control-allow-origin")), (200, ORIGIN));
+        assert_eq!((reply.header("access-control-allow-methods"), reply.header("x-request-id")), ("GET", ""));
+        let other = self.ask(Method::GET, &[("origin", "https://elsewhere.example")]).await;
+        assert_eq!((other.status.as_u16(), other.header("access-control-allow-origin")), (200, ""));
+    }
+}
+
+/// Names as the collector answers them.
+trait LowerCaseNames {
+    fn to_lowercase_names(&self) -> String;
+}
+
+impl LowerCaseNames for str {
+    fn to_lowercase_names(&self) -> String {
+        self.replace(" Greeting", " greeting").replace("GET /", "get /")
+    }
+}
+
+/// The address of a URL or `host:port`.
+fn of(url: &str) -> SocketAddr {
+    url.trim_start_matches("http://").parse().expect("an address")
+}
+
+#[tokio::test]
+async fn behind_sidecars_their_trace_stays_whole_when_octet_makes_no_spans() {
+    let proxied = Proxied::start("none").await;
+    proxied.tells(SIDECARS).await;
+    proxied.leaves_cors_to_the_ingress().await;
+    proxied.mesh.end().await;
+}
+
+#[tokio::test]
+async fn behind_sidecars_octets_spans_and_theirs_are_one_tree() {
+    let proxied = Proxied::start("zipkin").await;
+    proxied.tells(BOTH).await;
+    proxied.mesh.end().await;
+}

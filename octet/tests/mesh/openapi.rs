@@ -1,0 +1,41 @@
+//! What two tools say of `/openapi.json`: that it is an OpenAPI 3.1 document, and that the gateway keeps it.
+
+use crate::{client::Client, https::run, platform::Mesh};
+
+/// The echo serves any method, those that no document can name too.
+const SETTINGS: &str = r#"
+[[operations]]
+include-path = "/api/request-echo"
+checks.unsupported_method.enabled = false
+"#;
+
+#[tokio::test]
+async fn the_document_is_valid_and_the_gateway_keeps_it() {
+    let mesh = Mesh::start().await;
+    let document = Client::new().get(&mesh.url("/openapi.json")).await;
+    let file = tempfile::Builder::new().suffix(".json").tempfile().expect("a temporary file");
+    std::fs::write(file.path(), document.text()).expect("written");
+    run("openapi-spec-validator", &[file.path().to_str().expect("text")]).await;
+
+    let settings = tempfile::Builder::new().suffix(".toml").tempfile().expect("a temporary file");
+    std::fs::write(settings.path(), SETTINGS).expect("written");
+    // The same inputs every time. Errors are what `/api/status` is for.
+    let arguments = [
+        "--config-file",
+        settings.path().to_str().expect("text"),
+        "run",
+        &*mesh.url("/openapi.json"),
+        "--exclude-path-regex",
+        "^/api/status",
+        "--max-examples",
+        "40",
+        "--seed",
+        "1",
+        "--no-color",
+        "--generation-database",
+        "none",
+    ];
+    let report = run("schemathesis", &arguments).await;
+    assert!(report.contains("No issues found"), "{report}");
+    mesh.end().await;
+}

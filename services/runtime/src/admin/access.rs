@@ -1,0 +1,205 @@
+//! Who may change a running process: whoever has the token, or, where there is none, whoever is on the same host.
+
+use std::{fmt, net::IpAddr};
+
+use axum::{
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+
+use crate::{environment::Environment, serve::Peer};
+
+/// What `ADMIN_TOKEN` may be, as the end of the sentence "must be …".
+const ALLOWED: &str = "16 to 512 visible characters without blanks";
+
+/// What proxies add: such a request comes from this host's proxy, and from anywhere behind it.
+const OF_PROXIES: [&str; 5] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-envoy-external-address"];
+
+/// Who may change what the admin server lets be changed. What it only shows, everyone may see.
+#[derive(Clone, Default)]
+pub struct AdminAccess {
+    token: Option<String>,
+}
+
+/// Why somebody may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// There is a token, and the request has another or none.
+    Token,
+    /// There is no token, and the request is not from this host.
+    Elsewhere,
+}
+
+impl AdminAccess {
+    /// Reads `ADMIN_TOKEN`, or the file that `ADMIN_TOKEN_FILE` names.
+    pub fn from_environment(environment: &mut Environment<'_>) -> Self {
+        const VARIABLE: &str = "ADMIN_TOKEN";
+        let token = environment.secret(VARIABLE);
+        if token.as_ref().is_some_and(|token| !is_token(token)) {
+            environment.fault(VARIABLE, format!("must be {ALLOWED}"));
+        }
+        Self { token }
+    }
+
+    /// Whether the request may change something.
+    ///
+    /// Without a token: only from 127.0.0.1 or `::1`, to a host of that name, and not through a proxy. A sidecar's calls
+    /// come from this host too (Istio's from 127.0.0.6), and a page in a browser here may call itself what it likes.
+    pub(super) fn check(&self, request: &Parts) -> Result<(), Denied> {
+        match &self.token {
+            Some(token) => {
+                let sent = bearer(&request.headers);
+                if sent.is_some_and(|sent| is_same(sent, token)) { Ok(()) } else { Err(Denied::Token) }
+            }
+            None if is_from_here(request) => Ok(()),
+            None => Err(Denied::Elsewhere),
+        }
+    }
+}
+
+impl fmt::Debug for AdminAccess {
+    /// Without the token.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("AdminAccess").field("has_token", &self.token.is_some()).finish()
+    }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Token => {
+                let challenge =
+                    (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"octet admin\""));
+                let message = "send 'Authorization: Bearer TOKEN' with this process's ADMIN_TOKEN\n";
+                (StatusCode::UNAUTHORIZED, [challenge], message).into_response()
+            }
+            Self::Elsewhere => {
+                let message = "without ADMIN_TOKEN this process takes changes from its own host alone: ask \
+                    http://localhost:PORT there (kubectl port-forward counts as that), or set ADMIN_TOKEN\n";
+                (StatusCode::FORBIDDEN, message).into_response()
+            }
+        }
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    (16..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// RFC 6750, 2.1: the scheme in any case, then the token.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Looks at every byte, wherever the first difference is: how long it takes tells nothing of the token but its length.
+fn is_same(sent: &str, token: &str) -> bool {
+    let differences = sent.bytes().zip(token.bytes()).fold(0, |seen, (sent, own)| seen | (sent ^ own));
+    sent.len() == token.len() && std::hint::black_box(differences) == 0
+}
+
+fn is_from_here(request: &Parts) -> bool {
+    let peer = request.extensions.get::<Peer>().map(|Peer(address)| address.ip().to_canonical());
+    let is_near = peer.is_some_and(is_this_host);
+    let is_direct = OF_PROXIES.iter().all(|name| !request.headers.contains_key(*name));
+    is_near && is_direct && is_named_locally(request)
+}
+
+/// `Host` as it was typed on this host, which no name that an attacker owns can be.
+fn is_named_locally(request: &Parts) -> bool {
+    let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority = host.and_then(|host| host.parse::<Uri>().ok()).and_then(|uri| uri.authority().cloned());
+    let Some(authority) = authority.or_else(|| request.uri.authority().cloned()) else { return false };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_this_host)
+}
+
+fn is_this_host(address: IpAddr) -> bool {
+    address == IpAddr::from([127, 0, 0, 1]) || address == IpAddr::from(std::net::Ipv6Addr::LOCALHOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use axum::http::Request;
+
+    use super::*;
+
+    const TOKEN: &str = "a-token-of-enough-length";
+
+    fn access(token: &str) -> Result<AdminAccess, String> {
+        let variables = BTreeMap::from([("ADMIN_TOKEN".to_owned(), token.to_owned())]);
+        let mut environment = Environment::new(&variables);
+        let access = AdminAccess::from_environment(&mut environment);
+        environment.finish(access).map_err(|faults| faults.to_string())
+    }
+
+    fn request(peer: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::put("/log-level");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        parts.extensions.insert(Peer(format!("{peer}:4711").parse().unwrap()));
+        parts
+    }
+
+    #[test]
+    fn with_a_token_it_alone_counts() {
+        let access = access(TOKEN).unwrap();
+        let near = "127.0.0.1";
+        let sends = |value: &str| access.check(&request("192.0.2.1", &[("authorization", value)]));
+        assert_eq!(sends(&format!("Bearer {TOKEN}")), Ok(()));
+        assert_eq!(sends(&format!("bearer  {TOKEN} ")), Ok(()));
+        for wrong in
+            ["Bearer", "Bearer ", "Basic YTpi", TOKEN, "Bearer a-token-of-enough-lengtH", "Bearer a-token"]
+        {
+            assert_eq!(sends(wrong), Err(Denied::Token), "{wrong}");
+        }
+        assert_eq!(access.check(&request(near, &[("host", "localhost:9001")])), Err(Denied::Token));
+    }
+
+    #[test]
+    fn without_a_token_only_this_host_may() {
+        let access = AdminAccess::default();
+        for (peer, host) in [
+            ("127.0.0.1", "localhost:9001"),
+            ("127.0.0.1", "127.0.0.1:9001"),
+            ("[::1]", "[::1]:9001"),
+            ("[::ffff:127.0.0.1]", "localhost"),
+        ] {
+            assert_eq!(access.check(&request(peer, &[("host", host)])), Ok(()), "{peer} {host}");
+        }
+        for (peer, host) in [
+            ("192.0.2.1", "localhost:9001"),
+            // Where Istio's sidecar calls from.
+            ("127.0.0.6", "localhost:9001"),
+            // A page whose name was made to lead here.
+            ("127.0.0.1", "attacker.example:9001"),
+            ("127.0.0.1", "192.0.2.1"),
+            ("127.0.0.1", ""),
+        ] {
+            assert_eq!(
+                access.check(&request(peer, &[("host", host)])),
+                Err(Denied::Elsewhere),
+                "{peer} {host}"
+            );
+        }
+        let forwarded = [("host", "localhost"), ("x-forwarded-for", "127.0.0.1")];
+        assert_eq!(access.check(&request("127.0.0.1", &forwarded)), Err(Denied::Elsewhere));
+    }
+
+    #[test]
+    fn a_token_that_is_short_or_cannot_be_sent_is_refused_and_none_is_shown() {
+        for wrong in ["hunter2", "hunter2 hunter2 hunter2", &"hunter2".repeat(100)] {
+            let fault = access(wrong).expect_err(wrong);
+            assert!(
+                fault.starts_with("ADMIN_TOKEN: must be 16 to 512") && !fault.contains("hunter2"),
+                "{fault}"
+            );
+        }
+        assert!(!format!("{:?}", access(TOKEN).unwrap()).contains(TOKEN));
+    }
+}

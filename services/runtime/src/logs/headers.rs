@@ -1,0 +1,200 @@
+//! Headers as a log line shows them: secrets masked, sizes bounded, one line of JSON.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use http::HeaderMap;
+
+/// The target of every line that shows headers; `LOG_LEVEL=info,octet_headers=debug` shows these and no more.
+pub const HEADERS: &str = "octet_headers";
+
+/// Bytes of a value that are shown.
+const LONGEST: usize = 256;
+
+/// Names that are shown; a request may have hundreds.
+const MOST: usize = 64;
+
+/// What the name of a secret has in it. Rather too much: a value that is missing is asked for again, and one that is
+/// written down stays.
+const SECRET: [&str; 15] = [
+    "auth",
+    "cookie",
+    "token",
+    "secret",
+    "passw",
+    "pwd",
+    "credential",
+    "key",
+    "session",
+    "signature",
+    "jwt",
+    "private",
+    "otp",
+    "client-cert",
+    "nonce",
+];
+
+/// Values that are addresses, whose query may hold what their path does not.
+const ADDRESSES: [&str; 7] = [
+    "referer",
+    "location",
+    "content-location",
+    "x-envoy-original-path",
+    "x-original-url",
+    "x-forwarded-uri",
+    "x-rewrite-url",
+];
+
+/// What stands in place of a secret.
+const MASK: &str = "***";
+
+/// Headers or metadata: `{"x-request-id":"…","authorization":"***"}`.
+pub fn shown(headers: &HeaderMap) -> impl fmt::Display {
+    let mut shown = Shown::default();
+    for (name, value) in headers {
+        shown.add(name.as_str(), value.as_bytes());
+    }
+    shown
+}
+
+/// As [`shown`], for the headers of a message.
+pub fn shown_pairs(headers: &[(String, String)]) -> impl fmt::Display {
+    let mut shown = Shown::default();
+    for (name, value) in headers {
+        shown.add(name, value.as_bytes());
+    }
+    shown
+}
+
+/// Name to value; of a repeated name the values, with a comma between them.
+#[derive(Default)]
+struct Shown(BTreeMap<String, String>);
+
+impl Shown {
+    fn add(&mut self, name: &str, value: &[u8]) {
+        let name = name.to_ascii_lowercase();
+        let value = presentable(&name, value);
+        if let Some(before) = self.0.get_mut(&name) {
+            if before.len() < LONGEST {
+                before.push_str(", ");
+                before.push_str(&value);
+            }
+        } else if self.0.len() < MOST {
+            self.0.insert(name, value.into_owned());
+        } else {
+            self.0.insert("…".to_owned(), format!("more than {MOST}"));
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Text to text always has a JSON form.
+        formatter.write_str(&serde_json::to_string(&self.0).unwrap_or_default())
+    }
+}
+
+fn presentable<'a>(name: &str, value: &'a [u8]) -> Cow<'a, str> {
+    if SECRET.iter().any(|secret| name.contains(secret)) {
+        return MASK.into();
+    }
+    let text = std::str::from_utf8(value).ok().filter(|_| !name.ends_with("-bin"));
+    let Some(text) = text else { return format!("({} bytes)", value.len()).into() };
+    if ADDRESSES.contains(&name) {
+        return address(text);
+    }
+    if text.len() <= LONGEST {
+        return text.into();
+    }
+    let end = text.floor_char_boundary(LONGEST);
+    format!("{}… ({} bytes)", text.get(..end).unwrap_or_default(), text.len()).into()
+}
+
+/// Scheme, host and path.
+fn address(text: &str) -> Cow<'_, str> {
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    if path.contains('@') || path.len() > LONGEST { MASK.into() } else { path.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn of(pairs: &[(&str, &str)]) -> Value {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        serde_json::from_str(&shown(&headers).to_string()).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_secret_is_shown_as_it_came() {
+        let sent = [("x-request-id", "7f9c"), ("accept", "a"), ("accept", "b"), ("grpc-timeout", "5S")];
+        assert_eq!(of(&sent), json!({"x-request-id": "7f9c", "accept": "a, b", "grpc-timeout": "5S"}));
+    }
+
+    #[test]
+    fn secrets_are_masked_by_their_names() {
+        for name in [
+            "authorization",
+            "proxy-authorization",
+            "cookie",
+            "set-cookie",
+            "x-api-key",
+            "x-amz-security-token",
+            "x-client-secret",
+            "x-db-password",
+            "x-credentials",
+            "x-forwarded-client-cert",
+            "x-session-id",
+        ] {
+            assert_eq!(of(&[(name, "hunter2")]), json!({name: "***"}), "{name}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_shown_by_their_number_and_long_texts_by_their_beginning() {
+        assert_eq!(
+            of(&[("grpc-status-details-bin", "AAEC")]),
+            json!({"grpc-status-details-bin": "(4 bytes)"})
+        );
+        let long = of(&[("x-long", &"ä".repeat(300))]);
+        let text = long["x-long"].as_str().unwrap();
+        assert!(text.ends_with("… (600 bytes)") && text.len() < 300, "{text}");
+    }
+
+    #[test]
+    fn an_address_loses_its_query_and_whoever_logs_in_by_it() {
+        let sent =
+            [("referer", "https://a/b?access_token=hunter2#x"), ("location", "https://user:hunter2@a/b")];
+        assert_eq!(of(&sent), json!({"referer": "https://a/b", "location": "***"}));
+    }
+
+    #[test]
+    fn a_flood_of_names_is_cut() {
+        let names: Vec<String> = (0..300).map(|index| format!("x-{index}")).collect();
+        let flood: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "v")).collect();
+        assert_eq!(of(&flood).as_object().unwrap().len(), MOST + 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_is_shown_whatever_surrounds_its_name(before in "[a-z-]{0,8}", after in "[a-z-]{0,8}", which in 0..SECRET.len()) {
+            let name = format!("x{before}{}{after}", SECRET[which]);
+            prop_assert!(!of(&[(&name, "hunter2")]).to_string().contains("hunter2"));
+        }
+
+        #[test]
+        fn any_bytes_make_one_line_of_json(value in proptest::collection::vec(any::<u8>(), 0..400), name in "[a-z-]{1,20}") {
+            let mut shown = Shown::default();
+            shown.add(&name, &value);
+            let text = shown.to_string();
+            prop_assert!(!text.contains('\n'));
+            prop_assert!(serde_json::from_str::<Value>(&text).is_ok());
+        }
+    }
+}

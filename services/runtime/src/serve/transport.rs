@@ -1,0 +1,71 @@
+//! What a connection speaks before HTTP: nothing, or TLS.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+/// Between two looks at a preface of HTTP/2 that comes in pieces.
+const PREFACE_POLL: Duration = Duration::from_millis(20);
+
+/// How connections come about.
+pub trait Transport: Clone + Send + Sync + 'static {
+    /// The bytes of HTTP.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// `https` where it encrypts.
+    const SCHEME: &'static str;
+
+    /// Readies one connection within `limit`; `None` where its client is too slow or cannot be understood.
+    fn accept(
+        &self,
+        stream: TcpStream,
+        limit: Duration,
+    ) -> impl Future<Output = Option<(Self::Stream, Protocol)>> + Send;
+}
+
+/// Which HTTP a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// What its first bytes say.
+    Either,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// HTTP as it is: 1.1, or 2 with prior knowledge.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain;
+
+impl Transport for Plain {
+    type Stream = TcpStream;
+
+    const SCHEME: &'static str = "http";
+
+    async fn accept(&self, stream: TcpStream, limit: Duration) -> Option<(TcpStream, Protocol)> {
+        timeout(limit, first_bytes(&stream)).await.ok()?;
+        Some((stream, Protocol::Either))
+    }
+}
+
+/// Resolves when the client has said enough to tell HTTP/1.1 from HTTP/2, or has gone. Until then hyper has no timer
+/// running, and a connection that says nothing would be kept for ever.
+async fn first_bytes(stream: &TcpStream) {
+    const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut bytes = [0; PREFACE.len()];
+    loop {
+        let read = stream.peek(&mut bytes).await.unwrap_or_default();
+        let is_part_of_a_preface =
+            read > 0 && read < PREFACE.len() && PREFACE.starts_with(bytes.get(..read).unwrap_or_default());
+        if !is_part_of_a_preface {
+            return;
+        }
+        // The socket stays readable while nothing is taken from it, so that there is nothing to wait for.
+        sleep(PREFACE_POLL).await;
+    }
+}

@@ -1,0 +1,29 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+import { clean } from "./build/clean.ts";
+import { compress } from "./build/compress.ts";
+import { swagger } from "./build/swagger.ts";
+
+const dist = fileURLToPath(new URL("dist", import.meta.url));
+
+/** The gateway that `npm run dev` passes requests on to. */
+const gateway = process.env.OCTET_URL ?? "http://localhost:8080";
+
+export default defineConfig({
+  plugins: [clean(dist), swagger(), compress(dist)],
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  build: {
+    outDir: dist,
+    // `clean` does it, and leaves `.gitignore`.
+    emptyOutDir: false,
+    target: "es2022",
+    modulePreload: { polyfill: false },
+    // Inlined files would need `data:` in the Content-Security-Policy.
+    assetsInlineLimit: 0,
+    reportCompressedSize: false,
+  },
+  server: {
+    host: "127.0.0.1",
+    proxy: Object.fromEntries(["/api", "/zipkin", "/ui-config.json"].map((path) => [path, gateway])),
+  },
+});
