@@ -45,6 +45,11 @@ CASES = {
     "ingress": [*IMAGE, *sets("ingress.enabled=true", "ingress.className=nginx", *HOSTS)],
     "browsers elsewhere": [*IMAGE, *sets("gateway.allowedOrigins={https://page.example.com}",
                                          "gateway.serviceType=LoadBalancer")],
+    # Every variable that the chart may set; helm/tests/processes.py runs the program with them.
+    "told everything": [*IMAGE, *sets(
+        "gateway.allowedOrigins={https://page.example.com}", "gateway.apiUrl=https://api.example.com",
+        "gateway.trustedProxies={127.0.0.6,192.168.0.0/16}", "tracing.sampler=parentbased_traceidratio",
+        "tracing.samplerArgument=1.0", "defaults.env.MAX_CONCURRENT=200")],
     "gateway api": [*IMAGE, *sets(*GATEWAY_API)],
     "gateway api, tls, canary": [*IMAGE, *sets(
         *GATEWAY_API, "gatewayApi.tlsSecret=octet-tls", "canary.enabled=true", "canary.tag=0.2.0")],

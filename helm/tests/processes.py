@@ -22,7 +22,7 @@ GREETINGS = 25
 
 
 def main():
-    objects = render(CASES["default"])
+    objects = render(CASES["told everything"])
     order = topology()["order"]
     with contextlib.ExitStack() as stack:
         directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="octet-chart-")))
