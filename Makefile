@@ -71,6 +71,18 @@ test-backends test-testbed: test-%: tools
 test-rules: tools
 	promtool test rules helm/octet/alerts/octet.rules.test.yaml
 
+DEPLOY_TOOLS := .tools/npm.stamp .tools/pip.stamp .tools/helm.stamp .tools/deploy.stamp .tools/checkov.stamp .tools/models.stamp
+
+# As `cargo test` builds them: by another choice of packages cargo would build everything once more.
+.PHONY: programs
+programs:
+	$(CARGO) build --workspace --bins --examples --locked
+
+.PHONY: test-chart
+test-chart: tools $(DEPLOY_TOOLS) programs ## The rendered chart as processes on this host; the checks of it, with faults planted
+	helm/tests/processes.py
+	helm/tests/planted.py
+
 .PHONY: fmt
 fmt: .tools/npm.stamp ui/node_modules/.stamp ## Format Rust, .proto files and the page's sources
 	$(CARGO) fmt --all
@@ -84,6 +96,7 @@ test: tools ui test-rules ## Every test there is
 	$(CARGO) test --workspace --doc --locked
 	$(CARGO) test --workspace --all-targets --no-fail-fast --locked
 	@$(MAKE) test-ui
+	@$(MAKE) test-chart lint-deploy
 
 .PHONY: drill
 drill: tools ## Failure drills at full length, with their reports; `make test` runs them short
@@ -109,7 +122,7 @@ lint-proto: .tools/npm.stamp ## The contract: its rules, and that it breaks no r
 
 .PHONY: lint-scripts
 lint-scripts: .tools/pip.stamp ## Shell scripts
-	shellcheck .ci/run scripts/*.sh
+	shellcheck .ci/run scripts/*.sh k8s/eks/*.sh
 
 .PHONY: lint-docker
 lint-docker: .tools/pip.stamp ## The image's recipe
@@ -127,6 +140,22 @@ lint-rules: tools ## Alert rules, dashboards, queries, and what Prometheus and A
 	amtool check-config helm/octet/alerts/alertmanager.yaml
 	scripts/signals.py check
 	yamllint --strict --config-data "{extends: default, rules: {line-length: {max: 120}}}" helm/octet/alerts
+
+.PHONY: lint-deploy
+lint-deploy: tools $(DEPLOY_TOOLS) programs lint-docker lint-compose lint-proto lint-rules ## The chart and k8s/: schemas, policies, the graph in them; `make test` runs it
+	yamllint --strict --config-file helm/yamllint.yaml helm/octet/*.yaml k8s .github
+	scripts/manifests.sh check
+	helm/tests/check.py
+	helm/tests/beside.py
+	hadolint k8s/images/*/Dockerfile
+
+.PHONY: image-stage
+image-stage: build ## What the image holds, run as its user on a read-only root, without Docker; needs root
+	scripts/image.sh $(TARGET)/release/octet
+
+.PHONY: manifests
+manifests: .tools/helm.stamp ## Render the chart into k8s/app, for people without Helm
+	scripts/manifests.sh write
 
 .PHONY: lint-deny
 lint-deny: .tools/pip.stamp ## Dependencies: licences, bans, boundaries between crates, sources, advisories
@@ -169,6 +198,11 @@ bench-publish: build tools ## Measure how fast D publishes to RabbitMQ beside ba
 	$(CARGO) build --release --locked --examples --package octet-testbed --package octet-backends --package octet
 	@exec python3 bench/publish.py
 
+.PHONY: bench-gateway
+bench-gateway: build tools ## Measure what transcoding costs, and 25 users beside 5,000 idle connections
+	$(CARGO) run --release --locked --quiet --package octet-gateway --example transcoding_cost
+	@exec python3 bench/idle.py
+
 .PHONY: bench-ui
 bench-ui: build tools ## Measure how the page bears many traces, long ones and large meshes
 	@cd ui && OCTET_BIN=$(abspath $(TARGET))/release/octet npm run --silent bench
@@ -195,6 +229,23 @@ tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .too
 
 .tools/nx.stamp: tools/nx.txt scripts/tools.sh
 	scripts/tools.sh nx
+	@touch $@
+
+# What `make lint-deploy` needs beside these.
+.tools/helm.stamp: tools/helm.txt scripts/tools.sh
+	scripts/tools.sh helm
+	@touch $@
+
+.tools/deploy.stamp: tools/deploy.txt scripts/tools.sh
+	scripts/tools.sh deploy
+	@touch $@
+
+.tools/checkov.stamp: tools/checkov.txt scripts/tools.sh
+	scripts/tools.sh checkov
+	@touch $@
+
+.tools/models.stamp: tools/models/package.json tools/models/package-lock.json tools/models/.npmrc scripts/tools.sh
+	scripts/tools.sh models
 	@touch $@
 
 .tools/envoy.stamp: tools/envoy.txt scripts/tools.sh
