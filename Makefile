@@ -57,6 +57,12 @@ test-%: FORCE ## One crate's tests, as in `make test-topology`; ARGS="…" goes 
 test-octet: tools ui
 	$(CARGO) test --package octet --locked $(ARGS)
 
+.PHONY: test-ui
+test-ui: tools ui ## The page: its logic, and the whole of it in Chromium against a running mesh
+	cd ui && npm run --silent test
+	$(CARGO) build --package octet --locked
+	cd ui && npm run --silent e2e -- $(ARGS)
+
 .PHONY: test-backends test-testbed
 test-backends test-testbed: test-%: tools
 	$(CARGO) test --package octet-$* --locked $(ARGS)
@@ -89,6 +95,7 @@ fmt: .tools/npm.stamp ui/node_modules/.stamp ## Format Rust, .proto files and th
 test: tools ui test-rules ## Every test there is
 	$(CARGO) test --workspace --doc --locked
 	$(CARGO) test --workspace --all-targets --no-fail-fast --locked
+	@$(MAKE) test-ui
 	@$(MAKE) test-chart lint-deploy
 
 .PHONY: drill
@@ -191,6 +198,15 @@ bench-publish: build tools ## Measure how fast D publishes to RabbitMQ beside ba
 	$(CARGO) build --release --locked --examples --package octet-testbed --package octet-backends --package octet
 	@exec python3 bench/publish.py
 
+.PHONY: bench-gateway
+bench-gateway: build tools ## Measure what transcoding costs, and 25 users beside 5,000 idle connections
+	$(CARGO) run --release --locked --quiet --package octet-gateway --example transcoding_cost
+	@exec python3 bench/idle.py
+
+.PHONY: bench-ui
+bench-ui: build tools ## Measure how the page bears many traces, long ones and large meshes
+	@cd ui && OCTET_BIN=$(abspath $(TARGET))/release/octet npm run --silent bench
+
 # The contract
 
 .PHONY: proto-release
@@ -200,7 +216,7 @@ proto-release: .tools/npm.stamp ## Renew what the contract may not break; with a
 # Tools
 
 .PHONY: tools
-tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .tools/signals.stamp .tools/openapi.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus from Debian
+tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .tools/signals.stamp .tools/openapi.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus, Chromium from Debian
 	@scripts/tools.sh debian
 
 .tools/npm.stamp: tools/package.json tools/package-lock.json tools/.npmrc scripts/tools.sh

@@ -12,7 +12,8 @@
 #   scripts/tools.sh deploy  kubernetes-validate, cfn-lint  (tools/deploy.txt)
 #   scripts/tools.sh checkov checkov  (tools/checkov.txt)
 #   scripts/tools.sh models  types and validators of custom resources, and tsc  (tools/models)
-#   scripts/tools.sh debian  hey, chromium, rabbitmq-server, prometheus and alertmanager with promtool and amtool
+#   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool,
+#                            chromium and the fonts of every script that greets
 #
 # `make tools` runs those that builds and tests need, `make lint-deploy` the rest, and each again only when its list
 # has changed.
@@ -54,6 +55,12 @@ debian_package_without_service() {
   debian_package "$package"
   # Nor with the next boot.
   ! command -v systemctl >/dev/null || systemctl disable --quiet "$package" >/dev/null 2>&1 || true
+}
+
+# Without these, a test would look at boxes in place of letters.
+debian_font() {
+  local file=$1 package=$2
+  [ -n "$(find /usr/share/fonts -name "$file" -print -quit 2>/dev/null)" ] || debian_package "$package"
 }
 
 # Links a program, named by its path in .tools, into .tools/bin. Where its package has none for this
@@ -231,8 +238,10 @@ debian_tools() {
   [ -d /usr/lib/rabbitmq/lib ] || command -v rabbitmq-server >/dev/null ||
     debian_package_without_service rabbitmq-server
   command -v promtool >/dev/null || debian_package_without_service prometheus
-  command -v chromium >/dev/null || debian_package chromium
   command -v amtool >/dev/null || debian_package_without_service prometheus-alertmanager
+  command -v chromium >/dev/null || debian_package chromium
+  debian_font NotoSansDevanagari-Regular.ttf fonts-noto-core
+  debian_font NotoSansCJK-Regular.ttc fonts-noto-cjk
 }
 
 mkdir -p "$tools/bin"

@@ -27,14 +27,16 @@ pub struct Target {
 }
 
 /// Every target there is.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 18] = [
     Target { name: "answer", run: targets::answer::run },
     Target { name: "deadline", run: targets::deadline::run },
+    Target { name: "edge", run: targets::edge::run },
     Target { name: "environment", run: targets::environment::run },
     Target { name: "json", run: targets::json::run },
     Target { name: "logs", run: targets::logs::run },
     Target { name: "message", run: targets::message::run },
     Target { name: "metadata", run: targets::metadata::run },
+    Target { name: "openapi", run: targets::openapi::run },
     Target { name: "propagation", run: targets::propagation::run },
     Target { name: "query", run: targets::query::run },
     Target { name: "routes", run: targets::routes::run },

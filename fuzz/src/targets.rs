@@ -2,11 +2,13 @@
 
 pub(crate) mod answer;
 pub(crate) mod deadline;
+pub(crate) mod edge;
 pub(crate) mod environment;
 pub(crate) mod json;
 pub(crate) mod logs;
 pub(crate) mod message;
 pub(crate) mod metadata;
+pub(crate) mod openapi;
 pub(crate) mod propagation;
 pub(crate) mod query;
 pub(crate) mod routes;

@@ -42,7 +42,8 @@ macro_rules! targets {
 }
 
 targets! {
-    answer deadline environment json logs message metadata propagation query routes spans status template topology
+    answer deadline edge environment json logs message metadata openapi propagation query routes spans status template
+    topology
     trace upstream
 }
 

@@ -26,6 +26,9 @@ use crate::{
     transcode::RequestError,
 };
 
+/// What a call answers with.
+type Messages = BoxStream<'static, Result<Bytes, Status>>;
+
 /// A call that is not yet made.
 pub(super) struct Relay {
     pub(super) shared: Arc<Shared>,
@@ -58,9 +61,9 @@ impl Relay {
         self,
     ) -> impl Service<
         Request<Streaming<Bytes>>,
-        Response = Response<BoxStream<'static, Result<Bytes, Status>>>,
+        Response = Response<Messages>,
         Error = Status,
-        Future = BoxFuture<'static, Result<Response<BoxStream<'static, Result<Bytes, Status>>>, Status>>,
+        Future = BoxFuture<'static, Result<Response<Messages>, Status>>,
     > {
         let mut relay = Some(self);
         tower::service_fn(move |request: Request<Streaming<Bytes>>| {
@@ -74,10 +77,7 @@ impl Relay {
         })
     }
 
-    async fn answer(
-        self,
-        inbound: Streaming<Bytes>,
-    ) -> Result<Response<BoxStream<'static, Result<Bytes, Status>>>, Status> {
+    async fn answer(self, inbound: Streaming<Bytes>) -> Result<Response<Messages>, Status> {
         let Self { shared, path, kind, deadline, metadata, span, call, outcome } = self;
         let begun = span.span().scope(begin(shared, path, kind, deadline, metadata, inbound));
         let tally = Tally { span, call, outcome };
@@ -90,7 +90,7 @@ impl Relay {
             }
         };
         let mut response = Response::new(());
-        *response.metadata_mut() = MetadataMap::from_headers(crossing(answer.metadata()));
+        *response.metadata_mut() = MetadataMap::from_headers(crossing(&answer.metadata()));
         let answering = Answering { answer, tally: Some(tally), _admitted: admitted };
         let messages = stream::unfold(Some(Box::new(answering)), async |answering| {
             let mut answering = answering?;
@@ -150,7 +150,7 @@ impl Answering {
             Step::Message(message) => Some((Ok(message), true)),
             Step::End(trailers) => {
                 self.end(Ok(()));
-                let trailers = crossing(trailers.into_headers());
+                let trailers = crossing(&trailers.into_headers());
                 // A status of OK as an "error" is how tonic's server takes trailers that are not its own.
                 let last = Status::with_metadata(Code::Ok, "", MetadataMap::from_headers(trailers));
                 (!last.metadata().is_empty()).then_some((Err(last), false))
@@ -184,15 +184,15 @@ impl Tally {
 /// A status with what of its metadata crosses.
 fn passed(mut status: Status) -> Status {
     let metadata = std::mem::take(status.metadata_mut());
-    *status.metadata_mut() = MetadataMap::from_headers(crossing(metadata.into_headers()));
+    *status.metadata_mut() = MetadataMap::from_headers(crossing(&metadata.into_headers()));
     status
 }
 
 /// An answer's metadata as a client may have them: what belongs to the protocol, or speaks to browsers in the edge's
 /// name, stays behind.
-fn crossing(metadata: HeaderMap) -> HeaderMap {
+fn crossing(metadata: &HeaderMap) -> HeaderMap {
     let mut crossing = HeaderMap::with_capacity(metadata.len());
-    for (name, value) in &metadata {
+    for (name, value) in metadata {
         let speaks_for_the_edge = *name == header::SET_COOKIE || name.as_str().starts_with("access-control-");
         if !speaks_for_the_edge && !crate::transcode::is_protocol(name) {
             crossing.append(name.clone(), value.clone());

@@ -24,7 +24,7 @@ async fn headers_beyond_the_limit_are_431() {
     let large =
         format!("GET /v1/shelves/one HTTP/1.1\r\nhost: x\r\nx-large: {}\r\n\r\n", "x".repeat(100_000));
     assert_eq!(status(&raw(&gateway, large.as_bytes()).await), "431");
-    let many: String = (0..5_000).map(|number| format!("x-{number}: 1\r\n")).collect();
+    let many: String = "x-many: 1\r\n".repeat(5_000);
     let many = format!("GET /v1/shelves/one HTTP/1.1\r\nhost: x\r\n{many}\r\n");
     assert_eq!(status(&raw(&gateway, many.as_bytes()).await), "431");
     let small = Gateway::with(&[("MAX_HEADER_BYTES", "8KiB")]).await;

@@ -142,12 +142,12 @@ async fn behave(named: &str) -> Result<(), Status> {
         return Err(Status::with_metadata(Code::from(code), format!("asked for {code}"), metadata));
     }
     if named == "slow" {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
     Ok(())
 }
 
-/// `3`: three shelves. `2-fail`: two, and then NOT_FOUND. `endless`: one every few milliseconds.
+/// `3`: three shelves. `2-fail`: two, and then `NOT_FOUND`. `endless`: one every few milliseconds.
 fn stream(named: &str) -> Answers {
     if named == "endless" {
         return futures_util::stream::unfold((), async |()| {
