@@ -28,9 +28,14 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
 
 # glibc, libgcc and the certificate authorities; no shell, and no root.
 FROM gcr.io/distroless/cc-debian12:nonroot
+# The release says which; a local build does not.
+ARG VERSION=unreleased
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="octet" \
       org.opencontainers.image.description="A gRPC microservice mesh to show, test and load" \
-      org.opencontainers.image.licenses="MIT"
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /usr/local/bin/octet /usr/local/bin/octet
 # By number, so that Kubernetes can tell that it is not root.
 USER 65532:65532

@@ -57,6 +57,12 @@ test-%: FORCE ## One crate's tests, as in `make test-topology`; ARGS="…" goes 
 test-octet: tools ui
 	$(CARGO) test --package octet --locked $(ARGS)
 
+.PHONY: test-ui
+test-ui: tools ui ## The page: its logic, and the whole of it in Chromium against a running mesh
+	cd ui && npm run --silent test
+	$(CARGO) build --package octet --locked
+	cd ui && npm run --silent e2e -- $(ARGS)
+
 .PHONY: test-backends test-testbed
 test-backends test-testbed: test-%: tools
 	$(CARGO) test --package octet-$* --locked $(ARGS)
@@ -64,6 +70,18 @@ test-backends test-testbed: test-%: tools
 .PHONY: test-rules
 test-rules: tools
 	promtool test rules helm/octet/alerts/octet.rules.test.yaml
+
+DEPLOY_TOOLS := .tools/npm.stamp .tools/pip.stamp .tools/helm.stamp .tools/deploy.stamp .tools/checkov.stamp .tools/models.stamp
+
+# As `cargo test` builds them: by another choice of packages cargo would build everything once more.
+.PHONY: programs
+programs:
+	$(CARGO) build --workspace --bins --examples --locked
+
+.PHONY: test-chart
+test-chart: tools $(DEPLOY_TOOLS) programs ## The rendered chart as processes on this host; the checks of it, with faults planted
+	helm/tests/processes.py
+	helm/tests/planted.py
 
 .PHONY: fmt
 fmt: .tools/npm.stamp ui/node_modules/.stamp ## Format Rust, .proto files and the page's sources
@@ -77,6 +95,8 @@ fmt: .tools/npm.stamp ui/node_modules/.stamp ## Format Rust, .proto files and th
 test: tools ui test-rules ## Every test there is
 	$(CARGO) test --workspace --doc --locked
 	$(CARGO) test --workspace --all-targets --no-fail-fast --locked
+	@$(MAKE) test-ui
+	@$(MAKE) test-chart lint-deploy
 
 .PHONY: drill
 drill: tools ## Failure drills at full length, with their reports; `make test` runs them short
@@ -102,7 +122,7 @@ lint-proto: .tools/npm.stamp ## The contract: its rules, and that it breaks no r
 
 .PHONY: lint-scripts
 lint-scripts: .tools/pip.stamp ## Shell scripts
-	shellcheck .ci/run scripts/*.sh
+	shellcheck .ci/run scripts/*.sh k8s/eks/*.sh
 
 .PHONY: lint-docker
 lint-docker: .tools/pip.stamp ## The image's recipe
@@ -120,6 +140,22 @@ lint-rules: tools ## Alert rules, dashboards, queries, and what Prometheus and A
 	amtool check-config helm/octet/alerts/alertmanager.yaml
 	scripts/signals.py check
 	yamllint --strict --config-data "{extends: default, rules: {line-length: {max: 120}}}" helm/octet/alerts
+
+.PHONY: lint-deploy
+lint-deploy: tools $(DEPLOY_TOOLS) programs lint-docker lint-compose lint-proto lint-rules ## The chart and k8s/: schemas, policies, the graph in them; `make test` runs it
+	yamllint --strict --config-file helm/yamllint.yaml helm/octet/*.yaml k8s .github
+	scripts/manifests.sh check
+	helm/tests/check.py
+	helm/tests/beside.py
+	hadolint k8s/images/*/Dockerfile
+
+.PHONY: image-stage
+image-stage: build ## What the image holds, run as its user on a read-only root, without Docker; needs root
+	scripts/image.sh $(TARGET)/release/octet
+
+.PHONY: manifests
+manifests: .tools/helm.stamp ## Render the chart into k8s/app, for people without Helm
+	scripts/manifests.sh write
 
 .PHONY: lint-deny
 lint-deny: .tools/pip.stamp ## Dependencies: licences, bans, boundaries between crates, sources, advisories
@@ -167,6 +203,10 @@ bench-gateway: build tools ## Measure what transcoding costs, and 25 users besid
 	$(CARGO) run --release --locked --quiet --package octet-gateway --example transcoding_cost
 	@exec python3 bench/idle.py
 
+.PHONY: bench-ui
+bench-ui: build tools ## Measure how the page bears many traces, long ones and large meshes
+	@cd ui && OCTET_BIN=$(abspath $(TARGET))/release/octet npm run --silent bench
+
 # The contract
 
 .PHONY: proto-release
@@ -176,7 +216,7 @@ proto-release: .tools/npm.stamp ## Renew what the contract may not break; with a
 # Tools
 
 .PHONY: tools
-tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .tools/signals.stamp .tools/openapi.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus from Debian
+tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .tools/signals.stamp .tools/openapi.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus, Chromium from Debian
 	@scripts/tools.sh debian
 
 .tools/npm.stamp: tools/package.json tools/package-lock.json tools/.npmrc scripts/tools.sh
@@ -189,6 +229,23 @@ tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .too
 
 .tools/nx.stamp: tools/nx.txt scripts/tools.sh
 	scripts/tools.sh nx
+	@touch $@
+
+# What `make lint-deploy` needs beside these.
+.tools/helm.stamp: tools/helm.txt scripts/tools.sh
+	scripts/tools.sh helm
+	@touch $@
+
+.tools/deploy.stamp: tools/deploy.txt scripts/tools.sh
+	scripts/tools.sh deploy
+	@touch $@
+
+.tools/checkov.stamp: tools/checkov.txt scripts/tools.sh
+	scripts/tools.sh checkov
+	@touch $@
+
+.tools/models.stamp: tools/models/package.json tools/models/package-lock.json tools/models/.npmrc scripts/tools.sh
+	scripts/tools.sh models
 	@touch $@
 
 .tools/envoy.stamp: tools/envoy.txt scripts/tools.sh

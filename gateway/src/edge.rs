@@ -16,12 +16,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
-use octet_runtime::{
-    logs::{self, HEADERS},
-    metrics::HistogramVec,
-    propagation::X_REQUEST_ID,
-    serve::Peer,
-};
+use octet_runtime::{logs, metrics::HistogramVec, propagation::X_REQUEST_ID, serve::Peer};
 use tower::ServiceExt;
 use tracing::Instrument;
 
@@ -77,23 +72,15 @@ impl Edge {
             outcome,
             answer: log::Answer::default(),
         };
-        span.in_scope(|| {
-            let Observed { method, path, .. } = &observed;
-            let shown = || logs::shown(request.headers());
-            tracing::debug!(target: HEADERS, %method, path, headers = %shown(), "request received");
-        });
-        let mut response = self.dispatch(request).instrument(span.clone()).await;
+        observed.show_request(request.headers());
+        let mut response = self.dispatch(request).instrument(span).await;
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, id);
         security::complete(headers);
         if let Some(origins) = &self.origins {
             origins.complete(origin.as_ref(), headers);
         }
-        span.in_scope(|| {
-            let shown = || logs::shown(response.headers());
-            let status = response.status().as_u16();
-            tracing::debug!(target: HEADERS, status, headers = %shown(), "response sent");
-        });
+        observed.show_response(&response);
         Ok(observed.answered(response))
     }
 

@@ -2,15 +2,19 @@
 //!
 //! Pages and what the gateway answers itself make no spans: a browser that looks at traces would fill them with its own.
 
-use axum::http::{StatusCode, header, request::Parts, uri::Authority};
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, request::Parts, uri::Authority,
+};
 use octet_runtime::{
     deadline::Deadline,
     logs,
     serve::Peer,
-    telemetry::{Span, SpanKind, Tracer},
+    telemetry::{Span, SpanKind, TraceIds, Tracer},
 };
 
 use crate::edge::{self, ClientAddress};
+
+const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
 /// A request under way.
 pub(crate) struct RequestSpan(Span);
@@ -26,8 +30,14 @@ impl RequestSpan {
             span.set("http.route", route.to_owned());
             span.set("url.path", parts.uri.path().to_owned());
             span.set("url.scheme", scheme);
+            if let Some(version) = version(parts.version) {
+                span.set("network.protocol.version", version);
+            }
+            if method != parts.method.as_str() {
+                span.set("http.request.method_original", parts.method.to_string());
+            }
             if let Some(authority) = authority(parts) {
-                span.set("server.address", authority.host().to_owned());
+                span.set("server.address", authority.host().trim_matches(BRACKETS).to_owned());
                 if let Some(port) = authority.port_u16() {
                     span.set("server.port", i64::from(port));
                 }
@@ -61,6 +71,17 @@ impl RequestSpan {
         self.0.scope(work)
     }
 
+    /// Tells the client which trace its request is, where spans are made: `00-<trace>-<span>-<flags>`, as the draft of
+    /// W3C's Trace Context level 2 has `traceresponse`.
+    pub(crate) fn write_to_response(&self, headers: &mut HeaderMap) {
+        let Some(TraceIds { trace, span: Some(span) }) = self.0.ids() else { return };
+        let flags = if self.0.is_recording() { "01" } else { "00" };
+        // Hexadecimal digits and hyphens are a header value.
+        if let Ok(value) = HeaderValue::try_from(format!("00-{trace:0>32}-{span}-{flags}")) {
+            headers.insert(TRACE_RESPONSE, value);
+        }
+    }
+
     /// Tells how it was answered: an error only where the fault is ours.
     pub(crate) fn end(mut self, status: StatusCode) {
         self.0.set("http.response.status_code", i64::from(status.as_u16()));
@@ -68,6 +89,18 @@ impl RequestSpan {
             self.0.set("error.type", status.as_u16().to_string());
             self.0.fail(|| status.to_string());
         }
+    }
+}
+
+/// Around an IPv6 address, where a URL has it.
+const BRACKETS: [char; 2] = ['[', ']'];
+
+fn version(version: Version) -> Option<&'static str> {
+    match version {
+        Version::HTTP_10 => Some("1.0"),
+        Version::HTTP_11 => Some("1.1"),
+        Version::HTTP_2 => Some("2"),
+        _ => None,
     }
 }
 

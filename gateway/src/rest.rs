@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::Request,
-    http::{Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
     response::Response,
 };
 use bytes::Bytes;
@@ -72,6 +72,8 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
     if let Ok(deadline) = deadline {
         span.deadline(deadline);
     }
+    let mut trace = HeaderMap::new();
+    span.write_to_response(&mut trace);
     let begun = async {
         let admitted = rest.admission.admit().map_err(Failure::overloaded)?;
         let deadline = deadline.map_err(|error| Status::invalid_argument(error.to_string()))?;
@@ -94,6 +96,7 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
         outcome.tell(code);
     }
     response.extensions_mut().insert(Route(binding.template().to_string()));
+    response.headers_mut().extend(trace);
     if parts.method == Method::HEAD { without_body(response) } else { response }
 }
 

@@ -1,37 +1,20 @@
-import { signal } from "@preact/signals";
 import { render } from "preact";
-
-interface Answer {
-  greeting: { id: string; service: string; message: string }[];
-}
-
-const answer = signal<Answer | undefined>(undefined);
-const problem = signal("");
-
-async function send(): Promise<void> {
-  const response = await fetch("/api/greeting").catch(() => undefined);
-  answer.value = response?.ok ? await response.json() : undefined;
-  problem.value = answer.value ? "" : "The greeting failed.";
-}
-
-function App() {
-  return (
-    <main>
-      <h1>Octet</h1>
-      <button type="button" onClick={send}>
-        Send a greeting
-      </button>
-      <p role="status">{problem}</p>
-      <ol>
-        {answer.value?.greeting.map((greeting) => (
-          <li key={greeting.id}>
-            <bdi>{greeting.service}</bdi>: <bdi>{greeting.message}</bdi>
-          </li>
-        ))}
-      </ol>
-    </main>
-  );
-}
+import { App } from "./app.tsx";
+import { loadPreset } from "./state/api.ts";
+import { startFeeds } from "./state/mesh.ts";
+import { startLooking } from "./state/queued.ts";
+import "./styles/base.css";
+import "./styles/shell.css";
+import "./styles/mesh.css";
+import "./styles/greeting.css";
+import "./styles/traces.css";
+import "./styles/trace.css";
+import "./styles/load.css";
 
 const root = document.getElementById("app");
-if (root) render(<App />, root);
+if (root) {
+  await loadPreset();
+  startFeeds();
+  startLooking();
+  render(<App />, root);
+}

@@ -14,11 +14,14 @@ use std::{
 use axum::{
     body::Body,
     extract::MatchedPath,
-    http::{Method, Response},
+    http::{HeaderMap, Method, Response},
 };
 use bytes::{Buf, Bytes};
 use http_body::{Body as _, Frame, SizeHint};
-use octet_runtime::metrics::{HistogramVec, Metrics};
+use octet_runtime::{
+    logs::{self, HEADERS},
+    metrics::{HistogramVec, Metrics},
+};
 use tonic::Code;
 use tracing::Span;
 
@@ -79,6 +82,19 @@ pub(super) struct Answer {
 }
 
 impl Observed {
+    /// Logs the headers as they came, at debug.
+    pub(super) fn show_request(&self, headers: &HeaderMap) {
+        let Self { span, method, path, .. } = self;
+        let shown = || logs::shown(headers);
+        tracing::debug!(target: HEADERS, parent: span, %method, path, headers = %shown(), "request received");
+    }
+
+    /// Logs the headers as they go, at debug.
+    pub(super) fn show_response(&self, response: &Response<Body>) {
+        let (status, shown) = (response.status().as_u16(), || logs::shown(response.headers()));
+        tracing::debug!(target: HEADERS, parent: &self.span, status, headers = %shown(), "response sent");
+    }
+
     /// The answer's head is there: counts it, and stays with its body to the end where that is not known yet.
     pub(super) fn answered(mut self, mut response: Response<Body>) -> Response<Body> {
         let status = response.status().as_u16();

@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     client::{Client, Reply},
-    platform::{Mesh, PATIENCE, PROCESSES},
+    platform::{Mesh, PATIENCE, PROCESSES, octet},
     process::Process,
 };
 
@@ -207,6 +207,19 @@ async fn with_a_token_it_opens_and_nothing_else_does() {
     let line = service.logs("the log level is changed").await;
     assert_eq!((&line["filter"], &line["peer"]), (&json!("debug"), &json!("127.0.0.1")));
     assert!(!line.to_string().contains(SECRET));
+}
+
+#[tokio::test]
+async fn a_token_that_is_none_is_refused_at_the_start_and_not_shown() {
+    for (arguments, value) in
+        [(&["gateway"][..], "hunter2"), (&["collector"], "hunter2 and a blank in it"), (&["up"], "hunter2")]
+    {
+        let refused = octet().args(arguments).env("ADMIN_TOKEN", value).output().await.expect("it runs");
+        let text = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(64), "{arguments:?}: {text}");
+        assert!(text.contains("ADMIN_TOKEN: must be 16 to 512 visible characters"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
 }
 
 /// Asks from an address of this host that is not the usual one.

@@ -44,7 +44,7 @@ async fn health_answers_overall_and_by_each_name() {
         let endpoint =
             Endpoint::from_shared(format!("http://{}", mesh.address(service))).expect("an address");
         let mut health = HealthClient::new(endpoint.connect_lazy());
-        for name in ["", "greeting.v3.GreetingService", service] {
+        for name in ["", "greeting.v3.GreetingService", service, "liveness"] {
             let begun = std::time::Instant::now();
             // The first look at readiness follows the start by a moment.
             loop {
@@ -60,6 +60,20 @@ async fn health_answers_overall_and_by_each_name() {
         let unknown = HealthCheckRequest { service: "service-z".to_owned() };
         let status = health.check(unknown).await.expect_err("unknown");
         assert_eq!(status.code(), tonic::Code::NotFound);
+    }
+    mesh.end().await;
+}
+
+/// Kubernetes restarts what is not alive. A restart would not bring the store back.
+#[tokio::test]
+async fn a_service_without_its_store_is_alive_and_not_ready() {
+    let mesh = Mesh::builder().with("MONGO_CONN", "mongodb://127.0.0.1:9/").start().await;
+    for (name, expected) in [("", "NOT_SERVING"), ("service-c", "NOT_SERVING"), ("liveness", "SERVING")] {
+        let endpoint =
+            Endpoint::from_shared(format!("http://{}", mesh.address("service-c"))).expect("an address");
+        let request = HealthCheckRequest { service: name.to_owned() };
+        let answer = HealthClient::new(endpoint.connect_lazy()).check(request).await.expect("known");
+        assert_eq!(answer.into_inner().status().as_str_name(), expected, "{name:?}");
     }
     mesh.end().await;
 }

@@ -80,6 +80,28 @@ async fn one_request_is_one_trace_and_every_log_names_it() {
         assert!(span["tags"].as_object().expect("tags").values().all(Value::is_string), "{span}");
     }
 
+    // As OpenTelemetry's conventions for HTTP have it.
+    let gateway = trace.iter().find(|span| span["name"] == "GET /api/greeting").expect("in the tree");
+    let port = mesh.url("").rsplit_once(':').expect("a port").1.to_owned();
+    for (name, value) in [
+        ("http.request.method", "GET"),
+        ("http.route", "/api/greeting"),
+        ("http.response.status_code", "200"),
+        ("url.path", "/api/greeting"),
+        ("url.scheme", "http"),
+        ("network.protocol.version", "1.1"),
+        ("server.address", "127.0.0.1"),
+        ("server.port", &port),
+        ("client.address", "127.0.0.1"),
+        ("network.peer.address", "127.0.0.1"),
+    ] {
+        assert_eq!(gateway["tags"][name], value, "{name}");
+    }
+    let tag = |name: &str| gateway["tags"][name].as_str().map(str::parse::<u16>);
+    let peer = tag("network.peer.port").expect("a tag").expect("a port");
+    // At the other end is the client, and not the host that it asked for.
+    assert_eq!(gateway["remoteEndpoint"], serde_json::json!({"ipv4": "127.0.0.1", "port": peer}));
+
     // A deadline that shrinks from hop to hop, and a message that comes after it was sent.
     let tag = |service: &str, kind: &str, name: &str| {
         let is_it = |span: &&Value| span["localEndpoint"]["serviceName"] == service && span["kind"] == kind;

@@ -77,11 +77,9 @@ impl Consume {
         let request_id = headers.iter().find(|(name, _)| name.as_str() == X_REQUEST_ID.as_str());
         let request_id = request_id.map(|(_, id)| id.as_str()).unwrap_or_default();
         let log = logs::request_span(request_id, ids.as_ref());
-        log.in_scope(|| {
-            let (queue, shown) = (self.place.queue.as_str(), || logs::shown_pairs(headers));
-            let id = delivery.message().id.as_str();
-            tracing::debug!(target: HEADERS, queue, id, headers = %shown(), "message received");
-        });
+        let (queue, shown) = (self.place.queue.as_str(), || logs::shown_pairs(headers));
+        let id = delivery.message().id.as_str();
+        tracing::debug!(target: HEADERS, parent: &log, queue, id, headers = %shown(), "message received");
         self.settle(delivery, &mut span).instrument(log).await;
     }
 

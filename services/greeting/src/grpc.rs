@@ -51,22 +51,28 @@ impl GreetingService for GrpcService {
         let trace = span.span().ids().or_else(|| incoming.ids());
         let log = logs::request_span(request_id, trace.as_ref());
         let shown = || logs::shown(&headers);
-        log.in_scope(|| {
-            tracing::debug!(target: HEADERS, path = GREETING, headers = %shown(), "request received");
-        });
+        tracing::debug!(target: HEADERS, parent: &log, path = GREETING, headers = %shown(), "request received");
 
+        let refused = |status: Status| {
+            log.in_scope(|| show_answer(&Err(&status)));
+            Err(status)
+        };
         let answer = match (self.admission.admit(), Deadline::from_headers(&headers)) {
-            (Err(overloaded), _) => Err(Status::resource_exhausted(overloaded.to_string())),
-            (_, Err(malformed)) => Err(Status::invalid_argument(malformed.to_string())),
+            (Err(overloaded), _) => refused(Status::resource_exhausted(overloaded.to_string())),
+            (_, Err(malformed)) => refused(Status::invalid_argument(malformed.to_string())),
             (Ok(_admitted), Ok(deadline)) => {
                 span.deadline(deadline);
                 let carried = self.propagation.carried(&headers);
                 let call = Call { greeting: message.greeting.map(Greeting::from), deadline, carried };
+                let answering = async {
+                    let answer = self.answer(call).await;
+                    show_answer(&answer.as_ref());
+                    answer
+                };
                 // Whatever the call begins is a step of its span.
-                span.span().scope(self.answer(call)).instrument(log.clone()).await
+                span.span().scope(answering).instrument(log).await
             }
         };
-        log.in_scope(|| show_answer(&answer));
         measured.end(answer.as_ref().map_or_else(Status::code, |_| Code::Ok));
         span.end(answer.as_ref().map(|_| ()));
         answer
@@ -105,12 +111,12 @@ impl GrpcService {
 }
 
 /// Logs the metadata that the caller gets.
-fn show_answer(answer: &Result<Response<proto::GreetingResponse>, Status>) {
+fn show_answer(answer: &Result<&Response<proto::GreetingResponse>, &Status>) {
     let shown = || match answer {
         Ok(answer) => logs::shown(answer.metadata().as_ref()),
         Err(status) => logs::shown(status.metadata().as_ref()),
     };
-    let code = || code_name(answer.as_ref().map_or_else(Status::code, |_| Code::Ok));
+    let code = || code_name(answer.map_or_else(Status::code, |_| Code::Ok));
     tracing::debug!(target: HEADERS, path = GREETING, code = code(), headers = %shown(), "response sent");
 }
 

@@ -1,4 +1,5 @@
-//! gRPC health (`grpc.health.v1`): the process's readiness, overall and under each name it is asked by.
+//! gRPC health (`grpc.health.v1`): the process's readiness, overall and under each name it is asked by; and, as
+//! `liveness`, that it answers at all.
 
 use std::time::Duration;
 
@@ -13,6 +14,10 @@ use tonic_health::{
 /// How often readiness is looked at on behalf of those who watch.
 const INTERVAL: Duration = Duration::from_millis(500);
 
+/// What an orchestrator asks before it restarts a process. A service that waits for its store is not ready and yet
+/// alive: to restart it would heal nothing, and would end what it still does.
+const LIVENESS: &str = "liveness";
+
 /// The overall name, the proto service and the service's name in the mesh.
 pub(crate) struct Names([String; 3]);
 
@@ -22,9 +27,10 @@ impl Names {
     }
 }
 
-/// The service, and the reporter that [`follow`] drives. Says NOT_SERVING until the first look.
+/// The service, and the reporter that [`follow`] drives. Says NOT_SERVING until the first look, and alive at once.
 pub(crate) async fn service(names: &Names) -> (HealthReporter, HealthServer<impl Health>) {
     let (reporter, service) = tonic_health::server::health_reporter();
+    reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
     report(&reporter, names, ServingStatus::NotServing).await;
     (reporter, service)
 }
@@ -49,7 +55,7 @@ pub(crate) async fn follow(mut reporter: HealthReporter, names: Names, readiness
     }
     report(&reporter, &names, ServingStatus::NotServing).await;
     drain.closing().await;
-    for name in &names.0 {
+    for name in names.0.iter().map(String::as_str).chain([LIVENESS]) {
         reporter.clear_service_status(name).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A RabbitMQ node until SIGTERM; prints its URL. `make bench` runs it.
+//! A RabbitMQ node until SIGTERM; prints its URL. `make bench` and helm/tests/processes.py run it.
 
 use std::io::Write;
 

@@ -16,6 +16,18 @@ use crate::{Kind, Span, Text, tree::Place, tree::Tree};
 /// By which OpenTelemetry's conventions, older and newer, mark a call to a database.
 const DATABASE_TAGS: [&str; 2] = ["db.system", "db.system.name"];
 
+/// Where spans say how they failed: a gRPC code or an HTTP status, by OpenTelemetry's conventions, older and newer.
+const CODE_TAGS: [&str; 5] = [
+    "rpc.grpc.status_code",
+    "rpc.response.status_code",
+    "http.response.status_code",
+    "http.status_code",
+    "error.type",
+];
+
+/// Kinds of failure that are told apart on one edge; further ones count as errors alone.
+const MOST_CODES: usize = 16;
+
 /// What goes over an edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,6 +50,7 @@ pub struct Edges {
 struct Measured {
     count: u64,
     errors: u64,
+    codes: BTreeMap<Text, u64>,
     durations: Samples,
     waits: Samples,
 }
@@ -56,6 +69,9 @@ pub struct Edge {
     pub count: u64,
     /// How much of it with an error.
     pub errors: u64,
+    /// How many failed in which way, where spans say so: a gRPC code as a number, or an HTTP status.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub codes: BTreeMap<Box<str>, u64>,
     /// Of the durations, in milliseconds; null where no span had one.
     #[serde(flatten)]
     pub duration: Percentiles,
@@ -101,6 +117,7 @@ impl Edges {
             kind,
             count: measured.count,
             errors: measured.errors,
+            codes: measured.codes.iter().map(|(code, count)| ((&**code).into(), *count)).collect(),
             duration: measured.durations.percentiles(),
             queue_wait: (kind == EdgeKind::Messaging).then(|| measured.waits.percentiles()),
         };
@@ -116,9 +133,10 @@ impl Edges {
             EdgeKind::Rpc
         };
         let callee = server.and_then(Span::service).or(span.remote_service());
-        let is_error = span.is_error() || server.is_some_and(Span::is_error);
+        // The client knows best how the call ended; a server may have answered one that nobody waited for.
+        let failed = [Some(span), server].into_iter().flatten().find(|side| side.is_error());
         if let Some(measured) = self.edge(span.service(), callee, kind) {
-            measured.add(span, is_error);
+            measured.add(span, failed);
         }
     }
 
@@ -131,7 +149,7 @@ impl Edges {
         let above = place.remote_ancestor().and_then(Span::service);
         let caller = above.or(span.remote_service()).filter(|caller| Some(*caller) != span.service());
         if let Some(measured) = self.edge(caller, span.service(), EdgeKind::Rpc) {
-            measured.add(span, span.is_error());
+            measured.add(span, span.is_error().then_some(span));
         }
     }
 
@@ -143,7 +161,7 @@ impl Edges {
             && !is_consumed
             && let Some(measured) = self.edge(span.service(), span.remote_service(), EdgeKind::Messaging)
         {
-            measured.add(span, true);
+            measured.add(span, Some(span));
         }
     }
 
@@ -152,7 +170,7 @@ impl Edges {
         let producer = place.remote_ancestor().filter(|above| above.kind == Some(Kind::Producer));
         let from = producer.and_then(Span::service).or(span.remote_service());
         let Some(measured) = self.edge(from, span.service(), EdgeKind::Messaging) else { return };
-        measured.add(span, span.is_error());
+        measured.add(span, span.is_error().then_some(span));
         if let Some(producer) = producer.filter(|producer| producer.timestamp > 0 && span.timestamp > 0) {
             // Clocks of two hosts may differ: no message is consumed before it is published.
             let published = producer.timestamp.saturating_add(producer.duration);
@@ -171,11 +189,22 @@ impl Edges {
 }
 
 impl Measured {
-    fn add(&mut self, span: &Span, is_error: bool) {
+    /// Counts a call, with the side of it that says how it failed.
+    fn add(&mut self, span: &Span, failed: Option<&Span>) {
         self.count += 1;
-        self.errors += u64::from(is_error);
+        if let Some(failed) = failed {
+            self.errors += 1;
+            self.add_code(failed);
+        }
         if span.duration > 0 {
             self.durations.add(span.duration);
+        }
+    }
+
+    fn add_code(&mut self, failed: &Span) {
+        let Some(code) = CODE_TAGS.iter().find_map(|tag| failed.tag(tag)) else { return };
+        if self.codes.len() < MOST_CODES || self.codes.contains_key(code) {
+            *self.codes.entry(code.clone()).or_default() += 1;
         }
     }
 }

@@ -26,7 +26,10 @@ impl Carrier for HeaderMap {
 
 impl CarrierMut for HeaderMap {
     fn set(&mut self, name: HeaderName, value: &[u8]) {
-        if let Some(value) = HeaderValue::from_bytes(value).ok().filter(|value| !value.is_empty()) {
+        if let Some(mut value) = HeaderValue::from_bytes(value).ok().filter(|value| !value.is_empty()) {
+            // Each call has another, so that HTTP/2 had better not keep it in its table, where it drives out what repeats
+            // (RFC 7541, 6.2.3).
+            value.set_sensitive(true);
             self.insert(name, value);
         }
     }

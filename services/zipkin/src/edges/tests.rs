@@ -37,6 +37,39 @@ fn a_call_is_measured_at_its_client_and_named_by_its_server() {
 }
 
 #[test]
+fn an_edge_tells_how_its_calls_failed() {
+    let unavailable = r#""error":"gone","rpc.grpc.status_code":"14""#;
+    let refused = r#""error":"","http.response.status_code":"503""#;
+    let spans = [
+        span(1, 0, "CLIENT", ("a", "b"), (10, 5_000), unavailable),
+        span(2, 0, "CLIENT", ("a", "b"), (20, 5_000), unavailable),
+        // The server says what the client does not.
+        span(3, 0, "CLIENT", ("a", "b"), (30, 5_000), ""),
+        span(4, 3, "SERVER", ("b", ""), (31, 3_000), refused),
+        span(5, 0, "CLIENT", ("a", "b"), (40, 5_000), r#""rpc.grpc.status_code":"0""#),
+    ];
+    assert_eq!(
+        edges(&format!("[{}]", spans.join(","))),
+        concat!(
+            r#"[{"caller":"a","callee":"b","kind":"rpc","count":4,"errors":3,"#,
+            r#""codes":{"14":2,"503":1},"p50":5.0,"p99":5.0}]"#
+        )
+    );
+}
+
+#[test]
+fn no_more_than_sixteen_ways_to_fail_are_told_apart() {
+    let failed = |code: u8| {
+        span(code, 0, "CLIENT", ("a", "b"), (10, 1_000), &format!(r#""error":"","error.type":"{code}""#))
+    };
+    let spans: Vec<String> = (1..=20).map(failed).collect();
+    let edges = edges(&format!("[{}]", spans.join(",")));
+    let edges: serde_json::Value = serde_json::from_str(&edges).unwrap();
+    assert_eq!(edges[0]["errors"], 20);
+    assert_eq!(edges[0]["codes"].as_object().map(serde_json::Map::len), Some(16));
+}
+
+#[test]
 fn a_store_is_a_database_and_a_server_without_a_client_still_counts() {
     let spans = [
         span(1, 0, "SERVER", ("c", "edge"), (10, 9_000), ""),

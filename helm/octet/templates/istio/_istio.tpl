@@ -1,0 +1,40 @@
+{{- /* Only what was provably not processed: anything else would store and publish twice. Istio's default tries more. */ -}}
+{{- define "octet.istio-retries" -}}
+retries:
+  attempts: 2
+  retryOn: connect-failure,refused-stream
+{{- end }}
+
+{{- /* gRPC's codes by name are numbers nowhere but here. */ -}}
+{{- define "octet.istio-fault" -}}
+fault:
+  {{- with .delay }}
+  delay:
+    percentage: {value: {{ .percent }}}
+    fixedDelay: {{ .duration }}
+  {{- end }}
+  {{- with .abort }}
+  abort:
+    percentage: {value: {{ .percent }}}
+    grpcStatus: {{ .status }}
+  {{- end }}
+{{- end }}
+
+{{- /* Host names that a workload calls, as a YAML list. */ -}}
+{{- define "octet.istio-hosts" -}}
+{{- $root := .root -}}
+{{- $hosts := list -}}
+{{- range .workload.calls }}{{ $hosts = append $hosts (include "octet.host" (dict "root" $root "name" .)) }}{{ end -}}
+{{- if .workload.reachesCollector }}{{ $hosts = append $hosts (include "octet.host" (dict "root" $root "name" "collector")) }}{{ end -}}
+{{- range $server, $used := dict "mongodb" .workload.usesStore "rabbitmq" .workload.usesQueue -}}
+  {{- if $used -}}
+    {{- $settings := index $root.Values $server -}}
+    {{- if eq $settings.mode "external" -}}
+      {{- $hosts = concat $hosts $settings.external.hosts -}}
+    {{- else -}}
+      {{- $hosts = append $hosts (include "octet.host" (dict "root" $root "name" $server)) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- toYaml $hosts -}}
+{{- end }}

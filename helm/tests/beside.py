@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""Checks what stands beside the chart: k8s/, its overlays, AWS templates and policies, and the commands of the guides.
+
+    helm/tests/beside.py         `make lint-deploy` runs it with its tools installed
+"""
+
+import json
+import re
+import sys
+
+import facts
+import graph
+import policy
+import schemas
+import workloads
+from cases import CASES
+from graph import of_kind
+from render import CHART, ROOT, Loader, helm, name_of, objects, run, topology, yaml
+
+K8S = ROOT / "k8s"
+OVERLAYS = ("app/base", "app/overlays/laptop", "app/overlays/eks")
+# Objects to apply; the other files are values of other charts, or other tools'.
+APPLIED = ("namespaces/octet.yaml", "istio/egress.yaml", "observability/jaeger.yaml", "eks/ingress.yaml",
+           "eks/external-secrets.yaml", "gitops/application.yaml")
+GUIDES = ("docs/eks.md", "docs/laptop.md", "docs/kubernetes.md", "README.md")
+# Annotations of the AWS Load Balancer Controller: a wrong one is ignored, and no schema knows them.
+ALB = {"group.name", "group.order", "scheme", "target-type", "listen-ports", "ssl-redirect", "ssl-policy",
+       "backend-protocol-version", "healthcheck-port", "healthcheck-path", "healthcheck-protocol", "success-codes",
+       "load-balancer-attributes", "certificate-arn"}
+CLUSTER = {"apiVersion", "kind", "metadata", "vpc", "accessConfig", "cloudWatch", "addonsConfig", "addons", "iam",
+           "managedNodeGroups"}
+
+
+def main():
+    found = [*_overlays(), *_applied(), *_ingress(), *_cluster(), *_policies(), *_templates(), *_agreement(), *_commands()]
+    for fault in found:
+        print(fault, file=sys.stderr)
+    if found:
+        sys.exit(f"{len(found)} faults")
+    print("k8s: overlays, objects, templates, policies and the guides' commands are as they should be")
+
+
+def load(path):
+    return yaml.load((K8S / path).read_text(), Loader)
+
+
+def _overlays():
+    own = topology()
+    rendered = {}
+    for place in OVERLAYS:
+        done = run("kubectl", "kustomize", K8S / place, check=False)
+        if done.returncode != 0:
+            yield f"k8s/{place}: {done.stderr}"
+            continue
+        # The test's policy waits for pods that Helm alone makes.
+        rendered[place] = [found for found in objects(done.stdout) if found["metadata"]["name"] not in graph.CLIENTS]
+        looks = [*facts.faults(rendered[place], own), *workloads.faults(rendered[place])]
+        yield from (f"k8s/{place}: {fault}" for fault in looks)
+        if place != "app/base" and any("octet:unset" in json.dumps(found) for found in rendered[place]):
+            yield f"k8s/{place}: names no image"
+    yield from schemas.faults((f"k8s/{place}", found) for place, all_of in rendered.items() for found in all_of)
+    scalers = of_kind(rendered.get("app/overlays/eks", []), "HorizontalPodAutoscaler")
+    scaled = {found["metadata"]["name"] for found in scalers}
+    if scaled != {"gateway", *(service["name"] for service in own["services"])}:
+        yield "k8s/app/overlays/eks: the autoscalers are not those of the gateway and every service"
+
+
+def _applied():
+    pairs = [(f"k8s/{path}", found) for path in APPLIED for found in objects((K8S / path).read_text())]
+    yield from schemas.faults(pairs)
+    yield from workloads.faults([found for _, found in pairs])
+    yield from policy.faults([found for label, found in pairs if found["apiVersion"] not in schemas.CUSTOM])
+
+
+def _ingress():
+    """ALB's annotations, in k8s/eks and in the chart; and hosts that are the same everywhere."""
+    values = yaml.load((CHART / "values-eks.yaml").read_text(), Loader)
+    rendered = objects(helm("template", CASES["eks"]).stdout)
+    for found in [*of_kind(objects((K8S / "eks/ingress.yaml").read_text()), "Ingress"), *of_kind(rendered, "Ingress")]:
+        for key in found["metadata"]["annotations"]:
+            prefix, _, name = key.rpartition("ingress.kubernetes.io/")
+            if prefix == "alb." and name not in ALB:
+                yield f"{name_of(found)}: the load balancer controller does not know {key}"
+        hosts = {rule["host"] for rule in found["spec"]["rules"]}
+        if found["spec"].get("ingressClassName") != "alb" or not hosts <= set(values["hosts"].values()):
+            yield f"{name_of(found)}: its class or its hosts are not those of values-eks.yaml"
+
+
+def _cluster():
+    cluster = load("eks/cluster.yaml")
+    if set(cluster) - CLUSTER:
+        yield f"eks/cluster.yaml: unknown {sorted(set(cluster) - CLUSTER)}"
+    if cluster["metadata"]["version"] not in schemas.VERSIONS:
+        yield f"eks/cluster.yaml: manifests are not checked for {cluster['metadata']['version']}"
+    for group in cluster.get("managedNodeGroups", []):
+        if group["amiFamily"] != "AmazonLinux2023" or not group["volumeEncrypted"] or not group["privateNetworking"]:
+            yield f"eks/cluster.yaml: the node group {group['name']}"
+    if not {"api", "audit", "authenticator"} <= set(cluster["cloudWatch"]["clusterLogging"]["enableTypes"]):
+        yield "eks/cluster.yaml: the control plane is not logged"
+    made = re.search(r"policies=\((.*)\)", (K8S / "eks/iam.sh").read_text())[1].split()
+    for entry in cluster["iam"]["podIdentityAssociations"]:
+        for arn in entry.get("permissionPolicyARNs", []):
+            name = arn.partition(":policy/octet-")[2]
+            if name not in made or not (K8S / f"eks/iam/{name}.json").exists():
+                yield f"eks/cluster.yaml: {arn} is made by nobody"
+        values = K8S / f"eks/{entry['serviceAccountName'].removeprefix('aws-')}.yaml"
+        account = next(yaml.load_all(values.read_text(), Loader)).get("serviceAccount")
+        if account and account["name"] != entry["serviceAccountName"]:
+            yield f"{values.name}: its account is {account['name']}, and not {entry['serviceAccountName']}"
+
+
+def _policies():
+    for file in sorted((K8S / "eks/iam").glob("*.json")):
+        document = json.loads(file.read_text())
+        if document["Version"] != "2012-10-17" or set(document) != {"Version", "Statement"}:
+            yield f"{file.name}: is no policy of 2012-10-17"
+        for statement in document["Statement"]:
+            unknown = set(statement) - {"Sid", "Effect", "Action", "Resource", "Principal", "Condition"}
+            loose = [action for action in statement["Action"] if not re.fullmatch(r"[a-z0-9-]+:\w+", action)]
+            if unknown or loose or statement.get("Principal") == "*":
+                yield f"{file.name}, {statement['Sid']}: {sorted(unknown)} {loose}"
+
+
+def _templates():
+    done = run("cfn-lint", *sorted((K8S / "eks/cloudformation").glob("*.yaml")), check=False)
+    if done.returncode != 0:
+        yield f"cfn-lint: {done.stdout}{done.stderr}"
+    watch = (K8S / "eks/cloudformation/watch.yaml").read_text()
+    json.loads(re.search(r"DashboardBody: !Sub \|\n(.*)\Z", watch, re.DOTALL)[1])
+
+
+def _agreement():
+    """What two files say of one thing."""
+    istio = yaml.load((CHART / "values-istio.yaml").read_text(), Loader)
+    defaults = yaml.load((CHART / "values.yaml").read_text(), Loader)["istio"]
+    istiod = load("istio/istiod.yaml")["meshConfig"]["extensionProviders"]
+    providers = {provider["name"]: provider["zipkin"] for provider in istiod}
+    provider = providers.get(istio["istio"]["telemetry"]["tracingProvider"], {})
+    if (provider.get("service"), provider.get("port")) != ("collector.octet.svc.cluster.local", 9411):
+        yield "istio/istiod.yaml: lacks the tracing provider of values-istio.yaml"
+    namespaces = {found["metadata"]["name"] for found in objects((K8S / "namespaces/octet.yaml").read_text())}
+    wanted = {"octet", "octet-tools", "observability", "istio-system", defaults["ingress"]["namespace"]}
+    if namespaces != wanted:
+        yield f"namespaces/octet.yaml: has {sorted(namespaces)}, and the rest wants {sorted(wanted)}"
+    release = r"istio-release\S+ (?:\\\n#\s+)?--version (\S+)"
+    stated = {match for file in K8S.rglob("*.yaml") for match in re.findall(release, file.read_text())}
+    if len(stated) != 1:
+        yield f"k8s/istio: its charts' versions are {sorted(stated)}"
+    for file in sorted(K8S.rglob("*.yaml")):
+        for command in re.findall(r"^# helm upgrade (?:.*\\\n#)*.*", file.read_text(), re.MULTILINE):
+            if "--version" not in command or f"k8s/{file.relative_to(K8S)}" not in command and "--values" in command:
+                yield f"{file.relative_to(ROOT)}: its command pins no version, or names another file"
+
+
+def _commands():
+    """Shell in guides, notes and comments parses, and the files that it names are there."""
+    notes = run("helm", "install", "octet", CHART, "--namespace", "octet", "--dry-run=client",
+                *CASES["istio, everything"]).stdout.partition("NOTES:\n")[2]
+    shell = {"NOTES.txt": "\n".join(line for line in notes.splitlines() if line.startswith("  "))}
+    for guide in GUIDES:
+        blocks = re.findall(r"^```(?:sh|bash)\n(.*?)^```", (ROOT / guide).read_text(), re.MULTILINE | re.DOTALL)
+        if not blocks:
+            yield f"{guide}: has no command"
+        shell |= {f"{guide}, block {number}": block for number, block in enumerate(blocks, 1)}
+    for where, text in shell.items():
+        if not text.strip():
+            yield f"{where}: is empty"
+        parsed = run("bash", "-n", given=text, check=False)
+        if parsed.returncode != 0:
+            yield f"{where}: {parsed.stderr}"
+        for path in re.findall(r"(?<![\w/.-])(?:k8s|helm|scripts|docs|compose)/[\w./-]+", text):
+            if not (ROOT / path.rstrip(".")).exists():
+                yield f"{where}: {path} is not there"
+        for values in re.findall(r"--set(?:-string)? ([\w.]+)=", text):
+            first = values.split(".")[0]
+            if where != "README.md" and first not in yaml.load((CHART / "values.yaml").read_text(), Loader):
+                yield f"{where}: --set {values} is no value of the chart"
+
+
+if __name__ == "__main__":
+    main()

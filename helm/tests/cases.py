@@ -1,0 +1,119 @@
+"""What the chart is rendered with: values files, every toggle, and what it refuses."""
+
+from render import CHART
+
+IMAGE = ["--set", "image.repository=registry.example.com/octet"]
+
+
+def values(*names):
+    return [part for name in names for part in ("--values", str(CHART / f"values-{name}.yaml"))]
+
+
+def sets(*assignments):
+    return [part for assignment in assignments for part in ("--set", assignment)]
+
+
+HOSTS = ("hosts.ui=octet.example.com", "hosts.api=api.octet.example.com")
+GATEWAY_API = ("gatewayApi.enabled=true", "gatewayApi.className=istio", *HOSTS)
+LOAD = ("loadGenerator.enabled=true", "loadGenerator.image.repository=registry.example.com/hey",
+        "loadGenerator.image.tag=0.1.4")
+
+# Name, arguments. The first five are what people install.
+CASES = {
+    "default": IMAGE,
+    "laptop": [*IMAGE, *values("laptop")],
+    "istio": [*IMAGE, *values("istio")],
+    "eks": [*IMAGE, *values("eks")],
+    "eks behind istio": [*IMAGE, *values("eks", "istio")],
+    "servers by connection": [*IMAGE, *sets(
+        "rabbitmq.mode=external", "rabbitmq.external.connection=amqps://u:p@mq.example.com:5671/%2f",
+        "mongodb.mode=external", "mongodb.external.connection=mongodb://u:p@db.example.com/?tls=true")],
+    "secrets of one's own": [*IMAGE, *sets(
+        "rabbitmq.bundled.existingSecret=own-rabbitmq", "mongodb.bundled.existingSecret=own-mongodb")],
+    "no collector": [*IMAGE, *sets("collector.enabled=false", "tracing.exporter=none")],
+    "otlp": [*IMAGE, *sets("tracing.exporter=otlp", "tracing.endpoint=http://jaeger.observability:4318",
+                           "tracing.sampler=parentbased_traceidratio", "tracing.samplerArgument=0.1",
+                           "gateway.traceQueryUrl=http://zipkin.observability:9411")],
+    "digest and pull secret": [*IMAGE, *sets(f"image.digest=sha256:{'0' * 64}", "image.pullSecrets={registry}")],
+    "no policies": [*IMAGE, *sets("networkPolicy.enabled=false", "defaults.pdb.enabled=false")],
+    "autoscaled": [*IMAGE, *sets("defaults.hpa.enabled=true")],
+    "placed": [*IMAGE, *sets("defaults.nodeSelector.pool=octet", "defaults.tolerations[0].key=octet",
+                             "defaults.tolerations[0].operator=Exists", "defaults.env.MAX_CONCURRENT=200")],
+    "scraped by annotation": [*IMAGE, *sets("scrapeAnnotations=true")],
+    "prometheus operator": [*IMAGE, *sets("podMonitor.enabled=true", "prometheusRule.enabled=true",
+                                          "dashboards.enabled=true")],
+    "ingress": [*IMAGE, *sets("ingress.enabled=true", "ingress.className=nginx", *HOSTS)],
+    "browsers elsewhere": [*IMAGE, *sets("gateway.allowedOrigins={https://page.example.com}",
+                                         "gateway.serviceType=LoadBalancer")],
+    # Every variable that the chart may set; helm/tests/processes.py runs the program with them.
+    "told everything": [*IMAGE, *sets(
+        "gateway.allowedOrigins={https://page.example.com}", "gateway.apiUrl=https://api.example.com",
+        "gateway.trustedProxies={127.0.0.6,192.168.0.0/16}", "tracing.sampler=parentbased_traceidratio",
+        "tracing.samplerArgument=1.0", "defaults.env.MAX_CONCURRENT=200")],
+    "gateway api": [*IMAGE, *sets(*GATEWAY_API)],
+    "gateway api, tls, canary": [*IMAGE, *sets(
+        *GATEWAY_API, "gatewayApi.tlsSecret=octet-tls", "canary.enabled=true", "canary.tag=0.2.0")],
+    "istio, everything": [*IMAGE, *values("istio"), *sets(
+        "canary.enabled=true", "canary.greeting=Ahlan wa sahlan", "istio.tlsSecret=octet-tls",
+        "istio.registryOnly=true", "istio.egressNamespace=istio-egress", "istio.telemetry.accessLogs=true",
+        "istio.faults.service-e.delay.percent=10", "istio.faults.service-e.delay.duration=2s",
+        "istio.faults.service-g.abort.percent=5", "istio.faults.service-g.abort.status=UNAVAILABLE",
+        "mongoExpress.enabled=true", "mongoExpress.existingSecret=mongo-express", *LOAD)],
+    "console and load": [*IMAGE, *sets("mongoExpress.enabled=true", "mongoExpress.existingSecret=mongo-express", *LOAD)],
+}
+
+# Secrets and ConfigMaps that a case expects to find.
+EXISTING = {"own-rabbitmq", "own-mongodb", "mongo-express", "octet-rabbitmq", "octet-mongodb", "documentdb-ca"}
+
+# Wrong values, and what the refusal says.
+REFUSALS = [
+    ([], "image.repository is required"),
+    ([*IMAGE, *sets("entry=service-z")], "entry: service-z is not a service"),
+    ([*IMAGE, *sets("services.service-b.calls={service-d,service-x}")],
+     "services.service-b.calls: service-x is not a service; services has service-a, "),
+    ([*IMAGE, *sets("services.service-b.calls={service-b}")], "services.service-b.calls: a service cannot call itself"),
+    ([*IMAGE, *sets("services.service-h.calls={service-b}")], "the calls form a cycle"),
+    ([*IMAGE, *sets("services.service-c.calls={service-d,service-d}")], "items at 0 and 1 are equal"),
+    ([*IMAGE, *sets("mongodb.mode=none")], "services.service-c.store: mongodb.mode is none"),
+    ([*IMAGE, *sets("rabbitmq.mode=none")], "services.service-d: it has a queue, and rabbitmq.mode is none"),
+    ([*IMAGE, *sets("rabbitmq.mode=external")], "rabbitmq.external: name a Secret"),
+    ([*IMAGE, *sets("mongodb.mode=external", "mongodb.external.existingSecret=a",
+                    "mongodb.external.connection=mongodb://b")], "two places for one thing"),
+    ([*IMAGE, *values("istio"), *sets("mongodb.mode=external", "mongodb.external.existingSecret=a")],
+     "mongodb.external.hosts: the mesh has to know"),
+    ([*IMAGE, *sets("mongodb.external.connection=postgres://a")], "does not match pattern"),
+    ([*IMAGE, *sets("services.service-g.store.database=service-h")], "is already the store of service-g"),
+    ([*IMAGE, *sets("services.service-d.publishes=other")], "no service publishes service-d.greeting"),
+    ([*IMAGE, *sets("services.service-f.store=null")], "a consumer needs a store"),
+    ([*IMAGE, *sets("services.gateway.greeting=hi")], "the name is taken by the chart's own gateway"),
+    ([*IMAGE, *sets("services.service-b.env.SERVICE_D_URL=x")], "the chart sets this variable itself"),
+    ([*IMAGE, *sets("defaults.env.PORT=1")], "defaults.env.PORT: the chart sets this variable itself"),
+    ([*IMAGE, *values("istio"), *sets("canary.enabled=true", "canary.weights.v1=80")],
+     "canary.weights: v1 and v2 have to add up to 100, and make 90"),
+    ([*IMAGE, *values("istio"), *sets("canary.enabled=true", "canary.weights.v1=101", "canary.weights.v2=-1")],
+     "canary/weights"),
+    ([*IMAGE, *values("istio"), *sets("canary.enabled=true", "canary.service=service-z")],
+     "canary.service: service-z is not a service"),
+    ([*IMAGE, *sets("canary.enabled=true")], "weights need istio.enabled or gatewayApi.enabled"),
+    ([*IMAGE, *values("istio"), *sets("istio.faults.service-z.delay.percent=1", "istio.faults.service-z.delay.duration=1s")],
+     "istio.faults.service-z: not a service"),
+    ([*IMAGE, *values("istio"), *sets("istio.faults.service-e.delay.percent=101",
+                                      "istio.faults.service-e.delay.duration=1s")], "maximum"),
+    ([*IMAGE, *values("istio"), *sets(*GATEWAY_API)], "each brings its own gateway"),
+    ([*IMAGE, *values("istio"), *sets("gateway.allowedOrigins={https://page.example.com}")],
+     "istio.corsOrigins and gateway.allowedOrigins"),
+    ([*IMAGE, *sets("gatewayApi.enabled=true", *HOSTS)], "gatewayApi.className is required"),
+    ([*IMAGE, *sets("istio.enabled=true")], "hosts.ui and hosts.api are required"),
+    ([*IMAGE, *sets("ingress.enabled=true")], "hosts.ui and hosts.api are required"),
+    ([*IMAGE, *sets("istio.corsOrigins={*}")], "does not match pattern"),
+    ([*IMAGE, *sets("tracing.exporter=otlp")], "tracing.endpoint: the exporter otlp needs"),
+    ([*IMAGE, *sets("collector.enabled=false")], "without the collector, the exporter zipkin needs"),
+    ([*IMAGE, *sets("mongoExpress.enabled=true")], "mongoExpress.existingSecret is required"),
+    ([*IMAGE, *sets("loadGenerator.enabled=true")], "loadGenerator.image: repository and a tag or digest are required"),
+    ([*IMAGE, *sets("image.tag=latest")], "'not' failed"),
+    ([*IMAGE, *sets("services.service-b.call={service-d}")], "additional properties 'call' not allowed"),
+    ([*IMAGE, *sets("replicas=3")], "additional properties 'replicas' not allowed"),
+    ([*IMAGE, *sets("services.Service-I.greeting=hi")], "propertyName 'Service-I'"),
+    ([*IMAGE, *sets("services.service-b.greeting=")], "service-b/greeting"),
+    ([*IMAGE, *sets("connectWait=soon")], "connectWait"),
+]

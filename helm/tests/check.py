@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Checks the chart: every values file and toggle, against schemas, policies and the graph; every refusal.
+
+    helm/tests/check.py          all of it; `make lint-deploy` runs it with its tools installed
+
+Python, and what scripts/tools.sh installs.
+"""
+
+import pathlib
+import sys
+import tempfile
+
+import alerts
+import facts
+import policy
+import schemas
+import workloads
+from cases import CASES, REFUSALS
+from render import CHART, helm, render, run, topology, yaml
+
+
+def main():
+    own = topology()
+    found = [*_values(own), *_refusals(), *_documents()]
+    for fault in found:
+        print(fault, file=sys.stderr)
+    if found:
+        sys.exit(f"{len(found)} faults")
+    print(f"helm/octet: {len(CASES)} renderings and {len(REFUSALS)} refusals are as they should be")
+
+
+def _values(own):
+    rendered = {}
+    for name, arguments in CASES.items():
+        lint = helm("lint", arguments, check=False)
+        if lint.returncode != 0:
+            yield f"{name}: {lint.stdout}{lint.stderr}"
+            continue
+        installed = helm("install", arguments, check=False)
+        if installed.returncode != 0:
+            yield f"{name}: {installed.stderr}"
+            continue
+        rendered[name] = render(arguments)
+        looks = [facts.faults(rendered[name], own), workloads.faults(rendered[name]), alerts.faults(rendered[name])]
+        yield from (f"{name}: {fault}" for look in looks for fault in look)
+    yield from schemas.faults((name, found) for name, objects in rendered.items() for found in objects)
+    for name in rendered.keys() & {"default", "eks behind istio", "console and load"}:
+        yield from (f"{name}: {fault}" for fault in policy.faults(rendered[name]))
+
+
+def _refusals():
+    for arguments, sentence in REFUSALS:
+        done = helm("template", arguments, check=False)
+        if done.returncode == 0:
+            yield f"{' '.join(arguments)}: is not refused"
+        elif sentence not in done.stderr:
+            yield f"{' '.join(arguments)}: does not say {sentence!r}: {done.stderr}"
+
+
+def _documents():
+    """The chart packs, and what is in it is what it needs."""
+    with tempfile.TemporaryDirectory() as directory:
+        run("helm", "package", CHART, "--destination", directory)
+        (package,) = pathlib.Path(directory).iterdir()
+        listing = run("tar", "--list", "--file", package).stdout.split()
+    for wanted in ("octet/alerts/octet.rules.yaml", "octet/dashboards/mesh.json", "octet/values.schema.json"):
+        if wanted not in listing:
+            yield f"the package lacks {wanted}"
+    for name in listing:
+        if name.endswith(".test.yaml"):
+            yield f"the package holds {name}"
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    manifest = (CHART.parent.parent / "Cargo.toml").read_text()
+    if f'\nversion = "{version}"\n' not in manifest:
+        yield f"Chart.yaml: appVersion {version} is not the workspace's version"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""What has to be true of every rendering, beyond what any schema says."""
+
+import pathlib
+import tempfile
+
+import graph
+import references
+from graph import of_kind
+from render import name_of, topology
+
+SAFE_RETRIES = "connect-failure,refused-stream"
+
+
+def faults(objects, own_topology):
+    """A line for each thing that is wrong with one rendering."""
+    return [*_graph(objects, own_topology), *_edges(objects, own_topology), *_environment(objects, own_topology),
+            *references.faults(objects), *_istio(objects)]
+
+
+def _graph(objects, own):
+    (config,) = [found for found in of_kind(objects, "ConfigMap") if found["metadata"]["name"] == "octet-topology"]
+    with tempfile.TemporaryDirectory() as directory:
+        file = pathlib.Path(directory, "topology.toml")
+        file.write_text(config["data"]["topology.toml"])
+        if topology(file) != own:
+            yield "the rendered topology differs from services/topology/topology.toml"
+
+
+def _deployments(objects):
+    return {found["metadata"]["name"]: found for found in of_kind(objects, "Deployment")}
+
+
+def variables(deployment):
+    """The environment of a Deployment's only container."""
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {entry["name"]: entry.get("value") for entry in container["env"]}
+
+
+def _edges(objects, own):
+    deployments = _deployments(objects)
+    external = {host: entry["metadata"]["name"] for entry in of_kind(objects, "ServiceEntry")
+                for host in entry["spec"]["hosts"]}
+    bundled = {found["metadata"]["name"] for found in of_kind(objects, "StatefulSet")}
+    istio = bool(of_kind(objects, "Sidecar"))
+    endpoint = variables(deployments["service-a"]).get("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "")
+    spans = endpoint.startswith("http://collector:") or bool(of_kind(objects, "Telemetry"))
+    collector = "collector" in deployments
+    ports = {server: port for server, port in graph.SERVERS.items() if server in bundled}
+    expected = graph.expected(own, spans and collector, collector, ports)
+
+    if of_kind(objects, "NetworkPolicy") != []:
+        for direction in ("ingress", "egress"):
+            yield from _difference(f"NetworkPolicies ({direction})", graph.of_network(objects, direction), expected)
+    if istio:
+        edges, others = graph.of_authorization(objects)
+        yield from _difference("AuthorizationPolicies", edges, expected)
+        yield from _difference("AuthorizationPolicies for others", others, _others(objects, deployments))
+        servers = {(service["name"], server) for service in own["services"] for server in graph.SERVERS
+                   if graph.uses(service, server)}
+        pairs = {(caller, callee) for caller, callee, _ in expected} | servers
+        yield from _difference("Sidecars", graph.of_sidecars(objects, external), pairs)
+
+
+def _others(objects, deployments):
+    ingress = "istio-ingress/istio-ingress"
+    own = deployments["gateway"]["metadata"]["namespace"]
+    expected = {(ingress, "gateway", "8080"), *((f"{own}/{client}", "gateway", "8080") for client in graph.CLIENTS)}
+    if of_kind(objects, "Telemetry") and "collector" in deployments:
+        expected.add((ingress, *graph.COLLECTOR))
+    servers = {found["metadata"]["name"] for found in of_kind(objects, "StatefulSet")}
+    if "mongo-express" in deployments and "mongodb" in servers:
+        expected.add(("octet-tools/mongo-express", "mongodb", "27017"))
+    for name, deployment in deployments.items():
+        if "ADMIN_PORT" in variables(deployment):
+            expected.add(("*", name.removesuffix("-v2"), variables(deployment)["ADMIN_PORT"]))
+    return expected
+
+
+def _difference(what, found, expected):
+    for edge in sorted(expected - found):
+        yield f"{what}: {edge} is missing"
+    for edge in sorted(found - expected):
+        yield f"{what}: {edge} is not in the graph"
+
+
+def _environment(objects, own):
+    services = {service["name"]: service for service in own["services"]}
+    calls = {name: service["calls"] for name, service in services.items()} | {"gateway": [own["entry"]]}
+    deployments = _deployments(objects)
+    missing = {*services, "gateway"} - set(deployments)
+    if missing:
+        yield f"no Deployment of {sorted(missing)}"
+    for name, deployment in deployments.items():
+        role = name.removesuffix("-v2")
+        if role not in calls:
+            continue
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        told = variables(deployment)
+        arguments = ["service", role] if role in services else [role]
+        if container["name"] != role or container["args"] != arguments:
+            yield f"{name}: the container {container['name']} runs {container['args']}"
+        upstreams = {key: value for key, value in told.items() if key.startswith("SERVICE_") and key.endswith("_URL")}
+        if upstreams != {f"{callee.upper().replace('-', '_')}_URL": f"{callee}:50051" for callee in calls[role]}:
+            yield f"{name}: is told {upstreams}, and calls {calls[role]}"
+        service = services.get(role, {"store": None, "publishes": None, "consumes": None})
+        for variable, server in (("MONGO_CONN_FILE", "mongodb"), ("RABBITMQ_CONN_FILE", "rabbitmq")):
+            if (variable in told) != graph.uses(service, server):
+                yield f"{name}: {variable} is {told.get(variable)}"
+        mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+        for variable in ("MONGO_CONN_FILE", "RABBITMQ_CONN_FILE", "TOPOLOGY"):
+            if variable in told and not any(told[variable].startswith(f"{mount}/") for mount in mounts):
+                yield f"{name}: nothing is mounted where {variable} points"
+
+
+def _istio(objects):
+    subsets = {rule["spec"]["host"]: {subset["name"] for subset in rule["spec"]["subsets"]}
+               for rule in of_kind(objects, "DestinationRule")}
+    for service in of_kind(objects, "VirtualService"):
+        for route in service["spec"]["http"]:
+            if route.get("retries", {}).get("retryOn") != SAFE_RETRIES or "timeout" not in route:
+                yield f"{name_of(service)}: retries more than what was provably not processed, or has no timeout"
+            if "allowOrigin" in route.get("corsPolicy", {}):
+                yield f"{name_of(service)}: allowOrigin, which Istio reads no more"
+            if sum(target.get("weight", 100) for target in route["route"]) != 100:
+                yield f"{name_of(service)}: the weights do not add up to 100"
+            for target in route["route"]:
+                destination = target["destination"]
+                if destination.get("subset", "v1") not in subsets.get(destination["host"], set()):
+                    yield f"{name_of(service)}: no subset {destination.get('subset')} of {destination['host']}"
+    for peer in of_kind(objects, "PeerAuthentication"):
+        if peer["spec"]["mtls"]["mode"] != "STRICT":
+            yield f"{name_of(peer)}: plain text is let in"

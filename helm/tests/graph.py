@@ -1,0 +1,92 @@
+"""Who may call whom: as the topology has it, and as each kind of policy has it.
+
+An edge is (caller, callee, port). Servers that the chart does not run are callees called by their kind.
+"""
+
+import re
+
+GREETING = "50051"
+COLLECTOR = ("collector", "9411")
+SERVERS = {"mongodb": "27017", "rabbitmq": "5672"}
+# Clients beyond the graph, of a release's own namespace.
+CLIENTS = {"octet-load", "octet-test"}
+
+
+def uses(service, server):
+    return bool(service["store"]) if server == "mongodb" else bool(service["publishes"] or service["consumes"])
+
+
+def expected(topology, spans, collector, ports):
+    """The graph's edges: calls, the way in, reports of spans, servers."""
+    edges = {(service["name"], callee, GREETING) for service in topology["services"] for callee in service["calls"]}
+    edges.add(("gateway", topology["entry"], GREETING))
+    if spans:
+        edges |= {(service["name"], *COLLECTOR) for service in topology["services"]}
+    if collector:
+        edges.add(("gateway", *COLLECTOR))
+    for server, port in ports.items():
+        edges |= {(service["name"], server, port) for service in topology["services"] if uses(service, server)}
+    return edges
+
+
+def of_kind(objects, kind):
+    return [found for found in objects if found["kind"] == kind]
+
+
+def selected(selector):
+    return selector["matchLabels"]["app.kubernetes.io/name"]
+
+
+def of_authorization(objects):
+    """What AuthorizationPolicies allow: edges within the namespace, and rules for others as (namespace/account, …)."""
+    edges, others = set(), set()
+    for policy in of_kind(objects, "AuthorizationPolicy"):
+        own = policy["metadata"]["namespace"]
+        for rule in policy["spec"].get("rules", []):
+            (to,) = rule["to"]
+            for port in to["operation"]["ports"]:
+                callee = selected(policy["spec"]["selector"])
+                if "from" not in rule:
+                    others.add(("*", callee, port))
+                    continue
+                for principal in rule["from"][0]["source"]["principals"]:
+                    _, namespace, account = re.fullmatch(r"([^/]+)/ns/([^/]+)/sa/([^/]+)", principal).groups()
+                    if namespace == own and account not in CLIENTS:
+                        edges.add((account, callee, port))
+                    else:
+                        others.add((f"{namespace}/{account}", callee, port))
+    return edges, others
+
+
+def of_network(objects, direction):
+    """What NetworkPolicies allow between pods, from the side of `ingress` or `egress`."""
+    edges = set()
+    for policy in of_kind(objects, "NetworkPolicy"):
+        own = selected(policy["spec"]["podSelector"])
+        if own in CLIENTS:
+            continue
+        peers = "from" if direction == "ingress" else "to"
+        for rule in policy["spec"].get(direction) or []:
+            for peer in rule.get(peers, []):
+                if "podSelector" not in peer or "namespaceSelector" in peer:
+                    continue
+                other = selected(peer["podSelector"])
+                if other in CLIENTS:
+                    continue
+                for port in rule["ports"]:
+                    pair = (other, own) if direction == "ingress" else (own, other)
+                    edges.add((*pair, str(port["port"])))
+    return edges
+
+
+def of_sidecars(objects, external):
+    """What Sidecars let through, without ports: (caller, callee). `external` maps a host to its server's kind."""
+    edges = set()
+    for sidecar in of_kind(objects, "Sidecar"):
+        caller = sidecar["spec"]["workloadSelector"]["labels"]["app.kubernetes.io/name"]
+        for egress in sidecar["spec"]["egress"]:
+            for host in egress["hosts"]:
+                namespace, name = host.split("/", 1)
+                if namespace == ".":
+                    edges.add((caller, external.get(name) or name.split(".")[0]))
+    return edges

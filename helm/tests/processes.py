@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Runs the chart's pods as processes of this host: `octet` with exactly the arguments, variables and files of the
+rendered Deployments, every address of a Service mapped to loopback, each process in a directory of its own; beside a
+real broker and database. Then greets, audits, asks every probe, and ends them. So chart and program cannot drift.
+
+    helm/tests/processes.py      `make test-chart` runs it with what it needs
+
+What differs from a cluster: addresses, the broker's password, and the database, which takes no login.
+"""
+
+import contextlib
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from cases import CASES
+from mesh import PATIENCE, Fault, Mesh
+from render import octet, render, topology
+
+GREETINGS = 25
+
+
+def main():
+    objects = render(CASES["told everything"])
+    order = topology()["order"]
+    with contextlib.ExitStack() as stack:
+        directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="octet-chart-")))
+        servers = {"rabbitmq": stack.enter_context(server("broker")), "mongodb": stack.enter_context(server("database"))}
+        mesh = Mesh(objects, servers, directory)
+        stack.enter_context(mesh)
+        for name in mesh.processes:
+            mesh.probes(name)
+        answers = [mesh.greet() for _ in range(GREETINGS)]
+        for answer in answers:
+            if [greeting["service"] for greeting in answer["greeting"]] != order:
+                raise Fault(f"the answer is {answer}, and not of {order}")
+        mesh.audit(answers)
+        mesh.traced()
+        mesh.tested()
+        mesh.end()
+    print(f"helm/octet: {len(mesh.processes)} containers run as processes, greet {GREETINGS} times with "
+          f"{len(order)} greetings each, lose nothing, answer their probes, pass `helm test` and end in order")
+
+
+@contextlib.contextmanager
+def server(name):
+    """An example of services/testbed, which prints its URL and ends with SIGTERM."""
+    program = octet().parent / "examples" / name
+    process = subprocess.Popen([program], stdout=subprocess.PIPE, text=True)
+    try:
+        url = process.stdout.readline().strip()
+        if not url:
+            raise Fault(f"{name} did not start")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Fault as fault:
+        sys.exit(f"helm/octet as processes: {fault}")

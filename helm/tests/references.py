@@ -1,0 +1,84 @@
+"""Whether what objects say of one another is there: ports, pods, Secrets, accounts."""
+
+from cases import EXISTING
+from graph import of_kind
+from render import name_of, pods
+
+
+def faults(objects):
+    """A line for each name that leads nowhere."""
+    return [*_ports(objects), *_selectors(objects), *_references(objects)]
+
+
+def _ports(objects):
+    labelled = list(pods(objects))
+    for service in of_kind(objects, "Service"):
+        name = service["metadata"]["name"]
+        behind = [pod for pod in labelled if _matches(service["spec"]["selector"], pod, service)]
+        if not behind:
+            yield f"{name_of(service)}: selects no pod"
+        for port in service["spec"]["ports"]:
+            for pod in behind:
+                known = {entry["name"]: entry["containerPort"]
+                         for container in pod.spec["containers"] for entry in container["ports"]}
+                if port["targetPort"] not in known:
+                    yield f"{name_of(service)}: {pod.name} has no port {port['targetPort']}"
+                elif known[port["targetPort"]] != port["port"]:
+                    yield f"{name_of(service)}: {port['port']} leads to {known[port['targetPort']]}"
+        if name.startswith("service-"):
+            protocols = {(port["name"], port.get("appProtocol"))
+                         for port in service["spec"]["ports"] if port["port"] == 50051}
+            if protocols != {("grpc", "grpc")}:
+                yield f"{name_of(service)}: port 50051 is {protocols}, which a mesh does not take for gRPC"
+    for pod in labelled:
+        for container in pod.spec["containers"]:
+            known = {entry["name"] for entry in container.get("ports", [])}
+            numbers = {entry["containerPort"] for entry in container.get("ports", [])}
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                look = container.get(probe, {})
+                target = look.get("httpGet", look.get("tcpSocket", look.get("grpc", {}))).get("port")
+                if target is not None and target not in known | numbers:
+                    yield f"{pod.name}: {probe} asks a port {target} that is not there"
+
+
+def _matches(selector, pod, found):
+    same = found["metadata"].get("namespace") == pod.namespace
+    return same and all(pod.labels.get(key) == value for key, value in selector.items())
+
+
+def _selectors(objects):
+    labelled = list(pods(objects))
+    for found in objects:
+        spec = found.get("spec") or {}
+        if found["kind"] in ("PodDisruptionBudget", "NetworkPolicy", "AuthorizationPolicy", "PeerAuthentication"):
+            chosen = (spec.get("selector") or spec.get("podSelector") or {}).get("matchLabels")
+        elif found["kind"] == "Sidecar":
+            chosen = spec["workloadSelector"]["labels"]
+        else:
+            continue
+        if chosen is not None and not any(_matches(chosen, pod, found) for pod in labelled):
+            yield f"{name_of(found)}: selects no pod"
+    deployments = {found["metadata"]["name"]: found for found in of_kind(objects, "Deployment")}
+    for scaler in of_kind(objects, "HorizontalPodAutoscaler"):
+        target = deployments.get(scaler["spec"]["scaleTargetRef"]["name"])
+        metric = scaler["spec"]["metrics"][0]["containerResource"]
+        if target is None or "replicas" in target["spec"]:
+            yield f"{name_of(scaler)}: no such Deployment, or one that says its replicas itself"
+        elif target["spec"]["template"]["spec"]["containers"][0]["name"] != metric["container"]:
+            yield f"{name_of(scaler)}: looks at a container {metric['container']} that is not there"
+
+
+def _references(objects):
+    known = EXISTING | {found["metadata"]["name"] for found in objects if found["kind"] in ("Secret", "ConfigMap")}
+    accounts = {(found["metadata"]["namespace"], found["metadata"]["name"])
+                for found in of_kind(objects, "ServiceAccount")}
+    for pod in pods(objects):
+        names = {volume.get("secret", {}).get("secretName") or volume.get("configMap", {}).get("name")
+                 for volume in pod.spec.get("volumes", [])}
+        for container in pod.spec["containers"]:
+            names |= {entry["valueFrom"]["secretKeyRef"]["name"]
+                      for entry in container.get("env", []) if "valueFrom" in entry}
+        for name in sorted(names - known - {None}):
+            yield f"{pod.name}: wants {name}, which nobody makes"
+        if (pod.namespace, pod.spec["serviceAccountName"]) not in accounts:
+            yield f"{pod.name}: its ServiceAccount is missing"

@@ -1,0 +1,137 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { devices, type Page } from "@playwright/test";
+import { expect, expectSound, greet, mesh, test } from "./test.ts";
+
+const SHOTS = fileURLToPath(new URL("../node_modules/.shots", import.meta.url));
+const ASSETS = fileURLToPath(new URL("../dist/assets", import.meta.url));
+
+const VIEWS: readonly { name: string; open: (page: Page) => Promise<void> }[] = [
+  {
+    name: "mesh",
+    open: async (page) => {
+      await page.goto("/");
+      await page.getByRole("button", { name: "Send a greeting" }).click();
+      await expect(page.locator(".edge.live").first()).toBeVisible();
+      await expect(page.locator(".summary")).toBeVisible();
+    },
+  },
+  {
+    name: "mesh-panel",
+    open: async (page) => {
+      await page.goto("/#/mesh?select=service-b%3Eservice-e");
+      await expect(page.locator(".panel .figures-list").first()).toBeVisible();
+    },
+  },
+  {
+    name: "mesh-table",
+    open: async (page) => {
+      await page.goto("/#/mesh?as=table");
+      await expect(page.locator("tbody td.number").first()).toBeVisible();
+    },
+  },
+  {
+    name: "greeting",
+    open: async (page) => {
+      await page.goto("/#/greeting");
+      await page.getByRole("button", { name: "Submit" }).click();
+      await expect(page.locator(".by-queue.answered")).toBeVisible();
+    },
+  },
+  {
+    name: "traces",
+    open: async (page) => {
+      await page.goto("/#/traces");
+      await expect(page.locator(".trace-list li").first()).toBeVisible();
+    },
+  },
+  {
+    name: "trace",
+    open: async (page) => {
+      await page.goto("/#/traces");
+      await page.locator(".trace-list a").first().click();
+      await page.getByRole("treeitem").filter({ hasText: "service-f process" }).click();
+      await expect(page.locator(".detail")).toBeVisible();
+    },
+  },
+  {
+    name: "load",
+    open: async (page) => {
+      await page.goto("/#/load?users=5&seconds=&requests=60");
+      await page.getByRole("button", { name: "Start" }).click();
+      await expect(page.getByText(/^Done: 60/)).toBeVisible();
+    },
+  },
+];
+
+const LOOKS = [
+  { name: "light", colorScheme: "light", viewport: { width: 1280, height: 800 } },
+  { name: "dark", colorScheme: "dark", viewport: { width: 1280, height: 800 } },
+  { name: "phone-light", colorScheme: "light", viewport: { width: 390, height: 844 } },
+  { name: "phone-dark", colorScheme: "dark", viewport: { width: 390, height: 844 } },
+] as const;
+
+for (const { name, colorScheme, viewport } of LOOKS) {
+  test.describe(name, () => {
+    test.use({
+      colorScheme,
+      viewport,
+      hasTouch: name.startsWith("phone"),
+      userAgent: devices["Desktop Chrome"].userAgent,
+    });
+
+    test(`every view is sound, ${name}`, async ({ page }) => {
+      await greet(1);
+      for (const view of VIEWS) {
+        await view.open(page);
+        await page.screenshot({ path: `${SHOTS}/${view.name}-${name}.png` });
+        await expectSound(page);
+      }
+    });
+  });
+}
+
+test("nothing moves by itself, and what has the focus shows it", async ({ page }) => {
+  await page.goto("/#/greeting");
+  await page.keyboard.press("Tab");
+  await expect(page.getByRole("button", { name: "Skip to the view" })).toBeFocused();
+  const { outline, moving } = await page.evaluate(() => ({
+    outline: getComputedStyle(document.activeElement ?? document.body).outlineWidth,
+    moving: document.getAnimations().length,
+  }));
+  expect(outline).toBe("3px");
+  expect(moving).toBe(0);
+  await page.keyboard.press("Enter");
+  await expect(page.locator("main")).toBeFocused();
+});
+
+test("the page is small, compressed, kept where its name holds its content, and alone with its gateway", async ({
+  request,
+}) => {
+  const bytes = readdirSync(ASSETS)
+    .filter((name) => name.endsWith(".gz"))
+    .reduce((sum, name) => sum + readFileSync(`${ASSETS}/${name}`).length, 0);
+  expect(bytes, "gzipped bytes of scripts and styles").toBeLessThanOrEqual(60_000);
+
+  const page = await request.get("/");
+  expect(page.headers()["cache-control"]).toBe("no-cache");
+  expect(page.headers()["content-security-policy"]).not.toContain("unsafe");
+  const script = /src="(\/assets\/[^"]+\.js)"/.exec(await page.text())?.[1] ?? "";
+  const asset = await request.get(mesh.url + script, { headers: { "accept-encoding": "br" } });
+  expect(asset.headers()).toMatchObject({
+    "content-encoding": "br",
+    "cache-control": "public, max-age=31536000, immutable",
+    "x-content-type-options": "nosniff",
+  });
+  const known = { "if-none-match": asset.headers().etag ?? "", "accept-encoding": "br" };
+  expect((await request.get(mesh.url + script, { headers: known })).status()).toBe(304);
+  expect((await request.get("/docs/swagger-ui-bundle.js")).ok()).toBe(true);
+});
+
+test("only the address that the user typed is asked", async ({ page }) => {
+  const origins = new Set<string>();
+  page.on("request", (request) => origins.add(new URL(request.url()).origin));
+  for (const hash of ["mesh", "greeting", "traces", "load"]) await page.goto(`/#/${hash}`);
+  await expect(page.locator(".load-form")).toBeVisible();
+  expect([...origins]).toEqual([mesh.url]);
+});

@@ -1,0 +1,122 @@
+/** A real mesh under test, on a block of ports and in a directory of its own; ended by its process id. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Milliseconds; a mesh is up in a fraction of it. */
+const PATIENCE_MS = 30_000;
+
+/** What `octet up --base-port` takes. */
+const BLOCK = 160;
+
+export interface Mesh {
+  url: string;
+  /** The collector's own address. */
+  collector: string;
+  /** The entry service's, as `host:port`. */
+  entry: string;
+  directory: string;
+  end: () => Promise<void>;
+}
+
+function program(): string {
+  const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));
+  const octet = process.env.OCTET_BIN ?? join(target, "debug", "octet");
+  if (!existsSync(octet)) throw new Error(`${octet} is absent: run \`make test-ui\`, which builds it`);
+  return octet;
+}
+
+export async function startMesh(): Promise<Mesh> {
+  const directory = mkdtempSync(join(tmpdir(), "octet-ui-"));
+  const base = await freeBlock();
+  const args = ["up", "--base-port", String(base), "--data", directory];
+  const child = spawn(program(), args, { env: environment({}), stdio: ["ignore", "pipe", "inherit"] });
+  await said(child, /octet is up/);
+  return {
+    url: `http://127.0.0.1:${base}`,
+    collector: `http://127.0.0.1:${base + 2}`,
+    entry: `127.0.0.1:${base + 10}`,
+    directory,
+    end: async () => {
+      await ended(child);
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** One gateway more, told by `variables`. */
+export async function startGateway(mesh: { entry: string }, variables: Record<string, string>) {
+  const base = await freeBlock();
+  const told = {
+    SERVICE_A_URL: mesh.entry,
+    PORT: `127.0.0.1:${base}`,
+    ADMIN_PORT: `127.0.0.1:${base + 1}`,
+    ...variables,
+  };
+  const child = spawn(program(), ["gateway"], {
+    env: environment(told),
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await said(child, /serving|listening/i);
+  return { url: `http://127.0.0.1:${base}`, end: () => ended(child) };
+}
+
+/** The process id that `octet up` wrote down. */
+export function pidOf(directory: string, service: string): number {
+  return Number(readFileSync(join(directory, "run", `${service}.pid`), "utf8"));
+}
+
+/** Nothing of this machine's own settings. */
+function environment(more: Record<string, string>): NodeJS.ProcessEnv {
+  const { PATH, HOME } = process.env;
+  return { PATH, HOME, ...more };
+}
+
+function said(child: ChildProcess, words: RegExp): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const timer = setTimeout(() => reject(new Error(`not up in time; it said:\n${text}`)), PATIENCE_MS);
+    child.stdout?.on("data", (part: Buffer) => {
+      text = (text + part.toString()).slice(-10_000);
+      if (!words.test(text)) return;
+      clearTimeout(timer);
+      resolve();
+    });
+    child.once("exit", (code) => reject(new Error(`ended with ${code}; it said:\n${text}`)));
+  });
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null) return resolve();
+    child.once("exit", () => resolve());
+    child.kill("SIGTERM");
+  });
+}
+
+/** Below the ports that systems hand out themselves, so that nobody takes one in between. */
+async function freeBlock(): Promise<number> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const base = 15_000 + Math.floor(Math.random() * 100) * BLOCK;
+    const ports = [0, 1, 2, 3, ...range(10, 18), ...range(90, 98)].map((offset) => base + offset);
+    const free = await Promise.all(ports.map(isFree));
+    if (free.every(Boolean)) return base;
+  }
+  throw new Error("no free block of ports below 32768");
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, index) => from + index);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}

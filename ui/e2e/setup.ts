@@ -1,0 +1,16 @@
+/** Starts the mesh that all tests look at, and ends it after them. */
+
+import { existsSync } from "node:fs";
+import { CHROMIUM } from "./chromium.ts";
+import { startMesh } from "./platform.ts";
+
+export default async function setup(): Promise<() => Promise<void>> {
+  if (!existsSync(CHROMIUM)) {
+    throw new Error(
+      `${CHROMIUM} is absent: run \`make tools\` as root, or apt-get install chromium fonts-noto-core fonts-noto-cjk`,
+    );
+  }
+  const mesh = await startMesh();
+  process.env.MESH = JSON.stringify({ ...mesh, end: undefined });
+  return mesh.end;
+}

@@ -1,0 +1,20 @@
+import { defineConfig } from "@playwright/test";
+import { ARGS, CHROMIUM } from "./e2e/chromium.ts";
+
+export default defineConfig({
+  testDir: "e2e",
+  testMatch: "*.spec.ts",
+  globalSetup: "./e2e/setup.ts",
+  outputDir: "node_modules/.playwright",
+  // All look at one mesh, and one of them kills services of it.
+  workers: 1,
+  fullyParallel: false,
+  timeout: 45_000,
+  expect: { timeout: 12_000 },
+  reporter: [["list"]],
+  use: {
+    viewport: { width: 1280, height: 800 },
+    trace: "retain-on-failure",
+    launchOptions: { executablePath: CHROMIUM, args: ARGS },
+  },
+});

@@ -1,0 +1,31 @@
+/** When a request was really sent, and its answer really there: what `fetch` does not say, the browser's timings do. */
+
+import { log } from "./log.ts";
+
+export interface WireTime {
+  /** Milliseconds from asking to sending: mostly the wait for one of the browser's few connections. */
+  waited: number;
+  /** Milliseconds from sending to the answer's last byte. */
+  took: number;
+}
+
+/** Tells `tell` the times of each URL that begins with `prefix`. Answers how to stop. */
+export function watchWire(prefix: string, tell: (url: string, time: WireTime) => void): () => void {
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      if (!(entry instanceof PerformanceResourceTiming) || !entry.name.startsWith(prefix)) continue;
+      // Another origin's are kept from the page unless it says Timing-Allow-Origin.
+      if (entry.requestStart === 0) continue;
+      tell(entry.name, {
+        waited: entry.requestStart - entry.startTime,
+        took: entry.responseEnd - entry.requestStart,
+      });
+    }
+  });
+  try {
+    observer.observe({ type: "resource" });
+  } catch (error) {
+    log.warn("no resource timings", error);
+  }
+  return () => observer.disconnect();
+}

@@ -1,0 +1,13 @@
+/** The address of a gateway, as people type it. */
+
+/** Scheme, host and port, and a path before the API's, without a slash at its end; undefined where it is none. */
+export function parseAddress(typed: string): string | undefined {
+  const trimmed = typed.trim();
+  const candidate = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `http://${trimmed}`;
+  if (trimmed === "" || !URL.canParse(candidate)) return undefined;
+  const url = new URL(candidate);
+  const isPlain = url.protocol === "http:" || url.protocol === "https:";
+  const hasMore = url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "";
+  if (!isPlain || hasMore) return undefined;
+  return url.origin + url.pathname.replace(/\/+$/, "");
+}

@@ -1,0 +1,43 @@
+/** How a message went, as its trace tells. */
+
+import { buildTrace, type SpanNode } from "./trace-tree.ts";
+import { isError, type Span } from "./zipkin.ts";
+
+export interface Delivery {
+  /** Who consumed it. */
+  service: string;
+  queue: string;
+  /** The greeting's id, where the consumer told it. */
+  messageId: string | undefined;
+  /** In which database it lies, where it was stored. */
+  store: string | undefined;
+  /** Milliseconds in the queue. */
+  wait: number | undefined;
+  /** Milliseconds of work on it. */
+  took: number;
+  /** The error's text. */
+  error: string | undefined;
+}
+
+/** Undefined while the consumer's span, or its store's, has not arrived. */
+export function deliveryOf(spans: readonly Span[]): Delivery | undefined {
+  const consumer = buildTrace(spans)?.nodes.find((node) => node.span.kind === "CONSUMER");
+  if (!consumer) return undefined;
+  const { span, queueWait } = consumer;
+  const store = consumer.children.find((child) => child.span.kind === "CLIENT");
+  const error = isError(span) ? span.tags.error || "failed" : undefined;
+  if (!store && !error) return undefined;
+  return {
+    service: span.service,
+    queue: span.remoteService ?? span.tags["messaging.destination.name"] ?? "",
+    messageId: span.tags["messaging.message.id"],
+    store: storeOf(store),
+    wait: queueWait && (queueWait.to - queueWait.from) / 1000,
+    took: (consumer.end - consumer.start) / 1000,
+    error,
+  };
+}
+
+function storeOf(node: SpanNode | undefined): string | undefined {
+  return node && !isError(node.span) ? node.span.remoteService : undefined;
+}

@@ -1,0 +1,76 @@
+import { expect, test } from "vitest";
+import { age, duration, durations, percent, rate } from "./format.ts";
+import { histogram, ticks } from "./histogram.ts";
+import { percentile, summary } from "./percentiles.ts";
+
+test("durations have a unit, three digits at most, and a dash for what is not known", () => {
+  expect([0.0841, 0.9999, 5.949, 9.96, 123.4, 999.6, 1_234, 90_000].map(duration)).toEqual([
+    "84 µs",
+    "1.0 ms",
+    "5.9 ms",
+    "10 ms",
+    "123 ms",
+    "1.0 s",
+    "1.2 s",
+    "1.5 min",
+  ]);
+  expect(duration(undefined)).toBe("–");
+  expect(durations(5.9, 12)).toBe("5.9 · 12 ms");
+  expect(durations(0.7, 12)).toBe("700 µs · 12 ms");
+  expect(durations(undefined, undefined)).toBe("– · –");
+});
+
+test("a rate of few calls is a minute's, of many a second's", () => {
+  expect([rate(1, 60), rate(0, 60), rate(90, 60), rate(6_000, 60), rate(1, 3_600)]).toEqual([
+    "1/min",
+    "0/min",
+    "1.5/s",
+    "100/s",
+    "0.02/min",
+  ]);
+});
+
+test("a share is never rounded to nothing or to all, and of nothing there is none", () => {
+  expect([
+    percent(0, 10),
+    percent(1, 100_000),
+    percent(1, 30),
+    percent(99_999, 100_000),
+    percent(3, 3),
+  ]).toEqual(["0 %", "<0.1 %", "3.3 %", ">99.9 %", "100 %"]);
+  expect(percent(0, 0)).toBe("–");
+});
+
+test("an age is told in whole seconds, then minutes", () => {
+  expect([age(-5), age(1_400), age(11_000), age(600_000), age(8_000_000)]).toEqual([
+    "now",
+    "now",
+    "11 s ago",
+    "10 min ago",
+    "2 h ago",
+  ]);
+});
+
+test("percentiles are times that were measured, by the nearest rank", () => {
+  const hundred = Array.from({ length: 100 }, (_, index) => index + 1);
+  expect([0.5, 0.9, 0.99, 1].map((share) => percentile(hundred, share))).toEqual([50, 90, 99, 100]);
+  expect(percentile([7], 0.99)).toBe(7);
+  expect(percentile([], 0.5)).toBeUndefined();
+  expect(summary([3, 1, 2])).toMatchObject({ count: 3, least: 1, mean: 2, p50: 2, p99: 3, most: 3 });
+  expect(summary([])).toBeUndefined();
+});
+
+test("bins are even on a logarithmic scale, none is left out, and every time is in one", () => {
+  const bins = histogram([1, 1.5, 9.9, 10, 99]);
+  expect(bins).toHaveLength(20);
+  expect(bins.reduce((sum, bin) => sum + bin.count, 0)).toBe(5);
+  expect(bins[0]).toMatchObject({ from: 1, count: 1 });
+  expect(bins.some((bin) => bin.count === 0)).toBe(true);
+  expect(histogram([0, -1, Number.NaN])).toEqual([]);
+});
+
+test("an axis has round figures", () => {
+  expect(ticks(100, 5)).toEqual([0, 20, 40, 60, 80, 100]);
+  expect(ticks(7, 4)).toEqual([0, 2, 4, 6]);
+  expect(ticks(0, 4)).toEqual([0]);
+});

@@ -1,0 +1,64 @@
+/** Figures as people read them: three digits at most, the unit always there. */
+
+/** Milliseconds as `84 µs`, `5.9 ms`, `123 ms`, `1.2 s`; what is not known is a dash, and never a nought. */
+export function duration(milliseconds: number | undefined): string {
+  if (milliseconds === undefined) return "–";
+  const size = Math.abs(milliseconds);
+  if (size === 0) return "0 ms";
+  if (size < 0.9995) return `${Math.round(milliseconds * 1000)} µs`;
+  if (size < 999.5) return `${digits(milliseconds)} ms`;
+  if (size < 59_995) return `${digits(milliseconds / 1000)} s`;
+  return `${digits(milliseconds / 60_000)} min`;
+}
+
+function digits(value: number): string {
+  return Math.abs(value) < 9.95 ? value.toFixed(1) : String(Math.round(value));
+}
+
+/** Two of them, with one unit where it is the same: `5.9 · 12 ms`. */
+export function durations(one: number | undefined, other: number | undefined): string {
+  const [first, second] = [duration(one), duration(other)];
+  const [value, unit] = first.split(" ");
+  return unit !== undefined && second.endsWith(` ${unit}`) ? `${value} · ${second}` : `${first} · ${second}`;
+}
+
+/** Calls a second, or a minute where there are few. */
+export function rate(count: number, seconds: number): string {
+  const perSecond = count / seconds;
+  if (perSecond >= 9.95) return `${Math.round(perSecond)}/s`;
+  if (perSecond >= 0.995) return `${perSecond.toFixed(1)}/s`;
+  const perMinute = perSecond * 60;
+  if (perMinute >= 0.95 || perMinute === 0) return `${Math.round(perMinute)}/min`;
+  return `${perMinute.toFixed(2)}/min`;
+}
+
+/** A share: never 0 % where there is some, never 100 % where some is missing. */
+export function percent(part: number, whole: number): string {
+  if (whole === 0) return "–";
+  const share = (part / whole) * 100;
+  if (share > 0 && share < 0.1) return "<0.1 %";
+  if (share < 100 && share > 99.9) return ">99.9 %";
+  return share === 0 || share >= 9.95 ? `${Math.round(share)} %` : `${share.toFixed(1)} %`;
+}
+
+export function count(number: number, noun: string, plural = `${noun}s`): string {
+  return `${number.toLocaleString("en")} ${number === 1 ? noun : plural}`;
+}
+
+/** How long ago, in words that need no more than whole seconds. */
+export function age(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 2) return "now";
+  if (seconds < 120) return `${seconds} s ago`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
+  return `${Math.round(seconds / 3600)} h ago`;
+}
+
+/** A moment of today to the millisecond, of another day with its date. */
+export function moment(milliseconds: number, now: number): string {
+  const date = new Date(milliseconds);
+  const pad = (value: number, width = 2) => String(value).padStart(width, "0");
+  const time = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}`;
+  if (date.toDateString() === new Date(now).toDateString()) return time;
+  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${time}`;
+}

@@ -1,0 +1,26 @@
+/** Reading JSON that somebody else wrote: each reader answers `undefined` where a value is not what it should be. */
+
+export type Json = unknown;
+
+export function record(value: Json): Record<string, Json> | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, Json>)
+    : undefined;
+}
+
+export function list(value: Json): Json[] | undefined {
+  return Array.isArray(value) ? value : undefined;
+}
+
+export function text(value: Json): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** A finite number; JSON has no other, and what a program computes may. */
+export function number(value: Json): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+export function texts(value: Json): string[] {
+  return (list(value) ?? []).filter((item) => typeof item === "string");
+}

@@ -1,0 +1,104 @@
+/** Where nodes and edges are drawn: left to right, the caller before the called. */
+
+import { Graph as DagreGraph, layout } from "@dagrejs/dagre";
+import type { Graph, NodeKind } from "./topology.ts";
+
+export interface Box {
+  /** The centre. */
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+export interface Point {
+  x: number;
+  y: number;
+}
+
+export interface Layout {
+  width: number;
+  height: number;
+  nodes: ReadonlyMap<string, Box>;
+  edges: ReadonlyMap<string, { points: Point[]; label: Point }>;
+}
+
+/** Room for two lines of figures, in the picture's units. */
+export const LABEL = { width: 88, height: 36 };
+
+const HEIGHT: Record<NodeKind, number> = { gateway: 40, service: 40, queue: 40, database: 46 };
+
+/** Wide enough for a name in 14 units of a sans-serif face. */
+function widthOf(id: string): number {
+  return Math.max(84, Math.min(190, 22 + shortName(id).length * 7.5));
+}
+
+/** Long names end in an ellipsis; the whole one is told by a title and the panel. */
+export function shortName(id: string): string {
+  return id.length > 21 ? `${id.slice(0, 20)}…` : id;
+}
+
+export function layoutOf(graph: Graph): Layout {
+  const dagre = new DagreGraph();
+  dagre.setGraph({ rankdir: "LR", nodesep: 34, edgesep: 18, ranksep: 32, marginx: 12, marginy: 12 });
+  for (const { id, kind } of graph.nodes) {
+    dagre.setNode(id, { width: widthOf(id), height: HEIGHT[kind] });
+  }
+  for (const { from, to } of graph.edges) dagre.setEdge(from, to, { ...LABEL, labelpos: "c" });
+  layout(dagre);
+
+  const nodes = new Map<string, Box>();
+  for (const { id } of graph.nodes) {
+    const { x = 0, y = 0, width = 0, height = 0 } = dagre.node(id);
+    nodes.set(id, { x, y, width, height });
+  }
+  const edges = new Map<string, { points: Point[]; label: Point }>();
+  for (const { id, from, to } of graph.edges) {
+    const { points = [], x = 0, y = 0 } = dagre.edge(from, to);
+    const between = points.slice(1, -1).map((point: Point) => ({ x: point.x, y: point.y }));
+    const label = { x, y };
+    edges.set(id, { points: routed(nodes.get(from), nodes.get(to), between, label), label });
+  }
+  const { width = 0, height = 0 } = dagre.graph();
+  return { width, height, nodes, edges };
+}
+
+/** From side to side, and level through the label, so that one line of it stands above and one below. */
+function routed(from: Box | undefined, to: Box | undefined, between: Point[], label: Point): Point[] {
+  if (!from || !to) return [];
+  const half = LABEL.width / 2;
+  const level = [
+    { x: label.x - half, y: label.y },
+    { x: label.x + half, y: label.y },
+  ];
+  const middle = between.flatMap((point) => (isNear(point, label) ? level : [point]));
+  const start = { x: from.x + from.width / 2, y: from.y };
+  return [start, ...(middle.length > 0 ? middle : level), { x: to.x - to.width / 2, y: to.y }];
+}
+
+function isNear(one: Point, other: Point): boolean {
+  return Math.abs(one.x - other.x) < 1 && Math.abs(one.y - other.y) < 1;
+}
+
+/** A smooth line through points, as an SVG path: level at each of them. */
+export function pathThrough(points: readonly Point[]): string {
+  const [first, ...rest] = points;
+  if (!first || rest.length === 0) return "";
+  let before = first;
+  let path = `M${first.x.toFixed(1)} ${first.y.toFixed(1)}`;
+  for (const point of rest) {
+    const turn = ((before.x + point.x) / 2).toFixed(1);
+    const end = `${point.x.toFixed(1)} ${point.y.toFixed(1)}`;
+    path +=
+      before.y === point.y
+        ? `L${end}`
+        : `C${turn} ${before.y.toFixed(1)} ${turn} ${point.y.toFixed(1)} ${end}`;
+    before = point;
+  }
+  return path;
+}
+
+/** The same for the same nodes and edges, whatever their figures. */
+export function layoutKey(graph: Graph): string {
+  return JSON.stringify([graph.nodes.map((node) => node.id), graph.edges.map((edge) => edge.id)]);
+}

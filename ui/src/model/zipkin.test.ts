@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { parseSpans, parseTraces } from "./zipkin.ts";
+
+const RAW = {
+  traceId: "463AC35C9F6413AD48485A3953BB6124",
+  id: "a2fb4a1d1a96d312",
+  kind: "SERVER",
+  timestamp: 1_700_000_000_000_000,
+  duration: 207_000,
+};
+
+test("ids of 64 bits become 32 digits, and upper case lower", () => {
+  const [long] = parseSpans([RAW]) ?? [];
+  expect(long?.traceId).toBe("463ac35c9f6413ad48485a3953bb6124");
+  const [short] = parseSpans([{ ...RAW, traceId: "48485a3953bb6124", id: "1" }]) ?? [];
+  expect(short?.traceId).toBe("000000000000000048485a3953bb6124");
+  expect(short?.id).toBe("0000000000000001");
+});
+
+test("what is no span is left out, and a list without any is none", () => {
+  expect(
+    parseSpans([RAW, null, 7, { id: "x" }, { traceId: "zz", id: "1" }, { ...RAW, id: "0" }]),
+  ).toHaveLength(1);
+  expect(parseSpans([{}])).toBeUndefined();
+  expect(parseSpans({ message: "not found" })).toBeUndefined();
+  expect(parseTraces("x")).toBeUndefined();
+  expect(parseTraces([[RAW], [], ["y"]])).toHaveLength(1);
+});
+
+test("a nought stands for what is not known", () => {
+  const [span] = parseSpans([{ ...RAW, timestamp: 0, duration: 0 }]) ?? [];
+  expect(span?.timestamp).toBeUndefined();
+  expect(span?.duration).toBeUndefined();
+});
+
+test("pieces of one span become one, and a client keeps apart from its server", () => {
+  const client = { ...RAW, kind: "CLIENT", localEndpoint: { serviceName: "a" } };
+  const begun = { ...client, duration: undefined, tags: { one: "1" } };
+  const ended = { ...client, tags: { two: "2" } };
+  const server = { ...RAW, shared: true, localEndpoint: { serviceName: "b" } };
+  const spans = parseSpans([begun, ended, server]) ?? [];
+  expect(spans.map((span) => span.service)).toEqual(["a", "b"]);
+  expect(spans[0]?.tags).toEqual({ one: "1", two: "2" });
+  expect(spans[0]?.duration).toBe(207_000);
+});
+
+test("a span that is its own parent has none", () => {
+  expect(parseSpans([{ ...RAW, parentId: RAW.id }])?.[0]?.parentId).toBeUndefined();
+});
+
+test("tags that are no text are read as text", () => {
+  expect(parseSpans([{ ...RAW, tags: { code: 14, error: true } }])?.[0]?.tags).toEqual({
+    code: "14",
+    error: "true",
+  });
+});

@@ -1,0 +1,136 @@
+/** Spans as Zipkin's v2 API has them, read from JSON that any tracer may have written. */
+
+import { fullTraceId } from "./ids.ts";
+import { type Json, list, number, record, text } from "./json.ts";
+
+export type SpanKind = "CLIENT" | "SERVER" | "PRODUCER" | "CONSUMER";
+
+export interface Span {
+  traceId: string;
+  id: string;
+  parentId: string | undefined;
+  kind: SpanKind | undefined;
+  name: string;
+  /** Microseconds since 1970; undefined where the tracer gave none. */
+  timestamp: number | undefined;
+  /** Microseconds. */
+  duration: number | undefined;
+  service: string;
+  remoteService: string | undefined;
+  tags: Record<string, string>;
+  annotations: { timestamp: number; value: string }[];
+  /** Whether a server reports it under its client's id. */
+  shared: boolean;
+}
+
+const KINDS: readonly SpanKind[] = ["CLIENT", "SERVER", "PRODUCER", "CONSUMER"];
+
+/** One trace from a list of spans; undefined where none of it is a span. */
+export function parseSpans(json: Json): Span[] | undefined {
+  const spans = list(json)
+    ?.map(parseSpan)
+    .filter((span) => span !== undefined);
+  return spans && spans.length > 0 ? merged(spans) : undefined;
+}
+
+/** A list of traces, as `/traces` answers; undefined where it is no list. */
+export function parseTraces(json: Json): Span[][] | undefined {
+  return list(json)
+    ?.map(parseSpans)
+    .filter((spans) => spans !== undefined);
+}
+
+function parseSpan(json: Json): Span | undefined {
+  const body = record(json);
+  const traceId = fullTraceId(text(body?.traceId) ?? "");
+  const id = spanId(body?.id);
+  if (!body || !traceId || !id) return undefined;
+  const parentId = spanId(body.parentId);
+  return {
+    traceId,
+    id,
+    parentId: parentId === id ? undefined : parentId,
+    kind: KINDS.find((kind) => kind === body.kind),
+    name: text(body.name) ?? "",
+    timestamp: positive(body.timestamp),
+    duration: positive(body.duration),
+    service: text(record(body.localEndpoint)?.serviceName) ?? "",
+    remoteService: text(record(body.remoteEndpoint)?.serviceName),
+    tags: parseTags(body.tags),
+    annotations: parseAnnotations(body.annotations),
+    shared: body.shared === true,
+  };
+}
+
+function spanId(json: Json): string | undefined {
+  const id = text(json)?.toLowerCase();
+  return id && /^[0-9a-f]{1,16}$/.test(id) && !/^0+$/.test(id) ? id.padStart(16, "0") : undefined;
+}
+
+/** Some tracers write nought for "unknown". */
+function positive(json: Json): number | undefined {
+  const value = number(json);
+  return value !== undefined && value > 0 ? value : undefined;
+}
+
+function parseTags(json: Json): Record<string, string> {
+  const tags: Record<string, string> = {};
+  for (const [key, value] of Object.entries(record(json) ?? {})) tags[key] = String(value);
+  return tags;
+}
+
+function parseAnnotations(json: Json): Span["annotations"] {
+  return (list(json) ?? []).flatMap((item) => {
+    const body = record(item);
+    const timestamp = number(body?.timestamp);
+    const value = text(body?.value);
+    return timestamp !== undefined && value !== undefined ? [{ timestamp, value }] : [];
+  });
+}
+
+/** Pieces of one span, which a tracer may send in several reports, become one. */
+function merged(spans: Span[]): Span[] {
+  const byKey = new Map<string, Span>();
+  for (const span of spans) {
+    const key = `${span.id} ${isServerHalf(span) ? "server" : ""} ${span.service}`;
+    const before = byKey.get(key);
+    byKey.set(key, before ? joined(before, span) : span);
+  }
+  return [...byKey.values()];
+}
+
+function isServerHalf(span: Span): boolean {
+  return span.shared || span.kind === "SERVER";
+}
+
+function joined(one: Span, other: Span): Span {
+  return {
+    ...one,
+    parentId: one.parentId ?? other.parentId,
+    kind: one.kind ?? other.kind,
+    name: one.name || other.name,
+    timestamp: one.timestamp ?? other.timestamp,
+    duration: Math.max(one.duration ?? 0, other.duration ?? 0) || undefined,
+    remoteService: one.remoteService ?? other.remoteService,
+    tags: { ...other.tags, ...one.tags },
+    annotations: [...one.annotations, ...other.annotations].sort((a, b) => a.timestamp - b.timestamp),
+    shared: one.shared || other.shared,
+  };
+}
+
+/** Zipkin's rule: a tag `error`, whatever its value. */
+export function isError(span: Span): boolean {
+  return "error" in span.tags;
+}
+
+const CODE_TAGS = [
+  "rpc.grpc.status_code",
+  "rpc.response.status_code",
+  "http.response.status_code",
+  "http.status_code",
+];
+
+/** The gRPC code or HTTP status that a span tells. */
+export function statusCode(span: Span): string | undefined {
+  return CODE_TAGS.map((tag) => span.tags[tag]).find((code) => code !== undefined);
+}

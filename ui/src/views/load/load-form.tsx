@@ -1,0 +1,62 @@
+import { useSignal } from "@preact/signals";
+import { LIMITS, type LoadPlan, readPlan, typedPlan } from "../../model/load-plan.ts";
+import { run, start, stop } from "../../state/load.ts";
+import { refine, route } from "../../state/route.ts";
+
+const FIELDS: readonly { key: keyof LoadPlan; label: string; hint: string }[] = [
+  { key: "users", label: "users", hint: "at once" },
+  { key: "seconds", label: "seconds", hint: "until it ends" },
+  { key: "requests", label: "requests", hint: "or after as many" },
+  { key: "rate", label: "rate", hint: "a second; empty: as fast as answered" },
+];
+
+export function LoadForm() {
+  const typed = typedPlan(route.value?.query ?? {});
+  const problems = useSignal<string[]>([]);
+  const isRunning = run.value?.state === "running";
+  const submit = (event: Event) => {
+    event.preventDefault();
+    const read = readPlan(typedPlan(route.value?.query ?? {}));
+    problems.value = "problems" in read ? read.problems : [];
+    if ("plan" in read) void start(read.plan);
+  };
+  return (
+    <form class="load-form" onSubmit={submit} noValidate>
+      {FIELDS.map(({ key, label, hint }) => (
+        <label key={key}>
+          <span>
+            {label} <span class="quiet">{hint}</span>
+          </span>
+          <input
+            type="number"
+            inputMode="numeric"
+            min={LIMITS[key].least}
+            max={LIMITS[key].most}
+            value={typed[key]}
+            // Kept even where it is empty: no end after seconds is a choice.
+            onInput={(event) => refine({ ...withSeconds(typed), [key]: event.currentTarget.value.trim() })}
+          />
+        </label>
+      ))}
+      {isRunning ? (
+        <button type="button" class="primary" onClick={stop}>
+          Stop
+        </button>
+      ) : (
+        <button type="submit" class="primary">
+          Start
+        </button>
+      )}
+      {problems.value.length > 0 && (
+        <p class="trouble" role="alert">
+          <span aria-hidden="true">✕ </span>
+          {problems.value.join(" ")}
+        </p>
+      )}
+    </form>
+  );
+}
+
+function withSeconds({ seconds }: Record<keyof LoadPlan, string>) {
+  return { seconds };
+}

@@ -1,0 +1,73 @@
+import { duration } from "../../model/format.ts";
+import { codeName } from "../../model/grpc.ts";
+import type { SpanNode } from "../../model/trace-tree.ts";
+import { isError, statusCode } from "../../model/zipkin.ts";
+
+/** All that one span says. */
+export function Detail({ node, onClose }: { node: SpanNode; onClose: () => void }) {
+  const { span, queueWait } = node;
+  const code = statusCode(span);
+  const facts: [string, string | undefined][] = [
+    ["kind", span.kind?.toLowerCase() ?? "local"],
+    ["to", span.remoteService],
+    ["begins after", duration(node.start / 1000)],
+    ["duration", duration(span.duration === undefined ? undefined : span.duration / 1000)],
+    ["in the queue", queueWait && duration((queueWait.to - queueWait.from) / 1000)],
+    ["status", code && codeName(code)],
+    ["begins before its cause by", node.skew > 0 ? duration(node.skew / 1000) : undefined],
+    ["span id", span.id],
+    [
+      "caused by",
+      span.parentId && (node.parentMissing ? `${span.parentId}, which is missing` : span.parentId),
+    ],
+  ];
+  const tags = Object.entries(span.tags).sort(([one], [other]) => (one < other ? -1 : 1));
+  return (
+    <aside class="panel detail" aria-label="The selected span">
+      <header>
+        <h2>
+          <bdi>{span.service || "?"}</bdi>
+        </h2>
+        <button type="button" class="plain" onClick={onClose} aria-label="Close the panel">
+          ✕
+        </button>
+      </header>
+      <p>
+        <bdi>{span.name || "unnamed"}</bdi>
+      </p>
+      {isError(span) && (
+        <p class="trouble">
+          <span aria-hidden="true">✕ </span>
+          <bdi>{span.tags.error || "failed"}</bdi>
+        </p>
+      )}
+      <List entries={facts} />
+      {tags.length > 0 && <h3>Tags</h3>}
+      <List entries={tags} />
+      {span.annotations.length > 0 && <h3>Events</h3>}
+      <List
+        entries={span.annotations.map(({ timestamp, value }) => [
+          `+ ${duration((timestamp - (span.timestamp ?? timestamp)) / 1000)}`,
+          value,
+        ])}
+      />
+    </aside>
+  );
+}
+
+function List({ entries }: { entries: readonly (readonly [string, string | undefined])[] }) {
+  return (
+    <dl class="facts">
+      {entries.map(([name, value], index) =>
+        value === undefined || value === "" ? null : (
+          <div key={`${index}-${name}`}>
+            <dt>{name}</dt>
+            <dd>
+              <bdi>{value}</bdi>
+            </dd>
+          </div>
+        ),
+      )}
+    </dl>
+  );
+}

@@ -1,0 +1,90 @@
+import { LOOKBACKS } from "../../model/route.ts";
+import { LIMITS, problems } from "../../model/trace-query.ts";
+import { refine } from "../../state/route.ts";
+import { query, searchAgain, services, spanNames } from "../../state/traces.ts";
+
+/** What to look for; each change is in the address at once. */
+export function Filters() {
+  const { service, remote, name, tag, min, max, lookback, limit } = query.value;
+  const wrong = problems(query.value);
+  const submit = (event: Event) => {
+    event.preventDefault();
+    searchAgain();
+  };
+  return (
+    <form class="filters" onSubmit={submit} aria-label="Filters">
+      <Field label="service" value={service} name="service" options={services.value} />
+      <Field label="span name" value={name} name="name" options={spanNames.value} />
+      <Field label="tag" value={tag} name="tag" placeholder="error, or http.route=/api/greeting" />
+      <Field label="shortest" value={min} name="min" placeholder="5ms" />
+      <Field label="longest" value={max} name="max" placeholder="1.5s" />
+      <label>
+        last
+        <select value={lookback} onChange={(event) => refine({ lookback: event.currentTarget.value })}>
+          {Object.keys(LOOKBACKS).map((window) => (
+            <option key={window}>{window}</option>
+          ))}
+        </select>
+      </label>
+      <label>
+        at most
+        <select value={limit} onChange={(event) => refine({ limit: event.currentTarget.value })}>
+          {LIMITS.map((count) => (
+            <option key={count}>{count}</option>
+          ))}
+        </select>
+      </label>
+      <button type="submit">Search</button>
+      {remote !== "" && (
+        <p class="chip">
+          calls to <bdi>{remote}</bdi>{" "}
+          <button
+            type="button"
+            class="plain"
+            aria-label="Drop this filter"
+            onClick={() => refine({ remote: undefined })}
+          >
+            ✕
+          </button>
+        </p>
+      )}
+      {wrong.length > 0 && (
+        <p class="trouble" role="alert">
+          <span aria-hidden="true">✕ </span>
+          {wrong.join(" ")}
+        </p>
+      )}
+    </form>
+  );
+}
+
+interface FieldProps {
+  label: string;
+  name: string;
+  value: string;
+  options?: string[];
+  placeholder?: string;
+}
+
+function Field({ label, name, value, options = [], placeholder }: FieldProps) {
+  const list = `${name}-options`;
+  return (
+    <label>
+      {label}
+      <input
+        value={value}
+        list={options.length > 0 ? list : undefined}
+        placeholder={placeholder}
+        spellcheck={false}
+        onChange={(event) => refine({ [name]: event.currentTarget.value.trim() })}
+      />
+      {options.length > 0 && (
+        <datalist id={list}>
+          {options.map((option) => (
+            <option key={option} value={option} />
+          ))}
+        </datalist>
+      )}
+    </label>
+  );
+}
