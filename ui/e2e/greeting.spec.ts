@@ -43,6 +43,33 @@ test.describe("another gateway", () => {
     }
   });
 
+  test("whoever names the page's origin serves all of it, the way to the trace and times on the wire included", async ({
+    page,
+  }) => {
+    const other = await startGateway(mesh, {
+      ALLOWED_ORIGINS: mesh.url,
+      TRACE_QUERY_URL: mesh.collector,
+      OTEL_TRACES_EXPORTER: "zipkin",
+      OTEL_EXPORTER_ZIPKIN_ENDPOINT: `${mesh.collector}/api/v2/spans`,
+    });
+    try {
+      await page.goto("/#/greeting");
+      await page.getByLabel("API address").fill(other.url);
+      await page.getByRole("button", { name: "Use" }).click();
+      await expect(page.locator(".elsewhere")).toContainText(other.url);
+      await page.getByRole("button", { name: "Submit" }).click();
+      await expect(page.locator(".by-queue.answered")).toBeVisible();
+      await page.getByRole("link", { name: "open trace" }).click();
+      await expect(page.getByRole("treeitem").first()).toBeVisible();
+      await page.goto("/#/load?users=2&seconds=&requests=10");
+      await page.getByRole("button", { name: "Start" }).click();
+      await expect(page.getByText(/^Done: 10/)).toBeVisible();
+      await expect(page.locator(".warning")).toHaveCount(0);
+    } finally {
+      await other.end();
+    }
+  });
+
   test("an address where nobody answers, and one that is none, say so", async ({ page }) => {
     await page.goto("/#/greeting");
     await page.getByLabel("API address").fill("http://127.0.0.1:9");

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { expect, greet, mesh, test } from "./test.ts";
+import { expect, mesh, test } from "./test.ts";
 
 const ODD = [
   {
@@ -32,16 +32,13 @@ const ODD = [
   },
 ];
 
+/** Of a greeting of its own, all of whose spans have arrived. */
 async function newestId(): Promise<string> {
-  await greet(1);
-  let id = "";
-  await expect
-    .poll(async () => {
-      const traces = await (await fetch(`${mesh.url}/zipkin/api/v2/traces?limit=1`)).json();
-      id = traces[0]?.[0]?.traceId ?? "";
-      return traces[0]?.length;
-    })
-    .toBe(21);
+  const answer = await fetch(`${mesh.url}/api/greeting`);
+  await answer.text();
+  const id = answer.headers.get("traceresponse")?.split("-")[1] ?? "";
+  const spans = async () => (await (await fetch(`${mesh.url}/zipkin/api/v2/trace/${id}`)).json()).length;
+  await expect.poll(spans).toBe(21);
   return id;
 }
 

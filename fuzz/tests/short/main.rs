@@ -43,8 +43,7 @@ macro_rules! targets {
 
 targets! {
     answer deadline edge environment json logs message metadata openapi propagation query routes spans status template
-    topology
-    trace upstream
+    topology trace upstream
 }
 
 fn holds(target: Target) {

@@ -20,6 +20,9 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PAT
 /// What an answer of any origin's page depends on.
 const VARY: HeaderValue = HeaderValue::from_static("origin");
 
+/// Resource Timing's own leave to read (W3C, Resource Timing, 4.5.1).
+const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
+
 /// Answer headers that every page may read (Fetch, "CORS-safelisted response-header name"): no need to name them.
 const SAFELISTED: [HeaderName; 5] = [
     header::CACHE_CONTROL,
@@ -115,6 +118,10 @@ impl Origins {
         let names: Vec<&str> = names.map(HeaderName::as_str).collect();
         if let Ok(names) = HeaderValue::try_from(names.join(", ")) {
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
+        }
+        // Also when each part of the exchange happened: a load run in a page measures by it.
+        if let Some(allowed) = headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).cloned() {
+            headers.insert(TIMING_ALLOW_ORIGIN, allowed);
         }
     }
 }

@@ -72,5 +72,6 @@ test("bins are even on a logarithmic scale, none is left out, and every time is 
 test("an axis has round figures", () => {
   expect(ticks(100, 5)).toEqual([0, 20, 40, 60, 80, 100]);
   expect(ticks(7, 4)).toEqual([0, 2, 4, 6]);
+  expect(ticks(0.92, 5)).toEqual([0, 0.2, 0.4, 0.6, 0.8]);
   expect(ticks(0, 4)).toEqual([0]);
 });

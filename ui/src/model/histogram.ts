@@ -38,5 +38,7 @@ export function ticks(most: number, about: number): number[] {
   const magnitude = 10 ** Math.floor(Math.log10(rough));
   const step =
     [1, 2, 5, 10].map((factor) => factor * magnitude).find((candidate) => candidate >= rough) ?? rough;
-  return Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => index * step);
+  // Three fifths of one are 0.6000000000000001 in binary, and would stand on the axis so.
+  const exact = (value: number) => Number(value.toPrecision(12));
+  return Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => exact(index * step));
 }

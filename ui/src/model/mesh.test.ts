@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { layoutKey, layoutOf, pathThrough } from "./layout.ts";
-import { commonestCode, type Mesh, parseMesh, pictureOf, relatedTo, windowSeconds } from "./mesh.ts";
+import { commonestCode, faults, type Mesh, parseMesh, pictureOf, relatedTo, windowSeconds } from "./mesh.ts";
 import { graphOf, parseTopology, roleOf } from "./topology.ts";
 
 const service = (name: string, more: object = {}) => ({
@@ -81,6 +81,22 @@ test("a message counts on both sides of its queue, and waits and takes time on t
   });
 });
 
+test("a message that could not be published is an error on the way to its queue", () => {
+  const failed = {
+    caller: "d",
+    callee: "d.greeting",
+    kind: "messaging",
+    count: 2,
+    errors: 2,
+    codes: { "14": 2 },
+  };
+  const sent = { caller: "d", callee: "f", kind: "messaging", count: 4, errors: 0, p50: 1, p99: 2 };
+  const { figures, edges } = pictureOf(GRAPH, measured([sent, failed]));
+  expect(edges).toHaveLength(GRAPH.edges.length);
+  expect(figures.get("d>d.greeting")).toMatchObject({ count: 6, errors: 2, codes: { "14": 2 } });
+  expect(figures.get("d.greeting>f")).toMatchObject({ count: 4, errors: 0 });
+});
+
 test("an edge without traffic has no figures, which is not the same as none failed", () => {
   const { figures } = pictureOf(GRAPH, measured([]));
   expect(figures.get("a>b")).toBeUndefined();
@@ -100,6 +116,16 @@ test("the commonest way to fail is told first", () => {
     { caller: "a", callee: "b", kind: "rpc", count: 9, errors: 5, codes: { "4": 1, "14": 4 } },
   ]).edges;
   expect(edge && commonestCode(edge)).toBe("14");
+});
+
+test("a call whose caller gave up is no fault of its edge", () => {
+  const edge = { caller: "a", callee: "b", kind: "rpc", count: 9 };
+  const [given, mixed] = measured([
+    { ...edge, errors: 3, codes: { "1": 3 } },
+    { ...edge, errors: 4, codes: { "1": 3, "14": 1 } },
+  ]).edges;
+  expect([given && faults(given), mixed && faults(mixed)]).toEqual([0, 1]);
+  expect([given && commonestCode(given), mixed && commonestCode(mixed)]).toEqual(["1", "14"]);
 });
 
 test("rates are over the window that the answer names", () => {

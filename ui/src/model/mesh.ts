@@ -158,9 +158,18 @@ function added(one: Figures, other: Figures): Figures {
   return { ...slower, count: one.count + other.count, errors: one.errors + other.errors, codes };
 }
 
-/** The commonest way in which calls over an edge failed. */
+/** gRPC's CANCELLED: the caller gave up, mostly because a sibling of this call had failed. */
+const CANCELLED = "1";
+
+/** Errors that are the edge's own, and not its caller's change of mind. */
+export function faults({ errors, codes }: Figures): number {
+  return Math.max(0, errors - (codes[CANCELLED] ?? 0));
+}
+
+/** The commonest way in which calls over an edge failed; that its caller gave up is told where nothing else is. */
 export function commonestCode(figures: Figures): string | undefined {
-  return Object.entries(figures.codes).sort((one, other) => other[1] - one[1])[0]?.[0];
+  const rank = ([code, count]: [string, number]) => (code === CANCELLED ? 0 : count);
+  return Object.entries(figures.codes).sort((one, other) => rank(other) - rank(one))[0]?.[0];
 }
 
 /** What stands or falls with a node or an edge: itself, what leads to it, and what follows from it. */

@@ -1,6 +1,6 @@
 import { useMemo } from "preact/hooks";
 import { type Layout, layoutKey, layoutOf, pathThrough, shortName } from "../../model/layout.ts";
-import { type Figures, type Picture, relatedTo } from "../../model/mesh.ts";
+import { type Figures, faults, type Picture, relatedTo } from "../../model/mesh.ts";
 import type { GraphEdge, GraphNode } from "../../model/topology.ts";
 import { linesOf, sentenceOf } from "./words.ts";
 
@@ -70,7 +70,7 @@ export function MeshGraph({ picture, seconds, selected, onSelect, zoom }: Props)
 }
 
 function edgeClass(edge: GraphEdge, figures: Figures | undefined, isDim: boolean): string {
-  const state = figures === undefined ? "idle" : figures.errors > 0 ? "failing" : "live";
+  const state = figures === undefined ? "idle" : faults(figures) > 0 ? "failing" : "live";
   return `edge ${edge.kind} ${state}${isDim ? " dim" : ""}`;
 }
 
@@ -113,7 +113,7 @@ function Edge({
   const state =
     figures === undefined
       ? "idle"
-      : figures.errors > 0
+      : faults(figures) > 0
         ? "failing"
         : edge.kind === "messaging"
           ? "messaging"

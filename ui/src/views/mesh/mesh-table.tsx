@@ -1,6 +1,6 @@
 import { duration, percent, rate } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
-import type { Figures, Picture } from "../../model/mesh.ts";
+import { type Figures, faults, type Picture } from "../../model/mesh.ts";
 import { KIND_WORDS } from "./words.ts";
 
 interface Props {
@@ -75,11 +75,11 @@ function Cells({ figures, seconds }: { figures: Figures | undefined; seconds: nu
   return (
     <>
       <td class="number">{rate(figures.count, seconds)}</td>
-      <td class={`number ${figures.errors > 0 ? "trouble" : ""}`}>
-        {figures.errors > 0 && <span aria-hidden="true">✕ </span>}
-        {percent(figures.errors, figures.count)}
+      <td class={`number ${faults(figures) > 0 ? "trouble" : ""}`}>
+        {faults(figures) > 0 && <span aria-hidden="true">✕ </span>}
+        {percent(faults(figures), figures.count)}
       </td>
-      <td class={figures.errors > 0 ? "trouble" : ""}>{codes.join(", ")}</td>
+      <td class={faults(figures) > 0 ? "trouble" : ""}>{codes.join(", ")}</td>
       <td class="number">{duration(figures.p50)}</td>
       <td class="number">{duration(figures.p99)}</td>
       <td class="number">{figures.queueWait ? duration(figures.queueWait.p50) : ""}</td>

@@ -1,6 +1,6 @@
 import { count, duration, percent, rate } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
-import type { Figures, Picture } from "../../model/mesh.ts";
+import { type Figures, faults, type Picture } from "../../model/mesh.ts";
 import { link } from "../../model/route.ts";
 import { type GraphEdge, roleOf, type Topology } from "../../model/topology.ts";
 import { KIND_WORDS } from "./words.ts";
@@ -71,7 +71,8 @@ function EdgeName({ edge }: { edge: GraphEdge }) {
 
 function FiguresList({ figures, seconds }: { figures: Figures | undefined; seconds: number }) {
   if (!figures) return <p class="quiet">No traffic in this time.</p>;
-  const { p50, p99, queueWait, errors, codes } = figures;
+  const { p50, p99, queueWait, codes } = figures;
+  const errors = faults(figures);
   return (
     <dl class="figures-list">
       <Fact name="calls" value={`${count(figures.count, "call")} · ${rate(figures.count, seconds)}`} />
@@ -81,7 +82,7 @@ function FiguresList({ figures, seconds }: { figures: Figures | undefined; secon
         isBad={errors > 0}
       />
       {Object.entries(codes).map(([code, times]) => (
-        <Fact key={code} name="" value={`${codeName(code)} × ${times}`} isBad />
+        <Fact key={code} name="" value={`${codeName(code)} × ${times}`} isBad={code !== "1"} />
       ))}
       {p50 !== undefined && <Fact name="p50 · p99" value={`${duration(p50)} · ${duration(p99)}`} />}
       {queueWait?.p50 !== undefined && (

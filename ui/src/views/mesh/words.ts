@@ -2,7 +2,7 @@
 
 import { duration, durations, percent, rate } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
-import { commonestCode, type Figures } from "../../model/mesh.ts";
+import { commonestCode, type Figures, faults } from "../../model/mesh.ts";
 import type { EdgeKind, GraphEdge } from "../../model/topology.ts";
 
 export interface Lines {
@@ -12,7 +12,8 @@ export interface Lines {
 
 /** The two lines of an edge's label. */
 export function linesOf(figures: Figures, seconds: number): Lines {
-  const { p50, p99, queueWait, errors } = figures;
+  const { p50, p99, queueWait } = figures;
+  const errors = faults(figures);
   const code = commonestCode(figures);
   const trouble = errors > 0 ? `✕ ${percent(errors, figures.count)}` : "0 %";
   const first = `${rate(figures.count, seconds)} · ${trouble}`;
@@ -43,6 +44,6 @@ export function sentenceOf(edge: GraphEdge, figures: Figures | undefined, second
 export function errorsOf(figures: Figures): string {
   if (figures.errors === 0) return "no errors";
   const codes = Object.entries(figures.codes).map(([code, count]) => `${codeName(code)} × ${count}`);
-  const share = percent(figures.errors, figures.count);
+  const share = percent(faults(figures), figures.count);
   return codes.length > 0 ? `${share} errors (${codes.join(", ")})` : `${share} errors`;
 }

@@ -1,5 +1,5 @@
 import { age, duration, percent, rate } from "../../model/format.ts";
-import { type Figures, windowSeconds } from "../../model/mesh.ts";
+import { type Figures, faults, windowSeconds } from "../../model/mesh.ts";
 import { edgeId, GATEWAY } from "../../model/topology.ts";
 import { health, isStale, lookback, mesh, now, picture, topology } from "../../state/mesh.ts";
 
@@ -25,8 +25,8 @@ export function Vitals() {
 
 function Errors({ figures }: { figures: Figures | undefined }) {
   if (!figures) return <Item name="errors" value="–" />;
-  const value = percent(figures.errors, figures.count);
-  return <Item name="errors" value={value} isBad={figures.errors > 0 ? "errors" : undefined} />;
+  const value = percent(faults(figures), figures.count);
+  return <Item name="errors" value={value} isBad={faults(figures) > 0 ? "errors" : undefined} />;
 }
 
 function HealthItem() {
