@@ -9,10 +9,6 @@ use octet::{
     failure::{Failure, report},
 };
 
-/// Requests are made of allocations of around a kilobyte, from where on glibc's allocator tidies up first.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -1,4 +1,4 @@
-//! Chromium, driven over the pipe of its DevTools protocol.
+//! Chromium, driven over the pipe of its `DevTools` protocol.
 
 use std::{
     process::Stdio,
