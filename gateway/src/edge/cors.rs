@@ -1,5 +1,7 @@
 //! Which pages of other origins may call: `ALLOWED_ORIGINS` (the Fetch standard's CORS protocol).
 
+use std::net::Ipv6Addr;
+
 use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
@@ -136,7 +138,7 @@ fn origin(text: &str) -> Option<HeaderValue> {
         return None;
     }
     let host = authority.host();
-    if host.is_empty() || host.contains('*') {
+    if !is_host(host) {
         return None;
     }
     let port = match (authority.port_u16(), scheme) {
@@ -145,6 +147,15 @@ fn origin(text: &str) -> Option<HeaderValue> {
         (Some(port), _) => format!(":{port}"),
     };
     HeaderValue::try_from(format!("{scheme}://{host}{port}").to_ascii_lowercase()).ok()
+}
+
+/// A name or an address; `Uri` takes brackets wherever they stand.
+fn is_host(host: &str) -> bool {
+    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_name = |host: &str| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    literal.map_or_else(|| is_name(host), |literal| literal.parse::<Ipv6Addr>().is_ok())
 }
 
 #[cfg(test)]
@@ -184,6 +195,7 @@ mod tests {
             "https://app.example?x",
             "https://u:p@app.example",
             "https://*.example",
+            "http://a[::1]b:3000",
             "https://app.example:",
             "null",
             "https://",
