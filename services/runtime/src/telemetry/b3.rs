@@ -43,7 +43,7 @@ impl Decision {
     }
 }
 
-/// What B3 says beyond a span's context: rides in a [`Context`] as a value, beside the remote span context, or alone
+/// What B3 says beyond a span's context: rides in a [`Context`](opentelemetry::Context) as a value, beside the remote span context, or alone
 /// where a decision came without ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct B3 {
