@@ -8,6 +8,9 @@ const SECONDS = process.env.LOAD_SECONDS ?? "6";
 // A busy machine is no fault of the page's; a figure that is wrong would be wrong each time.
 test.describe.configure({ retries: 2 });
 
+// Recording screenshots and requests would take the processors from the users.
+test.use({ trace: "off" });
+
 interface Seen {
   name: string;
   kind: string;

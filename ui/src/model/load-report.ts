@@ -6,7 +6,7 @@ import { percentile, type Summary, sorted, summary } from "./percentiles.ts";
 export interface Sample {
   /** Milliseconds after the run's begin at which it was asked. */
   at: number;
-  /** Milliseconds from the request's being sent to its answer's end; where the browser does not tell, with the wait. */
+  /** Milliseconds from the request's being sent to its answer's first byte; where the browser does not tell, from asking to the last. */
   took: number;
   /** Milliseconds it waited in the browser for a connection; undefined where the browser does not tell. */
   waited: number | undefined;
