@@ -81,6 +81,11 @@ test("of nothing there are no figures, and times without the browser's timings a
   expect(reportOf([sample(5), sample(6, { waited: undefined })], 10).isOnTheWire).toBe(false);
 });
 
+test("no slice of a run lies beyond the run's end", () => {
+  const samples = [0, 120, 240, 310].map((at) => sample(5, { at }));
+  expect(reportOf(samples, 320).overTime.map(({ at }) => Math.round(at))).toEqual([50, 150, 250, 310]);
+});
+
 test("an export has one line a request", () => {
   expect(toCsv([sample(5), sample(6, { waited: undefined, traceId: "ab" })])).toBe(
     "at_ms,took_ms,waited_ms,status,trace_id\n5.0,5.00,1.00,200,\n6.0,6.00,,200,ab\n",

@@ -6,7 +6,10 @@ import { percentile, type Summary, sorted, summary } from "./percentiles.ts";
 export interface Sample {
   /** Milliseconds after the run's begin at which it was asked. */
   at: number;
-  /** Milliseconds from the request's being sent to its answer's first byte; where the browser does not tell, from asking to the last. */
+  /**
+   * Milliseconds from the request's being sent to its answer's first byte; where the browser does not tell, from
+   * asking to the last.
+   */
   took: number;
   /** Milliseconds it waited in the browser for a connection; undefined where the browser does not tell. */
   waited: number | undefined;
@@ -77,7 +80,9 @@ function slices(samples: readonly Sample[], elapsed: number): Slice[] {
     .map(([index, times]) => {
       const ascending = sorted(times);
       const at = (share: number) => percentile(ascending, share) ?? 0;
-      return { at: (index + 0.5) * width, p50: at(0.5), p99: at(0.99), count: times.length };
+      // The last one may be cut short by the run's end.
+      const end = Math.min((index + 1) * width, Math.max(elapsed, index * width));
+      return { at: (index * width + end) / 2, p50: at(0.5), p99: at(0.99), count: times.length };
     });
 }
 

@@ -15,8 +15,8 @@ export function LoadView() {
       <LoadForm />
       <p class="note quiet">
         A browser opens about six HTTP/1.1 connections to a host: of more users, the rest wait in the browser.
-        Times are from a request's being sent to its answer's end, without that wait, which is told beside
-        them.
+        Times are from a request's being sent to its answer's first byte, without that wait, which is told
+        beside them.
       </p>
       {shown ? (
         <Result run={shown} />
