@@ -186,8 +186,7 @@ fuzz-%: FORCE
 .PHONY: bench
 bench: build ## Measure the mesh against itself bare, and FLOOR=DIR; ARGS="…" goes to bench/run.py
 	@python3 bench/run.py $(if $(FLOOR),--floor "$(FLOOR)") $(ARGS)
-	@$(MAKE) bench-publish
-	@$(MAKE) bench-spans
+	@$(MAKE) bench-publish bench-spans bench-gateway bench-ui
 
 .PHONY: bench-spans
 bench-spans: ## Measure a span's cost, from its begin to the exporter's post, beside OpenTelemetry's SDK
