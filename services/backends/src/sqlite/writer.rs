@@ -50,7 +50,10 @@ enum Job<W: Work> {
 impl<W: Work> Writer<W> {
     pub(super) async fn open(thread: &str, file: DatabaseFile) -> Result<Self, OpenError> {
         let (jobs, waiting) = mpsc::channel(WAITING_LIMIT);
-        Database::on_its_own_thread(thread, file, |database| serve(database, waiting)).await?;
+        // Bounded by the jobs: each is in one batch.
+        let (done, batches) = mpsc::unbounded_channel();
+        Database::on_its_own_thread(thread, file, move |database| serve(database, waiting, &done)).await?;
+        tokio::spawn(answer(batches));
         Ok(Self { jobs })
     }
 
@@ -110,31 +113,44 @@ impl<W: Work> Job<W> {
     }
 }
 
-fn serve<W: Work>(mut database: Database, mut waiting: mpsc::Receiver<Job<W>>) {
+/// Jobs of one transaction, each with what came of it.
+type Batch<W> = Vec<(Job<W>, Result<Option<<W as Work>::Done>, WriteError>)>;
+
+fn serve<W: Work>(
+    mut database: Database,
+    mut waiting: mpsc::Receiver<Job<W>>,
+    done: &mpsc::UnboundedSender<Batch<W>>,
+) {
     while let Some(first) = waiting.blocking_recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH_LIMIT
+        let mut jobs = vec![first];
+        while jobs.len() < BATCH_LIMIT
             && let Ok(job) = waiting.try_recv()
         {
-            batch.push(job);
+            jobs.push(job);
         }
-        batch.retain(|job| !job.is_abandoned());
-        if !batch.is_empty() {
-            commit(&mut database, batch);
+        jobs.retain(|job| !job.is_abandoned());
+        if !jobs.is_empty() {
+            // A runtime that has ended has nobody who waits.
+            let _ = done.send(commit(&mut database, jobs));
         }
     }
 }
 
-fn commit<W: Work>(database: &mut Database, batch: Vec<Job<W>>) {
-    let outcome = database.write(|connection| {
-        batch.iter().map(|job| job.run(connection)).collect::<rusqlite::Result<Vec<_>>>()
-    });
+fn commit<W: Work>(database: &mut Database, jobs: Vec<Job<W>>) -> Batch<W> {
+    let outcome = database
+        .write(|connection| jobs.iter().map(|job| job.run(connection)).collect::<rusqlite::Result<Vec<_>>>());
     match outcome {
-        Ok(results) => batch.into_iter().zip(results).for_each(|(job, result)| job.answer(result)),
-        Err(unavailable) => {
-            for job in batch {
-                job.answer(Err(unavailable.clone().into()));
-            }
+        Ok(results) => jobs.into_iter().zip(results).collect(),
+        Err(unavailable) => jobs.into_iter().map(|job| (job, Err(unavailable.clone().into()))).collect(),
+    }
+}
+
+/// Answers a batch at once, from within the runtime. Woken one by one from the thread, callers would cost a system
+/// call each, and have their connection written to once for each of them.
+async fn answer<W: Work>(mut batches: mpsc::UnboundedReceiver<Batch<W>>) {
+    while let Some(batch) = batches.recv().await {
+        for (job, result) in batch {
+            job.answer(result);
         }
     }
 }
