@@ -77,7 +77,8 @@ pub struct Usage {
 #[derive(Debug)]
 pub struct Store {
     memory: Memory,
-    traces: BTreeMap<TraceId, Trace>,
+    /// Boxed, so that the map's nodes are small: a report looks up as many traces as it has spans.
+    traces: BTreeMap<TraceId, Box<Trace>>,
     /// By the number of an arrival, which for the first of them is the last one: it is the one to go. A trace that
     /// grew meanwhile stands where it stood until it is its turn.
     by_arrival: BTreeMap<u64, TraceId>,
@@ -182,7 +183,7 @@ impl Store {
             let same = self.traces.range(TraceId::first_of(low)..=TraceId::last_of(low));
             same.map(|(_, trace)| trace).max_by_key(|trace| trace.arrival)
         });
-        found.map(Trace::spans).unwrap_or_default()
+        found.map(|trace| trace.spans()).unwrap_or_default()
     }
 
     fn bytes(&self) -> usize {

@@ -111,7 +111,7 @@ impl Store {
     }
 
     fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
-        let spans = self.traces.values().flat_map(Trace::spans);
+        let spans = self.traces.values().flat_map(|trace| trace.spans());
         spans.flat_map(|span| span.tags.iter().map(|(key, value)| (&**key, &**value)))
     }
 
@@ -120,7 +120,7 @@ impl Store {
         // A range that begins after its end would be a panic.
         let to = window.to.max(window.from);
         let found = self.by_time.range((window.from, TraceId::MIN)..=(to, TraceId::MAX)).rev();
-        found.filter_map(|(_, id)| self.traces.get(id))
+        found.filter_map(|(_, id)| self.traces.get(id).map(Box::as_ref))
     }
 }
 
