@@ -184,9 +184,12 @@ fuzz-%: FORCE
 # Measuring
 
 .PHONY: bench
-bench: build ## Measure the mesh against itself bare, and FLOOR=DIR; ARGS="…" goes to bench/run.py
+bench: ## Measure everything below, one after the other; FLOOR=DIR and ARGS="…" as for bench-mesh
+	@$(MAKE) --jobs=1 bench-mesh bench-publish bench-spans bench-gateway bench-ui
+
+.PHONY: bench-mesh
+bench-mesh: build ## Measure the mesh against itself bare, and FLOOR=DIR; ARGS="…" goes to bench/run.py
 	@python3 bench/run.py $(if $(FLOOR),--floor "$(FLOOR)") $(ARGS)
-	@$(MAKE) bench-publish bench-spans bench-gateway bench-ui
 
 .PHONY: bench-spans
 bench-spans: ## Measure a span's cost, from its begin to the exporter's post, beside OpenTelemetry's SDK

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`make bench`, third part: 25 users beside 5,000 idle connections, against 25 users alone; in turns of one mesh."""
+"""`make bench-gateway`, second part: 25 users beside 5,000 idle connections, against 25 users alone; in turns of one mesh."""
 
 import os
 import resource

@@ -9,7 +9,7 @@ from typing import TypeVar
 def parse(root: Path, target: Path) -> argparse.Namespace:
     """What to measure, and for how long."""
     parser = argparse.ArgumentParser(
-        prog="make bench", description="Measures the mesh against itself without stores, queue and telemetry."
+        prog="make bench-mesh", description="Measures the mesh against itself without stores, queue and telemetry."
     )
     parser.add_argument("--seconds", type=_number(float, 0.5, 120), help="of load, each time (default: 8)")
     parser.add_argument("--rounds", type=_number(int, 1, 20), help="how often all is repeated (default: 3)")

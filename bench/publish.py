@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`make bench`, second part: how fast D publishes to RabbitMQ beside a bare lapin publisher, 25 callers each."""
+"""`make bench-publish`: how fast D publishes to RabbitMQ beside a bare lapin publisher, 25 callers each."""
 
 import json
 import os

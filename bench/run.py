@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`make bench`: the mesh, the same mesh bare, and the yardstick, in turns. README.md says how to read it."""
+"""`make bench-mesh`: the mesh, the same mesh bare, and the yardstick, in turns. README.md says how to read it."""
 
 import os
 import shutil
