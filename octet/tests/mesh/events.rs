@@ -137,10 +137,15 @@ async fn on_servers_the_trace_names_them_and_shows_the_time_in_the_queue_and_wha
 #[tokio::test]
 async fn an_upstream_that_restarts_under_load_shows_its_retries_on_the_callers_span() {
     let zipkin = Zipkin::start().await;
-    let mesh = traced(&zipkin).with("CONNECT_WAIT", "3s").start().await;
+    let builder = traced(&zipkin).with("CONNECT_WAIT", "3s");
+    let mesh = builder.with("LOG_LEVEL", "info,octet_runtime::upstream=debug").start().await;
     let load = Load::until_stopped(&mesh, 5);
     load.reaches(50).await;
+    // A runner that is held up starts G again no sooner than a call has met its closed port.
+    mesh.signal_up(Signal::STOP);
     mesh.signal("service-g", Signal::TERM);
+    mesh.logs("service-e", "not processed: trying again").await;
+    mesh.signal_up(Signal::CONT);
     let retried = |span: &Value| !annotations(span, "not processed: trying again").is_empty();
     let span = wait_for(&zipkin, "a retry", retried).await;
     let report = load.stop().await;
