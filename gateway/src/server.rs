@@ -9,7 +9,7 @@ use octet_runtime::{
     listen::BindError,
     metrics::{GrpcMetrics, Metrics},
     process::Ports,
-    serve::{Plain, Tls, Transport, serve_over},
+    serve::{Plain, serve_over},
     telemetry::{Telemetry, Tracer},
     upstream::Upstream,
 };
@@ -116,7 +116,7 @@ fn edge(
         admission: settings.process.admission.clone(),
         limits: settings.limits,
         tracer,
-        scheme: if settings.tls.is_some() { Tls::SCHEME } else { Plain::SCHEME },
+        scheme: settings.scheme(),
     };
     Ok(Arc::new(Edge {
         seconds: edge::metrics(metrics).map_err(StartError::internal)?,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use octet_runtime::{
     environment::Environment,
     process::{Defaults, ProcessSettings},
-    serve::Tls,
+    serve::{Plain, Tls, Transport},
     upstream::UpstreamAddress,
 };
 use octet_topology::Topology;
@@ -73,5 +73,10 @@ impl GatewaySettings {
             tls,
             api,
         })
+    }
+
+    /// What the addresses of its port begin with: `https` with `TLS_CERT`, else `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { Tls::SCHEME } else { Plain::SCHEME }
     }
 }

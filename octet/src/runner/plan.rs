@@ -28,6 +28,8 @@ const OF_ONE_PROCESS: [&str; 2] = ["SERVICE_NAME", "GREETING"];
 pub struct Plan {
     /// The collector first, for all others report to it; the gateway last: it is the first that a user asks.
     pub processes: Vec<ProcessPlan>,
+    /// What the gateway's addresses begin with.
+    pub scheme: &'static str,
 }
 
 /// One process.
@@ -97,8 +99,8 @@ impl Plan {
             (ports.gateway(), ports.gateway_admin()),
             shared.clone().into_iter().chain(url(topology.entry())).chain(traces),
         );
-        let mut plan =
-            Self { processes: std::iter::once(collector).chain(services).chain([gateway]).collect() };
+        let processes = std::iter::once(collector).chain(services).chain([gateway]).collect();
+        let mut plan = Self { processes, scheme: "http" };
         plan.check_environments(topology, inherited)?;
         for process in &mut plan.processes {
             let overlay = Overlay { process, inherited };
@@ -135,14 +137,15 @@ impl Plan {
     }
 
     /// One process's fault is usually every one's: each is told once.
-    fn check_environments(&self, topology: &Topology, inherited: &dyn Lookup) -> Result<(), Failure> {
+    fn check_environments(&mut self, topology: &Topology, inherited: &dyn Lookup) -> Result<(), Failure> {
         let mut faults = Vec::new();
         for process in &self.processes {
             let overlay = Overlay { process, inherited };
             let mut environment = Environment::new(&overlay);
             match process.name.as_str() {
                 "gateway" => {
-                    GatewaySettings::from_environment(&mut environment, topology.clone());
+                    let settings = GatewaySettings::from_environment(&mut environment, topology.clone());
+                    self.scheme = settings.map_or(self.scheme, |settings| settings.scheme());
                 }
                 "collector" => {
                     CollectorSettings::from_environment(&mut environment);

@@ -17,7 +17,7 @@ pub(super) fn table(plan: &Plan, data: &DataDirectory, took: Duration) -> String
         let (address, admin) = (process.address.to_string(), format!("http://{}", process.admin));
         let _ = writeln!(text, "  {:width$}  {address:<22}  {admin:<22}  {}", process.name, id.trim());
         if process.name == "gateway" {
-            gateway = format!("http://localhost:{}", process.address.port());
+            gateway = format!("{}://localhost:{}", plan.scheme, process.address.port());
         }
     }
     let _ = write!(text, "\n  open   {gateway}/\n  curl   curl -s {gateway}/api/greeting\n  end    Ctrl-C\n");

@@ -57,11 +57,12 @@ async fn a_thousand_requests_and_grpcurl_over_plain_http() {
 async fn a_thousand_requests_and_grpcurl_over_https_with_http2_and_without() {
     let authority = Authority::new();
     let file = |path: std::path::PathBuf| path.to_str().expect("text").to_owned();
-    let mesh = Mesh::builder()
+    let mut mesh = Mesh::builder()
         .with("TLS_CERT", file(authority.certificate()))
         .with("TLS_KEY", file(authority.key()))
         .start()
         .await;
+    mesh.says("curl -s https://localhost:").await;
     let url = mesh.url("/api/greeting").replace("http://", "https://");
     // hey names the port in TLS's server name too, which RFC 6066 (3) has no room for and rustls refuses.
     all_answered(&["-h2", "-host", "localhost"], &url).await;
