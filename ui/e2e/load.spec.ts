@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { percentile, sorted } from "../src/model/percentiles.ts";
 import { expect, mesh, test } from "./test.ts";
 
@@ -10,6 +11,12 @@ test.describe.configure({ retries: 2 });
 
 // Recording screenshots and requests would take the processors from the users.
 test.use({ trace: "off" });
+
+interface Timed {
+  at: number;
+  waited?: number;
+  took: number;
+}
 
 interface Seen {
   name: string;
@@ -81,6 +88,29 @@ test("a run is stopped, keeps what it has, and its slowest lead to their traces"
   expect((await saved).suggestedFilename()).toBe("octet-load.csv");
   await page.locator("table a").first().click();
   await expect(page.getByRole("treeitem").first()).toBeVisible();
+});
+
+test("a rate is one of the whole run, the wait for a connection and the pause at its end included", async ({
+  page,
+}) => {
+  await page.goto("/#/load?users=2&rate=1&seconds=3");
+  await page.getByRole("button", { name: "Start" }).click();
+  await expect(page.getByText(/^Done: 3 requests in 3\.\d s/)).toBeVisible();
+  await expect(page.locator(".big").first()).toContainText("1.0");
+
+  await page.goto("/#/load?users=250&seconds=&requests=250");
+  const begun = Date.now();
+  await page.getByRole("button", { name: "Start" }).click();
+  await expect(page.getByText(/^Done: 250/)).toBeVisible();
+  // What the page says is at most what went by, and not the few milliseconds that each took on the wire.
+  const rate = Number(await page.locator(".big strong").first().textContent());
+  const told = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Export JSON" }).click();
+  const { elapsed, samples } = JSON.parse(readFileSync(await (await told).path(), "utf8"));
+  expect(elapsed).toBeLessThan(Date.now() - begun);
+  const ends = samples.map(({ at, waited, took }: Timed) => at + (waited ?? 0) + took);
+  expect(elapsed).toBeGreaterThanOrEqual(Math.max(...ends));
+  expect(Math.abs(rate - 250_000 / elapsed)).toBeLessThanOrEqual(1);
 });
 
 test("a plan that cannot be says what is wrong with it", async ({ page }) => {

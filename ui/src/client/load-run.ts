@@ -1,7 +1,7 @@
 /** Sends a plan's requests, as many at once as it has users. */
 
 import { parseTraceResponse } from "../model/ids.ts";
-import type { LoadPlan } from "../model/load-plan.ts";
+import { LIMITS, type LoadPlan } from "../model/load-plan.ts";
 import type { Sample } from "../model/load-report.ts";
 import { type WireTime, watchWire } from "./wire-times.ts";
 
@@ -14,16 +14,18 @@ const LAST_TIMINGS_MS = 150;
 /**
  * Fills `samples` until the plan is fulfilled or `signal` stops it. Requests under way then still have their answers:
  * ones that are given up would be errors of the mesh, which nobody but the page has made.
+ *
+ * Answers how long it took, in milliseconds: to the last answer, or to the plan's own end where that came later.
  */
 export async function runLoad(
   base: string,
   plan: LoadPlan,
   samples: Sample[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const begun = performance.now();
   const end = plan.seconds === undefined ? Number.POSITIVE_INFINITY : begun + plan.seconds * 1000;
-  const most = plan.requests ?? Number.POSITIVE_INFINITY;
+  const most = plan.requests ?? LIMITS.requests.most;
   // By its own URL each timing finds its request; the gateway ignores keys that no field has.
   const prefix = `${base}/api/greeting?load=${Math.floor(Math.random() * 1e9).toString(36)}-`;
   // Which of the two comes first is the browser's choice.
@@ -43,7 +45,8 @@ export async function runLoad(
       next += 1;
       if (plan.rate !== undefined) {
         const due = begun + (index * 1000) / plan.rate;
-        if (due >= end || !(await waitUntil(due, signal))) return;
+        // With nothing more to send it still lasts its time, so that a rate is one of all of it.
+        if (!(await waitUntil(Math.min(due, end), signal)) || due >= end) return;
       }
       const url = `${prefix}${index}`;
       const sample = await send(url, begun);
@@ -55,8 +58,10 @@ export async function runLoad(
     }
   };
   await Promise.all(Array.from({ length: plan.users }, user));
+  const took = performance.now() - begun;
   await new Promise((resolve) => setTimeout(resolve, LAST_TIMINGS_MS));
   unwatch();
+  return took;
 }
 
 async function send(url: string, begun: number): Promise<Sample> {

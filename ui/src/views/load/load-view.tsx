@@ -1,4 +1,5 @@
 import { count, duration, percent } from "../../model/format.ts";
+import { LIMITS } from "../../model/load-plan.ts";
 import type { LoadReport } from "../../model/load-report.ts";
 import { toCsv } from "../../model/load-report.ts";
 import type { Summary } from "../../model/percentiles.ts";
@@ -92,6 +93,7 @@ function Progress({ run }: { run: Run }) {
       <p role={state === "running" ? undefined : "status"}>
         {STATES[state]}: {count(report.count, "request")} in {duration(elapsed)}, {count(plan.users, "user")}
         {plan.rate !== undefined && `, at most ${plan.rate}/s`}
+        {state === "ended" && report.count === LIMITS.requests.most && ", the most that a tab keeps"}
       </p>
     </div>
   );
