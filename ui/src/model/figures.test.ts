@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { age, duration, durations, percent, rate } from "./format.ts";
-import { histogram, ticks } from "./histogram.ts";
+import { age, duration, durations, durationsOnAxis, percent, rate } from "./format.ts";
+import { histogram, ticks, ticksBetween } from "./histogram.ts";
 import { percentile, summary } from "./percentiles.ts";
 
 test("durations have a unit, three digits at most, and a dash for what is not known", () => {
@@ -74,4 +74,17 @@ test("an axis has round figures", () => {
   expect(ticks(7, 4)).toEqual([0, 2, 4, 6]);
   expect(ticks(0.92, 5)).toEqual([0, 0.2, 0.4, 0.6, 0.8]);
   expect(ticks(0, 4)).toEqual([0]);
+});
+
+test("marks of a stretch of time are round in the whole, and each is told apart from the next", () => {
+  expect(ticksBetween(3_000, 3_090, 3)).toEqual([3_000, 3_050]);
+  expect(durationsOnAxis([3, 3.05])).toEqual(["3.00 ms", "3.05 ms"]);
+  expect(durationsOnAxis(ticksBetween(10_010, 10_300, 3).map((mark) => mark / 1000))).toEqual([
+    "10.1 ms",
+    "10.2 ms",
+    "10.3 ms",
+  ]);
+  expect(durationsOnAxis([0, 0.2, 0.4])).toEqual(["0 µs", "200 µs", "400 µs"]);
+  expect(durationsOnAxis([0, 2_000, 4_000])).toEqual(["0 s", "2 s", "4 s"]);
+  expect(ticksBetween(7, 7, 3)).toEqual([7]);
 });

@@ -11,6 +11,22 @@ export function duration(milliseconds: number | undefined): string {
   return `${digits(milliseconds / 60_000)} min`;
 }
 
+/** Microseconds, as Zipkin tells times, in milliseconds; what is not known stays so. */
+export function inMilliseconds(microseconds: number | undefined): number | undefined {
+  return microseconds === undefined ? undefined : microseconds / 1000;
+}
+
+/** The marks of one axis, in milliseconds, in one unit and with as many decimals as tell them apart. */
+export function durationsOnAxis(marks: readonly number[]): string[] {
+  const most = Math.max(...marks.map(Math.abs), 0);
+  const [unit, inUnit] = most < 1 ? ["µs", 1_000] : most < 1_000 ? ["ms", 1] : ["s", 0.001];
+  const values = marks.map((mark) => mark * inUnit);
+  const isExact = (decimals: number) =>
+    values.every((value) => Math.abs(Number(value.toFixed(decimals)) - value) < 1e-6);
+  const decimals = [0, 1, 2, 3, 4, 5].find(isExact) ?? 6;
+  return values.map((value) => `${value.toFixed(decimals)} ${unit}`);
+}
+
 function digits(value: number): string {
   return Math.abs(value) < 9.95 ? value.toFixed(1) : String(Math.round(value));
 }

@@ -33,12 +33,20 @@ function border(index: number): number {
 
 /** Round figures for an axis from nought to `most`: about `about` of them. */
 export function ticks(most: number, about: number): number[] {
-  if (!(most > 0)) return [0];
-  const rough = most / about;
+  return ticksBetween(0, most, about);
+}
+
+/** The round figures from `from` to `to`: about `about` of them. */
+export function ticksBetween(from: number, to: number, about: number): number[] {
+  if (!(to > from)) return [from];
+  const rough = (to - from) / about;
   const magnitude = 10 ** Math.floor(Math.log10(rough));
   const step =
     [1, 2, 5, 10].map((factor) => factor * magnitude).find((candidate) => candidate >= rough) ?? rough;
   // Three fifths of one are 0.6000000000000001 in binary, and would stand on the axis so.
   const exact = (value: number) => Number(value.toPrecision(12));
-  return Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => exact(index * step));
+  const first = Math.ceil(from / step);
+  return Array.from({ length: Math.floor(to / step) - first + 1 }, (_, index) =>
+    exact((first + index) * step),
+  );
 }

@@ -1,5 +1,6 @@
 /** One line of the list of traces. */
 
+import { inMilliseconds } from "./format.ts";
 import { buildTrace } from "./trace-tree.ts";
 import type { Span } from "./zipkin.ts";
 
@@ -9,8 +10,8 @@ export interface TraceSummary {
   title: string;
   /** Milliseconds since 1970. */
   begin: number;
-  /** Milliseconds until the root answered. */
-  response: number;
+  /** Milliseconds until the root answered, where it tells. */
+  response: number | undefined;
   /** Milliseconds until the last span ended. */
   whole: number;
   spans: number;
@@ -28,7 +29,7 @@ export function summarise(spans: readonly Span[]): TraceSummary | undefined {
     id: trace.id,
     title: [root.span.service, root.span.name].filter((part) => part !== "").join(" · ") || "unnamed",
     begin: trace.begin / 1000,
-    response: trace.responseTime / 1000,
+    response: inMilliseconds(trace.responseTime),
     whole: trace.duration / 1000,
     spans: spans.length,
     services: trace.services.length,

@@ -41,6 +41,11 @@ test("response time ends with the root, the whole trace with its last span", () 
   expect(trace?.duration).toBe(2_500);
 });
 
+test("a root that does not tell how long it took has no response time, rather than none at all", () => {
+  const trace = buildTrace([span("a", { duration: undefined }), span("b", { parentId: "a", duration: 300 })]);
+  expect(trace?.responseTime).toBeUndefined();
+});
+
 test("a server that shares its client's id is its child, and takes the children", () => {
   const trace = buildTrace([
     span("a", { kind: "CLIENT", duration: 900 }),

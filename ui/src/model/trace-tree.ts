@@ -31,8 +31,8 @@ export interface Trace {
   begin: number;
   /** Microseconds from the first begin to the last end. */
   duration: number;
-  /** Microseconds until the root answered; the rest went on after. */
-  responseTime: number;
+  /** Microseconds until the root answered; the rest went on after. Undefined where the root does not tell. */
+  responseTime: number | undefined;
   services: string[];
   errors: number;
   missingParents: number;
@@ -65,7 +65,7 @@ export function buildTrace(spans: readonly Span[]): Trace | undefined {
     nodes: ordered,
     begin,
     duration: nodes.reduce((end, node) => Math.max(end, node.end), 0),
-    responseTime: root ? root.end - root.start : 0,
+    responseTime: root?.span.duration,
     services: [...new Set(spans.map((span) => span.service).filter((service) => service !== ""))],
     errors: spans.filter(isError).length,
     missingParents: nodes.filter((node) => node.parentMissing).length,

@@ -1,4 +1,4 @@
-import { duration } from "../../model/format.ts";
+import { duration, inMilliseconds } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
 import type { SpanNode } from "../../model/trace-tree.ts";
 import { isError, statusCode } from "../../model/zipkin.ts";
@@ -10,8 +10,8 @@ export function Detail({ node, onClose }: { node: SpanNode; onClose: () => void 
   const facts: [string, string | undefined][] = [
     ["kind", span.kind?.toLowerCase() ?? "local"],
     ["to", span.remoteService],
-    ["begins after", duration(node.start / 1000)],
-    ["duration", duration(span.duration === undefined ? undefined : span.duration / 1000)],
+    ["begins after", span.timestamp === undefined ? undefined : duration(node.start / 1000)],
+    ["duration", duration(inMilliseconds(span.duration))],
     ["in the queue", queueWait && duration((queueWait.to - queueWait.from) / 1000)],
     ["status", code && codeName(code)],
     ["begins before its cause by", node.skew > 0 ? duration(node.skew / 1000) : undefined],

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { count, duration, moment } from "../../model/format.ts";
+import { count, duration, inMilliseconds, moment } from "../../model/format.ts";
 import type { Trace } from "../../model/trace-tree.ts";
 import type { Span } from "../../model/zipkin.ts";
 
@@ -32,7 +32,7 @@ export function Facts({
         {isFromFile && <span class="quiet">from a file</span>}
       </p>
       <dl>
-        <Fact name="response time" value={duration(trace.responseTime / 1000)} />
+        <Fact name="response time" value={duration(inMilliseconds(trace.responseTime))} />
         <Fact name="whole trace" value={duration(trace.duration / 1000)} />
         <Fact name="begun" value={moment(trace.begin / 1000, Date.now())} />
         <Fact name="spans" value={String(spans.length)} />

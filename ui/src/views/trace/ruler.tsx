@@ -1,16 +1,22 @@
 import { useSignal } from "@preact/signals";
-import { duration } from "../../model/format.ts";
-import { ticks } from "../../model/histogram.ts";
+import { durationsOnAxis } from "../../model/format.ts";
+import { ticksBetween } from "../../model/histogram.ts";
 import { placeOf, type Window } from "../../model/waterfall.ts";
+import { useWidth } from "../shell/use-width.ts";
 
 /** Pixels below which a drag was a click. */
 const SLIP = 4;
+
+/** Pixels that a mark's text takes, with room beside it. */
+const MARK = 90;
 
 /** The scale above the bars. Dragging over it shows the dragged part alone. */
 export function Ruler({ window, onZoom }: { window: Window; onZoom: (window: Window) => void }) {
   const drag = useSignal<{ from: number; to: number } | undefined>(undefined);
   const span = window.to - window.from;
-  const marks = ticks(span, 5).slice(0, 8);
+  const { width, measure } = useWidth(600);
+  const marks = ticksBetween(window.from, window.to, Math.min(Math.max(width / MARK, 1), 6));
+  const texts = durationsOnAxis(marks.map((mark) => mark / 1000));
   const share = (event: PointerEvent) => {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
     return Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
@@ -18,6 +24,7 @@ export function Ruler({ window, onZoom }: { window: Window; onZoom: (window: Win
   return (
     <div
       class="ruler"
+      ref={measure}
       title="Drag to zoom"
       onPointerDown={(event) => {
         (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
@@ -39,11 +46,11 @@ export function Ruler({ window, onZoom }: { window: Window; onZoom: (window: Win
         drag.value = undefined;
       }}
     >
-      {marks.map((mark) => {
-        const place = placeOf(window.from + mark, window.from + mark, window);
+      {marks.map((mark, index) => {
+        const place = placeOf(mark, mark, window);
         return (
           <span key={mark} class="mark" style={{ left: `${place?.left ?? 0}%` }}>
-            {duration((window.from + mark) / 1000)}
+            {texts[index]}
           </span>
         );
       })}

@@ -3,7 +3,7 @@ import { Failure } from "../../client/failure.ts";
 import { fullTraceId } from "../../model/ids.ts";
 import { buildTrace } from "../../model/trace-tree.ts";
 import { traceFeed } from "../../state/trace.ts";
-import { opened } from "../../state/traces.ts";
+import { backToTraces, opened } from "../../state/traces.ts";
 import { FailureBox, StaleNote } from "../shell/failure.tsx";
 import { Facts } from "./facts.tsx";
 import { Waterfall } from "./waterfall.tsx";
@@ -13,7 +13,7 @@ export function TraceView({ id }: { id: string }) {
   return (
     <div class="trace-view">
       <p class="back">
-        <a href="#/traces">← Traces</a>
+        <a href={backToTraces.value}>← Traces</a>
       </p>
       <h1 class="sr-only">Trace</h1>
       {full ? <Loaded id={full} /> : <FailureBox failure={notAnId(id)} />}

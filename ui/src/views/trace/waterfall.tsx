@@ -147,7 +147,15 @@ export function Waterfall({ trace }: { trace: Trace }) {
             ))}
           </div>
         </div>
-        {chosen && <Detail node={chosen} onClose={() => select(undefined)} />}
+        {chosen && (
+          <Detail
+            node={chosen}
+            onClose={() => {
+              list.current?.focus();
+              select(undefined);
+            }}
+          />
+        )}
       </div>
     </div>
   );

@@ -20,13 +20,13 @@ export function Scatter({ traces }: { traces: readonly TraceSummary[] }) {
   const begins = traces.map((trace) => trace.begin);
   const first = Math.min(...begins);
   const last = Math.max(...begins, first + 1);
-  const lengths = traces.map((trace) => Math.max(trace.response, 0.01));
+  const lengths = traces.map(lengthOf);
   const low = Math.floor(Math.log10(Math.min(...lengths)));
   const high = Math.max(Math.ceil(Math.log10(Math.max(...lengths))), low + 1);
   const across = (begin: number) => LEFT + 8 + ((begin - first) / (last - first)) * (width - LEFT - 20);
   const up = (length: number) =>
-    HEIGHT - BOTTOM - ((Math.log10(Math.max(length, 0.01)) - low) / (high - low)) * (HEIGHT - BOTTOM - TOP);
-  const points = traces.map((trace): Point => ({ x: across(trace.begin), y: up(trace.response), trace }));
+    HEIGHT - BOTTOM - ((Math.log10(length) - low) / (high - low)) * (HEIGHT - BOTTOM - TOP);
+  const points = traces.map((trace): Point => ({ x: across(trace.begin), y: up(lengthOf(trace)), trace }));
   const grid = Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index));
   const now = Date.now();
   return (
@@ -62,6 +62,11 @@ export function Scatter({ traces }: { traces: readonly TraceSummary[] }) {
       )}
     </svg>
   );
+}
+
+/** The response time, or else the whole one; for a logarithmic scale it is more than nought. */
+function lengthOf({ response, whole }: TraceSummary): number {
+  return Math.max(response ?? whole, 0.01);
 }
 
 /** Pixels within which a click means a point. */
