@@ -32,6 +32,15 @@ test.describe("another gateway", () => {
       await expect(failure).toContainText("does not let this page read its answers (CORS)");
       await expect(failure).toContainText(`ALLOWED_ORIGINS must name ${mesh.url}`);
       await expect(page.locator(".elsewhere")).toContainText(other.url);
+      await expect(page.locator(".vitals")).toContainText("kept from this page");
+      await expect(page.getByRole("button", { name: "Use" })).toBeFocused();
+
+      // Why it failed is found out without doing the same again: what was refused to the page was done.
+      const asked: string[] = [];
+      page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+      await page.getByRole("button", { name: "Submit" }).click();
+      await expect(page.locator(".outcome .failure")).toContainText("(CORS)");
+      expect(asked.filter((path) => path === "/api/greeting")).toHaveLength(1);
 
       await page.reload();
       await expect(page.getByLabel("API address")).toHaveValue(other.url);
@@ -87,6 +96,11 @@ test.describe("another gateway", () => {
       await page.goto(`${front.url}/#/greeting`);
       await expect(page.getByLabel("API address")).toHaveValue("http://127.0.0.1:9");
       await expect(page.locator(".elsewhere")).toContainText("http://127.0.0.1:9");
+      // The page's own gateway can be chosen all the same.
+      await page.getByLabel("API address").fill(front.url);
+      await page.getByRole("button", { name: "Use" }).click();
+      await expect(page.locator(".elsewhere")).toHaveCount(0);
+      await expect(page.getByRole("button", { name: "Back to the page's own" })).toBeVisible();
     } finally {
       await front.end();
     }

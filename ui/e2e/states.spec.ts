@@ -29,6 +29,38 @@ test("no traffic is grey and says what to do, and no error rate is made of it", 
   await expect(page.locator(".vitals")).toContainText("errors–");
 });
 
+test("another window shows nothing of the last one's figures, nor says that there was no traffic", async ({
+  page,
+}) => {
+  await greet(1);
+  await page.goto("/");
+  await expect(page.locator(".edge.live").first()).toBeVisible();
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route("**/api/mesh?*", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.getByLabel("last").selectOption("1h");
+  await expect(page.locator(".note")).toHaveText("Asking how it does…");
+  await expect(page.locator(".vitals")).toContainText("data, 1h–");
+  release();
+  await expect(page.locator(".edge.live").first()).toBeVisible();
+  await expect(page.locator(".vitals")).toContainText("data, 1hnow");
+});
+
+test("a panel that is closed gives the focus back to what it told of", async ({ page }) => {
+  await page.goto("/");
+  const node = page.locator(".node.queue");
+  await node.focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Close the panel" }).click();
+  await expect(page.locator(".panel")).toHaveCount(0);
+  await expect(node).toBeFocused();
+});
+
 test.describe("trouble", () => {
   test.use({ allowed: /Failed to load resource/ });
 

@@ -58,6 +58,52 @@ test("filters find traces, are kept in the address, and say what is wrong with t
   await expect(page.locator(".trace-list li").first()).toBeVisible();
 });
 
+test("the way back from a trace leads to the list as it was, with its filters", async ({ page }) => {
+  await newestId();
+  await page.goto("/#/traces?service=gateway&min=1us");
+  await page.locator(".trace-list a").first().click();
+  await expect(page.getByRole("treeitem").first()).toBeVisible();
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route("**/zipkin/api/v2/traces?*", async (route) => {
+    await held;
+    await route.continue();
+  });
+  const searched = page.waitForRequest("**/zipkin/api/v2/traces?*");
+  await page.getByRole("link", { name: "← Traces" }).click();
+  await expect(page).toHaveURL(/min=1us&service=gateway/);
+  expect((await searched).url()).toContain("serviceName=gateway");
+  // At once, though the answer has not come: it is one to the same question.
+  await expect(page.locator(".trace-list li").first()).toBeVisible();
+  await page.getByLabel("longest").fill("14s");
+  await page.getByLabel("longest").press("Tab");
+  await expect(page.getByRole("status")).toHaveText("Searching…");
+  await expect(page.locator(".trace-list li")).toHaveCount(0);
+  release();
+  await expect(page.locator(".trace-list li").first()).toBeVisible();
+});
+
+test("names that come late leave what is being typed", async ({ page }) => {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route("**/zipkin/api/v2/spans?*", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto("/#/traces?service=gateway");
+  const name = page.getByLabel("span name");
+  await name.pressSequentially("get /api");
+  release();
+  await expect(page.locator("#name-options option").first()).toBeAttached();
+  await expect(name).toHaveValue("get /api");
+  await name.press("Tab");
+  await expect(page).toHaveURL(/name=get/);
+});
+
 test("a pasted traceparent opens its trace, which is downloaded and opened from its file again", async ({
   page,
 }) => {

@@ -41,7 +41,7 @@ export async function ask<T>({ base, path, parse, signal }: Question<T>): Promis
     text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw await unanswered(url, timeout, error);
+    throw await unanswered(base, url, timeout, error);
   }
   const took = performance.now() - started;
   log.debug("answered", url, response.status, took);
@@ -67,7 +67,7 @@ function parsed(text: string): unknown {
 }
 
 /** `fetch` says the same of every failure on the way; whether anything answers at all tells a refusal from an absence. */
-async function unanswered(url: string, timeout: AbortSignal, error: unknown): Promise<Failure> {
+async function unanswered(base: string, url: string, timeout: AbortSignal, error: unknown): Promise<Failure> {
   log.info("no answer", url, error);
   if (timeout.aborted) return late(url, PATIENCE_MS / 1000);
   const target = new URL(url, location.href);
@@ -76,8 +76,13 @@ async function unanswered(url: string, timeout: AbortSignal, error: unknown): Pr
     return mixedContent(target.href);
   }
   try {
-    // An answer that the page may not read is an answer all the same.
-    await fetch(url, { mode: "no-cors", credentials: "omit", signal: AbortSignal.timeout(3_000) });
+    // An answer that the page may not read is an answer all the same; the question itself may not be repeated: it may
+    // have done its work.
+    await fetch(`${base}/api/health`, {
+      mode: "no-cors",
+      credentials: "omit",
+      signal: AbortSignal.timeout(3_000),
+    });
     return corsRefused(target.href, location.origin);
   } catch {
     return unreachable(target.href);

@@ -11,8 +11,11 @@ const KEY = "octet.api";
 const typed = signal(parseAddress(remembered() ?? ""));
 const preset = signal<string | undefined>(undefined);
 
+/** Where the page's own gateway says that the API is. */
+const own = computed(() => preset.value ?? location.origin);
+
 /** The address to put before paths; never ends in a slash. */
-export const api = computed(() => typed.value ?? preset.value ?? location.origin);
+export const api = computed(() => typed.value ?? own.value);
 
 /** Whether the user chose another one than the gateway does. */
 export const isTyped = computed(() => typed.value !== undefined);
@@ -28,12 +31,12 @@ export async function loadPreset(): Promise<void> {
   }
 }
 
-/** Asks there from now on; undefined is the gateway's own choice. */
+/** Asks there from now on; undefined is the gateway's own choice, as is its address. */
 export function choose(address: string | undefined): void {
-  typed.value = address;
+  typed.value = address === own.value ? undefined : address;
   try {
-    if (address === undefined) localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, address);
+    if (typed.value === undefined) localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, typed.value);
   } catch (error) {
     log.warn("the address cannot be remembered", error);
   }

@@ -1,6 +1,6 @@
 /** The last greeting that was sent, from wherever its button was pressed. */
 
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { asFailure, ask } from "../client/ask.ts";
 import type { Failure } from "../client/failure.ts";
 import { failedPath, type Greeting, type Missing, parseGreetings, parseMissing } from "../model/greeting.ts";
@@ -25,7 +25,15 @@ export interface Sent {
   path: string[];
 }
 
-export const sent = signal<Sent>({ isUnderWay: false, answered: undefined, failure: undefined, path: [] });
+const NOTHING: Sent = { isUnderWay: false, answered: undefined, failure: undefined, path: [] };
+
+export const sent = signal<Sent>(NOTHING);
+
+// Another gateway knows neither the greeting nor its trace.
+effect(() => {
+  void api.value;
+  sent.value = NOTHING;
+});
 
 /** Milliseconds after which a trace's spans have arrived, mostly: exporters gather them for a moment. */
 const SPANS_ARRIVE = [300, 1_200, 2_500];
@@ -44,8 +52,10 @@ export async function send(): Promise<void> {
       trace: parseTraceResponse(headers.get("traceresponse")),
       requestId: headers.get("x-request-id"),
     };
+    if (base !== api.value) return;
     sent.value = { isUnderWay: false, answered, failure: undefined, path: [] };
   } catch (error) {
+    if (base !== api.value) return;
     const failure = asFailure(error, base + path);
     const names = topology.value.data?.services.map((service) => service.name) ?? [];
     const culprits = failedPath(failure.told.detail ?? "", names);

@@ -12,6 +12,9 @@ import { route } from "./route.ts";
 /** Milliseconds between two questions. */
 export const REFRESH_MS = 5_000;
 
+/** Milliseconds after which the graph is asked for again: it changes with an installation. */
+const GRAPH_MS = 60_000;
+
 export interface Health {
   service: string;
   /** gRPC health's word: SERVING, NOT_SERVING, or UNKNOWN where it cannot be asked. */
@@ -51,7 +54,7 @@ export function startFeeds(): void {
   effect(() => {
     const base = api.value;
     const aborted = new AbortController();
-    for (const feed of [topology, mesh, health]) reset<unknown>(feed as never);
+    for (const feed of [topology, health]) reset<unknown>(feed as never);
     const watched = watch(() => askGateway(base, aborted.signal));
     return () => {
       aborted.abort();
@@ -62,6 +65,7 @@ export function startFeeds(): void {
     const base = api.value;
     const window = lookback.value;
     const aborted = new AbortController();
+    reset(mesh);
     const path = `/api/mesh?lookback=${LOOKBACKS[window] ?? 60_000}`;
     const watched = watch(() => fill(mesh, { base, path, parse: parseMesh, signal: aborted.signal }));
     refreshNow = watched.now;
@@ -73,8 +77,11 @@ export function startFeeds(): void {
 }
 
 async function askGateway(base: string, signal: AbortSignal): Promise<void> {
+  const { data, at = 0, failure } = topology.peek();
+  // A gateway that was away may have come back with another graph.
+  const isOld = Date.now() - at > GRAPH_MS || health.peek().failure !== undefined;
   const asked = [fill(health, { base, path: "/api/health", parse: parseHealth, signal })];
-  if (!topology.peek().data || topology.peek().failure) {
+  if (!data || failure || isOld) {
     asked.push(fill(topology, { base, path: "/api/topology", parse: parseTopology, signal }));
   }
   await Promise.all(asked);

@@ -19,7 +19,18 @@ export const spanNames = signal<string[]>([]);
 /** A trace that was opened from a file, by its id. */
 export const opened = signal<ReadonlyMap<string, Span[]>>(new Map());
 
-export const query = computed(() => readTraceQuery(route.value?.view === "traces" ? route.value.query : {}));
+let lastFilters: Readonly<Record<string, string>> = {};
+
+/** The filters in the address; while another view is shown, those of the last time. */
+const filters = computed(() => {
+  if (route.value?.view === "traces") lastFilters = route.value.query;
+  return lastFilters;
+});
+
+export const query = computed(() => readTraceQuery(filters.value));
+
+/** The way back to the list as it was. */
+export const backToTraces = computed(() => link("traces", filters.value));
 
 /** Counted up to search again with the same filters. */
 const turn = signal(0);
@@ -28,24 +39,28 @@ export function searchAgain(): void {
   turn.value += 1;
 }
 
+/** What `found` is the answer to. */
+let question = "";
+
 /** Searches as long as Traces is shown, and anew when its filters change. Answers how to stop. */
 export function startSearching(): () => void {
-  const asked = computed(() => searchPath(query.value));
+  const asked = computed(() => (problems(query.value).length === 0 ? searchPath(query.value) : undefined));
   const stops = [
     effect(() => {
       const base = api.value;
       const path = asked.value;
       void turn.value;
       const aborted = new AbortController();
-      if (problems(query.peek()).length === 0) {
+      // What was found before stays only where it answers the same question.
+      if (path === undefined || question !== base + path) reset(found);
+      question = base + (path ?? "");
+      if (path !== undefined) {
         void fill(found, { base, path, parse: parseSummaries, signal: aborted.signal });
       }
       return () => aborted.abort();
     }),
     effect(() => {
-      const base = api.value;
-      reset(found);
-      return suggest(services, base, "/zipkin/api/v2/services");
+      return suggest(services, api.value, "/zipkin/api/v2/services");
     }),
     effect(() => {
       const base = api.value;

@@ -1,17 +1,18 @@
 import { useSignal } from "@preact/signals";
 import { parseAddress } from "../../model/address.ts";
 import { api, choose, isTyped } from "../../state/api.ts";
+import { useDraft } from "../shell/use-draft.ts";
 
 /** Whom the page asks: any gateway's address, remembered by the browser. */
 export function AddressForm() {
-  const typed = useSignal(api.value);
+  const typed = useDraft(api.value);
   const isWrong = useSignal(false);
   const use = (event: Event) => {
     event.preventDefault();
     const address = parseAddress(typed.value);
     isWrong.value = address === undefined;
     if (address === undefined) return;
-    choose(address === location.origin ? undefined : address);
+    choose(address);
     typed.value = api.value;
   };
   const forget = () => {

@@ -1,7 +1,6 @@
 import { duration } from "../../model/format.ts";
 import type { Greeting } from "../../model/greeting.ts";
 import { roleOf, type Service } from "../../model/topology.ts";
-import { api } from "../../state/api.ts";
 import { sent } from "../../state/greeting.ts";
 import { topology } from "../../state/mesh.ts";
 import { type Queued, queued } from "../../state/queued.ts";
@@ -14,8 +13,7 @@ export function GreetingView() {
   return (
     <div class="greeting-view">
       <h1>Greeting</h1>
-      {/* Anew for another address, so that the field shows it. */}
-      <AddressForm key={api.value} />
+      <AddressForm />
       <div class="action">
         <SendButton label="Submit" />
         <Outcome />

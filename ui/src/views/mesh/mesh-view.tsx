@@ -43,7 +43,11 @@ export function MeshView() {
             seconds={seconds}
             lookback={lookback.value}
             selected={query.select}
-            onClose={() => select(undefined)}
+            onClose={() => {
+              // To what the panel told of: with the panel its button goes, and would take the focus along.
+              document.querySelector<SVGElement>('.stage [aria-pressed="true"]')?.focus();
+              select(undefined);
+            }}
           />
         )}
       </div>

@@ -1,3 +1,4 @@
+import type { Reason } from "../../client/failure.ts";
 import { age, duration, percent, rate } from "../../model/format.ts";
 import { type Figures, faults, windowSeconds } from "../../model/mesh.ts";
 import { edgeId, GATEWAY } from "../../model/topology.ts";
@@ -29,9 +30,17 @@ function Errors({ figures }: { figures: Figures | undefined }) {
   return <Item name="errors" value={value} isBad={faults(figures) > 0 ? "errors" : undefined} />;
 }
 
+/** Why the gateway did not say how it does. */
+const NOT_WELL: Partial<Record<Reason, string>> = {
+  unreachable: "no gateway",
+  cors: "kept from this page",
+  late: "no answer in time",
+  foreign: "not a gateway",
+};
+
 function HealthItem() {
   const { data, failure } = health.value;
-  if (failure) return <Item name="health" value="no gateway" isBad="down" />;
+  if (failure) return <Item name="health" value={NOT_WELL[failure.reason] ?? "not told"} isBad="down" />;
   if (!data) return <Item name="health" value="…" />;
   if (data.status === "SERVING") return <Item name="health" value="serving" />;
   return <Item name="health" value={`${data.service}: ${data.status}`} isBad="down" />;

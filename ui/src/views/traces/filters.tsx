@@ -2,6 +2,7 @@ import { LOOKBACKS } from "../../model/route.ts";
 import { LIMITS, problems } from "../../model/trace-query.ts";
 import { refine } from "../../state/route.ts";
 import { query, searchAgain, services, spanNames } from "../../state/traces.ts";
+import { useDraft } from "../shell/use-draft.ts";
 
 /** What to look for; each change is in the address at once. */
 export function Filters() {
@@ -67,16 +68,20 @@ interface FieldProps {
 }
 
 function Field({ label, name, value, options = [], placeholder }: FieldProps) {
+  const typed = useDraft(value);
   const list = `${name}-options`;
   return (
     <label>
       {label}
       <input
-        value={value}
+        value={typed.value}
         list={options.length > 0 ? list : undefined}
         placeholder={placeholder}
         spellcheck={false}
-        onChange={(event) => refine({ [name]: event.currentTarget.value.trim() })}
+        onInput={(event) => {
+          typed.value = event.currentTarget.value;
+        }}
+        onChange={() => refine({ [name]: typed.value.trim() })}
       />
       {options.length > 0 && (
         <datalist id={list}>

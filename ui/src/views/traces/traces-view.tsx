@@ -78,7 +78,7 @@ function TraceList({ traces }: { traces: readonly TraceSummary[] }) {
             <code class="id quiet">{trace.id}</code>
             <span class="lengths" aria-hidden="true">
               <span class="whole" style={{ width: `${(trace.whole / slowest) * 100}%` }} />
-              <span class="response" style={{ width: `${(trace.response / slowest) * 100}%` }} />
+              <span class="response" style={{ width: `${((trace.response ?? 0) / slowest) * 100}%` }} />
             </span>
           </a>
         </li>
