@@ -121,6 +121,13 @@ def _environment(objects, own):
                 yield f"{name}: nothing is mounted where {variable} points"
 
 
+def proxies(objects, wanted):
+    """Whom the gateway believes about its clients: where one on the way is missing, every client has its address."""
+    told = set((variables(_deployments(objects)["gateway"]).get("TRUSTED_PROXIES") or "").split(","))
+    if told != wanted:
+        yield f"gateway: TRUSTED_PROXIES is {sorted(told)}, and not {sorted(wanted)}"
+
+
 def _istio(objects):
     subsets = {rule["spec"]["host"]: {subset["name"] for subset in rule["spec"]["subsets"]}
                for rule in of_kind(objects, "DestinationRule")}
