@@ -5,9 +5,13 @@
 """
 
 import json
+import pathlib
 import re
 import sys
+import tempfile
 
+import amazon
+import capacity
 import facts
 import graph
 import policy
@@ -15,13 +19,13 @@ import schemas
 import workloads
 from cases import CASES
 from graph import of_kind
-from render import CHART, ROOT, Loader, helm, name_of, objects, run, topology, yaml
+from render import CHART, ROOT, Loader, helm, name_of, objects, render, run, topology, yaml
 
 K8S = ROOT / "k8s"
 OVERLAYS = ("app/base", "app/overlays/laptop", "app/overlays/eks")
 # Objects to apply; the other files are values of other charts, or other tools'.
-APPLIED = ("namespaces/octet.yaml", "istio/egress.yaml", "observability/jaeger.yaml", "eks/ingress.yaml",
-           "eks/external-secrets.yaml", "gitops/application.yaml")
+APPLIED = ("namespaces/octet.yaml", "istio/egress.yaml", "observability/jaeger.yaml", "observability/istio.yaml",
+           "eks/ingress.yaml", "eks/external-secrets.yaml", "gitops/application.yaml")
 GUIDES = ("docs/eks.md", "docs/laptop.md", "docs/kubernetes.md", "README.md")
 # Annotations of the AWS Load Balancer Controller: a wrong one is ignored, and no schema knows them.
 ALB = {"group.name", "group.order", "scheme", "target-type", "listen-ports", "ssl-redirect", "ssl-policy",
@@ -32,7 +36,8 @@ CLUSTER = {"apiVersion", "kind", "metadata", "vpc", "accessConfig", "cloudWatch"
 
 
 def main():
-    found = [*_overlays(), *_applied(), *_ingress(), *_cluster(), *_policies(), *_templates(), *_agreement(), *_commands()]
+    found = [*_overlays(), *_applied(), *_ingress(), *_cluster(), *_policies(), *_templates(), *_agreement(), *_proxies(),
+             *_commands()]
     for fault in found:
         print(fault, file=sys.stderr)
     if found:
@@ -79,8 +84,9 @@ def _ingress():
     for found in [*of_kind(objects((K8S / "eks/ingress.yaml").read_text()), "Ingress"), *of_kind(rendered, "Ingress")]:
         for key in found["metadata"]["annotations"]:
             prefix, _, name = key.rpartition("ingress.kubernetes.io/")
-            if prefix == "alb." and name not in ALB:
+            if prefix == "alb." and name not in ALB and not name.startswith("conditions."):
                 yield f"{name_of(found)}: the load balancer controller does not know {key}"
+        yield from amazon.rules(found)
         hosts = {rule["host"] for rule in found["spec"]["rules"]}
         if found["spec"].get("ingressClassName") != "alb" or not hosts <= set(values["hosts"].values()):
             yield f"{name_of(found)}: its class or its hosts are not those of values-eks.yaml"
@@ -95,6 +101,7 @@ def _cluster():
     for group in cluster.get("managedNodeGroups", []):
         if group["amiFamily"] != "AmazonLinux2023" or not group["volumeEncrypted"] or not group["privateNetworking"]:
             yield f"eks/cluster.yaml: the node group {group['name']}"
+    yield from capacity.faults(render(CASES["eks behind istio"]), cluster, load("istio/istiod.yaml"))
     if not {"api", "audit", "authenticator"} <= set(cluster["cloudWatch"]["clusterLogging"]["enableTypes"]):
         yield "eks/cluster.yaml: the control plane is not logged"
     made = re.search(r"policies=\((.*)\)", (K8S / "eks/iam.sh").read_text())[1].split()
@@ -125,8 +132,16 @@ def _templates():
     done = run("cfn-lint", *sorted((K8S / "eks/cloudformation").glob("*.yaml")), check=False)
     if done.returncode != 0:
         yield f"cfn-lint: {done.stdout}{done.stderr}"
-    watch = (K8S / "eks/cloudformation/watch.yaml").read_text()
-    json.loads(re.search(r"DashboardBody: !Sub \|\n(.*)\Z", watch, re.DOTALL)[1])
+    templates = {file.stem: amazon.template(file) for file in (K8S / "eks/cloudformation").glob("*.yaml")}
+    for name, template in templates.items():
+        yield from (f"{name}.yaml: {fault}" for look in (amazon.descriptions, amazon.topics) for fault in look(template))
+    watch = templates["watch"]["Resources"]
+    json.loads(watch["Dashboard"]["Properties"]["DashboardBody"])
+    # CloudWatch counts in hundredths of a node, the rule in cores.
+    cores = {capacity.cores(kind) for group in load("eks/cluster.yaml")["managedNodeGroups"] for kind in group["instanceTypes"]}
+    rule = re.search(r"alert: OctetPodCpu\n.*?> ([\d.]+)\n", (CHART / "alerts/octet.rules.yaml").read_text(), re.DOTALL)
+    if {float(watch["CpuAlarm"]["Properties"]["Threshold"]) * count / 100 for count in cores} != {float(rule[1])}:
+        yield f"watch.yaml: CpuAlarm is not {rule[1]} of a node's cores, which are {sorted(cores)}"
 
 
 def _agreement():
@@ -142,6 +157,11 @@ def _agreement():
     wanted = {"octet", "octet-tools", "observability", "istio-system", defaults["ingress"]["namespace"]}
     if namespaces != wanted:
         yield f"namespaces/octet.yaml: has {sorted(namespaces)}, and the rest wants {sorted(wanted)}"
+    monitors = objects((K8S / "observability/istio.yaml").read_text())
+    if any(found["metadata"]["labels"] != istio["podMonitor"]["labels"] for found in monitors):
+        yield "observability/istio.yaml: its labels are not those by which Prometheus finds the chart's monitor"
+    if load("istio/ingress.yaml")["securityContext"].get("seccompProfile") != {"type": "RuntimeDefault"}:
+        yield "istio/ingress.yaml: its namespace refuses pods without a seccomp profile"
     release = r"istio-release\S+ (?:\\\n#\s+)?--version (\S+)"
     stated = {match for file in K8S.rglob("*.yaml") for match in re.findall(release, file.read_text())}
     if len(stated) != 1:
@@ -150,6 +170,24 @@ def _agreement():
         for command in re.findall(r"^# helm upgrade (?:.*\\\n#)*.*", file.read_text(), re.MULTILINE):
             if "--version" not in command or f"k8s/{file.relative_to(K8S)}" not in command and "--values" in command:
                 yield f"{file.relative_to(ROOT)}: its command pins no version, or names another file"
+
+
+def _proxies():
+    """Behind the ALB and Istio the gateway believes both, wherever the release's own values are written."""
+    (own,) = re.findall(r"^cat > my\.yaml <<END\n(.*?)^END$", (ROOT / "docs/eks.md").read_text(), re.MULTILINE | re.DOTALL)
+    argo = load("gitops/application.yaml")["spec"]["source"]["helm"]
+    files = [f"values-{name}.yaml" for name in ("eks", "istio")]
+    if argo["valueFiles"] != files:
+        yield f"gitops/application.yaml: its values are {argo['valueFiles']}, and not {files}"
+    network = load("eks/cluster.yaml")["vpc"]["cidr"]
+    for where, text in (("docs/eks.md, my.yaml", own), ("gitops/application.yaml", json.dumps(argo["valuesObject"]))):
+        with tempfile.TemporaryDirectory() as directory:
+            file = pathlib.Path(directory, "my.yaml")
+            # A host's placeholder is in capitals, which the chart refuses.
+            filled = re.sub(r"\b[A-Z][A-Z0-9-]+\b", lambda word: word[0].lower(), text.replace("$REGISTRY", "registry"))
+            file.write_text(filled)
+            rendered = render([*CASES["eks behind istio"], "--values", file])
+        yield from (f"{where}: {fault}" for fault in facts.proxies(rendered, {"127.0.0.6", network}))
 
 
 def _commands():
@@ -171,7 +209,9 @@ def _commands():
         for path in re.findall(r"(?<![\w/.-])(?:k8s|helm|scripts|docs|compose)/[\w./-]+", text):
             if not (ROOT / path.rstrip(".")).exists():
                 yield f"{where}: {path} is not there"
-        for values in re.findall(r"--set(?:-string)? ([\w.]+)=", text):
+        # Other charts' values are not ours to know: their commands name a repository.
+        own = "\n".join(line for line in text.replace("\\\n", " ").splitlines() if " --repo " not in line)
+        for values in re.findall(r"--set(?:-string)? ([\w.]+)=", own):
             first = values.split(".")[0]
             if where != "README.md" and first not in yaml.load((CHART / "values.yaml").read_text(), Loader):
                 yield f"{where}: --set {values} is no value of the chart"

@@ -43,29 +43,38 @@ def _edges(objects, own):
     bundled = {found["metadata"]["name"] for found in of_kind(objects, "StatefulSet")}
     istio = bool(of_kind(objects, "Sidecar"))
     endpoint = variables(deployments["service-a"]).get("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "")
-    spans = endpoint.startswith("http://collector:") or bool(of_kind(objects, "Telemetry"))
     collector = "collector" in deployments
+    sidecars = collector and any("tracing" in found["spec"] for found in of_kind(objects, "Telemetry"))
+    spans = endpoint.startswith("http://collector:") or sidecars
     ports = {server: port for server, port in graph.SERVERS.items() if server in bundled}
     expected = graph.expected(own, spans and collector, collector, ports)
+    # Telemetry is the namespace's, so that the sidecars of clients report as well.
+    clients = {(client, *callee) for client in graph.clients(objects)
+               for callee in (graph.GATEWAY, *([graph.COLLECTOR] if sidecars else []))}
 
     if of_kind(objects, "NetworkPolicy") != []:
+        everyones = graph.open_to_all(objects)
         for direction in ("ingress", "egress"):
-            yield from _difference(f"NetworkPolicies ({direction})", graph.of_network(objects, direction), expected)
+            edges, others = graph.of_network(objects, direction)
+            asked = {edge for edge in clients if direction == "egress" or edge[1:] not in everyones}
+            yield from _difference(f"NetworkPolicies ({direction})", edges, expected)
+            yield from _difference(f"NetworkPolicies ({direction}) of clients", others, asked)
     if istio:
         edges, others = graph.of_authorization(objects)
         yield from _difference("AuthorizationPolicies", edges, expected)
-        yield from _difference("AuthorizationPolicies for others", others, _others(objects, deployments))
+        yield from _difference("AuthorizationPolicies for others", others, _others(objects, clients, sidecars))
         servers = {(service["name"], server) for service in own["services"] for server in graph.SERVERS
                    if graph.uses(service, server)}
         pairs = {(caller, callee) for caller, callee, _ in expected} | servers
         yield from _difference("Sidecars", graph.of_sidecars(objects, external), pairs)
 
 
-def _others(objects, deployments):
+def _others(objects, clients, sidecars):
+    deployments = _deployments(objects)
     ingress = "istio-ingress/istio-ingress"
     own = deployments["gateway"]["metadata"]["namespace"]
-    expected = {(ingress, "gateway", "8080"), *((f"{own}/{client}", "gateway", "8080") for client in graph.CLIENTS)}
-    if of_kind(objects, "Telemetry") and "collector" in deployments:
+    expected = {(ingress, *graph.GATEWAY), *((f"{own}/{client}", *callee) for client, *callee in clients)}
+    if sidecars:
         expected.add((ingress, *graph.COLLECTOR))
     servers = {found["metadata"]["name"] for found in of_kind(objects, "StatefulSet")}
     if "mongo-express" in deployments and "mongodb" in servers:
@@ -110,6 +119,13 @@ def _environment(objects, own):
         for variable in ("MONGO_CONN_FILE", "RABBITMQ_CONN_FILE", "TOPOLOGY"):
             if variable in told and not any(told[variable].startswith(f"{mount}/") for mount in mounts):
                 yield f"{name}: nothing is mounted where {variable} points"
+
+
+def proxies(objects, wanted):
+    """Whom the gateway believes about its clients: where one on the way is missing, every client has its address."""
+    told = set((variables(_deployments(objects)["gateway"]).get("TRUSTED_PROXIES") or "").split(","))
+    if told != wanted:
+        yield f"gateway: TRUSTED_PROXIES is {sorted(told)}, and not {sorted(wanted)}"
 
 
 def _istio(objects):

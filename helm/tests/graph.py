@@ -6,9 +6,10 @@ An edge is (caller, callee, port). Servers that the chart does not run are calle
 import re
 
 GREETING = "50051"
+GATEWAY = ("gateway", "8080")
 COLLECTOR = ("collector", "9411")
 SERVERS = {"mongodb": "27017", "rabbitmq": "5672"}
-# Clients beyond the graph, of a release's own namespace.
+# Clients beyond the graph, of a release's own namespace; their edges are told apart from the graph's.
 CLIENTS = {"octet-load", "octet-test"}
 
 
@@ -58,25 +59,33 @@ def of_authorization(objects):
     return edges, others
 
 
+def clients(objects):
+    """The clients that are there."""
+    return {found["metadata"]["name"] for found in objects if found["kind"] in ("Job", "CronJob")} & CLIENTS
+
+
 def of_network(objects, direction):
-    """What NetworkPolicies allow between pods, from the side of `ingress` or `egress`."""
+    """What NetworkPolicies allow between pods, from the side of `ingress` or `egress`: the graph's edges, and clients'."""
     edges = set()
     for policy in of_kind(objects, "NetworkPolicy"):
         own = selected(policy["spec"]["podSelector"])
-        if own in CLIENTS:
-            continue
         peers = "from" if direction == "ingress" else "to"
         for rule in policy["spec"].get(direction) or []:
             for peer in rule.get(peers, []):
                 if "podSelector" not in peer or "namespaceSelector" in peer:
                     continue
                 other = selected(peer["podSelector"])
-                if other in CLIENTS:
-                    continue
                 for port in rule["ports"]:
                     pair = (other, own) if direction == "ingress" else (own, other)
                     edges.add((*pair, str(port["port"])))
-    return edges
+    of_clients = {edge for edge in edges if edge[0] in CLIENTS}
+    return edges - of_clients, of_clients
+
+
+def open_to_all(objects):
+    """What NetworkPolicies let anyone reach: (callee, port)."""
+    return {(selected(policy["spec"]["podSelector"]), str(port["port"])) for policy in of_kind(objects, "NetworkPolicy")
+            for rule in policy["spec"].get("ingress") or [] if "from" not in rule for port in rule["ports"]}
 
 
 def of_sidecars(objects, external):

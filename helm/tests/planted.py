@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-"""Shows that the checks catch what they are there for: each fault is planted in a good rendering, and has to be found."""
+"""Shows that the checks catch what they are there for: each fault is planted in something good, and has to be found."""
 
 import copy
 import sys
 
 import alerts
+import amazon
+import beside
+import capacity
 import facts
 import policy
 import schemas
 import workloads
 from cases import CASES, LOAD, sets
-from render import render, topology
+from render import objects, render, topology
 
 OWN = topology()
 
@@ -34,6 +37,26 @@ def by_facts(objects):
 
 def by_workloads(objects):
     return list(workloads.faults(objects))
+
+
+def by_proxies(objects):
+    return list(facts.proxies(objects, {"127.0.0.6", "192.168.0.0/16"}))
+
+
+def by_capacity(files):
+    return list(capacity.faults(files["objects"], files["cluster"], files["istiod"]))
+
+
+def by_descriptions(files):
+    return list(amazon.descriptions(files["servers"]))
+
+
+def by_topics(files):
+    return list(amazon.topics(files["watch"]))
+
+
+def by_rules(files):
+    return list(amazon.rules(files["ingress"]))
 
 
 def removed_api(objects):
@@ -120,6 +143,20 @@ def secret_of_nobody(objects):
     next(volume for volume in volumes if volume["name"] == "mongodb")["secret"]["secretName"] = "octet-mongo"
 
 
+def spans_of_clients_refused(objects):
+    rule = pick(objects, "AuthorizationPolicy", "collector")["spec"]["rules"][0]
+    rule["from"][0]["source"]["principals"].remove("cluster.local/ns/octet/sa/octet-load")
+
+
+def spans_of_clients_kept_in(objects):
+    pick(objects, "NetworkPolicy", "octet-test")["spec"]["egress"].pop()
+
+
+def alb_not_believed(objects):
+    entries = container(objects, "gateway")["env"]
+    next(entry for entry in entries if entry["name"] == "TRUSTED_PROXIES")["value"] = "127.0.0.6"
+
+
 def old_cors(objects):
     pick(objects, "VirtualService", "octet")["spec"]["http"][0]["corsPolicy"]["allowOrigin"] = ["*"]
 
@@ -131,6 +168,49 @@ def unsafe_retries(objects):
 def greeting_changed(objects):
     config = pick(objects, "ConfigMap", "octet-topology")["data"]
     config["topology.toml"] = config["topology.toml"].replace("Bonjour", "Salut")
+
+
+def small_nodes(files):
+    files["cluster"]["managedNodeGroups"][0]["instanceTypes"].append("m7i.large")
+
+
+def two_nodes(files):
+    files["cluster"]["managedNodeGroups"][0]["minSize"] = 2
+
+
+def large_sidecars(files):
+    files["istiod"]["global"]["proxy"]["resources"]["requests"]["cpu"] = "150m"
+
+
+def apostrophe_in_a_group(files):
+    files["servers"]["Resources"]["BrokerGroup"]["Properties"]["GroupDescription"] = "Octet's broker"
+
+
+def apostrophe_in_a_rule(files):
+    rules = files["servers"]["Resources"]["DatabaseGroup"]["Properties"]["SecurityGroupIngress"]
+    rules[0]["Description"] = "The cluster's pods"
+
+
+def key_of_aws(files):
+    files["watch"]["Resources"]["Alarms"]["Properties"]["KmsMasterKeyId"] = "alias/aws/sns"
+
+
+def key_without_alarms(files):
+    files["watch"]["Resources"]["AlarmsKey"]["Properties"]["KeyPolicy"]["Statement"].pop()
+
+
+def grpc_by_path_alone(files):
+    del files["ingress"]["metadata"]["annotations"]["alb.ingress.kubernetes.io/conditions.istio-ingress"]
+
+
+def conditions_of_nobody(files):
+    files["ingress"]["metadata"]["annotations"]["alb.ingress.kubernetes.io/conditions.gateway"] = "[]"
+
+
+def sixth_value(files):
+    annotations = files["ingress"]["metadata"]["annotations"]
+    annotations["alb.ingress.kubernetes.io/conditions.istio-ingress"] = \
+        '[{"field": "http-header", "httpHeaderConfig": {"httpHeaderName": "content-type", "values": ["a", "b", "c"]}}]'
 
 
 PLANTED = [
@@ -156,28 +236,56 @@ PLANTED = [
     (broken_alert, alerts.faults, "parse"),
     (selector_of_nobody, by_facts, "PodDisruptionBudget/service-a: selects no pod"),
     (secret_of_nobody, by_facts, "wants octet-mongo, which nobody makes"),
+    (spans_of_clients_refused, by_facts, "others: ('octet/octet-load', 'collector', '9411') is missing"),
+    (spans_of_clients_kept_in, by_facts, "(egress) of clients: ('octet-test', 'collector', '9411') is missing"),
+    (alb_not_believed, by_proxies, "TRUSTED_PROXIES is ['127.0.0.6'], and not"),
     (old_cors, by_facts, "allowOrigin"),
     (unsafe_retries, by_facts, "retries more than"),
     (greeting_changed, by_facts, "the rendered topology differs"),
 ]
 
+# In files of k8s/, beside the chart.
+PLANTED_BESIDE = [
+    (small_nodes, by_capacity, "leaves 660m of CPU to Octet where it has 2, and with minReplicas Octet asks for 3800m"),
+    (two_nodes, by_capacity, "leaves 1320m of CPU to Octet where it has 1"),
+    (large_sidecars, by_capacity, "with maxReplicas Octet asks for 13750m"),
+    (apostrophe_in_a_group, by_descriptions, "BrokerGroup: AWS refuses"),
+    (apostrophe_in_a_rule, by_descriptions, "DatabaseGroup: AWS refuses"),
+    (key_of_aws, by_topics, "Alarms: its key lets no alarm publish"),
+    (key_without_alarms, by_topics, "Alarms: its key lets no alarm publish"),
+    (grpc_by_path_alone, by_rules, "/greeting.v3.GreetingService takes what is not gRPC"),
+    (conditions_of_nobody, by_rules, "conditions.gateway is of no backend"),
+    (sixth_value, by_rules, "makes a rule of 6 values"),
+]
+
 
 def main():
     good = render([*CASES["istio"], *sets(*LOAD)])
-    missed = []
-    for plant, check, sentence in PLANTED:
-        objects = copy.deepcopy(good)
-        plant(objects)
-        # What is wrong is one object: the schemas need not look at all the others.
-        looked_at = [found for found in objects if found not in good] if check is by_schemas else objects
-        said = check(looked_at)
-        if not any(sentence in fault for fault in said):
-            missed.append(f"{plant.__name__}: {check.__name__} does not say {sentence!r}, but {said}")
+    missed = [*_missed(PLANTED, good), *_missed(PLANTED_BESIDE, _files())]
     for line in missed:
         print(line, file=sys.stderr)
+    count = len(PLANTED) + len(PLANTED_BESIDE)
     if missed:
-        sys.exit(f"{len(missed)} of {len(PLANTED)} planted faults were missed")
-    print(f"helm/octet: all {len(PLANTED)} planted faults are found")
+        sys.exit(f"{len(missed)} of {count} planted faults were missed")
+    print(f"helm/octet: all {count} planted faults are found")
+
+
+def _missed(planted, good):
+    for plant, check, sentence in planted:
+        bad = copy.deepcopy(good)
+        plant(bad)
+        # What is wrong is one object: the schemas need not look at all the others.
+        said = check([found for found in bad if found not in good] if check is by_schemas else bad)
+        if not any(sentence in fault for fault in said):
+            yield f"{plant.__name__}: {check.__name__} does not say {sentence!r}, but {said}"
+
+
+def _files():
+    (ingress,) = [found for found in objects((beside.K8S / "eks/ingress.yaml").read_text())
+                  if found["metadata"]["name"] == "octet-grpc"]
+    templates = {name: amazon.template(beside.K8S / f"eks/cloudformation/{name}.yaml") for name in ("servers", "watch")}
+    return {"cluster": beside.load("eks/cluster.yaml"), "istiod": beside.load("istio/istiod.yaml"), "ingress": ingress,
+            "objects": render(CASES["eks behind istio"]), **templates}
 
 
 if __name__ == "__main__":

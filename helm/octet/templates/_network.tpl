@@ -39,14 +39,26 @@ namespaceSelector:
     {{- end }}
 {{- end }}
 
+{{- /* Of pods whose process has no metrics, the sidecar's: Prometheus asks every sidecar. */ -}}
+{{- define "octet.ingress-sidecar-metrics" -}}
+{{- if .Values.istio.enabled -}}
+- {{ with .Values.networkPolicy.metricsFrom -}}
+  from: {{ toYaml . | nindent 4 }}
+  {{ end -}}
+  ports:
+    - {port: 15090, protocol: TCP}
+{{- end }}
+{{- end }}
+
 {{- define "octet.ingress-calls" -}}
 {{- $root := .root -}}
 {{- $values := .root.Values -}}
+{{- $clients := include "octet.clients" .root | fromYamlArray -}}
 {{- if eq .workload.component "gateway" }}
 - {{ with $values.networkPolicy.gatewayFrom -}}
   from:
     {{- toYaml . | nindent 4 }}
-    {{- range $name := list "octet-test" "octet-load" }}
+    {{- range $name := $clients }}
     - {{- include "octet.peer" (dict "root" $root "name" $name) | nindent 6 }}
     {{- end }}
   {{ end -}}
@@ -57,7 +69,10 @@ namespaceSelector:
     {{- range .workload.callers }}
     - {{- include "octet.peer" (dict "root" $root "name" .) | nindent 6 }}
     {{- end }}
-    {{- if and (eq .workload.component "collector") $values.istio.enabled }}
+    {{- if and (eq .workload.component "collector") (eq (include "octet.sidecars-to-collector" $root) "true") }}
+    {{- range $name := $clients }}
+    - {{- include "octet.peer" (dict "root" $root "name" $name) | nindent 6 }}
+    {{- end }}
     - {{- include "octet.namespace-peer" $values.istio.ingress.namespace | nindent 6 }}
     {{- end }}
   ports:

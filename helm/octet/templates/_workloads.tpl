@@ -43,8 +43,17 @@ Every process as YAML, by name: its values merged over `defaults`, and what foll
 {{- /* Whether processes, or their sidecars, report to the collector. */ -}}
 {{- define "octet.spans-to-collector" -}}
 {{- $own := and (eq .Values.tracing.exporter "zipkin") (empty .Values.tracing.endpoint) -}}
-{{- $sidecars := and .Values.istio.enabled (not (empty .Values.istio.telemetry.tracingProvider)) -}}
-{{- and .Values.collector.enabled (or $own $sidecars) -}}
+{{- or (and .Values.collector.enabled $own) (eq (include "octet.sidecars-to-collector" .) "true") -}}
+{{- end }}
+
+{{- /* Whether every sidecar of the namespace reports there, the clients' included: Telemetry is the namespace's. */ -}}
+{{- define "octet.sidecars-to-collector" -}}
+{{- and .Values.collector.enabled .Values.istio.enabled (not (empty .Values.istio.telemetry.tracingProvider)) -}}
+{{- end }}
+
+{{- /* Who greets from within the namespace beyond the graph, as a YAML list. */ -}}
+{{- define "octet.clients" -}}
+{{- ternary (list "octet-load" "octet-test") (list "octet-test") .Values.loadGenerator.enabled | toYaml -}}
 {{- end }}
 
 {{- /* The versions of a workload that run: v1, and v2 of the canary's service. Blank between them. */ -}}
