@@ -63,7 +63,7 @@ async fn oversize_and_odd_metadata_get_a_code_that_says_so() {
     request.metadata_mut().insert("x-request-id", odd);
     service.greeting(request).await.expect("an id that is no text harms nobody");
 
-    let large = Greeting { message: "x".repeat(5 * 1024 * 1024), ..Greeting::default() };
+    let large = Greeting { message: "x".repeat(65 * 1024), ..Greeting::default() };
     let status = service.greeting(GreetingRequest { greeting: Some(large) }).await.expect_err("refused");
     assert!(matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted), "{status:?}");
 

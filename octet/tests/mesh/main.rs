@@ -44,4 +44,5 @@ mod series;
 mod telemetry;
 mod tools;
 mod traces;
+mod unfinished;
 mod zipkin;

@@ -17,6 +17,7 @@ use tonic::{Code, Request, Response, Status};
 use tracing::Instrument;
 
 use crate::{
+    body::Received,
     failure::{GreetError, code_name},
     greeter::{Call, Greeter},
     greeting::Greeting,
@@ -57,7 +58,10 @@ impl GreetingService for GrpcService {
             log.in_scope(|| show_answer(&Err(&status)));
             Err(status)
         };
-        let answer = match (self.admission.admit(), Deadline::from_headers(&headers)) {
+        let deadline = extensions
+            .get::<Received>()
+            .map_or_else(|| Deadline::from_headers(&headers), |received| received.0);
+        let answer = match (self.admission.admit(), deadline) {
             (Err(overloaded), _) => refused(Status::resource_exhausted(overloaded.to_string())),
             (_, Err(malformed)) => refused(Status::invalid_argument(malformed.to_string())),
             (Ok(_admitted), Ok(deadline)) => {

@@ -4,6 +4,7 @@
 //! domain types, [`greeter`] greets, stores, publishes and has every upstream greet. Beside it, `consume`
 //! takes messages from the queue into the store.
 
+mod body;
 mod connections;
 mod consume;
 mod failure;

@@ -20,13 +20,14 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tower::{Service, ServiceExt};
 
 use crate::{
+    body,
     connections::Connections,
     consume::Consume,
     greeter::{Greeter, Role},
     grpc::GrpcService,
     health, metadata_limit,
     observed::{ConsumerMetrics, ObservedPublisher, ObservedStore, QueuePlace, StorePlace},
-    settings::{MESSAGE_LIMIT, ServiceSettings},
+    settings::{MESSAGE_LIMIT, REQUEST_LIMIT, ServiceSettings},
     upstreams::Upstreams,
     watch::Watch,
 };
@@ -78,12 +79,14 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     let names = health::Names::new(&name);
     let (reporter, health_service) = health::service(&names).await;
     let greeting = GreetingServiceServer::new(parts.grpc)
-        .max_decoding_message_size(MESSAGE_LIMIT)
+        .max_decoding_message_size(REQUEST_LIMIT)
         .max_encoding_message_size(MESSAGE_LIMIT);
     let others = others(health_service)?;
 
+    let ending = drain.clone();
     let service = tower::service_fn(move |request: http::Request<Incoming>| {
         let (mut greeting, others) = (greeting.clone(), others.clone());
+        let request = body::timed(request, &ending);
         async move {
             match metadata_limit::check(request) {
                 // Oversize metadata are refused before anything reads them.

@@ -11,8 +11,11 @@ use octet_topology::{GreetingText, QueueName, Service, ServiceName, Topology};
 
 use crate::connections::Connections;
 
-/// Bytes of the largest message that is sent or taken: gRPC's customary 4 MiB.
+/// Bytes of the largest answer that is given or taken, which may hold a thousand greetings: gRPC's customary 4 MiB.
 pub(crate) const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Bytes of the largest request that is taken: it holds one greeting, and a client may send a thousand at once.
+pub(crate) const REQUEST_LIMIT: usize = 64 * 1024;
 
 /// More calls at once than the gateway lets in, so that overload is refused at the edge.
 const DEFAULTS: Defaults = Defaults { port: 50051, admin_port: 9001, max_concurrent: 1_000 };
