@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use opentelemetry::{
     Context,
     propagation::{Extractor, TextMapPropagator},
-    trace::{SpanContext, TraceContextExt},
+    trace::{SpanContext, TraceContextExt, TraceId, TraceState},
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
@@ -24,6 +24,13 @@ pub(super) fn read(headers: &dyn Carrier) -> Option<SpanContext> {
     let headers = Headers { parent, state: headers.list(&TRACESTATE) };
     let read = TraceContextPropagator::new().extract_with_context(&Context::new(), &headers);
     read.has_active_span().then(|| read.span().span_context().clone())
+}
+
+/// The `tracestate` that stands beside a `traceparent` of this very trace.
+pub(super) fn state_of(trace: TraceId, headers: &dyn Carrier) -> Option<TraceState> {
+    headers.get(&TRACESTATE)?;
+    let caller = read(headers).filter(|caller| caller.trace_id() == trace)?;
+    Some(caller.trace_state().clone())
 }
 
 /// Writes `traceparent`, and `tracestate` where the trace has one.
@@ -82,8 +89,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_the_sdk_writes() {
-        let state = opentelemetry::trace::TraceState::from_key_value([("a", "1"), ("b", "2")]).unwrap();
-        for (flags, state) in [(1, state), (0, opentelemetry::trace::TraceState::NONE)] {
+        let state = TraceState::from_key_value([("a", "1"), ("b", "2")]).unwrap();
+        for (flags, state) in [(1, state), (0, TraceState::NONE)] {
             let (trace, id) = ((0xaf76_u128 << 100) + 7, 0x00f0_67aa_0ba9_02b7_u64);
             let flags = opentelemetry::trace::TraceFlags::new(flags);
             let span = SpanContext::new(trace.into(), id.into(), flags, true, state);
