@@ -75,6 +75,11 @@ pub(super) trait Exporter: Send + Sync + 'static {
     /// Adds a span that ended.
     fn add(&self, batch: &mut Self::Batch, span: &SpanData);
 
+    /// Whether a batch had better be posted, however few its spans are: a backend refuses what is too large as a whole.
+    fn is_large(&self, _batch: &Self::Batch) -> bool {
+        false
+    }
+
     /// Delivers a batch, or says why not.
     fn export(&self, batch: Self::Batch) -> impl Future<Output = Result<(), String>> + Send;
 }
@@ -127,6 +132,11 @@ impl<E: Exporter> Queue<E> {
         batch
     }
 
+    /// Whether a batch is posted without waiting for further spans.
+    fn is_whole(&self, batch: &E::Batch, spans: usize) -> bool {
+        spans == self.settings.batch || self.exporter.is_large(batch)
+    }
+
     fn drop_of(&self, spans: usize) {
         self.dropped.inc_by(u64::try_from(spans).unwrap_or(u64::MAX));
     }
@@ -148,7 +158,7 @@ impl<E: Exporter> Sink for Queue<E> {
         let (batch, spans) = &mut waiting.last;
         self.exporter.add(batch, span);
         *spans += 1;
-        if *spans == self.settings.batch {
+        if self.is_whole(batch, *spans) {
             let whole = mem::take(&mut waiting.last);
             waiting.whole.push_back(whole);
             self.filled.notify_one();
@@ -168,7 +178,7 @@ pub(super) async fn run<E: Exporter>(queue: Arc<Queue<E>>, mut closing: watch::R
     loop {
         let is_closing = *closing.borrow();
         let (batch, spans) = queue.take();
-        let is_whole = spans == queue.settings.batch;
+        let is_whole = queue.is_whole(&batch, spans);
         if spans > 0 {
             backend = export(&queue, batch, spans, backend).await;
             if is_closing && backend == Backend::Away {
