@@ -17,6 +17,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use super::{
     b3::{B3, Decision, span_id_digits, write_trace_id},
+    batch::Ended,
     carrier::{CarrierMut, remove_trace_headers, remove_trace_headers_of_message},
     tracer::{Inner, Remote},
 };
@@ -201,7 +202,7 @@ impl Drop for Span {
         let (Some(active), Some(record)) = (&self.active, &mut self.record) else { return };
         record.data.end_time = record.data.start_time + record.begun.elapsed();
         if let Some(recording) = active.inner.is_recording() {
-            recording.hand_over(&record.data);
+            recording.hand_over(Ended { data: &record.data, is_debug: active.is_debug });
         }
     }
 }

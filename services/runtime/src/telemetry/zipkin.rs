@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{Method, Request, Uri, header};
-use opentelemetry_sdk::trace::SpanData;
 
 use self::json::Encoder;
-use super::{batch::Exporter, sender::Sender};
+use super::{
+    batch::{Ended, Exporter},
+    sender::Sender,
+};
 
 /// Bytes that a batch has room for before it grows.
 const FIRST_BYTES: usize = 16 * 1024;
@@ -46,7 +48,7 @@ impl Exporter for ZipkinExporter {
         "zipkin"
     }
 
-    fn add(&self, batch: &mut Vec<u8>, span: &SpanData) {
+    fn add(&self, batch: &mut Vec<u8>, span: Ended<'_>) {
         if batch.is_empty() {
             batch.reserve(FIRST_BYTES);
         }

@@ -86,6 +86,11 @@ async fn a_span_is_told_as_zipkin_has_it() {
 
     let spans = backend.spans();
     let (inner, outer) = (&spans[0], &spans[1]);
+    assert_eq!(
+        (&inner["debug"], &outer["debug"]),
+        (&json!(true), &json!(true)),
+        "of a trace that was asked for"
+    );
     assert_eq!((&inner["id"], &inner["parentId"]), (&json!(child.span.expect("a span")), &outer["id"]));
     assert_eq!((&inner["name"], &inner["kind"]), (&json!("insert \"x\"\n"), &json!("CLIENT")));
     assert_eq!(inner["remoteEndpoint"], json!({"serviceName": "db"}));
@@ -138,6 +143,7 @@ async fn of_a_text_that_a_caller_made_long_the_beginning_is_told() {
     until("the span", || !backend.spans().is_empty()).await;
 
     let span = &backend.spans()[0];
+    assert_eq!(span.get("debug"), None, "nobody asked for this very trace");
     let beginning = format!("x{}…", "ä".repeat(511));
     for (text, before) in [
         (&span["name"], ""),
