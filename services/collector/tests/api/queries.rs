@@ -98,7 +98,9 @@ async fn the_graph_shows_services_queue_and_database() {
 #[tokio::test]
 async fn wrong_questions_are_told_what_is_wrong() {
     let peer = Peer::start().await;
+    let many_terms = format!("/api/v2/traces?annotationQuery={}", "+and+k".repeat(101));
     for (path, status, named) in [
+        (many_terms.as_str(), 400, "annotationQuery"),
         ("/api/v2/spans", 400, "serviceName"),
         ("/api/v2/remoteServices?serviceName=", 400, "serviceName"),
         ("/api/v2/traces?limit=0", 400, "limit"),
