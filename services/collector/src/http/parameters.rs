@@ -84,11 +84,16 @@ impl Parameters {
         if terms.len() > MOST_TERMS {
             return Err(Refusal::bad(format!("{NAME}: must have at most {MOST_TERMS} terms")));
         }
-        let pair = |term: &str| {
-            let (key, value) = term.split_once('=').unwrap_or((term, ""));
-            (key.to_owned(), value.to_owned())
-        };
-        Ok(terms.into_iter().map(pair).collect())
+        let mut annotations = BTreeMap::new();
+        for term in terms {
+            if let Some((key, value)) = term.split_once('=') {
+                annotations.insert(key.trim().to_owned(), value.trim().to_owned());
+            } else {
+                // As in Zipkin: where one value is asked for, to ask for any adds nothing.
+                annotations.entry(term.to_owned()).or_default();
+            }
+        }
+        Ok(annotations)
     }
 
     /// Above zero, as Zipkin demands of all its numbers.
@@ -159,6 +164,22 @@ mod tests {
         assert!(refused("limit=10001").starts_with("limit: "));
         assert!(refused("maxDuration=5").starts_with("maxDuration: "));
         assert!(refused("minDuration=6&maxDuration=5").starts_with("maxDuration: "));
+    }
+
+    #[test]
+    fn a_tags_value_is_asked_for_whatever_stands_around_it() {
+        for (query, annotations) in [
+            ("a=b and a", &[("a", "b")][..]),
+            ("a and a=b", &[("a", "b")]),
+            ("a = b  and  c =", &[("a", "b"), ("c", "")]),
+            ("a=b and a=c=d", &[("a", "c=d")]),
+            ("a and  and b", &[("a", ""), ("b", "")]),
+        ] {
+            let parameter = format!("annotationQuery={}", query.replace('=', "%3D").replace(' ', "+"));
+            let search = Parameters::read(Some(&parameter)).search().unwrap();
+            let read: Vec<_> = search.annotations.iter().map(|(key, value)| (&**key, &**value)).collect();
+            assert_eq!(read, annotations, "{query}");
+        }
     }
 
     #[test]
