@@ -175,6 +175,9 @@ impl ProcessPlan {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Self {
         let mut set: BTreeMap<String, String> = environment.collect();
+        // Told rather than left out: so it also stands before a `service.name` in OTEL_RESOURCE_ATTRIBUTES. One name for
+        // all would make one node of the mesh.
+        set.insert("OTEL_SERVICE_NAME".to_owned(), name.to_owned());
         set.insert("PORT".to_owned(), address.to_string());
         set.insert("ADMIN_PORT".to_owned(), admin.to_string());
         Self {
@@ -298,6 +301,14 @@ mod tests {
         assert_eq!(told(&elsewhere, "service-c", endpoint), None);
         assert_eq!(told(&elsewhere, "gateway", TRACE_QUERY_URL), None);
         assert_eq!(told(&[("OTEL_TRACES_EXPORTER", "none")], "gateway", "OTEL_TRACES_EXPORTER"), None);
+    }
+
+    #[test]
+    fn each_process_reports_spans_under_its_own_name_whatever_the_users_shell_says() {
+        let plan = plan(&[("OTEL_SERVICE_NAME", "mine")]).unwrap();
+        for process in &plan.processes {
+            assert_eq!(process.set["OTEL_SERVICE_NAME"], process.name);
+        }
     }
 
     #[test]

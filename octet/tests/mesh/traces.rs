@@ -155,6 +155,10 @@ async fn a_trace_that_comes_is_gone_on_with_and_what_goes_out_names_our_spans() 
     for (name, value) in came.into_iter().skip(6) {
         assert_eq!(header(name).as_deref(), Some(value), "{name}");
     }
+
+    // Of a trace that W3C's headers alone began, the state reaches the leaf, by hops that each read B3 first.
+    greet(&mesh, &came[3..5]).await;
+    assert_eq!(leaf.last().get("tracestate").expect("sent on"), "congo=t61rcWkgMzE");
     mesh.end().await;
 }
 

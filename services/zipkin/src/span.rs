@@ -1,6 +1,7 @@
 //! The model of a span.
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
@@ -108,7 +109,8 @@ impl Span {
 
     /// The value of a tag.
     pub fn tag(&self, key: &str) -> Option<&Text> {
-        self.tags.iter().find(|(name, _)| **name == *key).map(|(_, value)| value)
+        let found = self.tags.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
+        self.tags.get(found).map(|(_, value)| value)
     }
 
     /// Whether it failed: Zipkin's rule is a tag `error`, whatever its value.
@@ -125,24 +127,29 @@ impl Span {
         self.name.iter_mut().chain(services).chain(values).chain(tags)
     }
 
-    /// Takes what `other`, a later piece of the same span, knows and this one does not.
-    pub(crate) fn absorb(&mut self, other: &Self) {
-        self.parent_id = self.parent_id.or(other.parent_id);
-        self.kind = self.kind.or(other.kind);
-        self.duration = self.duration.max(other.duration);
-        if self.timestamp == 0 {
-            self.timestamp = other.timestamp;
+    /// Takes what `pieces`, which came later of the same span, know and this one does not; of two, the earlier counts.
+    pub(crate) fn absorb(&mut self, pieces: &[&Self]) {
+        for piece in pieces {
+            self.parent_id = self.parent_id.or(piece.parent_id);
+            self.kind = self.kind.or(piece.kind);
+            self.duration = self.duration.max(piece.duration);
+            if self.timestamp == 0 {
+                self.timestamp = piece.timestamp;
+            }
+            if self.name.is_none() {
+                self.name.clone_from(&piece.name);
+            }
+            if self.remote_service().is_none() {
+                self.remote.clone_from(&piece.remote);
+            }
         }
-        if self.name.is_none() {
-            self.name.clone_from(&other.name);
+        // All pieces at once: each costs its own tags, and not those of the pieces before it once more.
+        let mut tags: BTreeMap<Text, Text> = std::mem::take(&mut self.tags).into_iter().collect();
+        for (key, value) in pieces.iter().flat_map(|piece| &piece.tags) {
+            if !tags.contains_key(key) {
+                tags.insert(key.clone(), value.clone());
+            }
         }
-        if self.remote_service().is_none() {
-            self.remote.clone_from(&other.remote);
-        }
-        let unknown = other.tags.iter().filter(|(key, _)| self.tag(key).is_none()).cloned();
-        let unknown: Vec<_> = unknown.collect();
-        if !unknown.is_empty() {
-            self.tags = self.tags.iter().cloned().chain(unknown).collect();
-        }
+        self.tags = tags.into_iter().collect();
     }
 }

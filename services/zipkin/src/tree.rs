@@ -128,17 +128,22 @@ fn whole_spans<'a>(spans: impl IntoIterator<Item = &'a Span> + Clone) -> Vec<Nod
     }
     let mut nodes: Vec<Node<'a>> = Vec::new();
     let mut known = HashMap::new();
+    let mut pieces: HashMap<usize, Vec<&Span>> = HashMap::new();
     for span in spans {
         let (has_client, has_producer) = beginners.get(&span.id).copied().unwrap_or_default();
         let is_shared = span.shared == Some(true)
             || (span.kind == Some(Kind::Server) && has_client)
             || (span.kind == Some(Kind::Consumer) && has_producer);
         let index = *known.entry((span.id, is_shared, span.service())).or_insert(nodes.len());
-        match nodes.get_mut(index) {
-            Some(node) => node.span.to_mut().absorb(span),
-            None => {
-                nodes.push(Node { span: Cow::Borrowed(span), is_shared, parent: None, children: Vec::new() });
-            }
+        if index < nodes.len() {
+            pieces.entry(index).or_default().push(span);
+        } else {
+            nodes.push(Node { span: Cow::Borrowed(span), is_shared, parent: None, children: Vec::new() });
+        }
+    }
+    for (index, pieces) in pieces {
+        if let Some(node) = nodes.get_mut(index) {
+            node.span.to_mut().absorb(&pieces);
         }
     }
     nodes
@@ -179,3 +184,6 @@ impl Parents {
         parent.copied().filter(|parent| *parent != index)
     }
 }
+
+#[cfg(test)]
+mod tests;

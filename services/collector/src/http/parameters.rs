@@ -15,6 +15,9 @@ const LOOKBACK: u64 = 86_400_000;
 const TRACES: usize = 10;
 const MOST_TRACES: usize = 10_000;
 
+/// Terms of an `annotationQuery`, of which Zipkin's server reads as many.
+const MOST_TERMS: usize = 100;
+
 /// What stands after the question mark, decoded; of a key that comes twice, the first.
 #[derive(Debug, Default)]
 pub(super) struct Parameters(BTreeMap<String, String>);
@@ -67,10 +70,30 @@ impl Parameters {
             remote_service: label("remoteServiceName"),
             // What Zipkin's page says when none is chosen.
             span_name: label("spanName").filter(|name| name != "all"),
-            annotations: self.text("annotationQuery").map(annotations).unwrap_or_default(),
+            annotations: self.annotations()?,
             min_duration,
             max_duration,
         })
+    }
+
+    /// `error and http.method=GET`: annotations and tags, all of which must be there.
+    fn annotations(&self) -> Result<BTreeMap<String, String>, Refusal> {
+        const NAME: &str = "annotationQuery";
+        let terms = self.text(NAME).unwrap_or_default().split(" and ").map(str::trim);
+        let terms: Vec<&str> = terms.filter(|term| !term.is_empty()).take(MOST_TERMS + 1).collect();
+        if terms.len() > MOST_TERMS {
+            return Err(Refusal::bad(format!("{NAME}: must have at most {MOST_TERMS} terms")));
+        }
+        let mut annotations = BTreeMap::new();
+        for term in terms {
+            if let Some((key, value)) = term.split_once('=') {
+                annotations.insert(key.trim().to_owned(), value.trim().to_owned());
+            } else {
+                // As in Zipkin: where one value is asked for, to ask for any adds nothing.
+                annotations.entry(term.to_owned()).or_default();
+            }
+        }
+        Ok(annotations)
     }
 
     /// Above zero, as Zipkin demands of all its numbers.
@@ -79,16 +102,6 @@ impl Parameters {
         let number = text.parse().ok().filter(|number| *number > 0);
         number.map(Some).ok_or_else(|| Refusal::bad(format!("{name}: must be a whole number above 0")))
     }
-}
-
-/// `error and http.method=GET`: annotations and tags, all of which must be there.
-fn annotations(query: &str) -> BTreeMap<String, String> {
-    let terms = query.split(" and ").map(str::trim).filter(|term| !term.is_empty());
-    let pair = |term: &str| {
-        let (key, value) = term.split_once('=').unwrap_or((term, ""));
-        (key.to_owned(), value.to_owned())
-    };
-    terms.map(pair).collect()
 }
 
 /// Milliseconds since 1970.
@@ -151,6 +164,33 @@ mod tests {
         assert!(refused("limit=10001").starts_with("limit: "));
         assert!(refused("maxDuration=5").starts_with("maxDuration: "));
         assert!(refused("minDuration=6&maxDuration=5").starts_with("maxDuration: "));
+    }
+
+    #[test]
+    fn a_tags_value_is_asked_for_whatever_stands_around_it() {
+        for (query, annotations) in [
+            ("a=b and a", &[("a", "b")][..]),
+            ("a and a=b", &[("a", "b")]),
+            ("a = b  and  c =", &[("a", "b"), ("c", "")]),
+            ("a=b and a=c=d", &[("a", "c=d")]),
+            ("a and  and b", &[("a", ""), ("b", "")]),
+        ] {
+            let parameter = format!("annotationQuery={}", query.replace('=', "%3D").replace(' ', "+"));
+            let search = Parameters::read(Some(&parameter)).search().unwrap();
+            let read: Vec<_> = search.annotations.iter().map(|(key, value)| (&**key, &**value)).collect();
+            assert_eq!(read, annotations, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_search_asks_for_a_hundred_annotations_and_tags_at_most() {
+        let terms = |count: usize| {
+            let terms: Vec<String> = (0..count).map(|term| format!("k{term}")).collect();
+            format!("annotationQuery={}", terms.join("+and+"))
+        };
+        let search = Parameters::read(Some(&terms(100))).search().unwrap();
+        assert_eq!(search.annotations.len(), 100);
+        assert_eq!(refused(&terms(101)), "annotationQuery: must have at most 100 terms");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use octet_zipkin::{
-    Span, TraceId,
+    Annotation, Span, TraceId,
     edges::{Edge, Edges},
     links::{Link, Links},
 };
@@ -131,7 +131,7 @@ impl Search {
         let mut is_remote = self.remote_service.is_none();
         let mut is_named = self.span_name.is_none();
         let mut took = self.min_duration.is_none();
-        let mut missing: Vec<(&str, &str)> =
+        let mut missing: BTreeMap<&str, &str> =
             self.annotations.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let is = |wanted: &Option<String>, text: Option<&octet_zipkin::Text>| {
             text.is_some_and(|text| wanted.as_deref() == Some(&**text))
@@ -144,11 +144,9 @@ impl Search {
             is_remote = is_remote || is(&self.remote_service, span.remote_service());
             is_named = is_named || is(&self.span_name, span.name.as_ref());
             took = took || self.is_as_long_as(span);
-            missing.retain(|(key, value)| {
-                let noted = || span.annotations.iter().any(|annotation| *annotation.value == **key);
-                let tagged = || span.tag(key).is_some_and(|tag| value.is_empty() || **tag == **value);
-                !((value.is_empty() && noted()) || tagged())
-            });
+            if !missing.is_empty() {
+                cross_out(&mut missing, span);
+            }
         }
         is_service && is_remote && is_named && took && missing.is_empty()
     }
@@ -156,5 +154,19 @@ impl Search {
     fn is_as_long_as(&self, span: &Span) -> bool {
         self.min_duration.is_some_and(|least| span.duration >= least)
             && self.max_duration.is_none_or(|most| span.duration <= most)
+    }
+}
+
+/// Looks each annotation and tag up among the demands: a span may have many more of them than there are demands left.
+fn cross_out(missing: &mut BTreeMap<&str, &str>, span: &Span) {
+    for Annotation { value, .. } in &span.annotations {
+        if missing.get(&**value).is_some_and(|wanted| wanted.is_empty()) {
+            missing.remove(&**value);
+        }
+    }
+    for (key, value) in &span.tags {
+        if missing.get(&**key).is_some_and(|wanted| wanted.is_empty() || **wanted == **value) {
+            missing.remove(&**key);
+        }
     }
 }

@@ -58,6 +58,8 @@ async fn traces_are_found_by_what_they_hold() {
     assert_eq!(found("limit=1").await, [new]);
     assert_eq!(found("serviceName=b").await, [old]);
     assert_eq!(found("annotationQuery=error%20and%20db.system%3Dmongodb").await, [old]);
+    assert_eq!(found("annotationQuery=http.method+%3D+GET").await, [old]);
+    assert_eq!(found("annotationQuery=http.method%3DPOST+and+http.method").await, [""; 0]);
     assert_eq!(found("serviceName=a&spanName=greet&minDuration=4000&maxDuration=6000").await, [old]);
     assert_eq!(found("remoteServiceName=queue").await, [old]);
     assert_eq!(found("spanName=nothing").await, [""; 0]);
@@ -98,7 +100,9 @@ async fn the_graph_shows_services_queue_and_database() {
 #[tokio::test]
 async fn wrong_questions_are_told_what_is_wrong() {
     let peer = Peer::start().await;
+    let many_terms = format!("/api/v2/traces?annotationQuery={}", "+and+k".repeat(101));
     for (path, status, named) in [
+        (many_terms.as_str(), 400, "annotationQuery"),
         ("/api/v2/spans", 400, "serviceName"),
         ("/api/v2/remoteServices?serviceName=", 400, "serviceName"),
         ("/api/v2/traces?limit=0", 400, "limit"),

@@ -63,6 +63,14 @@ pub(super) fn milliseconds(environment: &mut Environment<'_>, name: &str, defaul
     Duration::from_millis(milliseconds)
 }
 
+/// A span that ended, with what B3 says of it beyond OpenTelemetry's record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended<'a> {
+    pub(super) data: &'a SpanData,
+    /// Somebody asked for this very trace.
+    pub(super) is_debug: bool,
+}
+
 /// Delivers spans, in batches of a form of its own.
 pub(super) trait Exporter: Send + Sync + 'static {
     /// What spans are gathered in. A form that needs no span afterwards is the cheaper one: a span that ends is still
@@ -73,7 +81,12 @@ pub(super) trait Exporter: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// Adds a span that ended.
-    fn add(&self, batch: &mut Self::Batch, span: &SpanData);
+    fn add(&self, batch: &mut Self::Batch, span: Ended<'_>);
+
+    /// Whether a batch had better be posted, however few its spans are: a backend refuses what is too large as a whole.
+    fn is_large(&self, _batch: &Self::Batch) -> bool {
+        false
+    }
 
     /// Delivers a batch, or says why not.
     fn export(&self, batch: Self::Batch) -> impl Future<Output = Result<(), String>> + Send;
@@ -82,7 +95,7 @@ pub(super) trait Exporter: Send + Sync + 'static {
 /// Takes spans as they end.
 pub(super) trait Sink: Send + Sync {
     /// Takes a span, or drops it where there is no room.
-    fn push(&self, span: &SpanData);
+    fn push(&self, span: Ended<'_>);
 
     /// Counts what waits as dropped, and says how many spans that were.
     fn give_up(&self) -> usize;
@@ -127,6 +140,11 @@ impl<E: Exporter> Queue<E> {
         batch
     }
 
+    /// Whether a batch is posted without waiting for further spans.
+    fn is_whole(&self, batch: &E::Batch, spans: usize) -> bool {
+        spans == self.settings.batch || self.exporter.is_large(batch)
+    }
+
     fn drop_of(&self, spans: usize) {
         self.dropped.inc_by(u64::try_from(spans).unwrap_or(u64::MAX));
     }
@@ -138,7 +156,7 @@ impl<E: Exporter> Queue<E> {
 }
 
 impl<E: Exporter> Sink for Queue<E> {
-    fn push(&self, span: &SpanData) {
+    fn push(&self, span: Ended<'_>) {
         let mut waiting = self.waiting();
         if waiting.spans >= self.settings.queue {
             self.dropped.inc();
@@ -148,7 +166,7 @@ impl<E: Exporter> Sink for Queue<E> {
         let (batch, spans) = &mut waiting.last;
         self.exporter.add(batch, span);
         *spans += 1;
-        if *spans == self.settings.batch {
+        if self.is_whole(batch, *spans) {
             let whole = mem::take(&mut waiting.last);
             waiting.whole.push_back(whole);
             self.filled.notify_one();
@@ -168,7 +186,7 @@ pub(super) async fn run<E: Exporter>(queue: Arc<Queue<E>>, mut closing: watch::R
     loop {
         let is_closing = *closing.borrow();
         let (batch, spans) = queue.take();
-        let is_whole = spans == queue.settings.batch;
+        let is_whole = queue.is_whole(&batch, spans);
         if spans > 0 {
             backend = export(&queue, batch, spans, backend).await;
             if is_closing && backend == Backend::Away {

@@ -1,14 +1,18 @@
 //! Where a trace's context is read from and written to: a call's headers, or a message's.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::propagation::Extractor;
+use std::borrow::Cow;
 
-use crate::propagation::{TRACE_HEADERS, TRACEPARENT, TRACESTATE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::propagation::TRACE_HEADERS;
 
 /// What a context is read from.
 pub(super) trait Carrier {
     /// The value of a header, where it is text.
     fn get(&self, name: &HeaderName) -> Option<&str>;
+
+    /// The values of a header that is a list, in their order, with commas between them: it may stand in several lines.
+    fn list(&self, name: &HeaderName) -> Option<Cow<'_, str>>;
 }
 
 /// What a context is written to.
@@ -21,6 +25,10 @@ pub(super) trait CarrierMut {
 impl Carrier for HeaderMap {
     fn get(&self, name: &HeaderName) -> Option<&str> {
         Self::get(self, name)?.to_str().ok()
+    }
+
+    fn list(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
+        joined(self.get_all(name).iter().filter_map(|value| value.to_str().ok()))
     }
 }
 
@@ -40,6 +48,21 @@ impl Carrier for &[(String, String)] {
         let named = |header: &&(String, String)| header.0.eq_ignore_ascii_case(name.as_str());
         self.iter().find(named).map(|(_, value)| value.as_str())
     }
+
+    fn list(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
+        let named = |header: &&(String, String)| header.0.eq_ignore_ascii_case(name.as_str());
+        joined(self.iter().filter(named).map(|(_, value)| value.as_str()))
+    }
+}
+
+/// One list of what came in several.
+pub(super) fn joined<'v>(values: impl IntoIterator<Item = &'v str>) -> Option<Cow<'v, str>> {
+    values.into_iter().map(Cow::Borrowed).reduce(|before, value| {
+        let mut list = before.into_owned();
+        list.push(',');
+        list.push_str(&value);
+        Cow::Owned(list)
+    })
 }
 
 impl CarrierMut for Vec<(String, String)> {
@@ -48,20 +71,6 @@ impl CarrierMut for Vec<(String, String)> {
             Ok(value) if !value.is_empty() => self.push((name.as_str().to_owned(), value.to_owned())),
             _ => {}
         }
-    }
-}
-
-/// A carrier as the SDK's parser of W3C's headers takes it; it asks for nothing else.
-pub(super) struct W3cHeaders<'a>(pub(super) &'a dyn Carrier);
-
-impl Extractor for W3cHeaders<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        let name = [TRACEPARENT, TRACESTATE].into_iter().find(|name| name == key)?;
-        self.0.get(&name)
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        Vec::new()
     }
 }
 

@@ -9,7 +9,11 @@ use opentelemetry_sdk::{
     trace::{SpanData, SpanExporter as _},
 };
 
-use super::{batch::Exporter, sender::Sender, settings::OtlpSettings};
+use super::{
+    batch::{Ended, Exporter},
+    sender::Sender,
+    settings::OtlpSettings,
+};
 
 /// Posts protobuf.
 pub(super) struct OtlpExporter(SpanExporter);
@@ -21,8 +25,8 @@ impl Exporter for OtlpExporter {
         "otlp"
     }
 
-    fn add(&self, batch: &mut Vec<SpanData>, span: &SpanData) {
-        batch.push(span.clone());
+    fn add(&self, batch: &mut Vec<SpanData>, span: Ended<'_>) {
+        batch.push(span.data.clone());
     }
 
     async fn export(&self, batch: Vec<SpanData>) -> Result<(), String> {

@@ -83,7 +83,20 @@ impl Propagators {
             Format::B3Single => b3::read(B3Form::Single, headers),
             Format::TraceContext => w3c::read(headers).map(|caller| Said { caller: Some(caller), b3: None }),
         });
-        said.unwrap_or_default()
+        let mut said = said.unwrap_or_default();
+        if let (Some(caller), Some(_)) = (&mut said.caller, said.b3) {
+            self.add_state(caller, headers);
+        }
+        said
+    }
+
+    /// B3 has no place for a trace's state: it came beside, where the caller writes both.
+    fn add_state(&self, caller: &mut SpanContext, headers: &dyn Carrier) {
+        let is_read = self.formats.read.contains(&Format::TraceContext);
+        if let Some(state) = is_read.then(|| w3c::state_of(caller.trace_id(), headers)).flatten() {
+            let (trace, span, flags) = (caller.trace_id(), caller.span_id(), caller.trace_flags());
+            *caller = SpanContext::new(trace, span, flags, caller.is_remote(), state);
+        }
     }
 
     /// Tells `headers` of a span, and what B3 has beside it.
@@ -134,6 +147,32 @@ mod tests {
         assert_eq!(trace("tracecontext,b3", &[b3.clone(), w3c.clone()]), W3C_TRACE);
         assert_eq!(trace("b3,tracecontext", &[broken, w3c.clone()]), W3C_TRACE);
         assert_eq!(trace("b3multi", &[b3, w3c]), "");
+    }
+
+    #[test]
+    fn a_traces_state_goes_on_beside_b3_and_another_traces_does_not() {
+        let propagators = Propagators::default();
+        let short = "0000000000000000a3ce929d0e0e4736";
+        for (trace, beside, expected) in [
+            (W3C_TRACE, W3C_TRACE, "congo=t61rcWkgMzE"),
+            (short, short, "congo=t61rcWkgMzE"),
+            (&short[16..], short, "congo=t61rcWkgMzE"),
+            (B3_TRACE, W3C_TRACE, ""),
+            (W3C_TRACE, "", ""),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("b3", format!("{trace}-a2fb4a1d1a96d312-1").parse().unwrap());
+            headers.insert("traceparent", format!("00-{beside}-b7ad6b7169203331-01").parse().unwrap());
+            headers.insert("tracestate", "congo=t61rcWkgMzE".parse().unwrap());
+            for hop in ["first", "second", "third"] {
+                let said = propagators.extract(&headers);
+                let caller = said.caller.expect("a caller");
+                assert_eq!(caller.span_id().to_string(), "a2fb4a1d1a96d312", "B3's own");
+                assert_eq!(caller.trace_state().header(), expected, "{trace} {beside}, the {hop} hop");
+                headers.clear();
+                propagators.inject(&caller, said.b3.expect("of B3"), &mut headers);
+            }
+        }
     }
 
     #[test]

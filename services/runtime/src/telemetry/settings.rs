@@ -234,6 +234,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_its_own_variable_stands_before_one_among_attributes() {
+        let attributes = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other");
+        assert_eq!(settings(&[attributes]).unwrap().service.as_deref(), Some("other"));
+        let settings = settings(&[attributes, ("OTEL_SERVICE_NAME", "own")]).unwrap();
+        assert_eq!((settings.service.as_deref(), settings.attributes), (Some("own"), vec![]));
+    }
+
+    #[test]
     fn every_fault_is_told_at_once() {
         let faults = settings(&[
             ("OTEL_TRACES_EXPORTER", "jaeger"),

@@ -17,12 +17,17 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use super::{
     b3::{B3, Decision, span_id_digits, write_trace_id},
+    batch::Ended,
     carrier::{CarrierMut, remove_trace_headers, remove_trace_headers_of_message},
     tracer::{Inner, Remote},
 };
 
 /// The most that one span holds of events: a call that is tried again for minutes must not grow without bound.
 const MOST_EVENTS: usize = 64;
+
+/// Bytes that are told of one text. Spans that wait are bounded by their number: this makes that a bound of their bytes
+/// too, where a caller's path or user agent fills the whole head of a request.
+const LONGEST_TEXT: usize = 1_024;
 
 tokio::task_local! {
     /// The span within which the task works.
@@ -92,7 +97,7 @@ impl Span {
                 parent_span_id: active.parent.unwrap_or(SpanId::INVALID),
                 parent_span_is_remote: parent == Remote::Yes && active.parent.is_some(),
                 span_kind: kind,
-                name: name.to_owned().into(),
+                name: shortened(name).into(),
                 start_time: now,
                 end_time: now,
                 attributes: Vec::with_capacity(10),
@@ -112,9 +117,14 @@ impl Span {
         self.record.is_some()
     }
 
-    /// Tells one thing, under a name of OpenTelemetry's semantic conventions where they have one. Once a name.
+    /// Tells one thing, under a name of OpenTelemetry's semantic conventions where they have one. Once a name; of a text
+    /// that is longer than 1,024 bytes its beginning.
     pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
         if let Some(record) = &mut self.record {
+            let value = match value.into() {
+                Value::String(text) if text.as_str().len() > LONGEST_TEXT => shortened(text.as_str()).into(),
+                value => value,
+            };
             record.data.attributes.push(KeyValue::new(name, value));
         }
     }
@@ -128,14 +138,14 @@ impl Span {
             return;
         }
         let now = record.data.start_time + record.begun.elapsed();
-        let told = told.iter().map(|(name, value)| KeyValue::new(Key::from(*name), (*value).to_owned()));
+        let told = told.iter().map(|(name, value)| KeyValue::new(Key::from(*name), shortened(value)));
         events.push(Event::new(name, now, told.collect(), 0));
     }
 
     /// Says that the step failed, and how.
     pub fn fail(&mut self, description: impl FnOnce() -> String) {
         if let Some(record) = &mut self.record {
-            record.data.status = Status::error(description());
+            record.data.status = Status::error(shortened(&description()));
         }
     }
 
@@ -168,6 +178,15 @@ impl Span {
     }
 }
 
+/// A text, or the beginning of a long one.
+fn shortened(text: &str) -> String {
+    if text.len() <= LONGEST_TEXT {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(LONGEST_TEXT);
+    format!("{}…", text.get(..end).unwrap_or_default())
+}
+
 impl TraceIds {
     pub(super) fn new(trace: TraceId, span: Option<SpanId>) -> Self {
         // Digits are always text.
@@ -183,7 +202,7 @@ impl Drop for Span {
         let (Some(active), Some(record)) = (&self.active, &mut self.record) else { return };
         record.data.end_time = record.data.start_time + record.begun.elapsed();
         if let Some(recording) = active.inner.is_recording() {
-            recording.hand_over(&record.data);
+            recording.hand_over(Ended { data: &record.data, is_debug: active.is_debug });
         }
     }
 }

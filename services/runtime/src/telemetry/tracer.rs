@@ -7,11 +7,11 @@ use opentelemetry::{
     InstrumentationScope,
     trace::{SpanContext, SpanId, SpanKind, TraceFlags, TraceState},
 };
-use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData};
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 
 use super::{
     b3::Decision,
-    batch::Sink,
+    batch::{Ended, Sink},
     propagators::{Propagators, Said},
     sampler::TraceSampler,
     span::{Active, Span, TraceIds},
@@ -116,7 +116,7 @@ impl Recording {
     }
 
     /// Hands a span that ended to each exporter's queue.
-    pub(super) fn hand_over(&self, span: &SpanData) {
+    pub(super) fn hand_over(&self, span: Ended<'_>) {
         for queue in &self.queues {
             queue.push(span);
         }

@@ -3,24 +3,34 @@
 //! The SDK's parser takes ids that are too short, and a sign before them
 //! (<https://www.w3.org/TR/trace-context/#traceparent-header>).
 
+use std::borrow::Cow;
+
 use opentelemetry::{
     Context,
-    propagation::TextMapPropagator,
-    trace::{SpanContext, TraceContextExt},
+    propagation::{Extractor, TextMapPropagator},
+    trace::{SpanContext, TraceContextExt, TraceId, TraceState},
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
 use super::{
-    carrier::{Carrier, CarrierMut, W3cHeaders},
+    carrier::{Carrier, CarrierMut},
     digits,
 };
 use crate::propagation::{TRACEPARENT, TRACESTATE};
 
 /// The caller that `traceparent` and `tracestate` name; `None` where they are absent or malformed.
 pub(super) fn read(headers: &dyn Carrier) -> Option<SpanContext> {
-    headers.get(&TRACEPARENT).filter(|value| is_valid(value))?;
-    let read = TraceContextPropagator::new().extract_with_context(&Context::new(), &W3cHeaders(headers));
+    let parent = headers.get(&TRACEPARENT).filter(|value| is_valid(value))?;
+    let headers = Headers { parent, state: headers.list(&TRACESTATE) };
+    let read = TraceContextPropagator::new().extract_with_context(&Context::new(), &headers);
     read.has_active_span().then(|| read.span().span_context().clone())
+}
+
+/// The `tracestate` that stands beside a `traceparent` of this very trace.
+pub(super) fn state_of(trace: TraceId, headers: &dyn Carrier) -> Option<TraceState> {
+    headers.get(&TRACESTATE)?;
+    let caller = read(headers).filter(|caller| caller.trace_id() == trace)?;
+    Some(caller.trace_state().clone())
 }
 
 /// Writes `traceparent`, and `tracestate` where the trace has one.
@@ -32,6 +42,26 @@ pub(super) fn write(span: &SpanContext, headers: &mut dyn CarrierMut) {
     headers.set(TRACEPARENT, &value);
     let state = span.trace_state().header();
     headers.set(TRACESTATE, state.as_bytes());
+}
+
+/// The two headers as the SDK's parser takes them; it asks for nothing else, and takes one value of each.
+struct Headers<'a> {
+    parent: &'a str,
+    /// "When receiving multiple tracestate header fields, they MUST be combined into a single header."
+    state: Option<Cow<'a, str>>,
+}
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        if TRACEPARENT == key {
+            return Some(self.parent);
+        }
+        self.state.as_deref().filter(|_| TRACESTATE == key)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        Vec::new()
+    }
 }
 
 /// `version-traceid-parentid-flags` in lower-case hexadecimal; a version after 00 may have more behind it.
@@ -54,10 +84,13 @@ mod tests {
 
     use super::*;
 
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    const SPAN: &str = "b7ad6b7169203331";
+
     #[test]
     fn what_is_written_is_what_the_sdk_writes() {
-        let state = opentelemetry::trace::TraceState::from_key_value([("a", "1"), ("b", "2")]).unwrap();
-        for (flags, state) in [(1, state), (0, opentelemetry::trace::TraceState::NONE)] {
+        let state = TraceState::from_key_value([("a", "1"), ("b", "2")]).unwrap();
+        for (flags, state) in [(1, state), (0, TraceState::NONE)] {
             let (trace, id) = ((0xaf76_u128 << 100) + 7, 0x00f0_67aa_0ba9_02b7_u64);
             let flags = opentelemetry::trace::TraceFlags::new(flags);
             let span = SpanContext::new(trace.into(), id.into(), flags, true, state);
@@ -76,9 +109,26 @@ mod tests {
     }
 
     #[test]
+    fn a_trace_state_in_several_lines_is_one_list() {
+        let parent = format!("00-{TRACE}-{SPAN}-01");
+        let states = ["rojo=00f067aa0ba902b7 ", "", "\t, congo=t61rcWkgMzE"];
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, parent.parse().unwrap());
+        for state in states {
+            headers.append(TRACESTATE, state.parse().unwrap());
+        }
+        let message: Vec<(String, String)> = std::iter::once(("traceparent", parent.as_str()))
+            .chain(states.map(|state| ("Tracestate", state)))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        for carrier in [&headers as &dyn Carrier, &&message[..]] {
+            let state = read(carrier).expect("a caller").trace_state().header();
+            assert_eq!(state, "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE");
+        }
+    }
+
+    #[test]
     fn what_the_recommendation_calls_invalid_is_refused() {
-        const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-        const SPAN: &str = "b7ad6b7169203331";
         for valid in [format!("00-{TRACE}-{SPAN}-01"), format!("01-{TRACE}-{SPAN}-01-more")] {
             assert!(is_valid(&valid), "{valid}");
         }

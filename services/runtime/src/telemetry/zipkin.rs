@@ -6,13 +6,18 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{Method, Request, Uri, header};
-use opentelemetry_sdk::trace::SpanData;
 
 use self::json::Encoder;
-use super::{batch::Exporter, sender::Sender};
+use super::{
+    batch::{Ended, Exporter},
+    sender::Sender,
+};
 
 /// Bytes that a batch has room for before it grows.
 const FIRST_BYTES: usize = 16 * 1024;
+
+/// Bytes after which a batch takes no further span: well below the 10 MiB that Zipkin's collector and ours take.
+const LARGE: usize = 1024 * 1024;
 
 /// Posts batches to Zipkin, or to what speaks its API. A span is written down in JSON as it ends.
 #[derive(Debug)]
@@ -43,12 +48,16 @@ impl Exporter for ZipkinExporter {
         "zipkin"
     }
 
-    fn add(&self, batch: &mut Vec<u8>, span: &SpanData) {
+    fn add(&self, batch: &mut Vec<u8>, span: Ended<'_>) {
         if batch.is_empty() {
             batch.reserve(FIRST_BYTES);
         }
         batch.push(if batch.is_empty() { b'[' } else { b',' });
         self.encoder.write(batch, span);
+    }
+
+    fn is_large(&self, batch: &Vec<u8>) -> bool {
+        batch.len() >= LARGE
     }
 
     async fn export(&self, mut batch: Vec<u8>) -> Result<(), String> {

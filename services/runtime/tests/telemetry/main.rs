@@ -86,6 +86,11 @@ async fn a_span_is_told_as_zipkin_has_it() {
 
     let spans = backend.spans();
     let (inner, outer) = (&spans[0], &spans[1]);
+    assert_eq!(
+        (&inner["debug"], &outer["debug"]),
+        (&json!(true), &json!(true)),
+        "of a trace that was asked for"
+    );
     assert_eq!((&inner["id"], &inner["parentId"]), (&json!(child.span.expect("a span")), &outer["id"]));
     assert_eq!((&inner["name"], &inner["kind"]), (&json!("insert \"x\"\n"), &json!("CLIENT")));
     assert_eq!(inner["remoteEndpoint"], json!({"serviceName": "db"}));
@@ -122,6 +127,55 @@ async fn batches_go_over_one_connection() {
     assert_eq!((backend.posts(), backend.connections()), (10, 1));
     until("all are counted", || process.counted("exported") == 1_000).await;
     assert_eq!(process.counted("dropped"), 0);
+}
+
+#[tokio::test]
+async fn of_a_text_that_a_caller_made_long_the_beginning_is_told() {
+    let backend = Backend::start(Behaviour::Accepts).await;
+    let process = Process::zipkin(&backend.address.to_string(), &[]);
+    let long = format!("x{}", "ä".repeat(32_000));
+    let mut span = process.tracer.begin(&process.tracer.incoming(&HeaderMap::new()), SpanKind::Server, &long);
+    span.set("url.path", long.clone());
+    span.set("url.scheme", "x".repeat(1_024));
+    span.event("waits", &[("reason", &long)]);
+    span.fail(|| long.clone());
+    drop(span);
+    until("the span", || !backend.spans().is_empty()).await;
+
+    let span = &backend.spans()[0];
+    assert_eq!(span.get("debug"), None, "nobody asked for this very trace");
+    let beginning = format!("x{}…", "ä".repeat(511));
+    for (text, before) in [
+        (&span["name"], ""),
+        (&span["tags"]["url.path"], ""),
+        (&span["tags"]["error"], ""),
+        (&span["annotations"][0]["value"], "waits reason="),
+    ] {
+        assert_eq!(*text, format!("{before}{beginning}"));
+    }
+    assert_eq!(span["tags"]["url.scheme"], "x".repeat(1_024));
+}
+
+#[tokio::test]
+async fn a_batch_of_large_spans_is_posted_before_a_collector_would_refuse_it() {
+    const MEBIBYTE: usize = 1024 * 1024;
+    let backend = Backend::start(Behaviour::Accepts).await;
+    let process = Process::zipkin(&backend.address.to_string(), &[("OTEL_BSP_SCHEDULE_DELAY", "600000")]);
+    // Let the worker find nothing first, and wait.
+    tokio::task::yield_now().await;
+    let nothing = process.tracer.incoming(&HeaderMap::new());
+    let spans = 500;
+    for _ in 0..spans {
+        let mut span = process.tracer.begin(&nothing, SpanKind::Server, "test");
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            // As JSON twice as long.
+            span.set(name, "\"".repeat(1_024));
+        }
+    }
+    process.telemetry.flush(Duration::from_secs(10), &Drain::never()).await;
+    assert_eq!(backend.spans().len(), spans);
+    let sizes: Vec<usize> = backend.bodies().iter().map(|(_, body)| body.len()).collect();
+    assert!(sizes.len() > 4 && sizes.iter().all(|size| *size < MEBIBYTE + 16 * 1024), "{sizes:?}");
 }
 
 #[tokio::test]

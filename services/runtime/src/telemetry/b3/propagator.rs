@@ -1,5 +1,7 @@
 //! B3 for those who hold the SDK's contexts.
 
+use std::borrow::Cow;
+
 use opentelemetry::{
     Context,
     propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
@@ -8,7 +10,7 @@ use opentelemetry::{
 
 use super::{B3, B3Form, Decision, HeaderName, Held, multi, read, single, write};
 use crate::telemetry::{
-    carrier::{Carrier, CarrierMut},
+    carrier::{Carrier, CarrierMut, joined},
     propagators::Said,
 };
 
@@ -64,6 +66,10 @@ struct Extracted<'a>(&'a dyn Extractor);
 impl Carrier for Extracted<'_> {
     fn get(&self, name: &HeaderName) -> Option<&str> {
         self.0.get(name.as_str())
+    }
+
+    fn list(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
+        joined(self.0.get_all(name.as_str())?)
     }
 }
 

@@ -15,6 +15,7 @@ use opentelemetry_sdk::trace::SpanData;
 
 use crate::telemetry::{
     b3::{span_id_digits, write_trace_id},
+    batch::Ended,
     digits::decimal,
 };
 
@@ -41,7 +42,7 @@ impl Encoder {
         Self { local, tags: all }
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>, span: &SpanData) {
+    pub(super) fn write(&self, out: &mut Vec<u8>, Ended { data: span, is_debug }: Ended<'_>) {
         out.extend_from_slice(br#"{"traceId":""#);
         write_trace_id(span.span_context.trace_id(), |digits| out.extend_from_slice(digits));
         out.extend_from_slice(br#"","id":""#);
@@ -72,6 +73,9 @@ impl Encoder {
         remote(out, span);
         annotations(out, span);
         self.tags(out, span);
+        if is_debug {
+            out.extend_from_slice(br#","debug":true"#);
+        }
         out.push(b'}');
     }
 

@@ -1,0 +1,63 @@
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::{Batch, edges::Edges, links::Links};
+
+/// Fewer than a report that the collector takes may hold of one trace.
+const TAGS: usize = 50_000;
+const SPANS: usize = 15_000;
+
+fn spans(list: &[String]) -> Vec<Span> {
+    let batch = Batch::read(format!("[{}]", list.join(",")).as_bytes());
+    assert!(batch.is_whole(), "{batch:?}");
+    batch.spans
+}
+
+fn span(id: usize, rest: &str) -> String {
+    format!(
+        r#"{{"traceId":"00000000000000aa","id":"{id:016x}","timestamp":1,"localEndpoint":{{"serviceName":"a"}}{rest}}}"#
+    )
+}
+
+fn many_tags() -> String {
+    let tags: Vec<String> = (0..TAGS).map(|tag| format!(r#""f{tag}":"""#)).collect();
+    format!(r#","tags":{{{}}}"#, tags.join(","))
+}
+
+/// In a time that grows with the sum of tags and spans: with their product it would be many seconds.
+fn is_soon_measured(spans: &[Span]) {
+    let begun = Instant::now();
+    Links::default().add(spans);
+    Edges::default().add(spans);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_span_of_many_tags_in_many_pieces_is_joined_in_little_time() {
+    let further = (0..SPANS).map(|piece| span(1, &format!(r#","tags":{{"k{piece}":""}}"#)));
+    let pieces: Vec<String> = std::iter::once(span(1, &many_tags())).chain(further).collect();
+    let pieces = spans(&pieces);
+    is_soon_measured(&pieces);
+    let tree = Tree::new(&pieces);
+    let whole: Vec<&Span> = tree.places().map(Place::span).collect();
+    assert_eq!((whole.len(), whole[0].tags.len()), (1, TAGS + SPANS));
+}
+
+#[test]
+fn a_call_of_many_tags_is_asked_for_its_error_in_little_time() {
+    let client = span(1, &format!(r#","kind":"CLIENT"{}"#, many_tags()));
+    let servers = (0..SPANS).map(|id| span(id + 2, r#","kind":"SERVER","parentId":"0000000000000001""#));
+    let calls: Vec<String> = std::iter::once(client).chain(servers).collect();
+    is_soon_measured(&spans(&calls));
+}
+
+#[test]
+fn of_a_tag_that_several_pieces_tell_the_earliest_counts() {
+    let tags = |tags: &str| span(1, &format!(r#","tags":{{{tags}}}"#));
+    let pieces = spans(&[tags(r#""b":"1""#), tags(r#""c":"2","b":"2""#), tags(r#""a":"3","c":"3""#)]);
+    let tree = Tree::new(&pieces);
+    let whole = tree.places().next().expect("a span").span();
+    let found = ["a", "b", "c", "d"].map(|key| whole.tag(key).map(|value| &**value));
+    assert_eq!(found, [Some("3"), Some("1"), Some("2"), None]);
+    assert!(whole.tags.is_sorted());
+}
