@@ -4,8 +4,9 @@ use std::io::{BufRead, Read};
 
 use serde_json::Value;
 
-/// No answer is longer: 1,000 greetings of 1 KiB each. It bounds the memory that a file can make us use.
-const LONGEST_LINE: usize = 1024 * 1024;
+/// No answer is longer: as a message it has 4 MiB at most, and as JSON not twice as much. It bounds the memory that a file
+/// can make us use.
+const LONGEST_LINE: usize = 8 * 1024 * 1024;
 
 const SHAPE: &str = "each line must be one saved answer, {\"greeting\":[{\"id\":…,\"service\":…},…]}";
 

@@ -74,6 +74,9 @@ pub enum Verdict {
     Complete,
     /// Something is.
     Gap,
+    /// There was nothing to look at: no answer claims anything, or nothing exists yet. It shows that nothing is lost no
+    /// more than that something is.
+    Nothing,
 }
 
 impl Report {
@@ -90,7 +93,18 @@ impl Report {
             }
             None => self.queues.iter().any(|queue| queue.dead_lettered() > 0 || late(queue.on_their_way())),
         };
-        if gap { Verdict::Gap } else { Verdict::Complete }
+        let nothing = match &self.answered {
+            Some(answered) => answered.checked == 0,
+            None => {
+                self.stores.iter().all(|store| store.documents.is_err())
+                    && self.queues.iter().all(|queue| queue.depth.is_err())
+            }
+        };
+        match (gap, nothing) {
+            (true, _) => Verdict::Gap,
+            (false, true) => Verdict::Nothing,
+            (false, false) => Verdict::Complete,
+        }
     }
 
     /// For programs.
@@ -121,6 +135,7 @@ impl Report {
             "verdict": match self.verdict() {
                 Verdict::Complete => "complete",
                 Verdict::Gap => "gap",
+                Verdict::Nothing => "nothing",
             },
         })
     }

@@ -34,10 +34,10 @@ impl Report {
             Some(answered) => self.of_answers(answered),
             None => self.of_queues(),
         };
-        if self.verdict() == Verdict::Complete {
-            return format!("{so_far}: {rest}");
+        match self.verdict() {
+            Verdict::Gap => format!("GAP: {}", gaps.join("; ")),
+            Verdict::Complete | Verdict::Nothing => format!("{so_far}: {rest}"),
         }
-        format!("GAP: {}", gaps.join("; "))
     }
 
     fn of_answers(&self, answered: &Answered) -> (Vec<String>, &'static str, String) {
@@ -98,9 +98,7 @@ impl Report {
             let waited = humantime::format_duration(waited);
             gaps.push(format!("{messages} still on the way after {waited} ({})", by_service(&on_their_way)));
         }
-        if self.stores.iter().all(|store| store.documents.is_err())
-            && self.queues.iter().all(|queue| queue.depth.is_err())
-        {
+        if self.verdict() == Verdict::Nothing {
             return (gaps, "nothing to check", "no store and no queue exists here yet".to_owned());
         }
         let documents = self.stores.iter().filter_map(|store| store.documents.as_ref().ok()).sum();

@@ -21,7 +21,8 @@ use crate::{
 /// Gaps that are shown although nobody asked for a list.
 const EXAMPLES: usize = 3;
 
-/// Audits, prints the report, and answers with the exit status: 0 complete, 1 a gap.
+/// Audits, prints the report, and answers with the exit status: 0 complete, 1 a gap or nothing to
+/// check.
 ///
 /// # Errors
 /// [`Failure`] when there can be no report.
@@ -75,7 +76,7 @@ pub fn run(arguments: &cli::Audit) -> Result<ExitCode, Failure> {
     }
     Ok(match report.verdict() {
         Verdict::Complete => ExitCode::SUCCESS,
-        Verdict::Gap => ExitCode::FAILURE,
+        Verdict::Gap | Verdict::Nothing => ExitCode::FAILURE,
     })
 }
 
