@@ -110,9 +110,23 @@ impl Serialize for MessageJson<'_> {
                 }
                 None => Err(S::Error::custom("a wrapper without a value")),
             },
-            Form::Special => message.serialize_with_options(serializer, &OPTIONS),
+            Form::Special => {
+                if descriptor.full_name() == "google.protobuf.FieldMask" && !is_reversible(message) {
+                    return Err(S::Error::custom("a field mask's path that JSON cannot tell"));
+                }
+                message.serialize_with_options(serializer, &OPTIONS)
+            }
         }
     }
+}
+
+/// Whether a field mask's paths can be read back from their JSON, which has commas between them and capitals in the place
+/// of underscores: others must not be written ("irreversible", `field_mask.proto`). prost-reflect refuses the rest.
+fn is_reversible(mask: &DynamicMessage) -> bool {
+    let paths = mask.get_field_by_number(1);
+    let paths = paths.as_deref().and_then(Value::as_list).unwrap_or_default();
+    let mut paths = paths.iter().filter_map(Value::as_str);
+    paths.all(|path| !path.contains(',') && !path.split('.').any(|part| part.ends_with('_')))
 }
 
 /// Writes the fields of a message into an object that is already open.

@@ -117,6 +117,20 @@ fn a_value_without_a_json_form_is_an_error_that_does_not_tell() {
 }
 
 #[test]
+fn a_mask_that_json_cannot_tell_is_not_told_as_another() {
+    let mask = |paths: &[&str]| {
+        let mut mask = DynamicMessage::new(pool().get_message_by_name("google.protobuf.FieldMask").unwrap());
+        let paths = paths.iter().map(|path| Field::String((*path).to_owned())).collect();
+        mask.set_field_by_name("paths", Field::List(paths));
+        message_json(&mask).map(|json| String::from_utf8(json).unwrap()).ok()
+    };
+    assert_eq!(mask(&["a_b.c", "d"]).as_deref(), Some(r#""aB.c,d""#));
+    for irreversible in ["a,b", "a_", "a_.b", "aB", "a__b", "a_1"] {
+        assert_eq!(mask(&[irreversible]), None, "{irreversible}");
+    }
+}
+
+#[test]
 fn response_body_selects_a_field() {
     let answer = |target: &str, name: &str, json: Value| {
         let Lookup::Found(found) = routes().find(&Method::GET, target) else {

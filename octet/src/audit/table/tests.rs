@@ -143,7 +143,10 @@ fn the_verdict_without_answers_is_on_the_queues() {
         queues: vec![Queue { depth: Err("file".to_owned()), ..queue(full) }],
         ..report(None, None)
     };
-    assert_eq!((nothing.verdict(), nothing.to_json()["verdict"].as_str()), (Verdict::Nothing, Some("nothing")));
+    assert_eq!(
+        (nothing.verdict(), nothing.to_json()["verdict"].as_str()),
+        (Verdict::Nothing, Some("nothing"))
+    );
     assert_eq!(verdict(&nothing), "nothing to check: no store and no queue exists here yet");
 }
 
