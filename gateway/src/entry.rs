@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, header, request::Parts, uri::Authority};
 use http::uri::PathAndQuery;
 use octet_runtime::{
     deadline::Deadline,
+    metadata,
     metrics::RpcKind,
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
@@ -17,6 +18,28 @@ use crate::transcode::{self, Client, RequestError};
 
 /// Bytes of the largest message that is taken from a service: what services send.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
+
+/// Bytes of the largest metadata that are sent: what services take, less what is added to each call (its deadline, its
+/// trace, gRPC's own headers). All clients share one connection, and larger metadata could end it for all of them.
+const LARGEST_METADATA: usize = metadata::LIMIT - 1024;
+
+/// Why a request has no metadata to call with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MetadataError {
+    #[error(transparent)]
+    Malformed(#[from] RequestError),
+    #[error("metadata of {0} bytes: at most {LARGEST_METADATA} are taken")]
+    TooLarge(usize),
+}
+
+impl From<MetadataError> for Status {
+    fn from(error: MetadataError) -> Self {
+        match error {
+            MetadataError::Malformed(error) => error.into(),
+            MetadataError::TooLarge(_) => Self::resource_exhausted(error.to_string()),
+        }
+    }
+}
 
 /// The entry service, and what crosses to it.
 #[derive(Clone)]
@@ -64,7 +87,7 @@ pub(crate) fn kind(rpc: &MethodDescriptor) -> RpcKind {
 
 impl Entry {
     /// The metadata of the call: what GATEWAY.md lets through, and the id that the edge gave the request.
-    pub(crate) fn metadata(&self, parts: &Parts) -> Result<HeaderMap, RequestError> {
+    pub(crate) fn metadata(&self, parts: &Parts) -> Result<HeaderMap, MetadataError> {
         let client = Client {
             peer: parts.extensions.get::<Peer>().map(|peer| peer.0.ip()),
             authority: parts
@@ -74,7 +97,11 @@ impl Entry {
                 .or_else(|| parts.headers.get(header::HOST)?.to_str().ok()),
         };
         let carries = |name: &http::HeaderName| name == X_REQUEST_ID || self.propagation.carries(name);
-        transcode::request_metadata(&parts.headers, client, carries)
+        let metadata = transcode::request_metadata(&parts.headers, client, carries)?;
+        match metadata::size(&metadata) {
+            size if size > LARGEST_METADATA => Err(MetadataError::TooLarge(size)),
+            _ => Ok(metadata),
+        }
     }
 
     /// Calls with messages that `requests` makes anew for each attempt.

@@ -118,7 +118,7 @@ async fn begin(
         transcode::Body::Message | transcode::Body::Field(_) => collect(body, &rest.limits, deadline).await?,
     };
     let message = found.request(parts.uri.query(), &body).map_err(Status::from)?;
-    let metadata = rest.entry.metadata(parts).map_err(Status::from)?;
+    let metadata = rest.entry.metadata(parts)?;
 
     let rpc = Rpc { path: binding.grpc_path(), kind: kind(binding.rpc()), deadline };
     let requests = || futures_util::stream::once(std::future::ready(message.clone()));

@@ -22,8 +22,7 @@ use tower::Service;
 use super::{Shared, codec::BytesCodec};
 use crate::{
     edge::Outcome,
-    entry::{Answer, Rpc, Step},
-    transcode::RequestError,
+    entry::{Answer, MetadataError, Rpc, Step},
 };
 
 /// What a call answers with.
@@ -35,7 +34,7 @@ pub(super) struct Relay {
     pub(super) path: PathAndQuery,
     pub(super) kind: RpcKind,
     pub(super) deadline: Result<Deadline, MalformedTimeout>,
-    pub(super) metadata: Result<HeaderMap, RequestError>,
+    pub(super) metadata: Result<HeaderMap, MetadataError>,
     pub(super) span: GrpcSpan,
     pub(super) call: GrpcCall,
     pub(super) outcome: Option<Outcome>,
@@ -106,7 +105,7 @@ async fn begin(
     path: PathAndQuery,
     kind: RpcKind,
     deadline: Result<Deadline, MalformedTimeout>,
-    metadata: Result<HeaderMap, RequestError>,
+    metadata: Result<HeaderMap, MetadataError>,
     mut inbound: Streaming<Bytes>,
 ) -> Result<(Answer<Bytes>, Admitted), Status> {
     let admitted =

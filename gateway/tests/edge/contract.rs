@@ -99,6 +99,7 @@ const ELSEWHERE: &[&str] = &[
     "CORS by `ALLOWED_ORIGINS`",              // cors
     "With `ALLOWED_ORIGINS` unset",           // cors
     "More than `MAX_CONCURRENT`",             // limits
+    "Metadata over 15 KiB",                   // hostile, grpc
     "Headers over `MAX_HEADER_BYTES`",        // hostile
     "head must be there within",              // hostile
     "A body must end within",                 // hostile

@@ -105,6 +105,16 @@ async fn status_of(gateway: &Gateway, shelf: &str, timeout: &str) -> Code {
 }
 
 #[tokio::test]
+async fn metadata_that_no_service_would_take_are_resource_exhausted() {
+    let gateway = Gateway::start().await;
+    let large = [("baggage", &*"x".repeat(16_000))];
+    let status = stream(&gateway, "GetShelf", vec![request("one")], &large).await.expect_err("too large");
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().ends_with("at most 15360 are taken"), "{}", status.message());
+    assert_eq!(gateway.library.calls(), 0, "somebody was asked");
+}
+
+#[tokio::test]
 async fn streams_pass_either_way_and_both() {
     let gateway = Gateway::start().await;
     let answers = stream(&gateway, "Watch", vec![request("3-fail")], &[]).await.unwrap().into_inner();

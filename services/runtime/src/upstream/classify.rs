@@ -77,8 +77,22 @@ fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
         return error.is_canceled();
     }
     error.downcast_ref::<h2::Error>().is_some_and(|error| {
-        error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+        let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (refused || error.is_go_away() && !blames_the_caller(error))
     })
+}
+
+/// Whether the connection was ended for what came over it. Sent again, the same call could end the next one too, with
+/// every other call on it.
+fn blames_the_caller(error: &h2::Error) -> bool {
+    const REASONS: [h2::Reason; 5] = [
+        h2::Reason::PROTOCOL_ERROR,
+        h2::Reason::FLOW_CONTROL_ERROR,
+        h2::Reason::FRAME_SIZE_ERROR,
+        h2::Reason::COMPRESSION_ERROR,
+        h2::Reason::ENHANCE_YOUR_CALM,
+    ];
+    error.reason().is_some_and(|reason| REASONS.contains(&reason))
 }
 
 /// A few plain words from the deepest source, without addresses.

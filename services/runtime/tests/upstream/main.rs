@@ -25,7 +25,7 @@ use octet_runtime::{
     metrics::{GrpcMetrics, Metrics},
     upstream::{Upstream, UpstreamAddress, UpstreamSettings},
 };
-use peer::{Peer, Script};
+use peer::{COMPRESSION_ERROR, ENHANCE_YOUR_CALM, PROTOCOL_ERROR, Peer, Script};
 use tokio::net::{TcpListener, TcpSocket};
 use tonic::{
     Code, Request, Status,
@@ -109,7 +109,7 @@ struct Case {
 }
 
 /// The table of decision 0004. Each first script fails; the second would answer a second try.
-const CASES: [Case; 8] = [
+const CASES: [Case; 11] = [
     Case {
         name: "reset after the request was read",
         scripts: &[Script::ResetAfterRequest, Script::Answer],
@@ -143,6 +143,27 @@ const CASES: [Case; 8] = [
         scripts: &[Script::GoAwayInError, Script::Answer],
         code: Code::Unavailable,
         message: "connection lost",
+        requests: 1,
+    },
+    Case {
+        name: "GOAWAY below the stream, for ENHANCE_YOUR_CALM",
+        scripts: &[Script::GoAwayBlaming(ENHANCE_YOUR_CALM), Script::Answer],
+        code: Code::Unavailable,
+        message: "connection lost: ",
+        requests: 1,
+    },
+    Case {
+        name: "GOAWAY below the stream, for COMPRESSION_ERROR",
+        scripts: &[Script::GoAwayBlaming(COMPRESSION_ERROR), Script::Answer],
+        code: Code::Unavailable,
+        message: "connection lost: ",
+        requests: 1,
+    },
+    Case {
+        name: "GOAWAY below the stream, for PROTOCOL_ERROR",
+        scripts: &[Script::GoAwayBlaming(PROTOCOL_ERROR), Script::Answer],
+        code: Code::Unavailable,
+        message: "connection lost: ",
         requests: 1,
     },
     Case {

@@ -29,6 +29,8 @@ pub enum Script {
     GoAwayBelow,
     /// Reads a request, then says with GOAWAY that it may have processed it, and closes.
     GoAwayAbove,
+    /// As `GoAwayBelow`, for an error that it blames the client for.
+    GoAwayBlaming(u32),
     /// As `GoAwayAbove`, with an error in place of the orderly end.
     GoAwayInError,
     /// Refuses each stream, unprocessed.
@@ -95,8 +97,11 @@ const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 const NO_ERROR: u32 = 0;
+pub const PROTOCOL_ERROR: u32 = 1;
 const INTERNAL_ERROR: u32 = 2;
 const REFUSED_STREAM: u32 = 7;
+pub const COMPRESSION_ERROR: u32 = 9;
+pub const ENHANCE_YOUR_CALM: u32 = 11;
 
 async fn follow(mut stream: TcpStream, script: Script, requests: &AtomicUsize) -> std::io::Result<()> {
     match script {
@@ -126,6 +131,7 @@ async fn follow(mut stream: TcpStream, script: Script, requests: &AtomicUsize) -
                     Script::CloseAfterRequest => return stream.shutdown().await,
                     Script::GoAwayBelow => return go_away(stream, 0, NO_ERROR).await,
                     Script::GoAwayAbove => return go_away(stream, id, NO_ERROR).await,
+                    Script::GoAwayBlaming(error) => return go_away(stream, 0, error).await,
                     Script::GoAwayInError => return go_away(stream, id, INTERNAL_ERROR).await,
                     Script::RefuseStream => {
                         write(&mut stream, RST_STREAM, 0, id, &REFUSED_STREAM.to_be_bytes()).await?;
