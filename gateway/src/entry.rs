@@ -104,6 +104,11 @@ impl Entry {
         }
     }
 
+    /// What is said of a call when its deadline has passed.
+    pub(crate) fn deadline_passed(&self) -> Status {
+        named(self.upstream.name(), CallError::deadline_passed())
+    }
+
     /// Calls with messages that `requests` makes anew for each attempt.
     ///
     /// # Errors
@@ -168,8 +173,21 @@ impl<T> Answer<T> {
         step
     }
 
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
     async fn read(&mut self) -> Result<Option<T>, Status> {
         self.messages.message().await
+    }
+}
+
+impl<T> Drop for Answer<T> {
+    /// An answer that nobody reads is dropped at its deadline: then that is how its call ended.
+    fn drop(&mut self) {
+        if let Some(under_way) = self.under_way.take().filter(|_| self.deadline.has_passed()) {
+            under_way.end(Err(&CallError::deadline_passed().status));
+        }
     }
 }
 

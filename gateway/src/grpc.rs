@@ -4,7 +4,6 @@
 //! is served, one that streams too.
 
 mod codec;
-mod held;
 mod own;
 mod relay;
 
@@ -17,23 +16,28 @@ use std::{
 
 use axum::{body::Body as EdgeBody, extract::Request as EdgeRequest, response::Response as EdgeResponse};
 use futures_util::future::BoxFuture;
-use http::{Method, Request, Response, StatusCode, uri::PathAndQuery};
+use http::{HeaderMap, Method, Request, Response, StatusCode, uri::PathAndQuery};
+use http_body::{Body as _, Frame};
 use octet_runtime::{
     admission::Admission,
+    deadline::Deadline,
     metrics::{GrpcMetrics, RpcKind},
     serve::Peer,
     telemetry::{GrpcSpan, Tracer},
+    upstream::CallError,
 };
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
+use tokio::time::timeout_at;
 use tonic::{Status, body::Body, service::Routes};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt};
 
 pub(crate) use self::own::Own;
-use self::{codec::BytesCodec, held::Held, relay::Relay};
+use self::{codec::BytesCodec, relay::Relay};
 use crate::{
     edge::{self, Outcome, Route},
     entry::{Entry, kind},
+    held::Held,
     limits::Limits,
 };
 
@@ -125,18 +129,23 @@ impl Shared {
         if let Some(ids) = span.span().ids().or_else(|| incoming.ids()) {
             octet_runtime::logs::record_trace(&ids);
         }
+        let deadline = self.limits.deadline(&parts.headers);
         let relay = Relay {
             call: self.metrics.begin_as(path.as_str(), kind),
             span,
             outcome: parts.extensions.get::<Outcome>().cloned(),
-            deadline: self.limits.deadline(&parts.headers),
+            deadline,
             metadata: self.entry.metadata(&parts),
             shared: self.clone(),
             path,
             kind,
         };
         let mut grpc = tonic::server::Grpc::new(BytesCodec).max_decoding_message_size(self.limits.body_bytes);
-        grpc.streaming(relay.once(), Request::from_parts(parts, body)).await
+        let response = grpc.streaming(relay.once(), Request::from_parts(parts, body)).await;
+        match deadline {
+            Ok(deadline) => response.map(|body| ending(body, (), deadline, &self.entry.deadline_passed())),
+            Err(_) => response,
+        }
     }
 
     /// Health and reflection: the gateway's own. They count among the requests under way and have an end, as all do.
@@ -149,9 +158,23 @@ impl Shared {
             Ok(deadline) => deadline,
             Err(error) => return Status::invalid_argument(error.to_string()).into_http(),
         };
-        let Ok(response) = self.own.clone().oneshot(request).await;
-        response.map(|body| Body::new(Held::new(body, admitted, deadline)))
+        // A client that does not send its message keeps others out no longer than one that does not send its body.
+        let begun = deadline.min(Deadline::after(self.limits.body_timeout));
+        let Ok(Ok(response)) = timeout_at(begun.instant(), self.own.clone().oneshot(request)).await else {
+            return Status::deadline_exceeded("the request did not end in time").into_http();
+        };
+        response.map(|body| ending(body, admitted, deadline, &CallError::deadline_passed().status))
     }
+}
+
+/// A body that ends at the deadline with `passed` and gives up `leave`, even where nobody reads it.
+fn ending<L: Send + 'static>(body: Body, leave: L, deadline: Deadline, passed: &Status) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    let mut trailers = HeaderMap::new();
+    let last = passed.add_header(&mut trailers).map(|()| Frame::trailers(trailers));
+    Body::new(Held::new(body, leave, deadline.instant(), last))
 }
 
 fn tell(outcome: Option<&Outcome>, status: &Status) {

@@ -14,6 +14,7 @@ use octet_runtime::{
     deadline::{Deadline, MalformedTimeout},
     metrics::{GrpcCall, RpcKind},
     telemetry::GrpcSpan,
+    upstream::CallError,
 };
 use tokio::time::timeout_at;
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
@@ -165,6 +166,15 @@ impl Answering {
     fn end(&mut self, outcome: Result<(), &Status>) {
         if let Some(tally) = self.tally.take() {
             tally.end(outcome);
+        }
+    }
+}
+
+impl Drop for Answering {
+    /// An answer that nobody reads is dropped at its deadline: then that is how its call ended.
+    fn drop(&mut self) {
+        if self.answer.deadline().has_passed() {
+            self.end(Err(&CallError::deadline_passed().status));
         }
     }
 }

@@ -102,7 +102,8 @@ const ELSEWHERE: &[&str] = &[
     "Metadata over 15 KiB",                   // hostile, grpc
     "Headers over `MAX_HEADER_BYTES`",        // hostile
     "head must be there within",              // hostile
-    "A body must end within",                 // hostile
+    "A body must end within",                 // hostile, unread
+    "An answer that is not read",             // unread
     "leaves one line in the log",             // log
     "With `TLS_CERT` and `TLS_KEY` the port", // octet/tests/mesh/https.rs
 ];

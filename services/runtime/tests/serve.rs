@@ -71,7 +71,8 @@ async fn metadata_at_the_limit_pass_whatever_hpack_makes_of_their_bytes() {
     for byte in [b'a', b'\\', 0xf9] {
         let name = HeaderName::from_static("baggage");
         let value = vec![byte; metadata::LIMIT - name.as_str().len() - 32];
-        let mut request = Request::get(format!("http://{address}/")).body(Empty::<Bytes>::new()).expect("valid");
+        let mut request =
+            Request::get(format!("http://{address}/")).body(Empty::<Bytes>::new()).expect("valid");
         request.headers_mut().insert(name, HeaderValue::from_bytes(&value).expect("valid"));
         assert_eq!(metadata::size(request.headers()), metadata::LIMIT);
         let answer = client.request(request).await.expect("the connection stands");
