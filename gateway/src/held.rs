@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,6 +17,23 @@ use tokio::{
     task::AbortHandle,
     time::{Instant, sleep_until},
 };
+
+/// Bytes of a whole answer that are handed over at once: as many may stay in memory when its time is over, or its last
+/// ones are not read. HTTP/2's usual frame.
+const PIECE: usize = 16 * 1024;
+
+/// An answer that is there, and `leave` to keep it until it is read or `within` is over.
+pub(crate) fn whole<L: Send + 'static>(answer: Bytes, leave: L, within: Duration) -> axum::body::Body {
+    if answer.len() <= PIECE {
+        return answer.into();
+    }
+    axum::body::Body::new(Held::new(Pieces(answer), leave, Instant::now() + within, Err(Unread)))
+}
+
+/// Why an answer broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer was not read in time")]
+pub(crate) struct Unread;
 
 /// A body, and what is held as long as it goes on: the leave to do so.
 pub(crate) struct Held<B: Body, L> {
@@ -99,6 +117,35 @@ where
     fn size_hint(&self) -> SizeHint {
         let state = locked(&self.state);
         state.open.as_ref().map(|open| open.body.size_hint()).unwrap_or_default()
+    }
+}
+
+/// What is left of a whole answer.
+struct Pieces(Bytes);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Unread;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Unread>>> {
+        if self.0.is_empty() {
+            return Poll::Ready(None);
+        }
+        let length = PIECE.min(self.0.len());
+        // A copy: a slice would keep the whole in memory.
+        let piece = Bytes::copy_from_slice(&self.0.split_to(length));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(u64::try_from(self.0.len()).unwrap_or(u64::MAX))
     }
 }
 

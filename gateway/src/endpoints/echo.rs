@@ -11,15 +11,23 @@ use axum::{
     routing::any,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use octet_runtime::{admission::Admission, deadline::Deadline};
+use bytes::Bytes;
+use octet_runtime::{
+    admission::{Admission, Admitted},
+    deadline::Deadline,
+};
 use prost_reflect::DescriptorPool;
 use serde::Serialize;
 
 use crate::{
     edge::{self, ClientAddress},
+    held,
     limits::Limits,
     rest::{Failure, collect},
 };
+
+/// Bytes of a body that are shown: an answer can be six times as long as what it shows.
+const SHOWN: usize = 64 * 1024;
 
 /// What a masked value is replaced by.
 const MASK: &str = "***";
@@ -58,14 +66,19 @@ struct Echoed<'a> {
     client: Option<String>,
     headers: BTreeMap<&'a str, Vec<String>>,
     #[serde(flatten)]
-    body: EchoedBody,
+    body: EchoedBody<'a>,
+    /// Of the body as it came.
+    #[serde(rename = "bodyBytes")]
+    body_bytes: usize,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
 }
 
 /// Text where it is text.
 #[derive(Serialize)]
-enum EchoedBody {
+enum EchoedBody<'a> {
     #[serde(rename = "body")]
-    Text(String),
+    Text(&'a str),
     #[serde(rename = "bodyBase64")]
     Binary(String),
 }
@@ -77,33 +90,44 @@ pub(crate) fn router(admission: Admission, limits: Limits) -> Router {
 
 async fn echo(State(echo): State<Echo>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match echo.collected(body).await {
-        Err(failure) => failure.into_response(&echo.pool),
-        Ok(bytes) => {
-            let body = match String::from_utf8(bytes) {
-                Ok(text) => EchoedBody::Text(text),
-                Err(error) => EchoedBody::Binary(STANDARD.encode(error.as_bytes())),
-            };
-            let echoed = Echoed {
-                method: parts.method.as_str(),
-                path: parts.uri.path(),
-                query: parts.uri.query().unwrap_or_default(),
-                version: format!("{:?}", parts.version),
-                client: parts.extensions.get().map(|ClientAddress(address)| address.to_string()),
-                headers: masked(&parts.headers),
-                body,
-            };
-            let written = serde_json::to_vec(&echoed).unwrap_or_default();
-            ([(header::CACHE_CONTROL, "no-store")], edge::json(written)).into_response()
-        }
-    }
+    let (body, admitted) = match echo.collected(body).await {
+        Ok(collected) => collected,
+        Err(failure) => return failure.into_response(&echo.pool),
+    };
+    let echoed = Echoed {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        version: format!("{:?}", parts.version),
+        client: parts.extensions.get().map(|ClientAddress(address)| address.to_string()),
+        headers: masked(&parts.headers),
+        body: EchoedBody::of(&body),
+        body_bytes: body.len(),
+        truncated: body.len() > SHOWN,
+    };
+    let written = serde_json::to_vec(&echoed).unwrap_or_default();
+    let answer = held::whole(written.into(), admitted, echo.limits.body_timeout);
+    ([(header::CACHE_CONTROL, "no-store")], edge::json(answer)).into_response()
 }
 
 impl Echo {
-    async fn collected(&self, body: Body) -> Result<Vec<u8>, Failure> {
-        let _admitted = self.admission.admit().map_err(Failure::overloaded)?;
+    async fn collected(&self, body: Body) -> Result<(Bytes, Admitted), Failure> {
+        let admitted = self.admission.admit().map_err(Failure::overloaded)?;
         let deadline = Deadline::after(self.limits.body_timeout);
-        Ok(collect(body, &self.limits, deadline).await?.into())
+        Ok((collect(body, &self.limits, deadline).await?, admitted))
+    }
+}
+
+impl<'a> EchoedBody<'a> {
+    fn of(body: &'a [u8]) -> Self {
+        let shown = body.get(..SHOWN).unwrap_or(body);
+        let text = str::from_utf8(shown).or_else(|error| {
+            // A character of several bytes may be cut in two.
+            let whole = shown.get(..error.valid_up_to()).unwrap_or_default();
+            let is_cut = error.error_len().is_none() && shown.len() < body.len();
+            if is_cut { str::from_utf8(whole) } else { Err(error) }
+        });
+        text.map_or_else(|_| Self::Binary(STANDARD.encode(shown)), Self::Text)
     }
 }
 
@@ -127,6 +151,20 @@ fn is_sensitive(name: &HeaderName) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_that_is_cut_stays_text_and_bytes_stay_bytes() {
+        let text = format!("{}é", "x".repeat(SHOWN - 1));
+        assert!(
+            matches!(EchoedBody::of(text.as_bytes()), EchoedBody::Text(shown) if shown.len() == SHOWN - 1)
+        );
+        let bytes = [b"x".repeat(SHOWN - 1), vec![0xff; 9]].concat();
+        assert!(matches!(EchoedBody::of(&bytes), EchoedBody::Binary(_)));
+        assert!(
+            matches!(EchoedBody::of(&"é".as_bytes()[..1]), EchoedBody::Binary(_)),
+            "nobody cut it but its sender"
+        );
+    }
 
     #[test]
     fn credentials_are_masked_under_any_name_they_go_by() {

@@ -67,6 +67,10 @@ fn error(status: u16, code: i32) -> [Case; 1] {
     [get(row(code), path, status, Json(body))]
 }
 
+fn long_body() -> &'static str {
+    Box::leak("x".repeat(100_000).into_boxed_str())
+}
+
 /// The table's row of a code.
 fn row(code: i32) -> &'static str {
     match code {
@@ -174,6 +178,11 @@ fn cases() -> Vec<Case> {
         Case { method: "PATCH", headers: &[("Cookie", "a=b"), ("X-Plain", "1")], body: "hi", ..get("`/api/request-echo` answers any method", "/api/request-echo?q=1", 200, Holds(|reply| {
             let echo = reply.json();
             echo["method"] == "PATCH" && echo["query"] == "q=1" && echo["body"] == "hi" && echo["headers"]["x-plain"] == json!(["1"])
+        })) },
+        Case { method: "POST", body: "hello", ..get("of a body the first 64 KiB", "/api/request-echo", 200, At("/bodyBytes", json!(5))) },
+        Case { method: "POST", body: long_body(), ..get("of a body the first 64 KiB", "/api/request-echo", 200, Holds(|reply| {
+            let echo = reply.json();
+            echo["bodyBytes"] == 100_000 && echo["truncated"] == true && echo["body"].as_str().is_some_and(|body| body.len() == 65_536)
         })) },
         Case { method: "FROB", ..get("`/api/request-echo` answers any method", "/api/request-echo", 200, At("/method", json!("FROB"))) },
         Case { headers: &[("Cookie", "a=b"), ("Authorization", "Bearer t")], ..get("credentials are masked", "/api/request-echo", 200, Holds(|reply| !reply.text().contains("a=b") && !reply.text().contains("Bearer") && reply.json()["headers"]["cookie"] == json!(["***"]))) },

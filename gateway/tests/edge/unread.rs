@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
 
 use crate::{
-    client::{PATIENCE, get, raw},
+    client::{PATIENCE, ask, get, raw},
     gateway::Gateway,
     hostile::frame,
 };
@@ -44,9 +44,12 @@ impl Stalled {
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
             frame(SETTINGS, 0, 0, &no_window),
             frame(HEADERS, END_HEADERS, 1, &block),
-            frame(DATA, END_STREAM, 1, body),
         ];
         stream.write_all(&bytes.concat()).await.unwrap();
+        for piece in body.chunks(16 * 1024) {
+            stream.write_all(&frame(DATA, 0, 1, piece)).await.unwrap();
+        }
+        stream.write_all(&frame(DATA, END_STREAM, 1, b"")).await.unwrap();
         Self { stream }
     }
 
@@ -159,4 +162,51 @@ async fn lines_that_nobody_reads_end_with_their_deadline() {
     assert!(lines.starts_with("{\"result\":"), "{lines}");
     let last = r#"{"error":{"code":4,"message":"service-a: the deadline passed","details":[]}}"#;
     assert_eq!(lines.lines().last(), Some(last));
+}
+
+#[tokio::test]
+async fn an_echo_counts_until_it_is_read_and_is_given_up_in_time() {
+    let gateway = Gateway::with(&[("MAX_CONCURRENT", "1"), ("BODY_TIMEOUT", "500ms")]).await;
+    // Six bytes for each of them.
+    let body = [1; 40_000];
+    let mut client = Stalled::ask(&gateway, "POST", "/api/request-echo", &[], &body).await;
+    client.begun().await;
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 503, "it counts among those under way");
+    room(&gateway).await;
+
+    let body = "\u{1}".repeat(40_000);
+    let reply = ask(&gateway, "POST", "/api/request-echo", &[], &body).await;
+    assert_eq!(reply.json()["body"], body, "who reads gets all of it");
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200, "read, it counts no more");
+}
+
+/// A trace backend whose every answer is a JSON text of 100,000 bytes.
+async fn trace_backend() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let backend = axum::Router::new().fallback(async || axum::Json("x".repeat(100_000 - 2)));
+    tokio::spawn(async { axum::serve(listener, backend).await });
+    url
+}
+
+#[tokio::test]
+async fn traces_that_nobody_reads_count_as_questions_to_the_backend() {
+    let url = trace_backend().await;
+    let gateway = Gateway::with(&[("TRACE_QUERY_URL", &url)]).await;
+    let path = "/zipkin/api/v2/traces";
+    let mut unread = Vec::new();
+    for _ in 0..8 {
+        let mut client = Stalled::ask(&gateway, "GET", path, &[], b"").await;
+        client.begun().await;
+        unread.push(client);
+    }
+    let refused = get(&gateway, path).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
+    drop(unread);
+    let begun = Instant::now();
+    while get(&gateway, path).await.status == 503 {
+        assert!(begun.elapsed() < PATIENCE, "answers that nobody will read are held");
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(get(&gateway, path).await.body.len(), 100_000);
 }
