@@ -8,16 +8,13 @@ use octet_runtime::{
     metrics::RpcKind,
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
-    upstream::{CallError, Failure, UnderWay, Upstream},
+    upstream::{CallError, Failure, GrpcChannel, UnderWay, Upstream},
 };
 use prost_reflect::MethodDescriptor;
 use tokio::time::timeout_at;
-use tonic::{Status, Streaming, client::Grpc, codec::Codec, metadata::MetadataMap, transport::Channel};
+use tonic::{Status, Streaming, client::Grpc, codec::Codec, metadata::MetadataMap};
 
 use crate::transcode::{self, Client, RequestError};
-
-/// Bytes of the largest message that is taken from a service: what services send.
-const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 
 /// Bytes of the largest metadata that are sent: what services take, less what is added to each call (its deadline, its
 /// trace, gRPC's own headers). All clients share one connection, and larger metadata could end it for all of them.
@@ -127,14 +124,14 @@ impl Entry {
         C::Decode: Sync,
     {
         let Rpc { path, kind, deadline } = rpc;
-        let attempt = |channel: Channel, headers| {
+        let attempt = |channel: GrpcChannel, headers| {
             let mut request = tonic::Request::new(requests());
             *request.metadata_mut() = MetadataMap::from_headers(headers);
             let codec = codec.clone();
             // Boxed, for it is large, and every future around it would be moved about with it.
             Box::pin(async move {
-                let mut client = Grpc::new(channel).max_decoding_message_size(LARGEST_ANSWER);
-                client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+                let mut client = Grpc::new(channel);
+                client.ready().await.map_err(Status::from_error)?;
                 client.streaming(request, path.clone(), codec).await
             })
         };
@@ -195,7 +192,7 @@ impl<T> Drop for Answer<T> {
 fn named(entry: &str, error: CallError) -> Status {
     match error.failure {
         Failure::Answered => error.status,
-        Failure::NotProcessed | Failure::Interrupted | Failure::DeadlinePassed => {
+        Failure::NotProcessed | Failure::Interrupted | Failure::Misfit | Failure::DeadlinePassed => {
             Status::new(error.status.code(), format!("{entry}: {}", error.status.message()))
         }
     }

@@ -18,9 +18,11 @@ use axum::{body::Body as EdgeBody, extract::Request as EdgeRequest, response::Re
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response, StatusCode, uri::PathAndQuery};
 use http_body::{Body as _, Frame};
+use http_body_util::BodyExt;
 use octet_runtime::{
     admission::Admission,
     deadline::Deadline,
+    messages::{Bounded, TooLarge},
     metrics::{GrpcMetrics, RpcKind},
     serve::Peer,
     telemetry::{GrpcSpan, Tracer},
@@ -140,7 +142,12 @@ impl Shared {
             path,
             kind,
         };
-        let mut grpc = tonic::server::Grpc::new(BytesCodec).max_decoding_message_size(self.limits.body_bytes);
+        let limit = self.limits.body_bytes;
+        let body = Body::new(Bounded::new(body, limit).map_err(|error| match error.downcast::<TooLarge>() {
+            Ok(large) => Status::resource_exhausted(large.to_string()).into(),
+            Err(error) => error,
+        }));
+        let mut grpc = tonic::server::Grpc::new(BytesCodec).max_decoding_message_size(limit);
         let response = grpc.streaming(relay.once(), Request::from_parts(parts, body)).await;
         match deadline {
             Ok(deadline) => response.map(|body| ending(body, (), deadline, &self.entry.deadline_passed())),

@@ -92,6 +92,8 @@ fn row(code: i32) -> &'static str {
 const ELSEWHERE: &[&str] = &[
     "A body that nests deeper",               // limits
     "A body over `MAX_BODY_BYTES`",           // limits
+    "gRPC message over it",                   // grpc
+    "An answer of the entry's that is none",  // limits, services/runtime/tests/upstream
     "Without one, `REQUEST_TIMEOUT`",         // limits
     "HTTP trailers of a stream",              // streaming
     "Plain gRPC passes",                      // grpc

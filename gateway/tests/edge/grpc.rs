@@ -115,6 +115,19 @@ async fn metadata_that_no_service_would_take_are_resource_exhausted() {
 }
 
 #[tokio::test]
+async fn a_message_over_the_limit_is_resource_exhausted_and_one_from_behind_is_internal() {
+    let gateway = Gateway::start().await;
+    let large = request(&"x".repeat(5 << 20));
+    let status = stream(&gateway, "GetShelf", vec![large], &[]).await.expect_err("too large");
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert_eq!(status.message(), "a message of 5242885 bytes: at most 4194304 are taken");
+    assert_eq!(gateway.library.calls(), 0, "somebody was asked");
+
+    let mut answers = stream(&gateway, "GetShelf", vec![request("large")], &[]).await.unwrap().into_inner();
+    assert_eq!(answers.message().await.expect_err("too large").code(), Code::Internal);
+}
+
+#[tokio::test]
 async fn streams_pass_either_way_and_both() {
     let gateway = Gateway::start().await;
     let answers = stream(&gateway, "Watch", vec![request("3-fail")], &[]).await.unwrap().into_inner();

@@ -8,6 +8,8 @@ use std::error::Error;
 
 use tonic::{Code, Status};
 
+use super::answer::Misfit;
+
 /// Why a call failed, as far as its caller must know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
@@ -18,6 +20,8 @@ pub enum Failure {
     NotProcessed,
     /// The connection failed after the request may have been seen.
     Interrupted,
+    /// Something answered, and nothing that can be taken for the upstream's answer.
+    Misfit,
     /// The deadline passed.
     DeadlinePassed,
 }
@@ -43,6 +47,11 @@ impl CallError {
         let failure = classify(&status);
         match failure {
             Failure::Answered => Self { status, failure },
+            Failure::Misfit => {
+                let (code, told) = misfit(&status)
+                    .map_or((Code::Internal, String::new()), |misfit| (misfit.code(), misfit.to_string()));
+                Self { status: Status::new(code, told), failure }
+            }
             Failure::DeadlinePassed => Self::deadline_passed(),
             Failure::NotProcessed | Failure::Interrupted => {
                 Self { status: Status::new(Code::Unavailable, reason(&status)), failure }
@@ -57,6 +66,9 @@ pub fn classify(status: &Status) -> Failure {
     if cause.is_none() {
         return Failure::Answered;
     }
+    if misfit(status).is_some() {
+        return Failure::Misfit;
+    }
     while let Some(error) = cause {
         if error.is::<tonic::TimeoutExpired>() {
             return Failure::DeadlinePassed;
@@ -67,6 +79,17 @@ pub fn classify(status: &Status) -> Failure {
         cause = error.source();
     }
     Failure::Interrupted
+}
+
+fn misfit(status: &Status) -> Option<&Misfit> {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if let Some(misfit) = error.downcast_ref() {
+            return Some(misfit);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
