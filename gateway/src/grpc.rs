@@ -16,7 +16,7 @@ use std::{
 
 use axum::{body::Body as EdgeBody, extract::Request as EdgeRequest, response::Response as EdgeResponse};
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Method, Request, Response, StatusCode, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri::PathAndQuery};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use octet_runtime::{
@@ -76,9 +76,12 @@ impl Grpc {
     }
 
     /// Answers a request whose content type is gRPC's or gRPC-Web's.
-    pub(crate) async fn answer(&self, request: EdgeRequest) -> EdgeResponse {
+    pub(crate) async fn answer(&self, mut request: EdgeRequest) -> EdgeResponse {
         if request.method() != Method::POST {
             return edge::not_allowed(request.method().as_str(), request.uri().path(), "POST");
+        }
+        for name in [header::CONTENT_TYPE, header::ACCEPT] {
+            normalize(request.headers_mut().get_mut(name));
         }
         let route = self.0.route(request.uri().path());
         let Ok(mut response) = GrpcWebLayer::new().layer(self.clone()).oneshot(request).await;
@@ -182,6 +185,15 @@ fn ending<L: Send + 'static>(body: Body, leave: L, deadline: Deadline, passed: &
     let mut trailers = HeaderMap::new();
     let last = passed.add_header(&mut trailers).map(|()| Frame::trailers(trailers));
     Body::new(Held::new(body, leave, deadline.instant(), last))
+}
+
+/// A content type in lower case and without parameters, as tonic-web knows it.
+fn normalize(value: Option<&mut HeaderValue>) {
+    let Some(value) = value else { return };
+    let plain = value.to_str().ok().and_then(|value| value.split(';').next());
+    if let Some(Ok(plain)) = plain.map(|it| HeaderValue::try_from(it.trim().to_ascii_lowercase())) {
+        *value = plain;
+    }
 }
 
 fn tell(outcome: Option<&Outcome>, status: &Status) {

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, header},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -24,6 +24,7 @@ use crate::{
     held,
     limits::Limits,
     rest::{Failure, collect},
+    transcode::percent::{Part, decode},
 };
 
 /// Bytes of a body that are shown: an answer can be six times as long as what it shows.
@@ -32,19 +33,22 @@ const SHOWN: usize = 64 * 1024;
 /// What a masked value is replaced by.
 const MASK: &str = "***";
 
-/// A header whose name holds one of these is nobody's business, not even its sender's: an answer is kept in places where a
-/// credential must not be.
-const SENSITIVE: [&str; 11] = [
-    "api-key",
+/// A header or a key of the query whose name holds one of these is nobody's business, not even its sender's: an answer is
+/// kept in places where a credential must not be.
+const SENSITIVE: [&str; 14] = [
+    "-key",
     "apikey",
     "auth",
     "client-cert",
     "cookie",
     "credential",
     "jwt",
+    "oidc",
+    "passwd",
     "password",
     "secret",
     "session",
+    "signature",
     "token",
 ];
 
@@ -60,7 +64,7 @@ struct Echo {
 struct Echoed<'a> {
     method: &'a str,
     path: &'a str,
-    query: &'a str,
+    query: String,
     version: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<String>,
@@ -97,7 +101,7 @@ async fn echo(State(echo): State<Echo>, request: Request) -> Response {
     let echoed = Echoed {
         method: parts.method.as_str(),
         path: parts.uri.path(),
-        query: parts.uri.query().unwrap_or_default(),
+        query: masked_query(parts.uri.query().unwrap_or_default()),
         version: format!("{:?}", parts.version),
         client: parts.extensions.get().map(|ClientAddress(address)| address.to_string()),
         headers: masked(&parts.headers),
@@ -134,7 +138,7 @@ impl<'a> EchoedBody<'a> {
 fn masked(headers: &HeaderMap) -> BTreeMap<&str, Vec<String>> {
     let mut told: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
-        let value = if is_sensitive(name) {
+        let value = if is_sensitive(name.as_str()) {
             MASK.to_owned()
         } else {
             String::from_utf8_lossy(value.as_bytes()).into_owned()
@@ -144,13 +148,38 @@ fn masked(headers: &HeaderMap) -> BTreeMap<&str, Vec<String>> {
     told
 }
 
-fn is_sensitive(name: &HeaderName) -> bool {
-    SENSITIVE.iter().any(|part| name.as_str().contains(part))
+/// As it was sent, but for values that are masked: of credentials, and of keys that nobody can read.
+fn masked_query(query: &str) -> String {
+    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((key, _)) if decode(key, Part::Query).map_or(true, |key| is_sensitive(&key)) => {
+            format!("{key}={MASK}")
+        }
+        _ => pair.to_owned(),
+    });
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+fn is_sensitive(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    SENSITIVE.iter().any(|part| name.contains(part))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_is_shown_but_for_its_credentials() {
+        for (query, shown) in [
+            ("", ""),
+            ("q=1&flag&a=b=c", "q=1&flag&a=b=c"),
+            ("q=1&access_token=s3cret&x=", "q=1&access_token=***&x="),
+            ("access%5Ftoken=s3cret&X-Amz-Signature=ab", "access%5Ftoken=***&X-Amz-Signature=***"),
+            ("%zz=1&%ff=2", "%zz=***&%ff=***"),
+        ] {
+            assert_eq!(masked_query(query), shown, "{query}");
+        }
+    }
 
     #[test]
     fn text_that_is_cut_stays_text_and_bytes_stay_bytes() {
@@ -179,11 +208,18 @@ mod tests {
             "x-amz-security-token",
             "x-goog-iap-jwt-assertion",
             "x-csrf-token",
+            "x-amzn-oidc-data",
+            "x-functions-key",
+            "x-passwd",
+            "x-hub-signature-256",
+            "access_token",
+            "API_KEY",
         ] {
-            assert!(is_sensitive(&HeaderName::from_static(name)), "{name}");
+            assert!(is_sensitive(name), "{name}");
         }
-        for name in ["accept", "x-request-id", "traceparent", "x-b3-traceid", "user-agent", "host"] {
-            assert!(!is_sensitive(&HeaderName::from_static(name)), "{name}");
+        for name in ["accept", "x-request-id", "traceparent", "x-b3-traceid", "user-agent", "host", "keyword"]
+        {
+            assert!(!is_sensitive(name), "{name}");
         }
     }
 }

@@ -209,7 +209,12 @@ fn unframed(mut body: Bytes) -> (Vec<Bytes>, String) {
 async fn grpc_web_is_served_in_both_forms_over_both_http() {
     let gateway = Gateway::start().await;
     for speaks in [Speaks::Http1, Speaks::Http2] {
-        for form in ["application/grpc-web+proto", "application/grpc-web-text"] {
+        for form in [
+            "application/grpc-web+proto",
+            "application/grpc-web-text",
+            "application/grpc-web-text; charset=utf-8",
+            "Application/Grpc-Web",
+        ] {
             let is_text = form.contains("text");
             let body = framed(&request("one"));
             let body = if is_text { STANDARD.encode(body).into() } else { body };
@@ -238,6 +243,21 @@ async fn plain_grpc_over_http1_is_refused_with_a_word() {
     let reply = web(&gateway, Speaks::Http1, "application/grpc", framed(&request("one"))).await;
     assert_eq!(reply.status, 400);
     assert!(reply.text().contains("gRPC needs HTTP/2"), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn head_has_no_body_whatever_it_says_it_sends() {
+    let gateway = Gateway::start().await;
+    for path in ["/library.v1.Library/GetShelf", "/v1/shelves/one"] {
+        let request = HttpRequest::head(gateway.url(path)).header("content-type", "application/grpc");
+        let reply = send(Speaks::Http2, request.body(Full::default()).unwrap()).await;
+        assert_eq!((reply.status.as_u16(), reply.header("allow")), (405, "POST"), "{path}");
+        assert!(
+            reply.body.is_empty() && reply.header("content-length") != "0",
+            "{path}: {:?}",
+            reply.headers
+        );
+    }
 }
 
 #[tokio::test]

@@ -168,7 +168,7 @@ async fn lines_that_nobody_reads_end_with_their_deadline() {
 async fn an_echo_counts_until_it_is_read_and_is_given_up_in_time() {
     let gateway = Gateway::with(&[("MAX_CONCURRENT", "1"), ("BODY_TIMEOUT", "500ms")]).await;
     // Six bytes for each of them.
-    let body = [1; 40_000];
+    let body = vec![1; 40_000];
     let mut client = Stalled::ask(&gateway, "POST", "/api/request-echo", &[], &body).await;
     client.begun().await;
     assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 503, "it counts among those under way");

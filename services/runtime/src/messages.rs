@@ -1,6 +1,6 @@
 //! How large a message of gRPC may be.
 //!
-//! tonic has such a limit too, and answers OUT_OF_RANGE in the peer's place: its caller cannot tell that from the peer's own
+//! tonic has such a limit too, and answers `OUT_OF_RANGE` in the peer's place: its caller cannot tell that from the peer's own
 //! word, nor a message too large to send from one too large to take.
 
 use std::{
