@@ -109,7 +109,7 @@ const ELSEWHERE: &[&str] = &[
     "Headers over `MAX_HEADER_BYTES`",        // hostile
     "head must be there within",              // hostile
     "A body must end within",                 // hostile, unread
-    "An answer that is not read",             // unread
+    "A stream that is not read",              // unread
     "leaves one line in the log",             // log
     "With `TLS_CERT` and `TLS_KEY` the port", // octet/tests/mesh/https.rs
 ];
