@@ -13,9 +13,10 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, Method, header},
     response::Response,
 };
+use http_body::Body as _;
 use octet_runtime::{logs, metrics::HistogramVec, propagation::X_REQUEST_ID, serve::Peer};
 use tower::ServiceExt;
 use tracing::Instrument;
@@ -74,6 +75,9 @@ impl Edge {
         };
         observed.show_request(request.headers());
         let mut response = self.dispatch(request).instrument(span).await;
+        if observed.method == Method::HEAD {
+            response = without_body(response);
+        }
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, id);
         security::complete(headers);
@@ -107,9 +111,18 @@ impl Edge {
 
 /// `application/grpc`, `application/grpc+proto`, `application/grpc-web`, `application/grpc-web-text`, …
 fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|content_type| content_type.as_bytes().starts_with(b"application/grpc"))
+    const GRPC: &[u8] = b"application/grpc";
+    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    content_type.and_then(|it| it.get(..GRPC.len())).is_some_and(|it| it.eq_ignore_ascii_case(GRPC))
+}
+
+/// HEAD's answer: the head of GET's, its length included. The router has cut its own answers already.
+fn without_body(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    Response::from_parts(parts, Body::empty())
 }
 
 /// The client's own id, if it can be one; else a new one.

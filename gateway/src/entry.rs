@@ -4,19 +4,39 @@ use axum::http::{HeaderMap, header, request::Parts, uri::Authority};
 use http::uri::PathAndQuery;
 use octet_runtime::{
     deadline::Deadline,
+    metadata,
     metrics::RpcKind,
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
-    upstream::{CallError, Failure, UnderWay, Upstream},
+    upstream::{CallError, Failure, GrpcChannel, UnderWay, Upstream},
 };
 use prost_reflect::MethodDescriptor;
 use tokio::time::timeout_at;
-use tonic::{Status, Streaming, client::Grpc, codec::Codec, metadata::MetadataMap, transport::Channel};
+use tonic::{Status, Streaming, client::Grpc, codec::Codec, metadata::MetadataMap};
 
 use crate::transcode::{self, Client, RequestError};
 
-/// Bytes of the largest message that is taken from a service: what services send.
-const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
+/// Bytes of the largest metadata that are sent: what services take, less what is added to each call (its deadline, its
+/// trace, gRPC's own headers). All clients share one connection, and larger metadata could end it for all of them.
+const LARGEST_METADATA: usize = metadata::LIMIT - 1024;
+
+/// Why a request has no metadata to call with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MetadataError {
+    #[error(transparent)]
+    Malformed(#[from] RequestError),
+    #[error("metadata of {0} bytes: at most {LARGEST_METADATA} are taken")]
+    TooLarge(usize),
+}
+
+impl From<MetadataError> for Status {
+    fn from(error: MetadataError) -> Self {
+        match error {
+            MetadataError::Malformed(error) => error.into(),
+            MetadataError::TooLarge(_) => Self::resource_exhausted(error.to_string()),
+        }
+    }
+}
 
 /// The entry service, and what crosses to it.
 #[derive(Clone)]
@@ -64,7 +84,7 @@ pub(crate) fn kind(rpc: &MethodDescriptor) -> RpcKind {
 
 impl Entry {
     /// The metadata of the call: what GATEWAY.md lets through, and the id that the edge gave the request.
-    pub(crate) fn metadata(&self, parts: &Parts) -> Result<HeaderMap, RequestError> {
+    pub(crate) fn metadata(&self, parts: &Parts) -> Result<HeaderMap, MetadataError> {
         let client = Client {
             peer: parts.extensions.get::<Peer>().map(|peer| peer.0.ip()),
             authority: parts
@@ -74,7 +94,16 @@ impl Entry {
                 .or_else(|| parts.headers.get(header::HOST)?.to_str().ok()),
         };
         let carries = |name: &http::HeaderName| name == X_REQUEST_ID || self.propagation.carries(name);
-        transcode::request_metadata(&parts.headers, client, carries)
+        let metadata = transcode::request_metadata(&parts.headers, client, carries)?;
+        match metadata::size(&metadata) {
+            size if size > LARGEST_METADATA => Err(MetadataError::TooLarge(size)),
+            _ => Ok(metadata),
+        }
+    }
+
+    /// What is said of a call when its deadline has passed.
+    pub(crate) fn deadline_passed(&self) -> Status {
+        named(self.upstream.name(), CallError::deadline_passed())
     }
 
     /// Calls with messages that `requests` makes anew for each attempt.
@@ -95,14 +124,14 @@ impl Entry {
         C::Decode: Sync,
     {
         let Rpc { path, kind, deadline } = rpc;
-        let attempt = |channel: Channel, headers| {
+        let attempt = |channel: GrpcChannel, headers| {
             let mut request = tonic::Request::new(requests());
             *request.metadata_mut() = MetadataMap::from_headers(headers);
             let codec = codec.clone();
             // Boxed, for it is large, and every future around it would be moved about with it.
             Box::pin(async move {
-                let mut client = Grpc::new(channel).max_decoding_message_size(LARGEST_ANSWER);
-                client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+                let mut client = Grpc::new(channel);
+                client.ready().await.map_err(Status::from_error)?;
                 client.streaming(request, path.clone(), codec).await
             })
         };
@@ -141,8 +170,21 @@ impl<T> Answer<T> {
         step
     }
 
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
     async fn read(&mut self) -> Result<Option<T>, Status> {
         self.messages.message().await
+    }
+}
+
+impl<T> Drop for Answer<T> {
+    /// An answer that nobody reads is dropped at its deadline: then that is how its call ended.
+    fn drop(&mut self) {
+        if let Some(under_way) = self.under_way.take().filter(|_| self.deadline.has_passed()) {
+            under_way.end(Err(&CallError::deadline_passed().status));
+        }
     }
 }
 
@@ -150,7 +192,7 @@ impl<T> Answer<T> {
 fn named(entry: &str, error: CallError) -> Status {
     match error.failure {
         Failure::Answered => error.status,
-        Failure::NotProcessed | Failure::Interrupted | Failure::DeadlinePassed => {
+        Failure::NotProcessed | Failure::Interrupted | Failure::Misfit | Failure::DeadlinePassed => {
             Status::new(error.status.code(), format!("{entry}: {}", error.status.message()))
         }
     }

@@ -4,7 +4,6 @@
 //! is served, one that streams too.
 
 mod codec;
-mod held;
 mod own;
 mod relay;
 
@@ -17,23 +16,30 @@ use std::{
 
 use axum::{body::Body as EdgeBody, extract::Request as EdgeRequest, response::Response as EdgeResponse};
 use futures_util::future::BoxFuture;
-use http::{Method, Request, Response, StatusCode, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri::PathAndQuery};
+use http_body::{Body as _, Frame};
+use http_body_util::BodyExt;
 use octet_runtime::{
     admission::Admission,
+    deadline::Deadline,
+    messages::{Bounded, TooLarge},
     metrics::{GrpcMetrics, RpcKind},
     serve::Peer,
     telemetry::{GrpcSpan, Tracer},
+    upstream::CallError,
 };
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
+use tokio::time::timeout_at;
 use tonic::{Status, body::Body, service::Routes};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt};
 
 pub(crate) use self::own::Own;
-use self::{codec::BytesCodec, held::Held, relay::Relay};
+use self::{codec::BytesCodec, relay::Relay};
 use crate::{
     edge::{self, Outcome, Route},
     entry::{Entry, kind},
+    held::Held,
     limits::Limits,
 };
 
@@ -70,9 +76,12 @@ impl Grpc {
     }
 
     /// Answers a request whose content type is gRPC's or gRPC-Web's.
-    pub(crate) async fn answer(&self, request: EdgeRequest) -> EdgeResponse {
+    pub(crate) async fn answer(&self, mut request: EdgeRequest) -> EdgeResponse {
         if request.method() != Method::POST {
             return edge::not_allowed(request.method().as_str(), request.uri().path(), "POST");
+        }
+        for name in [header::CONTENT_TYPE, header::ACCEPT] {
+            normalize(request.headers_mut().get_mut(name));
         }
         let route = self.0.route(request.uri().path());
         let Ok(mut response) = GrpcWebLayer::new().layer(self.clone()).oneshot(request).await;
@@ -125,18 +134,28 @@ impl Shared {
         if let Some(ids) = span.span().ids().or_else(|| incoming.ids()) {
             octet_runtime::logs::record_trace(&ids);
         }
+        let deadline = self.limits.deadline(&parts.headers);
         let relay = Relay {
             call: self.metrics.begin_as(path.as_str(), kind),
             span,
             outcome: parts.extensions.get::<Outcome>().cloned(),
-            deadline: self.limits.deadline(&parts.headers),
+            deadline,
             metadata: self.entry.metadata(&parts),
             shared: self.clone(),
             path,
             kind,
         };
-        let mut grpc = tonic::server::Grpc::new(BytesCodec).max_decoding_message_size(self.limits.body_bytes);
-        grpc.streaming(relay.once(), Request::from_parts(parts, body)).await
+        let limit = self.limits.body_bytes;
+        let body = Body::new(Bounded::new(body, limit).map_err(|error| match error.downcast::<TooLarge>() {
+            Ok(large) => Status::resource_exhausted(large.to_string()).into(),
+            Err(error) => error,
+        }));
+        let mut grpc = tonic::server::Grpc::new(BytesCodec).max_decoding_message_size(limit);
+        let response = grpc.streaming(relay.once(), Request::from_parts(parts, body)).await;
+        match deadline {
+            Ok(deadline) => response.map(|body| ending(body, (), deadline, &self.entry.deadline_passed())),
+            Err(_) => response,
+        }
     }
 
     /// Health and reflection: the gateway's own. They count among the requests under way and have an end, as all do.
@@ -149,8 +168,31 @@ impl Shared {
             Ok(deadline) => deadline,
             Err(error) => return Status::invalid_argument(error.to_string()).into_http(),
         };
-        let Ok(response) = self.own.clone().oneshot(request).await;
-        response.map(|body| Body::new(Held::new(body, admitted, deadline)))
+        // A client that does not send its message keeps others out no longer than one that does not send its body.
+        let begun = deadline.min(Deadline::after(self.limits.body_timeout));
+        let Ok(Ok(response)) = timeout_at(begun.instant(), self.own.clone().oneshot(request)).await else {
+            return Status::deadline_exceeded("the request did not end in time").into_http();
+        };
+        response.map(|body| ending(body, admitted, deadline, &CallError::deadline_passed().status))
+    }
+}
+
+/// A body that ends at the deadline with `passed` and gives up `leave`, even where nobody reads it.
+fn ending<L: Send + 'static>(body: Body, leave: L, deadline: Deadline, passed: &Status) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    let mut trailers = HeaderMap::new();
+    let last = passed.add_header(&mut trailers).map(|()| Frame::trailers(trailers));
+    Body::new(Held::new(body, leave, deadline.instant(), last))
+}
+
+/// A content type in lower case and without parameters, as tonic-web knows it.
+fn normalize(value: Option<&mut HeaderValue>) {
+    let Some(value) = value else { return };
+    let plain = value.to_str().ok().and_then(|value| value.split(';').next());
+    if let Some(Ok(plain)) = plain.map(|it| HeaderValue::try_from(it.trim().to_ascii_lowercase())) {
+        *value = plain;
     }
 }
 

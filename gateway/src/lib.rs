@@ -9,6 +9,7 @@ mod edge;
 mod endpoints;
 mod entry;
 mod grpc;
+mod held;
 mod limits;
 pub mod openapi;
 mod request_span;

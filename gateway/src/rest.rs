@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode},
     response::Response,
 };
 use bytes::Bytes;
@@ -97,7 +97,7 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
     }
     response.extensions_mut().insert(Route(binding.template().to_string()));
     response.headers_mut().extend(trace);
-    if parts.method == Method::HEAD { without_body(response) } else { response }
+    response
 }
 
 async fn begin(
@@ -118,7 +118,7 @@ async fn begin(
         transcode::Body::Message | transcode::Body::Field(_) => collect(body, &rest.limits, deadline).await?,
     };
     let message = found.request(parts.uri.query(), &body).map_err(Status::from)?;
-    let metadata = rest.entry.metadata(parts).map_err(Status::from)?;
+    let metadata = rest.entry.metadata(parts)?;
 
     let rpc = Rpc { path: binding.grpc_path(), kind: kind(binding.rpc()), deadline };
     let requests = || futures_util::stream::once(std::future::ready(message.clone()));
@@ -155,14 +155,4 @@ async fn whole(binding: &Binding, mut answer: Answer<DynamicMessage>) -> Result<
     transcode::response_headers(&metadata, response.headers_mut());
     transcode::response_trailers(&trailers, response.headers_mut());
     Ok(response)
-}
-
-/// HEAD's answer: the head of GET's, its length included.
-fn without_body(response: Response) -> Response {
-    let (mut parts, body) = response.into_parts();
-    let length = http_body::Body::size_hint(&body).exact();
-    if let Some(length) = length {
-        parts.headers.insert(header::CONTENT_LENGTH, length.into());
-    }
-    Response::from_parts(parts, Body::empty())
 }

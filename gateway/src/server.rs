@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::Request, http::StatusCode, response::Response, routing::get};
+use axum::{
+    Router, extract::Request, http::StatusCode, middleware::from_fn, response::Response, routing::get,
+};
 use octet_runtime::{
     admin::{self, Readiness},
     drain::Drain,
@@ -18,7 +20,7 @@ use tonic::Code;
 
 use crate::{
     docs,
-    edge::{self, Edge},
+    edge::{self, Edge, Route},
     endpoints::{echo, health, metrics as own_metrics, status},
     entry::Entry,
     grpc::{self, Grpc, Own},
@@ -139,6 +141,7 @@ fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Res
         .merge(status::router())
         .merge(traces::router(settings.traces.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
+        .route_layer(from_fn(Route::tell))
         .fallback(move |request| rest::answer(rest.clone(), request))
         .method_not_allowed_fallback(method_not_allowed);
     Ok(router)
@@ -147,5 +150,7 @@ fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Res
 /// The path exists, but not for this method; the router adds `Allow`.
 async fn method_not_allowed(request: Request) -> Response {
     let message = format!("{} is not served on {}", request.method(), request.uri().path());
-    edge::error(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, &message)
+    let mut response = edge::error(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, &message);
+    response.extensions_mut().insert(Route::of(&request));
+    response
 }

@@ -100,12 +100,13 @@ impl Origins {
         if let Self::Listed(_) = self {
             headers.append(header::VARY, VARY);
         }
-        let Some(origin) = origin.filter(|origin| self.allows(origin)) else { return };
         match self {
+            // Whoever asks: a cache may keep the answer to a request without an origin, and give it to a page.
             Self::Any => {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             }
             Self::Listed(_) => {
+                let Some(origin) = origin.filter(|origin| self.allows(origin)) else { return };
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
                 headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
             }

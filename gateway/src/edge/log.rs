@@ -13,8 +13,9 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::MatchedPath,
+    extract::{MatchedPath, Request},
     http::{HeaderMap, Method, Response},
+    middleware::Next,
 };
 use bytes::{Buf, Bytes};
 use http_body::{Body as _, Frame, SizeHint};
@@ -31,6 +32,22 @@ const CLIENT_LEFT: u16 = 499;
 /// The route a request took, for metrics: a path would make a series of each.
 #[derive(Debug, Clone)]
 pub(crate) struct Route(pub(crate) String);
+
+impl Route {
+    /// Has an answer of the router's tell its route, which axum tells the request alone.
+    pub(crate) async fn tell(request: Request, next: Next) -> Response<Body> {
+        let route = Self::of(&request);
+        let mut response = next.run(request).await;
+        response.extensions_mut().insert(route);
+        response
+    }
+
+    /// The router's route of a request, or that of all that have none.
+    pub(crate) fn of(request: &Request) -> Self {
+        let matched = request.extensions().get::<MatchedPath>();
+        Self(matched.map(|path| path.as_str().to_owned()).unwrap_or_default())
+    }
+}
 
 /// How the RPC behind a request ended, told by whoever called it; among the request's extensions.
 #[derive(Debug, Clone)]
@@ -99,15 +116,8 @@ impl Observed {
     pub(super) fn answered(mut self, mut response: Response<Body>) -> Response<Body> {
         let status = response.status().as_u16();
         self.answer.status = Some(status);
-        let route = match response.extensions_mut().remove::<Route>() {
-            Some(Route(route)) => route,
-            None => response
-                .extensions_mut()
-                .remove::<MatchedPath>()
-                .map(|path| path.as_str().to_owned())
-                .unwrap_or_default(),
-        };
-        self.measure(&route, status);
+        let route = response.extensions_mut().remove::<Route>();
+        self.measure(route.as_ref().map_or("", |Route(route)| route), status);
         if let Some(length) = response.body().size_hint().exact() {
             self.answer.bytes = length;
             return response;

@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    extract::Path,
+    extract::{Path, rejection::PathRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::any,
@@ -16,7 +16,9 @@ pub(crate) fn router() -> Router {
 }
 
 /// 200 to 599, by any method; what is none of these is 400. An error's body is the one of every error.
-async fn status(Path(code): Path<String>) -> Response {
+async fn status(path: Result<Path<String>, PathRejection>) -> Response {
+    // What is no text is no number either.
+    let code = path.map_or_else(|_| String::new(), |Path(code)| code);
     let asked =
         Some(&code).filter(|code| code.len() == 3 && code.bytes().all(|digit| digit.is_ascii_digit()));
     let asked = asked.and_then(|code| StatusCode::from_bytes(code.as_bytes()).ok());

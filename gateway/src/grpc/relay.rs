@@ -14,6 +14,7 @@ use octet_runtime::{
     deadline::{Deadline, MalformedTimeout},
     metrics::{GrpcCall, RpcKind},
     telemetry::GrpcSpan,
+    upstream::CallError,
 };
 use tokio::time::timeout_at;
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
@@ -22,8 +23,7 @@ use tower::Service;
 use super::{Shared, codec::BytesCodec};
 use crate::{
     edge::Outcome,
-    entry::{Answer, Rpc, Step},
-    transcode::RequestError,
+    entry::{Answer, MetadataError, Rpc, Step},
 };
 
 /// What a call answers with.
@@ -35,7 +35,7 @@ pub(super) struct Relay {
     pub(super) path: PathAndQuery,
     pub(super) kind: RpcKind,
     pub(super) deadline: Result<Deadline, MalformedTimeout>,
-    pub(super) metadata: Result<HeaderMap, RequestError>,
+    pub(super) metadata: Result<HeaderMap, MetadataError>,
     pub(super) span: GrpcSpan,
     pub(super) call: GrpcCall,
     pub(super) outcome: Option<Outcome>,
@@ -106,7 +106,7 @@ async fn begin(
     path: PathAndQuery,
     kind: RpcKind,
     deadline: Result<Deadline, MalformedTimeout>,
-    metadata: Result<HeaderMap, RequestError>,
+    metadata: Result<HeaderMap, MetadataError>,
     mut inbound: Streaming<Bytes>,
 ) -> Result<(Answer<Bytes>, Admitted), Status> {
     let admitted =
@@ -166,6 +166,15 @@ impl Answering {
     fn end(&mut self, outcome: Result<(), &Status>) {
         if let Some(tally) = self.tally.take() {
             tally.end(outcome);
+        }
+    }
+}
+
+impl Drop for Answering {
+    /// An answer that nobody reads is dropped at its deadline: then that is how its call ended.
+    fn drop(&mut self) {
+        if self.answer.deadline().has_passed() {
+            self.end(Err(&CallError::deadline_passed().status));
         }
     }
 }

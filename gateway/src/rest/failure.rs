@@ -8,7 +8,7 @@ use octet_runtime::admission::Overloaded;
 use prost_reflect::DescriptorPool;
 use tonic::{Code, Status};
 
-use crate::{edge, transcode};
+use crate::{edge, entry::MetadataError, transcode};
 
 /// A status, and what of HTTP the table of statuses does not say.
 pub(crate) struct Failure {
@@ -32,6 +32,17 @@ enum Form {
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         Self { http: None, status, metadata: None, retry_after: None, form: Form::Body }
+    }
+}
+
+impl From<MetadataError> for Failure {
+    fn from(error: MetadataError) -> Self {
+        match error {
+            MetadataError::Malformed(_) => Status::from(error).into(),
+            MetadataError::TooLarge(_) => {
+                Self::with_http(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, error.into())
+            }
+        }
     }
 }
 

@@ -22,13 +22,14 @@ use super::{
 use crate::{
     edge::{self, Outcome},
     entry::{Answer, Step},
+    held::Held,
     request_span::RequestSpan,
     transcode::{self, Binding},
 };
 
 /// An answer whose first message is there, or that has ended well without one.
 ///
-/// It counts among the requests under way until its end, and is bound by its deadline.
+/// It counts among the requests under way until its end, and is bound by its deadline, read or not.
 pub(super) struct Lines {
     binding: Binding,
     answer: Answer<DynamicMessage>,
@@ -39,7 +40,9 @@ pub(super) struct Lines {
 
 /// A stream under way.
 struct Writing {
-    lines: Lines,
+    binding: Binding,
+    answer: Answer<DynamicMessage>,
+    next: Option<Step<DynamicMessage>>,
     rest: Arc<Rest>,
     span: Option<RequestSpan>,
     outcome: Option<Outcome>,
@@ -66,14 +69,18 @@ impl Lines {
         span: RequestSpan,
         outcome: Option<Outcome>,
     ) -> Response {
-        let metadata = self.metadata.clone();
-        let writing = Writing { lines: self, rest, span: Some(span), outcome };
+        let Self { binding, answer, metadata, next, admitted } = self;
+        let deadline = answer.deadline().instant();
+        let passed = error_line(&rest.pool, &rest.entry.deadline_passed());
+        let writing = Writing { binding, answer, next, rest, span: Some(span), outcome };
         let frames = stream::unfold(Some(Box::new(writing)), async |writing| {
             let mut writing = writing?;
             let (frame, goes_on) = writing.frame().await;
             Some((Ok::<_, Infallible>(frame), goes_on.then_some(writing)))
         });
-        let mut response = edge::json(Body::new(StreamBody::new(Box::pin(frames))));
+        let lines = Body::new(StreamBody::new(Box::pin(frames)));
+        let lines = Held::new(lines, admitted, deadline, Ok(Frame::data(passed.into())));
+        let mut response = edge::json(Body::new(lines));
         // What stands between, and holds answers back until they are whole, need not for this one (nginx).
         response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
         transcode::response_headers(&metadata, response.headers_mut());
@@ -84,12 +91,12 @@ impl Lines {
 impl Writing {
     /// The next line or the trailers, and whether anything follows.
     async fn frame(&mut self) -> (Frame<Bytes>, bool) {
-        let step = match self.lines.next.take() {
+        let step = match self.next.take() {
             Some(step) => step,
-            None => self.lines.answer.step().await,
+            None => self.answer.step().await,
         };
         match step {
-            Step::Message(message) => match self.lines.binding.response_json(&message) {
+            Step::Message(message) => match self.binding.response_json(&message) {
                 Ok(json) => (Frame::data(line("result", &json).into()), true),
                 Err(error) => {
                     tracing::warn!(?error, "an answer has no JSON form");
@@ -118,6 +125,14 @@ impl Writing {
         if let Some(span) = self.span.take() {
             span.end(transcode::http_status(code));
         }
-        let _ = &self.lines.admitted;
+    }
+}
+
+impl Drop for Writing {
+    /// An answer that nobody reads is dropped at its deadline: then that is how its call ended.
+    fn drop(&mut self) {
+        if self.span.is_some() && self.answer.deadline().has_passed() {
+            self.end(Code::DeadlineExceeded);
+        }
     }
 }

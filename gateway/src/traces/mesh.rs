@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::{
+    body::Body,
     extract::{RawQuery, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -54,15 +55,16 @@ pub(super) async fn mesh(
         let id = headers.get(X_REQUEST_ID);
         let known = backend.get(&format!("/api/v2/mesh?endTs={end}&lookback={lookback}"), id).await;
         match known {
-            Ok(answer) if is_mesh(&answer) => return Ok(answer.body.into()),
-            // A Zipkin that does not know the question.
-            Ok(_) | Err(Trouble::Failed(_)) => {}
+            Ok(answer) if is_mesh(&answer) => return Ok(answer.into_body()),
+            // A Zipkin that does not know the question. What it said goes, and with it the leave to hold it.
+            Ok(answer) => drop(answer),
+            Err(Trouble::Failed(_)) => {}
             Err(trouble) => return Err(trouble),
         }
         let query = format!("/api/v2/traces?endTs={end}&lookback={lookback}&limit={SAMPLE}");
         let answer = backend.get(&query, id).await?;
         let mesh = sampled(&answer, &window).ok_or(Trouble::NotZipkin)?;
-        serde_json::to_vec(&mesh).map_err(|_| Trouble::NotZipkin)
+        serde_json::to_vec(&mesh).map(Body::from).map_err(|_| Trouble::NotZipkin)
     };
     asked.await.map_or_else(Trouble::into_response, edge::json)
 }

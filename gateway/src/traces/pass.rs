@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use octet_runtime::propagation::X_REQUEST_ID;
@@ -40,8 +40,7 @@ fn stays_below(path: &str) -> bool {
 fn passed(answer: Answer) -> Response {
     // A page of the backend's would be one of the platform's own to a browser: it is text, whatever it says.
     let kind = if answer.is_json() { "application/json" } else { "text/plain; charset=utf-8" };
-    let mut response = (answer.status, answer.body).into_response();
-    let headers = response.headers_mut();
+    let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     for name in PASSED {
@@ -49,7 +48,7 @@ fn passed(answer: Answer) -> Response {
             headers.insert(name, value.clone());
         }
     }
-    response
+    (answer.status, headers, answer.into_body()).into_response()
 }
 
 /// The backend's refusal in the form of the gateway's own, with its reason where it gives one.

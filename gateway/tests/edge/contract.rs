@@ -67,6 +67,10 @@ fn error(status: u16, code: i32) -> [Case; 1] {
     [get(row(code), path, status, Json(body))]
 }
 
+fn long_body() -> &'static str {
+    Box::leak("x".repeat(100_000).into_boxed_str())
+}
+
 /// The table's row of a code.
 fn row(code: i32) -> &'static str {
     match code {
@@ -88,6 +92,8 @@ fn row(code: i32) -> &'static str {
 const ELSEWHERE: &[&str] = &[
     "A body that nests deeper",               // limits
     "A body over `MAX_BODY_BYTES`",           // limits
+    "gRPC message over it",                   // grpc
+    "An answer of the entry's that is none",  // limits, services/runtime/tests/upstream
     "Without one, `REQUEST_TIMEOUT`",         // limits
     "HTTP trailers of a stream",              // streaming
     "Plain gRPC passes",                      // grpc
@@ -99,9 +105,11 @@ const ELSEWHERE: &[&str] = &[
     "CORS by `ALLOWED_ORIGINS`",              // cors
     "With `ALLOWED_ORIGINS` unset",           // cors
     "More than `MAX_CONCURRENT`",             // limits
+    "Metadata over 15 KiB",                   // hostile, grpc
     "Headers over `MAX_HEADER_BYTES`",        // hostile
     "head must be there within",              // hostile
-    "A body must end within",                 // hostile
+    "A body must end within",                 // hostile, unread
+    "A stream that is not read",              // unread
     "leaves one line in the log",             // log
     "With `TLS_CERT` and `TLS_KEY` the port", // octet/tests/mesh/https.rs
 ];
@@ -173,14 +181,21 @@ fn cases() -> Vec<Case> {
             let echo = reply.json();
             echo["method"] == "PATCH" && echo["query"] == "q=1" && echo["body"] == "hi" && echo["headers"]["x-plain"] == json!(["1"])
         })) },
+        Case { method: "POST", body: "hello", ..get("of a body the first 64 KiB", "/api/request-echo", 200, At("/bodyBytes", json!(5))) },
+        Case { method: "POST", body: long_body(), ..get("of a body the first 64 KiB", "/api/request-echo", 200, Holds(|reply| {
+            let echo = reply.json();
+            echo["bodyBytes"] == 100_000 && echo["truncated"] == true && echo["body"].as_str().is_some_and(|body| body.len() == 65_536)
+        })) },
         Case { method: "FROB", ..get("`/api/request-echo` answers any method", "/api/request-echo", 200, At("/method", json!("FROB"))) },
         Case { headers: &[("Cookie", "a=b"), ("Authorization", "Bearer t")], ..get("credentials are masked", "/api/request-echo", 200, Holds(|reply| !reply.text().contains("a=b") && !reply.text().contains("Bearer") && reply.json()["headers"]["cookie"] == json!(["***"]))) },
+        get("credentials are masked", "/api/request-echo?q=1&access_token=s3cret", 200, At("/query", json!("q=1&access_token=***"))),
         get("any status from 200 to 599", "/api/status/200", 200, Nothing),
         get("any status from 200 to 599", "/api/status/204", 204, Holds(|reply| reply.body.is_empty())),
         get("any status from 200 to 599", "/api/status/503", 503, At("/code", json!(14))),
         get("any status from 200 to 599", "/api/status/599", 599, At("/code", json!(2))),
         get("others are 400", "/api/status/199", 400, At("/code", json!(3))),
         get("others are 400", "/api/status/600", 400, At("/code", json!(3))),
+        get("others are 400", "/api/status/%ff", 400, At("/code", json!(3))),
         get("others are 400", "/api/status/teapot", 400, At("/code", json!(3))),
         get("`/api/topology` is the graph", "/api/topology", 200, At("/entry", json!("service-a"))),
         get("`/docs` shows it", "/docs/", 200, Header("content-type", "text/html; charset=utf-8")),

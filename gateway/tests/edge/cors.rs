@@ -55,11 +55,23 @@ async fn an_origin_that_is_not_listed_is_told_nothing() {
 }
 
 #[tokio::test]
+async fn an_answer_to_no_origin_says_that_it_would_differ_with_one() {
+    let gateway = Gateway::with(&[("ALLOWED_ORIGINS", "https://app.example")]).await;
+    for path in ["/v1/shelves/one", "/v1/nothing", "/api/topology"] {
+        let reply = ask(&gateway, "GET", path, &[], "").await;
+        assert!(!has_cors(&reply), "{path}: {:?}", reply.headers);
+        assert_eq!(reply.header("vary"), "origin", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn any_origin_is_without_credentials() {
     let gateway = Gateway::with(&[("ALLOWED_ORIGINS", "*")]).await;
     for reply in [
         preflight(&gateway, "https://app.example").await,
         ask(&gateway, "GET", "/v1/shelves/one", &[ORIGIN], "").await,
+        // A cache may give it to a page.
+        ask(&gateway, "GET", "/v1/shelves/one", &[], "").await,
     ] {
         assert_eq!(reply.header("access-control-allow-origin"), "*");
         assert!(!reply.headers.contains_key("access-control-allow-credentials"));

@@ -105,6 +105,29 @@ async fn status_of(gateway: &Gateway, shelf: &str, timeout: &str) -> Code {
 }
 
 #[tokio::test]
+async fn metadata_that_no_service_would_take_are_resource_exhausted() {
+    let gateway = Gateway::start().await;
+    let large = [("baggage", &*"x".repeat(16_000))];
+    let status = stream(&gateway, "GetShelf", vec![request("one")], &large).await.expect_err("too large");
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().ends_with("at most 15360 are taken"), "{}", status.message());
+    assert_eq!(gateway.library.calls(), 0, "somebody was asked");
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_resource_exhausted_and_one_from_behind_is_internal() {
+    let gateway = Gateway::start().await;
+    let large = request(&"x".repeat(5 << 20));
+    let status = stream(&gateway, "GetShelf", vec![large], &[]).await.expect_err("too large");
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert_eq!(status.message(), "a message of 5242885 bytes: at most 4194304 are taken");
+    assert_eq!(gateway.library.calls(), 0, "somebody was asked");
+
+    let mut answers = stream(&gateway, "GetShelf", vec![request("large")], &[]).await.unwrap().into_inner();
+    assert_eq!(answers.message().await.expect_err("too large").code(), Code::Internal);
+}
+
+#[tokio::test]
 async fn streams_pass_either_way_and_both() {
     let gateway = Gateway::start().await;
     let answers = stream(&gateway, "Watch", vec![request("3-fail")], &[]).await.unwrap().into_inner();
@@ -186,7 +209,12 @@ fn unframed(mut body: Bytes) -> (Vec<Bytes>, String) {
 async fn grpc_web_is_served_in_both_forms_over_both_http() {
     let gateway = Gateway::start().await;
     for speaks in [Speaks::Http1, Speaks::Http2] {
-        for form in ["application/grpc-web+proto", "application/grpc-web-text"] {
+        for form in [
+            "application/grpc-web+proto",
+            "application/grpc-web-text",
+            "application/grpc-web-text; charset=utf-8",
+            "Application/Grpc-Web",
+        ] {
             let is_text = form.contains("text");
             let body = framed(&request("one"));
             let body = if is_text { STANDARD.encode(body).into() } else { body };
@@ -215,6 +243,21 @@ async fn plain_grpc_over_http1_is_refused_with_a_word() {
     let reply = web(&gateway, Speaks::Http1, "application/grpc", framed(&request("one"))).await;
     assert_eq!(reply.status, 400);
     assert!(reply.text().contains("gRPC needs HTTP/2"), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn head_has_no_body_whatever_it_says_it_sends() {
+    let gateway = Gateway::start().await;
+    for path in ["/library.v1.Library/GetShelf", "/v1/shelves/one"] {
+        let request = HttpRequest::head(gateway.url(path)).header("content-type", "application/grpc");
+        let reply = send(Speaks::Http2, request.body(Full::default()).unwrap()).await;
+        assert_eq!((reply.status.as_u16(), reply.header("allow")), (405, "POST"), "{path}");
+        assert!(
+            reply.body.is_empty() && reply.header("content-length") != "0",
+            "{path}: {:?}",
+            reply.headers
+        );
+    }
 }
 
 #[tokio::test]

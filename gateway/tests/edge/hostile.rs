@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    client::{PATIENCE, get, raw, read_to_end},
+    client::{PATIENCE, ask, get, raw, read_to_end},
     gateway::Gateway,
 };
 
@@ -31,6 +31,29 @@ async fn headers_beyond_the_limit_are_431() {
     let large = format!("GET / HTTP/1.1\r\nhost: x\r\nx-large: {}\r\n\r\n", "x".repeat(9_000));
     assert_eq!(status(&raw(&small, large.as_bytes()).await), "431");
     assert_eq!(get(&small, "/v1/shelves/one").await.status, 200);
+}
+
+#[tokio::test]
+async fn metadata_that_no_service_would_take_are_431_and_harm_nobody_else() {
+    let gateway = Gateway::start().await;
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200);
+    // HPACK takes 19 bits for a backslash: h2 would end the connection that all clients share.
+    for (name, value) in [
+        ("baggage", "\\".repeat(60_000)),
+        ("grpc-metadata-x", "\\".repeat(60_000)),
+        ("baggage", "x".repeat(16_000)),
+        ("baggage", "x".repeat(65_000)),
+    ] {
+        let calls = gateway.library.calls();
+        let reply = ask(&gateway, "GET", "/v1/shelves/one", &[(name, &value)], "").await;
+        assert_eq!(reply.status, 431, "{name}, {} bytes: {}", value.len(), reply.text());
+        assert_eq!(reply.json()["code"], 8);
+        assert!(reply.text().contains("at most 15360 are taken"), "{}", reply.text());
+        assert_eq!(gateway.library.calls(), calls, "somebody was asked");
+    }
+    let most = "\\".repeat(15_000);
+    assert_eq!(ask(&gateway, "GET", "/v1/shelves/one", &[("baggage", &most)], "").await.status, 200);
+    assert_eq!(gateway.library.last()["baggage"], most);
 }
 
 #[tokio::test]
@@ -185,7 +208,7 @@ async fn request_lines_that_are_none_are_400() {
 }
 
 /// A frame of HTTP/2.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = vec![length[1], length[2], length[3], kind, flags];
     frame.extend(stream.to_be_bytes());

@@ -23,6 +23,18 @@ async fn a_body_over_the_limit_is_413_and_one_at_the_limit_is_not() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_too_large_is_the_services_fault() {
+    let gateway = Gateway::start().await;
+    let reply = get(&gateway, "/v1/shelves/large").await;
+    let told = json!({
+        "code": 13,
+        "message": "service-a: its answer has a message of 5242885 bytes: at most 4194304 are taken",
+        "details": [],
+    });
+    assert_eq!((reply.status.as_u16(), reply.json()), (500, told));
+}
+
+#[tokio::test]
 async fn a_body_that_no_decoder_would_take_is_refused_here() {
     let gateway = Gateway::start().await;
     let body = |levels: usize| {

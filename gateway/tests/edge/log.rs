@@ -64,3 +64,32 @@ async fn a_request_leaves_one_line_with_its_end_and_without_its_query() {
     }
     assert!(!lines[3].contains("grpc_code"), "no RPC, no code: {}", lines[3]);
 }
+
+#[tokio::test]
+async fn every_route_has_a_series_and_what_matches_nothing_has_one_together() {
+    let gateway = Gateway::start().await;
+    for path in ["/api/health", "/api/status/503", "/v1/shelves/one", "/docs/", "/made/up", "/api/made/up"] {
+        get(&gateway, path).await;
+    }
+    ask(&gateway, "POST", "/api/health", &[], "").await;
+    let metrics = get(&gateway, "/api/metrics").await.text();
+    let counts = |method: &str, route: &str, status: u16| {
+        let labels = format!(
+            "http_request_method=\"{method}\",http_response_status_code=\"{status}\",http_route=\"{route}\""
+        );
+        let line = metrics.lines().find(|line| {
+            line.starts_with("http_server_request_duration_seconds_count") && line.contains(&labels)
+        });
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+    };
+    for (method, route, status, count) in [
+        ("GET", "/api/health", 200, 1),
+        ("POST", "/api/health", 405, 1),
+        ("GET", "/api/status/{code}", 503, 1),
+        ("GET", "/v1/shelves/{shelf}", 200, 1),
+        ("GET", "", 404, 2),
+    ] {
+        assert_eq!(counts(method, route, status), count, "{method} {route} {status}: {metrics}");
+    }
+    assert!(!metrics.contains("/made"), "a client's path is a series: {metrics}");
+}

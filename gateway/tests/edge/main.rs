@@ -23,3 +23,4 @@ mod limits;
 mod log;
 mod openapi;
 mod streaming;
+mod unread;

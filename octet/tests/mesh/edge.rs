@@ -75,6 +75,21 @@ async fn oversize_and_odd_metadata_get_a_code_that_says_so() {
 }
 
 #[tokio::test]
+async fn the_largest_metadata_of_one_client_pass_every_hop_and_larger_ones_harm_nobody() {
+    let mesh = Mesh::start().await;
+    let greet = async |baggage: String| {
+        let request = Request::get(mesh.url("/api/greeting")).header("baggage", baggage);
+        Client::new().send(request.body(Full::default()).expect("a request")).await.expect("an answer")
+    };
+    // Of printable bytes the one that HPACK makes most of: 19 bits each.
+    for (bytes, status) in [(15_000, 200), (60_000, 431), (15_000, 200), (60_000, 431), (0, 200)] {
+        let reply = greet("\\".repeat(bytes)).await;
+        assert_eq!(reply.status.as_u16(), status, "{bytes}: {}", reply.text());
+    }
+    mesh.end().await;
+}
+
+#[tokio::test]
 async fn each_process_tells_its_readiness_and_its_metrics() {
     let mesh = Mesh::start().await;
     let client = Client::new();

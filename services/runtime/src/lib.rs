@@ -11,6 +11,8 @@ pub mod identity;
 pub mod lifeline;
 pub mod listen;
 pub mod logs;
+pub mod messages;
+pub mod metadata;
 pub mod metrics;
 pub mod process;
 pub mod propagation;

@@ -1,12 +1,14 @@
 //! Upstreams: where they are, the lazy channel to each, and the one way to call them.
 
 mod address;
+mod answer;
 mod call;
 mod classify;
 
 use std::time::Duration;
 
 pub use address::UpstreamAddress;
+pub use answer::GrpcChannel;
 pub use call::{UnderWay, Upstream};
 pub use classify::{CallError, Failure, classify};
 

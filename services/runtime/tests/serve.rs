@@ -5,8 +5,13 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, StatusCode};
+use http_body_util::Empty;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use octet_runtime::{
     drain::Drain,
+    metadata,
     serve::{ServeLimits, serve},
 };
 use tokio::{
@@ -51,6 +56,28 @@ async fn a_client_that_says_nothing_or_half_a_preface_is_cut_off_and_others_are_
         tokio::time::timeout(Duration::from_secs(20), half.read_to_end(&mut cut_off)).await.expect("in time");
     assert_eq!(cut_off, b"");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    served.abort();
+}
+
+#[tokio::test]
+async fn metadata_at_the_limit_pass_whatever_hpack_makes_of_their_bytes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let served = tokio::spawn(async move {
+        serve(listener, router(), ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
+    });
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    // 5, 19 and 28 bits each (RFC 7541, appendix B).
+    for byte in [b'a', b'\\', 0xf9] {
+        let name = HeaderName::from_static("baggage");
+        let value = vec![byte; metadata::LIMIT - name.as_str().len() - 32];
+        let mut request =
+            Request::get(format!("http://{address}/")).body(Empty::<Bytes>::new()).expect("valid");
+        request.headers_mut().insert(name, HeaderValue::from_bytes(&value).expect("valid"));
+        assert_eq!(metadata::size(request.headers()), metadata::LIMIT);
+        let answer = client.request(request).await.expect("the connection stands");
+        assert_eq!(answer.status(), StatusCode::OK, "{byte:#x}");
+    }
     served.abort();
 }
 

@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::time::{Instant, sleep, timeout_at};
-use tonic::{
-    Code, Response, Status,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Response, Status, transport::Endpoint};
 
 use super::{
-    CallError, Failure, UpstreamAddress, UpstreamSettings,
+    CallError, Failure, GrpcChannel, UpstreamAddress, UpstreamSettings,
     classify::{classify, reason},
 };
 use crate::{
@@ -36,7 +33,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 pub struct Upstream {
     name: String,
     address: UpstreamAddress,
-    channel: Channel,
+    channel: GrpcChannel,
     settings: UpstreamSettings,
     metrics: GrpcMetrics,
 }
@@ -60,6 +57,7 @@ impl Upstream {
             .keep_alive_while_idle(true)
             .connect_lazy();
         let name = name.into();
+        let channel = GrpcChannel::new(channel);
         Ok(Self { metrics: metrics.of(&name), name, address: address.clone(), channel, settings })
     }
 
@@ -81,7 +79,7 @@ impl Upstream {
         path: &str,
         deadline: Deadline,
         carried: &HeaderMap,
-        attempt: impl FnMut(Channel, HeaderMap) -> F,
+        attempt: impl FnMut(GrpcChannel, HeaderMap) -> F,
     ) -> Result<Response<T>, CallError>
     where
         F: Future<Output = Result<Response<T>, Status>>,
@@ -104,7 +102,7 @@ impl Upstream {
         kind: RpcKind,
         deadline: Deadline,
         carried: &HeaderMap,
-        mut attempt: impl FnMut(Channel, HeaderMap) -> F,
+        mut attempt: impl FnMut(GrpcChannel, HeaderMap) -> F,
     ) -> Result<(Response<T>, UnderWay), CallError>
     where
         F: Future<Output = Result<Response<T>, Status>>,

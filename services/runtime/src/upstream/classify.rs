@@ -8,6 +8,8 @@ use std::error::Error;
 
 use tonic::{Code, Status};
 
+use super::answer::Misfit;
+
 /// Why a call failed, as far as its caller must know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
@@ -18,6 +20,8 @@ pub enum Failure {
     NotProcessed,
     /// The connection failed after the request may have been seen.
     Interrupted,
+    /// Something answered, and nothing that can be taken for the upstream's answer.
+    Misfit,
     /// The deadline passed.
     DeadlinePassed,
 }
@@ -43,6 +47,11 @@ impl CallError {
         let failure = classify(&status);
         match failure {
             Failure::Answered => Self { status, failure },
+            Failure::Misfit => {
+                let (code, told) = misfit(&status)
+                    .map_or((Code::Internal, String::new()), |misfit| (misfit.code(), misfit.to_string()));
+                Self { status: Status::new(code, told), failure }
+            }
             Failure::DeadlinePassed => Self::deadline_passed(),
             Failure::NotProcessed | Failure::Interrupted => {
                 Self { status: Status::new(Code::Unavailable, reason(&status)), failure }
@@ -57,6 +66,9 @@ pub fn classify(status: &Status) -> Failure {
     if cause.is_none() {
         return Failure::Answered;
     }
+    if misfit(status).is_some() {
+        return Failure::Misfit;
+    }
     while let Some(error) = cause {
         if error.is::<tonic::TimeoutExpired>() {
             return Failure::DeadlinePassed;
@@ -69,6 +81,17 @@ pub fn classify(status: &Status) -> Failure {
     Failure::Interrupted
 }
 
+fn misfit(status: &Status) -> Option<&Misfit> {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if let Some(misfit) = error.downcast_ref() {
+            return Some(misfit);
+        }
+        cause = error.source();
+    }
+    None
+}
+
 fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
     if error.is::<tonic::ConnectError>() {
         return true;
@@ -77,8 +100,22 @@ fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
         return error.is_canceled();
     }
     error.downcast_ref::<h2::Error>().is_some_and(|error| {
-        error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+        let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (refused || error.is_go_away() && !blames_the_caller(error))
     })
+}
+
+/// Whether the connection was ended for what came over it. Sent again, the same call could end the next one too, with
+/// every other call on it.
+fn blames_the_caller(error: &h2::Error) -> bool {
+    const REASONS: [h2::Reason; 5] = [
+        h2::Reason::PROTOCOL_ERROR,
+        h2::Reason::FLOW_CONTROL_ERROR,
+        h2::Reason::FRAME_SIZE_ERROR,
+        h2::Reason::COMPRESSION_ERROR,
+        h2::Reason::ENHANCE_YOUR_CALM,
+    ];
+    error.reason().is_some_and(|reason| REASONS.contains(&reason))
 }
 
 /// A few plain words from the deepest source, without addresses.

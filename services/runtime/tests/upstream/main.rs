@@ -25,7 +25,7 @@ use octet_runtime::{
     metrics::{GrpcMetrics, Metrics},
     upstream::{Upstream, UpstreamAddress, UpstreamSettings},
 };
-use peer::{Peer, Script};
+use peer::{COMPRESSION_ERROR, ENHANCE_YOUR_CALM, PROTOCOL_ERROR, Peer, Script};
 use tokio::net::{TcpListener, TcpSocket};
 use tonic::{
     Code, Request, Status,
@@ -90,7 +90,7 @@ async fn call(upstream: &Upstream, timeout: Duration) -> Result<(), Status> {
     let carried = HeaderMap::new();
     let answer = upstream.call(PATH, deadline, &carried, |channel, headers| async move {
         let mut client = Grpc::new(channel);
-        client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+        client.ready().await.map_err(Status::from_error)?;
         let mut request = Request::new(());
         *request.metadata_mut() = MetadataMap::from_headers(headers);
         client.unary(request, http::uri::PathAndQuery::from_static(PATH), Empty).await
@@ -109,7 +109,7 @@ struct Case {
 }
 
 /// The table of decision 0004. Each first script fails; the second would answer a second try.
-const CASES: [Case; 8] = [
+const CASES: [Case; 11] = [
     Case {
         name: "reset after the request was read",
         scripts: &[Script::ResetAfterRequest, Script::Answer],
@@ -143,6 +143,27 @@ const CASES: [Case; 8] = [
         scripts: &[Script::GoAwayInError, Script::Answer],
         code: Code::Unavailable,
         message: "connection lost",
+        requests: 1,
+    },
+    Case {
+        name: "GOAWAY below the stream, for ENHANCE_YOUR_CALM",
+        scripts: &[Script::GoAwayBlaming(ENHANCE_YOUR_CALM), Script::Answer],
+        code: Code::Unavailable,
+        message: "connection lost: ",
+        requests: 1,
+    },
+    Case {
+        name: "GOAWAY below the stream, for COMPRESSION_ERROR",
+        scripts: &[Script::GoAwayBlaming(COMPRESSION_ERROR), Script::Answer],
+        code: Code::Unavailable,
+        message: "connection lost: ",
+        requests: 1,
+    },
+    Case {
+        name: "GOAWAY below the stream, for PROTOCOL_ERROR",
+        scripts: &[Script::GoAwayBlaming(PROTOCOL_ERROR), Script::Answer],
+        code: Code::Unavailable,
+        message: "connection lost: ",
         requests: 1,
     },
     Case {
@@ -272,4 +293,33 @@ async fn a_connection_that_broke_is_made_anew_by_the_next_call() {
     call(&upstream, Duration::from_secs(5)).await.expect_err("reset");
     call(&upstream, Duration::from_secs(5)).await.expect("answered");
     assert_eq!(peer.requests(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_grpc_is_told_by_its_http_status_and_not_asked_for_again() {
+    const TEXT: &str = "text/plain";
+    for (script, code, message) in [
+        (Script::Plain("400", TEXT), Code::Internal, "answered 400 Bad Request, and not in gRPC"),
+        (Script::Plain("401", TEXT), Code::Unauthenticated, "answered 401 Unauthorized, and not in gRPC"),
+        (Script::Plain("403", TEXT), Code::PermissionDenied, "answered 403 Forbidden, and not in gRPC"),
+        (Script::Plain("404", TEXT), Code::Unimplemented, "answered 404 Not Found, and not in gRPC"),
+        (Script::Plain("429", TEXT), Code::Unavailable, "answered 429 Too Many Requests, and not in gRPC"),
+        (Script::Plain("502", TEXT), Code::Unavailable, "answered 502 Bad Gateway, and not in gRPC"),
+        (Script::Plain("503", TEXT), Code::Unavailable, "answered 503 Service Unavailable, and not in gRPC"),
+        (Script::Plain("504", TEXT), Code::Unavailable, "answered 504 Gateway Timeout, and not in gRPC"),
+        (Script::Plain("500", TEXT), Code::Unknown, "answered 500 Internal Server Error, and not in gRPC"),
+        (Script::Plain("200", "text/html"), Code::Unknown, "answered 200 OK, and not in gRPC"),
+        (Script::Compressed, Code::Internal, "its answer is compressed, which nobody asked for"),
+        (
+            Script::Large,
+            Code::Internal,
+            "its answer has a message of 5242880 bytes: at most 4194304 are taken",
+        ),
+    ] {
+        let peer = Peer::start(Box::leak(Box::new([script]))).await;
+        let status =
+            call(&upstream(peer.address, "500ms"), Duration::from_secs(5)).await.expect_err("a misfit");
+        assert_eq!((status.code(), status.message()), (code, message), "{script:?}");
+        assert_eq!(peer.requests(), 1, "{script:?}");
+    }
 }

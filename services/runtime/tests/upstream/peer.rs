@@ -29,12 +29,20 @@ pub enum Script {
     GoAwayBelow,
     /// Reads a request, then says with GOAWAY that it may have processed it, and closes.
     GoAwayAbove,
+    /// As `GoAwayBelow`, for an error that it blames the client for.
+    GoAwayBlaming(u32),
     /// As `GoAwayAbove`, with an error in place of the orderly end.
     GoAwayInError,
     /// Refuses each stream, unprocessed.
     RefuseStream,
     /// Ends each stream with an error of its own.
     FailStream,
+    /// Answers in plain HTTP, as a proxy would: this status and this content type.
+    Plain(&'static str, &'static str),
+    /// Answers with a message that is compressed.
+    Compressed,
+    /// Begins a message of 5 MiB.
+    Large,
     /// Reads all and never answers.
     Silent,
     /// Accepts and never reads.
@@ -95,8 +103,11 @@ const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 const NO_ERROR: u32 = 0;
+pub const PROTOCOL_ERROR: u32 = 1;
 const INTERNAL_ERROR: u32 = 2;
 const REFUSED_STREAM: u32 = 7;
+pub const COMPRESSION_ERROR: u32 = 9;
+pub const ENHANCE_YOUR_CALM: u32 = 11;
 
 async fn follow(mut stream: TcpStream, script: Script, requests: &AtomicUsize) -> std::io::Result<()> {
     match script {
@@ -122,10 +133,21 @@ async fn follow(mut stream: TcpStream, script: Script, requests: &AtomicUsize) -
                 requests.fetch_add(1, Ordering::SeqCst);
                 match script {
                     Script::Answer => answer(&mut stream, id).await?,
+                    Script::Plain(status, kind) => plain(&mut stream, id, status, kind).await?,
+                    Script::Compressed => {
+                        let head = grpc_head(&[("grpc-encoding", "gzip")]);
+                        write(&mut stream, HEADERS, END_HEADERS, id, &head).await?;
+                        write(&mut stream, DATA, 0, id, &[1, 0, 0, 0, 1, 0]).await?;
+                    }
+                    Script::Large => {
+                        write(&mut stream, HEADERS, END_HEADERS, id, &grpc_head(&[])).await?;
+                        write(&mut stream, DATA, 0, id, &[0, 0, 0x50, 0, 0, 0]).await?;
+                    }
                     Script::ResetAfterRequest => return reset(&stream),
                     Script::CloseAfterRequest => return stream.shutdown().await,
                     Script::GoAwayBelow => return go_away(stream, 0, NO_ERROR).await,
                     Script::GoAwayAbove => return go_away(stream, id, NO_ERROR).await,
+                    Script::GoAwayBlaming(error) => return go_away(stream, 0, error).await,
                     Script::GoAwayInError => return go_away(stream, id, INTERNAL_ERROR).await,
                     Script::RefuseStream => {
                         write(&mut stream, RST_STREAM, 0, id, &REFUSED_STREAM.to_be_bytes()).await?;
@@ -143,13 +165,28 @@ async fn follow(mut stream: TcpStream, script: Script, requests: &AtomicUsize) -
 
 /// 200, one message of no bytes, `grpc-status: 0`.
 async fn answer(stream: &mut TcpStream, id: u32) -> std::io::Result<()> {
-    let mut head = vec![0x88];
-    literal(&mut head, "content-type", "application/grpc");
-    write(stream, HEADERS, END_HEADERS, id, &head).await?;
+    write(stream, HEADERS, END_HEADERS, id, &grpc_head(&[])).await?;
     write(stream, DATA, 0, id, &[0; 5]).await?;
     let mut trailers = Vec::new();
     literal(&mut trailers, "grpc-status", "0");
     write(stream, HEADERS, END_HEADERS | END_STREAM, id, &trailers).await
+}
+
+/// 200 in gRPC, with `more`.
+fn grpc_head(more: &[(&str, &str)]) -> Vec<u8> {
+    let mut head = vec![0x88];
+    for (name, value) in [("content-type", "application/grpc")].iter().chain(more) {
+        literal(&mut head, name, value);
+    }
+    head
+}
+
+async fn plain(stream: &mut TcpStream, id: u32, status: &str, kind: &str) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    literal(&mut head, ":status", status);
+    literal(&mut head, "content-type", kind);
+    write(stream, HEADERS, END_HEADERS, id, &head).await?;
+    write(stream, DATA, END_STREAM, id, b"no healthy upstream").await
 }
 
 /// HPACK's literal header field without indexing, uncompressed (RFC 7541, 6.2.2).

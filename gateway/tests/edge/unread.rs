@@ -1,0 +1,212 @@
+//! Clients that do not send what they announced, or do not read what they asked for: they keep nobody out.
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    client::{PATIENCE, ask, get, raw},
+    gateway::Gateway,
+    hostile::frame,
+};
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// An HTTP/2 client that has asked once and leaves the answer a window of nothing.
+struct Stalled {
+    stream: TcpStream,
+}
+
+impl Stalled {
+    async fn ask(gateway: &Gateway, method: &str, path: &str, more: &[(&str, &str)], body: &[u8]) -> Self {
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        let mut block = Vec::new();
+        let head = [(":method", method), (":scheme", "http"), (":authority", "x"), (":path", path)];
+        for (name, value) in head.iter().chain(more) {
+            block.push(0);
+            for text in [name, value] {
+                block.push(u8::try_from(text.len()).unwrap());
+                block.extend(text.bytes());
+            }
+        }
+        let no_window = [0, 4, 0, 0, 0, 0];
+        let bytes = [
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+            frame(SETTINGS, 0, 0, &no_window),
+            frame(HEADERS, END_HEADERS, 1, &block),
+        ];
+        stream.write_all(&bytes.concat()).await.unwrap();
+        for piece in body.chunks(16 * 1024) {
+            stream.write_all(&frame(DATA, 0, 1, piece)).await.unwrap();
+        }
+        stream.write_all(&frame(DATA, END_STREAM, 1, b"")).await.unwrap();
+        Self { stream }
+    }
+
+    async fn frame(&mut self) -> (u8, u8, Vec<u8>) {
+        let mut head = [0; 9];
+        self.stream.read_exact(&mut head).await.expect("the connection stands");
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        self.stream.read_exact(&mut payload).await.expect("the rest of the frame");
+        let (kind, flags) = (head[3], head[4]);
+        if flags & 1 == 0 && (kind == SETTINGS || kind == PING) {
+            let echoed = if kind == PING { payload.as_slice() } else { &[] };
+            self.stream.write_all(&frame(kind, 1, 0, echoed)).await.unwrap();
+        }
+        (kind, flags, payload)
+    }
+
+    /// Waits for the answer's head.
+    async fn begun(&mut self) {
+        let head = async { while self.frame().await.0 != HEADERS {} };
+        timeout(PATIENCE, head).await.expect("a head");
+    }
+
+    /// Reads on, to the stream's orderly end, and returns its data.
+    async fn read_on(&mut self) -> Vec<u8> {
+        let window = (1_u32 << 20).to_be_bytes();
+        self.stream.write_all(&frame(WINDOW_UPDATE, 0, 1, &window)).await.unwrap();
+        let mut data = Vec::new();
+        let rest = async {
+            loop {
+                let (kind, flags, payload) = self.frame().await;
+                match kind {
+                    DATA => data.extend(payload),
+                    HEADERS => {}
+                    _ => continue,
+                }
+                if flags & END_STREAM != 0 {
+                    return data;
+                }
+            }
+        };
+        timeout(PATIENCE, rest).await.expect("an end")
+    }
+}
+
+/// Until somebody else is served again.
+async fn room(gateway: &Gateway) {
+    let begun = Instant::now();
+    while get(gateway, "/v1/shelves/one").await.status == 503 {
+        assert!(begun.elapsed() < PATIENCE, "others are kept out");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A message of `library.v1` whose first field is `text`.
+fn message(text: &str) -> Vec<u8> {
+    let length = u8::try_from(text.len()).unwrap();
+    [&[0, 0, 0, 0, length + 2, 0x0a, length], text.as_bytes()].concat()
+}
+
+#[tokio::test]
+async fn a_health_check_whose_message_does_not_come_ends_in_time() {
+    let gateway = Gateway::with(&[("BODY_TIMEOUT", "300ms"), ("MAX_CONCURRENT", "1")]).await;
+    for timeout in ["", "grpc-timeout: 100m\r\n", "grpc-timeout: 1H\r\n"] {
+        let head = format!(
+            "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: x\r\ncontent-type: application/grpc-web+proto\r\n\
+             {timeout}content-length: 100\r\n\r\n"
+        );
+        let begun = Instant::now();
+        let answer = raw(&gateway, head.as_bytes()).await;
+        assert!(answer.contains("grpc-status: 4"), "{answer}");
+        assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+        assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn an_rpc_that_nobody_reads_ends_with_its_deadline() {
+    const GRPC: [(&str, &str); 3] =
+        [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "500m")];
+    let gateway = Gateway::with(&[("MAX_CONCURRENT", "1")]).await;
+    for (path, body) in
+        [("/grpc.health.v1.Health/Watch", vec![0; 5]), ("/library.v1.Library/Watch", message("endless"))]
+    {
+        let mut client = Stalled::ask(&gateway, "POST", path, &GRPC, &body).await;
+        client.begun().await;
+        assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 503, "{path} counts among those under way");
+        room(&gateway).await;
+        assert!(!client.read_on().await.is_empty(), "{path}: what was there before its end is told");
+    }
+    let metrics = get(&gateway, "/api/metrics").await.text();
+    for side in ["client", "server"] {
+        let told = metrics.lines().any(|line| {
+            line.starts_with(&format!("grpc_{side}_handled_total"))
+                && line.contains("\"Watch\"")
+                && line.contains("DeadlineExceeded")
+        });
+        assert!(told, "{side}: {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn lines_that_nobody_reads_end_with_their_deadline() {
+    let gateway = Gateway::with(&[("MAX_CONCURRENT", "1"), ("REQUEST_TIMEOUT", "500ms")]).await;
+    let mut client = Stalled::ask(&gateway, "GET", "/v1/shelves/endless:watch", &[], b"").await;
+    client.begun().await;
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 503, "it counts among those under way");
+    room(&gateway).await;
+    let lines = String::from_utf8(client.read_on().await).unwrap();
+    assert!(lines.starts_with("{\"result\":"), "{lines}");
+    let last = r#"{"error":{"code":4,"message":"service-a: the deadline passed","details":[]}}"#;
+    assert_eq!(lines.lines().last(), Some(last));
+}
+
+#[tokio::test]
+async fn an_echo_counts_until_it_is_read_and_is_given_up_in_time() {
+    let gateway = Gateway::with(&[("MAX_CONCURRENT", "1"), ("BODY_TIMEOUT", "500ms")]).await;
+    // Six bytes for each of them.
+    let body = vec![1; 40_000];
+    let mut client = Stalled::ask(&gateway, "POST", "/api/request-echo", &[], &body).await;
+    client.begun().await;
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 503, "it counts among those under way");
+    room(&gateway).await;
+
+    let body = "\u{1}".repeat(40_000);
+    let reply = ask(&gateway, "POST", "/api/request-echo", &[], &body).await;
+    assert_eq!(reply.json()["body"], body, "who reads gets all of it");
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200, "read, it counts no more");
+}
+
+/// A trace backend whose every answer is a JSON text of 100,000 bytes.
+async fn trace_backend() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let backend = axum::Router::new().fallback(async || axum::Json("x".repeat(100_000 - 2)));
+    tokio::spawn(async { axum::serve(listener, backend).await });
+    url
+}
+
+#[tokio::test]
+async fn traces_that_nobody_reads_count_as_questions_to_the_backend() {
+    let url = trace_backend().await;
+    let gateway = Gateway::with(&[("TRACE_QUERY_URL", &url)]).await;
+    let path = "/zipkin/api/v2/traces";
+    let mut unread = Vec::new();
+    for _ in 0..8 {
+        let mut client = Stalled::ask(&gateway, "GET", path, &[], b"").await;
+        client.begun().await;
+        unread.push(client);
+    }
+    let refused = get(&gateway, path).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
+    drop(unread);
+    let begun = Instant::now();
+    while get(&gateway, path).await.status == 503 {
+        assert!(begun.elapsed() < PATIENCE, "answers that nobody will read are held");
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(get(&gateway, path).await.body.len(), 100_000);
+}
