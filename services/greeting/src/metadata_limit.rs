@@ -2,15 +2,12 @@
 //! larger, would answer 431, and clients make UNKNOWN of it.
 
 use http::{Request, Response};
-use octet_runtime::metadata::{LIMIT, size};
+use octet_runtime::metadata;
 use tonic::{Status, body::Body};
 
 /// The request, or the answer that refuses it.
 pub(crate) fn check<B>(request: Request<B>) -> Result<Request<B>, Box<Response<Body>>> {
-    let size = size(request.headers());
-    if size <= LIMIT {
-        return Ok(request);
-    }
-    let message = format!("metadata of {size} bytes: at most {LIMIT} are taken");
+    let Err(size) = metadata::check(request.headers()) else { return Ok(request) };
+    let message = format!("metadata of {size} bytes: at most {} are taken", metadata::LIMIT);
     Err(Box::new(Status::resource_exhausted(message).into_http()))
 }
