@@ -69,6 +69,40 @@ async fn a_message_without_a_queue_is_not_confirmed() {
 }
 
 #[tokio::test]
+async fn messages_of_one_id_and_no_queue_are_not_confirmed() {
+    let rabbit = Rabbit::new().await;
+    let publisher = rabbit.publisher().await;
+    let (_client, channel) = channel(&rabbit).await;
+    for id in ["", "one"] {
+        channel.queue_delete(rabbit.queue().into(), QueueDeleteOptions::default()).await.unwrap();
+        let publishing = (0..50).map(|_| publisher.publish(message(id)));
+        let results = futures_util::future::join_all(publishing).await;
+        assert!(results.iter().all(Result::is_err), "{results:?}");
+        until(async || publisher.publish(message(id)).await.is_ok()).await;
+        assert_eq!(rabbit.inspect().await.depth().await.unwrap().ready, 1);
+    }
+}
+
+#[tokio::test]
+async fn no_dead_letter_is_lost_for_want_of_its_queue_whatever_its_id() {
+    let rabbit = Rabbit::new().await;
+    let consumer = rabbit.consumer(Terms { prefetch: 20, ..Terms::default() }).await;
+    let (_client, channel) = channel(&rabbit).await;
+    let one = BasicProperties::default().with_message_id("one".into());
+    let mut deliveries = Vec::new();
+    for properties in [one, BasicProperties::default()].iter().cycle().take(20) {
+        let (queue, options) = (rabbit.queue().into(), BasicPublishOptions::default());
+        channel.basic_publish("".into(), queue, options, b"hello", properties.clone()).await.unwrap();
+        deliveries.push(next(&consumer).await);
+    }
+
+    channel.queue_delete(rabbit.dead_letters().into(), QueueDeleteOptions::default()).await.unwrap();
+    let burying = deliveries.into_iter().map(|delivery| delivery.dead_letter("unwanted"));
+    let buried = futures_util::future::join_all(burying).await;
+    assert!(buried.iter().all(Result::is_err), "{buried:?}");
+}
+
+#[tokio::test]
 async fn a_queue_of_another_kind_is_named_and_heals_when_it_is_deleted() {
     let rabbit = Rabbit::new().await;
     let (_client, channel) = channel(&rabbit).await;
