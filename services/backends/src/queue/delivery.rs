@@ -25,7 +25,8 @@ pub enum SettleError {
 pub trait Settlement: Send + Sync {
     /// The message is done with.
     async fn ack(self: Box<Self>) -> Result<(), SettleError>;
-    /// `message` goes to the dead letters, with its headers, its body and `reason`.
+    /// `message` goes to the dead letters, with its headers, its body and `reason`. Waits for them while the delivery
+    /// stays this consumer's.
     async fn dead_letter(self: Box<Self>, message: &Message, reason: &str) -> Result<(), SettleError>;
     /// The message goes back, to be delivered again.
     async fn release(self: Box<Self>) -> Result<(), SettleError>;
@@ -84,6 +85,9 @@ impl Delivery {
     }
 
     /// Moves the message to the dead letters, with its headers, its body and `reason`.
+    ///
+    /// Where the dead letters may be away or full while the queue is not, as RabbitMQ's, this keeps the delivery and
+    /// tries again, at growing intervals, for as long as that takes; dropping the future ends it.
     ///
     /// # Errors
     /// See [`SettleError`]; the message is then delivered again.

@@ -7,12 +7,14 @@ use lapin::{
     options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
     types::ShortString,
 };
+use tokio::time::sleep;
 
 use crate::{
     queue::{Message, PublishError, SettleError, Settlement},
     rabbitmq::{
         courier::{Letter, Outbox},
         fault::Fault,
+        pauses::before_the_next_letter,
         wire,
     },
 };
@@ -50,10 +52,32 @@ impl RabbitSettlement {
         Self { acker: Some(acker), properties, attempt, outbox, dead_letters }
     }
 
-    /// The message as it goes to the dead letters.
-    fn dead_letter(&self, message: &Message, reason: &str) -> Letter {
-        let properties = wire::dead_letter(&self.properties, self.attempt, reason);
-        Letter { to: self.dead_letters.clone(), properties, body: message.body.clone() }
+    /// Publishes the dead letter, for as long as the delivery is ours. Given back meanwhile, the message would come
+    /// again at once and fail again, and would be at its delivery limit before anybody has heard why.
+    async fn publish_dead_letter(&self, message: &Message, why: &str) -> Result<(), SettleError> {
+        let mut failures = 0;
+        loop {
+            if self.acker.as_ref().is_some_and(Acker::poisoned) {
+                return Err(SettleError::LeaseLost);
+            }
+            let properties = wire::dead_letter(&self.properties, self.attempt, why);
+            let letter = Letter { to: self.dead_letters.clone(), properties, body: message.body.clone() };
+            match self.outbox.send(letter).await {
+                Ok(()) => return Ok(()),
+                Err(PublishError::Rejected(reason)) => return Err(SettleError::Unavailable(reason)),
+                Err(PublishError::Unavailable(reason)) => {
+                    failures += 1;
+                    if failures == 1 {
+                        tracing::warn!(
+                            id = message.id,
+                            reason,
+                            "cannot dead-letter yet: keeping the delivery"
+                        );
+                    }
+                    sleep(before_the_next_letter(failures)).await;
+                }
+            }
+        }
     }
 }
 
@@ -67,15 +91,8 @@ impl Settlement for RabbitSettlement {
     }
 
     async fn dead_letter(mut self: Box<Self>, message: &Message, reason: &str) -> Result<(), SettleError> {
-        if self.acker.as_ref().is_some_and(Acker::poisoned) {
-            return Err(SettleError::LeaseLost);
-        }
-        let letter = RabbitSettlement::dead_letter(&self, message, reason);
-        // Dropped here, it releases the message: it then comes again, and may be a dead letter besides.
-        self.outbox.send(letter).await.map_err(|error| {
-            let (PublishError::Unavailable(reason) | PublishError::Rejected(reason)) = error;
-            SettleError::Unavailable(reason)
-        })?;
+        // Dropped on the way, it releases the message: it then comes again, and may be a dead letter besides.
+        self.publish_dead_letter(message, reason).await?;
         self.ack().await
     }
 
