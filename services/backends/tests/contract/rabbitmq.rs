@@ -168,6 +168,11 @@ impl Queues for Rabbit {
     fn sight(&self) -> Sight {
         Sight::ReadyAndDead
     }
+
+    /// RabbitMQ does before 4.3; the test broker is a 3.x.
+    fn counts_what_is_given_back(&self) -> bool {
+        true
+    }
 }
 
 crate::queue::queue_contract!(Rabbit::new().await);

@@ -19,8 +19,8 @@ use crate::{
     },
 };
 
-/// Gives a message back that nobody has looked at. From RabbitMQ 4.3 on this does not count as a failed attempt;
-/// before, every delivery does.
+/// Gives a message back that nobody has looked at, or that is not at fault. From RabbitMQ 4.3 on this does not count as
+/// a failed attempt; before, every delivery does.
 pub(super) async fn give_back(acker: &Acker) -> Result<bool, Error> {
     acker.nack(BasicNackOptions { requeue: true, multiple: false }).await
 }
@@ -31,10 +31,12 @@ pub(super) fn give_back_soon(acker: &Acker) {
     let _ = give_back(acker).now_or_never();
 }
 
-/// How one delivery is settled. Dropped unsettled, half-way through included, it releases the message.
+/// How one delivery is settled. Dropped unsettled it releases the message, or gives it back on its way to the dead letters.
 pub(super) struct RabbitSettlement {
     /// `None` once the broker has been told.
     acker: Option<Acker>,
+    /// On its way to the dead letters, where what holds it up is no fault of the message's.
+    dying: bool,
     properties: BasicProperties,
     attempt: u32,
     outbox: Outbox,
@@ -49,12 +51,13 @@ impl RabbitSettlement {
         outbox: Outbox,
         dead_letters: ShortString,
     ) -> Self {
-        Self { acker: Some(acker), properties, attempt, outbox, dead_letters }
+        Self { acker: Some(acker), dying: false, properties, attempt, outbox, dead_letters }
     }
 
     /// Publishes the dead letter, for as long as the delivery is ours. Given back meanwhile, the message would come
     /// again at once and fail again, and would be at its delivery limit before anybody has heard why.
-    async fn publish_dead_letter(&self, message: &Message, why: &str) -> Result<(), SettleError> {
+    async fn publish_dead_letter(&mut self, message: &Message, why: &str) -> Result<(), SettleError> {
+        self.dying = true;
         let mut failures = 0;
         loop {
             if self.acker.as_ref().is_some_and(Acker::poisoned) {
@@ -64,7 +67,10 @@ impl RabbitSettlement {
             let letter = Letter { to: self.dead_letters.clone(), properties, body: message.body.clone() };
             match self.outbox.send(letter).await {
                 Ok(()) => return Ok(()),
-                Err(PublishError::Rejected(reason)) => return Err(SettleError::Unavailable(reason)),
+                Err(PublishError::Rejected(reason)) => {
+                    self.dying = false;
+                    return Err(SettleError::Unavailable(reason));
+                }
                 Err(PublishError::Unavailable(reason)) => {
                     failures += 1;
                     if failures == 1 {
@@ -91,7 +97,7 @@ impl Settlement for RabbitSettlement {
     }
 
     async fn dead_letter(mut self: Box<Self>, message: &Message, reason: &str) -> Result<(), SettleError> {
-        // Dropped on the way, it releases the message: it then comes again, and may be a dead letter besides.
+        // Dropped on the way, the message comes again, and may be a dead letter besides.
         self.publish_dead_letter(message, reason).await?;
         self.ack().await
     }
@@ -103,6 +109,13 @@ impl Settlement for RabbitSettlement {
         }
     }
 
+    async fn give_back(mut self: Box<Self>) -> Result<(), SettleError> {
+        match self.acker.take() {
+            Some(acker) => settled(give_back(&acker).await),
+            None => Ok(()),
+        }
+    }
+
     fn abandon(self: Box<Self>) {
         drop(self);
     }
@@ -110,8 +123,10 @@ impl Settlement for RabbitSettlement {
 
 impl Drop for RabbitSettlement {
     fn drop(&mut self) {
-        if let Some(acker) = self.acker.take() {
-            let _ = reject(&acker).now_or_never();
+        match self.acker.take() {
+            Some(acker) if self.dying => give_back_soon(&acker),
+            Some(acker) => drop(reject(&acker).now_or_never()),
+            None => {}
         }
     }
 }
