@@ -1,5 +1,9 @@
 //! From the queue into the store: at least one delivery, exactly one document.
 
+mod ending;
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -15,6 +19,7 @@ use octet_runtime::{
 };
 use tracing::Instrument;
 
+use self::ending::{End, Ending};
 use crate::{
     message,
     observed::{ConsumerMetrics, QueuePlace},
@@ -37,8 +42,9 @@ pub(crate) struct Consume {
 }
 
 impl Consume {
-    /// Takes messages until `stop`; then finishes what it holds. Dropping the future gives back the rest.
+    /// Takes messages until `stop`; then finishes what it holds, and gives back what waits for the store.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
+        let (end, ending) = End::new();
         let mut in_hand = FuturesUnordered::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -46,20 +52,25 @@ impl Consume {
                 () = &mut stop => break,
                 Some(()) = in_hand.next() => {}
                 next = self.consumer.next(), if in_hand.len() < usize::from(IN_HAND) => match next {
-                    Ok(delivery) => in_hand.push(self.take(delivery)),
+                    Ok(delivery) => in_hand.push(self.take(delivery, ending.clone())),
                     Err(ConsumeError::Unavailable(reason)) => tracing::warn!(reason, "no deliveries"),
                     Err(ConsumeError::Closed) => break,
                 }
             }
         }
-        if let Err(error) = self.consumer.close().await {
-            tracing::warn!(%error, "cannot give back what was prefetched: it comes again by itself");
-        }
-        while in_hand.next().await.is_some() {}
+        let closing = async {
+            if let Err(error) = self.consumer.close().await {
+                tracing::warn!(%error, "cannot give back what was prefetched: it comes again by itself");
+            }
+            // Not before: what is given back would come here again.
+            end.announce();
+        };
+        let finishing = async { while in_hand.next().await.is_some() {} };
+        tokio::join!(closing, finishing);
     }
 
     /// Settles a delivery as a step of the trace that its publisher worked for.
-    async fn take(&self, delivery: Delivery) {
+    async fn take(&self, delivery: Delivery, ending: Ending) {
         let headers = &delivery.message().headers;
         let incoming = self.tracer.incoming_message(headers);
         let mut span =
@@ -80,31 +91,35 @@ impl Consume {
         let (queue, shown) = (self.place.queue.as_str(), || logs::shown_pairs(headers));
         let id = delivery.message().id.as_str();
         tracing::debug!(target: HEADERS, parent: &log, queue, id, headers = %shown(), "message received");
-        self.settle(delivery, &mut span).instrument(log).await;
+        self.settle(delivery, &ending, &mut span).instrument(log).await;
     }
 
     /// Acknowledges only what is stored. While the store is away the delivery is kept and the insert tried
-    /// again, so that an outage dead-letters nothing.
-    async fn settle(&self, delivery: Delivery, span: &mut Span) {
+    /// again, so that an outage dead-letters nothing; nor does a process that ends in its midst.
+    async fn settle(&self, delivery: Delivery, ending: &Ending, span: &mut Span) {
         let _in_hand = self.metrics.taken(&delivery);
         let document = match message::decode(&delivery.message().body) {
             Ok(document) => document,
-            Err(error) => return self.dead_letter(delivery, span, &error.to_string()).await,
+            Err(error) => return self.dead_letter(delivery, ending, span, &error.to_string()).await,
         };
         let mut pause = FIRST_PAUSE;
         let outcome = loop {
-            match span.scope(self.store.insert(&document)).await {
-                Ok(Inserted::New) => break "stored",
-                Ok(Inserted::AlreadyThere) => break "duplicate",
-                Err(StoreError::Unavailable(reason)) => {
+            match ending.allows(span.scope(self.store.insert(&document))).await {
+                Some(Ok(Inserted::New)) => break "stored",
+                Some(Ok(Inserted::AlreadyThere)) => break "duplicate",
+                Some(Err(StoreError::Unavailable(reason))) => {
                     tracing::debug!(reason, "the store is away: keeping the delivery");
                     span.event("the store is away: waiting", &[("reason", &reason)]);
-                    tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)) => {}
+                        () = ending.announced() => return self.give_back(delivery, span).await,
+                    }
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Err(StoreError::Rejected(reason)) => {
-                    return self.dead_letter(delivery, span, &reason).await;
+                Some(Err(StoreError::Rejected(reason))) => {
+                    return self.dead_letter(delivery, ending, span, &reason).await;
                 }
+                None => return self.give_back(delivery, span).await,
             }
         };
         tracing::info!(id = document.id, outcome, "taken from the queue");
@@ -112,11 +127,23 @@ impl Consume {
         self.report(outcome, settled, span);
     }
 
-    async fn dead_letter(&self, delivery: Delivery, span: &mut Span, reason: &str) {
-        tracing::warn!(id = delivery.message().id, reason, "dead-lettering a message");
-        let settled = delivery.dead_letter(reason).await;
+    async fn dead_letter(&self, delivery: Delivery, ending: &Ending, span: &mut Span, reason: &str) {
+        let id = delivery.message().id.clone();
+        tracing::warn!(id, reason, "dead-lettering a message");
         span.fail(|| format!("dead-lettered: {reason}"));
-        self.report("dead_lettered", settled, span);
+        match ending.allows(delivery.dead_letter(reason)).await {
+            Some(settled) => self.report("dead_lettered", settled, span),
+            // Dropped while it waited for the dead letters' queue.
+            None => given_back(&id, span),
+        }
+    }
+
+    async fn give_back(&self, delivery: Delivery, span: &mut Span) {
+        let id = delivery.message().id.clone();
+        match delivery.give_back().await {
+            Ok(()) => given_back(&id, span),
+            Err(error) => self.report("given_back", Err(error), span),
+        }
     }
 
     fn report(&self, outcome: &'static str, settled: Result<(), SettleError>, span: &mut Span) {
@@ -133,4 +160,10 @@ impl Consume {
             }
         }
     }
+}
+
+/// Nothing is settled, so no counter counts it.
+fn given_back(id: &str, span: &mut Span) {
+    span.set("octet.queue.outcome", "given_back");
+    tracing::info!(id, "given back: the consumer ends");
 }

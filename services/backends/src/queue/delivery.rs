@@ -25,18 +25,22 @@ pub enum SettleError {
 pub trait Settlement: Send + Sync {
     /// The message is done with.
     async fn ack(self: Box<Self>) -> Result<(), SettleError>;
-    /// `message` goes to the dead letters, with its headers, its body and `reason`.
+    /// `message` goes to the dead letters, with its headers, its body and `reason`. Waits for them while the delivery
+    /// stays this consumer's.
     async fn dead_letter(self: Box<Self>, message: &Message, reason: &str) -> Result<(), SettleError>;
     /// The message goes back, to be delivered again.
     async fn release(self: Box<Self>) -> Result<(), SettleError>;
+    /// The message goes back as if it had not been delivered, where the broker can do that.
+    async fn give_back(self: Box<Self>) -> Result<(), SettleError>;
     /// The delivery was dropped: release it without waiting.
     fn abandon(self: Box<Self>);
 }
 
 /// A message that is this process's to deal with.
 ///
-/// Settle it by [`ack`](Self::ack), [`dead_letter`](Self::dead_letter) or [`release`](Self::release). A
-/// delivery that is dropped instead, as by a task that panicked or was cancelled, is released.
+/// Settle it by [`ack`](Self::ack), [`dead_letter`](Self::dead_letter), [`release`](Self::release) or
+/// [`give_back`](Self::give_back). A delivery that is dropped instead, as by a task that panicked or was cancelled,
+/// is released.
 #[must_use = "a delivery that is dropped is delivered again"]
 pub struct Delivery {
     message: Message,
@@ -85,6 +89,10 @@ impl Delivery {
 
     /// Moves the message to the dead letters, with its headers, its body and `reason`.
     ///
+    /// Where the dead letters may be away or full while the queue is not, as RabbitMQ's, this keeps the delivery and
+    /// tries again, at growing intervals, for as long as that takes. Dropping the future ends it, and gives the
+    /// message back unless it is settled by then.
+    ///
     /// # Errors
     /// See [`SettleError`]; the message is then delivered again.
     pub async fn dead_letter(mut self, reason: &str) -> Result<(), SettleError> {
@@ -102,6 +110,21 @@ impl Delivery {
     pub async fn release(mut self) -> Result<(), SettleError> {
         match self.settlement.take() {
             Some(settlement) => settlement.release().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the message back, to be delivered again at once, to this consumer or another, where nothing is wrong
+    /// with it: a handler that ends says so. Close the consumer before, or the message may come to it again.
+    ///
+    /// The attempt does not count towards the delivery limit, except on RabbitMQ before 4.3, which counts every
+    /// delivery.
+    ///
+    /// # Errors
+    /// See [`SettleError`]; the message is delivered again all the same.
+    pub async fn give_back(mut self) -> Result<(), SettleError> {
+        match self.settlement.take() {
+            Some(settlement) => settlement.give_back().await,
             None => Ok(()),
         }
     }

@@ -40,6 +40,8 @@ pub(crate) trait Queues: Sync {
     async fn taken_by_a_process(&self) -> Child;
     /// What its inspection can see.
     fn sight(&self) -> Sight;
+    /// Whether a delivery that is given back counts towards the delivery limit all the same.
+    fn counts_what_is_given_back(&self) -> bool;
 }
 
 /// How far an adapter's inspection sees.

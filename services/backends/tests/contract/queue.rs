@@ -26,6 +26,7 @@ macro_rules! queue_contract {
             messages_come_oldest_first,
             a_message_comes_back_as_it_was_published,
             a_released_message_is_delivered_again,
+            a_message_given_back_is_delivered_again_and_not_counted,
             a_dropped_delivery_is_delivered_again,
             a_delivery_of_a_panicked_task_is_delivered_again,
             what_a_killed_process_held_is_delivered_again,
@@ -153,6 +154,25 @@ pub(crate) async fn a_released_message_is_delivered_again(queues: &impl Queues) 
     until(|| is_empty(queues)).await;
     let depth = queues.inspect().await.depth().await;
     assert_eq!(depth, Ok(queues.sight().of_depth(QueueDepth { redelivered: 1, ..QueueDepth::default() })));
+}
+
+pub(crate) async fn a_message_given_back_is_delivered_again_and_not_counted(queues: &impl Queues) {
+    let terms = Terms { delivery_limit: 3, ..Terms::default() };
+    let publisher = queues.publisher_on(terms).await;
+    publisher.publish(message("a")).await.unwrap();
+    // Where it counts all the same, as often as the limit allows.
+    let times = if queues.counts_what_is_given_back() { 2 } else { 10 };
+    for before in 0..times {
+        let consumer = queues.consumer(terms).await;
+        let delivery = next(&consumer).await;
+        assert_eq!(delivery.message(), &message("a"));
+        let counted = if queues.counts_what_is_given_back() { before } else { 0 };
+        assert!(delivery.attempt() <= 1 + counted, "{delivery:?}");
+        consumer.close().await.unwrap();
+        delivery.give_back().await.unwrap();
+    }
+    next(&queues.consumer(terms).await).await.ack().await.unwrap();
+    until(|| is_empty(queues)).await;
 }
 
 pub(crate) async fn a_dropped_delivery_is_delivered_again(queues: &impl Queues) {

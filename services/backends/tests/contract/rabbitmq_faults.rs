@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use lapin::{
     BasicProperties, Channel,
-    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions},
+    options::{
+        BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
+    },
     types::{AMQPValue, FieldTable},
 };
 use octet_backends::{
@@ -17,7 +19,7 @@ use octet_testbed::{Authority, Broker, PASSWORD, shared_broker};
 
 use crate::{
     Queues, Terms,
-    factories::{message, next, until},
+    factories::{message, next, nothing_within, soon, until},
     rabbitmq::Rabbit,
 };
 
@@ -66,6 +68,88 @@ async fn a_message_without_a_queue_is_not_confirmed() {
         until(async || publisher.publish(message("again")).await.is_ok()).await;
         assert_eq!(rabbit.inspect().await.depth().await.unwrap().ready, 1);
     }
+}
+
+#[tokio::test]
+async fn messages_of_one_id_and_no_queue_are_not_confirmed() {
+    let rabbit = Rabbit::new().await;
+    let publisher = rabbit.publisher().await;
+    let (_client, channel) = channel(&rabbit).await;
+    for id in ["", "one"] {
+        channel.queue_delete(rabbit.queue().into(), QueueDeleteOptions::default()).await.unwrap();
+        let publishing = (0..50).map(|_| publisher.publish(message(id)));
+        let results = futures_util::future::join_all(publishing).await;
+        assert!(results.iter().all(Result::is_err), "{results:?}");
+        until(async || publisher.publish(message(id)).await.is_ok()).await;
+        assert_eq!(rabbit.inspect().await.depth().await.unwrap().ready, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_letter_waits_for_its_queue_whatever_its_id() {
+    let rabbit = Rabbit::new().await;
+    let consumer = rabbit.consumer(Terms { prefetch: 20, ..Terms::default() }).await;
+    let (_client, channel) = channel(&rabbit).await;
+    let one = BasicProperties::default().with_message_id("one".into());
+    let mut deliveries = Vec::new();
+    for properties in [one, BasicProperties::default()].iter().cycle().take(20) {
+        let (queue, options) = (rabbit.queue().into(), BasicPublishOptions::default());
+        channel.basic_publish("".into(), queue, options, b"hello", properties.clone()).await.unwrap();
+        deliveries.push(next(&consumer).await);
+    }
+
+    channel.queue_delete(rabbit.dead_letters().into(), QueueDeleteOptions::default()).await.unwrap();
+    let burying = deliveries.into_iter().map(|delivery| delivery.dead_letter("unwanted"));
+    let buried = soon(futures_util::future::join_all(burying)).await;
+    assert!(buried.iter().all(Result::is_ok), "{buried:?}");
+    let letters = rabbit.inspect().await.dead_letters(100).await.unwrap();
+    assert_eq!(letters.len(), 20);
+    assert!(letters.iter().all(|letter| (letter.reason.as_str(), letter.attempts) == ("unwanted", 1)));
+    assert_eq!(rabbit.inspect().await.depth().await.unwrap().ready, 0);
+}
+
+#[tokio::test]
+async fn a_dead_letter_waits_for_room_and_its_message_is_kept_meanwhile() {
+    let rabbit = Rabbit::new().await;
+    let (_client, channel) = channel(&rabbit).await;
+    let mut small = FieldTable::default();
+    small.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    small.insert("x-max-length".into(), AMQPValue::LongInt(1));
+    small.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    let options = QueueDeclareOptions::durable();
+    channel.queue_declare(rabbit.dead_letters().into(), options, small).await.unwrap();
+    let (publisher, consumer) = (rabbit.publisher().await, rabbit.consumer(Terms::default()).await);
+
+    // A quorum queue lets a few more in than it is to hold.
+    let mut buried: u64 = 0;
+    let waiting = loop {
+        publisher.publish(message("unfit")).await.unwrap();
+        let mut burying = Box::pin(next(&consumer).await.dead_letter("unwanted"));
+        match tokio::time::timeout(Duration::from_secs(1), &mut burying).await {
+            Ok(settled) => settled.unwrap(),
+            Err(_) => break burying,
+        }
+        buried += 1;
+        assert!(buried < 20, "the dead letters should be full by now");
+    };
+    nothing_within(Duration::from_millis(300), &consumer).await;
+    channel.queue_purge(rabbit.dead_letters().into(), QueuePurgeOptions::default()).await.unwrap();
+    soon(waiting).await.unwrap();
+    let letters = rabbit.inspect().await.dead_letters(10).await.unwrap();
+    assert_eq!((letters[0].reason.as_str(), letters[0].attempts), ("unwanted", 1));
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_is_given_up_comes_again() {
+    let rabbit = Rabbit::new().await;
+    let (publisher, consumer) = (rabbit.publisher().await, rabbit.consumer(Terms::default()).await);
+    publisher.publish(message("unfit")).await.unwrap();
+    let delivery = next(&consumer).await;
+    let (_client, channel) = channel(&rabbit).await;
+    channel.queue_delete(rabbit.dead_letters().into(), QueueDeleteOptions::default()).await.unwrap();
+    let burying = tokio::time::timeout(Duration::from_millis(100), delivery.dead_letter("unwanted"));
+    assert!(burying.await.is_err());
+    assert_eq!(next(&consumer).await.message(), &message("unfit"));
 }
 
 #[tokio::test]

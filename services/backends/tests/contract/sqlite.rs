@@ -134,6 +134,10 @@ impl Queues for Sqlite {
     fn sight(&self) -> Sight {
         Sight::Everything
     }
+
+    fn counts_what_is_given_back(&self) -> bool {
+        false
+    }
 }
 
 store_contract!(Sqlite::new());

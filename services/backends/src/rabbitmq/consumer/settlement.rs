@@ -7,18 +7,20 @@ use lapin::{
     options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
     types::ShortString,
 };
+use tokio::time::sleep;
 
 use crate::{
     queue::{Message, PublishError, SettleError, Settlement},
     rabbitmq::{
         courier::{Letter, Outbox},
         fault::Fault,
+        pauses::before_the_next_letter,
         wire,
     },
 };
 
-/// Gives a message back that nobody has looked at. From RabbitMQ 4.3 on this does not count as a failed attempt;
-/// before, every delivery does.
+/// Gives a message back that nobody has looked at, or that is not at fault. From RabbitMQ 4.3 on this does not count as
+/// a failed attempt; before, every delivery does.
 pub(super) async fn give_back(acker: &Acker) -> Result<bool, Error> {
     acker.nack(BasicNackOptions { requeue: true, multiple: false }).await
 }
@@ -29,10 +31,12 @@ pub(super) fn give_back_soon(acker: &Acker) {
     let _ = give_back(acker).now_or_never();
 }
 
-/// How one delivery is settled. Dropped unsettled, half-way through included, it releases the message.
+/// How one delivery is settled. Dropped unsettled it releases the message, or gives it back on its way to the dead letters.
 pub(super) struct RabbitSettlement {
     /// `None` once the broker has been told.
     acker: Option<Acker>,
+    /// On its way to the dead letters, where what holds it up is no fault of the message's.
+    dying: bool,
     properties: BasicProperties,
     attempt: u32,
     outbox: Outbox,
@@ -47,13 +51,39 @@ impl RabbitSettlement {
         outbox: Outbox,
         dead_letters: ShortString,
     ) -> Self {
-        Self { acker: Some(acker), properties, attempt, outbox, dead_letters }
+        Self { acker: Some(acker), dying: false, properties, attempt, outbox, dead_letters }
     }
 
-    /// The message as it goes to the dead letters.
-    fn dead_letter(&self, message: &Message, reason: &str) -> Letter {
-        let properties = wire::dead_letter(&self.properties, self.attempt, reason);
-        Letter { to: self.dead_letters.clone(), properties, body: message.body.clone() }
+    /// Publishes the dead letter, for as long as the delivery is ours. Given back meanwhile, the message would come
+    /// again at once and fail again, and would be at its delivery limit before anybody has heard why.
+    async fn publish_dead_letter(&mut self, message: &Message, why: &str) -> Result<(), SettleError> {
+        self.dying = true;
+        let mut failures = 0;
+        loop {
+            if self.acker.as_ref().is_some_and(Acker::poisoned) {
+                return Err(SettleError::LeaseLost);
+            }
+            let properties = wire::dead_letter(&self.properties, self.attempt, why);
+            let letter = Letter { to: self.dead_letters.clone(), properties, body: message.body.clone() };
+            match self.outbox.send(letter).await {
+                Ok(()) => return Ok(()),
+                Err(PublishError::Rejected(reason)) => {
+                    self.dying = false;
+                    return Err(SettleError::Unavailable(reason));
+                }
+                Err(PublishError::Unavailable(reason)) => {
+                    failures += 1;
+                    if failures == 1 {
+                        tracing::warn!(
+                            id = message.id,
+                            reason,
+                            "cannot dead-letter yet: keeping the delivery"
+                        );
+                    }
+                    sleep(before_the_next_letter(failures)).await;
+                }
+            }
+        }
     }
 }
 
@@ -67,21 +97,21 @@ impl Settlement for RabbitSettlement {
     }
 
     async fn dead_letter(mut self: Box<Self>, message: &Message, reason: &str) -> Result<(), SettleError> {
-        if self.acker.as_ref().is_some_and(Acker::poisoned) {
-            return Err(SettleError::LeaseLost);
-        }
-        let letter = RabbitSettlement::dead_letter(&self, message, reason);
-        // Dropped here, it releases the message: it then comes again, and may be a dead letter besides.
-        self.outbox.send(letter).await.map_err(|error| {
-            let (PublishError::Unavailable(reason) | PublishError::Rejected(reason)) = error;
-            SettleError::Unavailable(reason)
-        })?;
+        // Dropped on the way, the message comes again, and may be a dead letter besides.
+        self.publish_dead_letter(message, reason).await?;
         self.ack().await
     }
 
     async fn release(mut self: Box<Self>) -> Result<(), SettleError> {
         match self.acker.take() {
             Some(acker) => settled(reject(&acker).await),
+            None => Ok(()),
+        }
+    }
+
+    async fn give_back(mut self: Box<Self>) -> Result<(), SettleError> {
+        match self.acker.take() {
+            Some(acker) => settled(give_back(&acker).await),
             None => Ok(()),
         }
     }
@@ -93,8 +123,10 @@ impl Settlement for RabbitSettlement {
 
 impl Drop for RabbitSettlement {
     fn drop(&mut self) {
-        if let Some(acker) = self.acker.take() {
-            let _ = reject(&acker).now_or_never();
+        match self.acker.take() {
+            Some(acker) if self.dying => give_back_soon(&acker),
+            Some(acker) => drop(reject(&acker).now_or_never()),
+            None => {}
         }
     }
 }

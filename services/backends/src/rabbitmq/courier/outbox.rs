@@ -26,7 +26,7 @@ pub(in crate::rabbitmq) struct Outbox {
 pub(in crate::rabbitmq) struct Letter {
     /// The queue it goes to, through the default exchange.
     pub(in crate::rabbitmq) to: ShortString,
-    /// With the message's id.
+    /// The courier adds its own correlation id.
     pub(in crate::rabbitmq) properties: BasicProperties,
     pub(in crate::rabbitmq) body: Vec<u8>,
 }

@@ -45,7 +45,9 @@ pub(super) struct Round<'a> {
     line: &'a Line,
     topology: &'a Topology,
     channel: Channel,
-    /// Ids of messages that came back and whose confirm has not been seen yet.
+    /// How many publishes this channel has seen.
+    published: u64,
+    /// Tokens of publishes that came back and whose confirm has not been seen yet.
     returned: HashSet<ShortString>,
     closing: Option<Instant>,
     /// When something was last confirmed while more was under way, or the first of it was sent.
@@ -65,6 +67,7 @@ pub(super) enum RoundEnded {
 /// How a publish came out.
 struct Done {
     job: Job,
+    token: ShortString,
     result: Result<Confirmation, Error>,
 }
 
@@ -83,6 +86,7 @@ impl<'a> Round<'a> {
             line,
             topology,
             channel,
+            published: 0,
             returned: HashSet::new(),
             closing: None,
             moved: Instant::now(),
@@ -94,7 +98,7 @@ impl<'a> Round<'a> {
     pub(super) async fn run(mut self, courier: &mut Courier) -> RoundEnded {
         let mut under_way = FuturesUnordered::new();
         for job in courier.again.drain(..).filter(|job| !job.is_abandoned()) {
-            under_way.push(publish(self.channel.clone(), job));
+            under_way.push(self.publish(job));
         }
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -108,10 +112,10 @@ impl<'a> Round<'a> {
             let may_take = self.closing.is_none() && !brought_all && under_way.len() < MOST_UNDER_WAY;
             tokio::select! {
                 Some(done) = under_way.next() => {
-                    // lapin gives a returned message to whichever confirm it handles next, its own or another that
-                    // the broker sent in the same frame. That one is ready before the message's own, so nothing is
-                    // believed before everything that is ready has been looked at.
+                    // lapin gives a returned message to whichever confirm it handles next, its own or another. Nothing
+                    // is believed before everything that is ready by then has been looked at.
                     let mut batch = vec![done];
+                    self.await_whole_frame();
                     while let Some(Some(done)) = under_way.next().now_or_never() {
                         batch.push(done);
                     }
@@ -126,7 +130,7 @@ impl<'a> Round<'a> {
                         if under_way.is_empty() {
                             self.moved = Instant::now();
                         }
-                        under_way.push(publish(self.channel.clone(), job));
+                        under_way.push(self.publish(job));
                     },
                 },
                 _ = look.tick() => {
@@ -149,6 +153,21 @@ impl<'a> Round<'a> {
                 }
             }
         }
+    }
+
+    /// Publishes a letter under a token of its own, by which it is known should it come back: a message's id does not
+    /// tell one from another, and a message of other origin may have none.
+    fn publish(&mut self, job: Job) -> impl Future<Output = Done> + use<> {
+        self.published += 1;
+        // No more than 20 digits.
+        let token = ShortString::try_new(self.published.to_string()).unwrap_or_default();
+        publish(self.channel.clone(), job, token)
+    }
+
+    /// A frame may confirm many messages. lapin resolves those one after another, in no order, under a lock: whoever
+    /// had the lock after the first of them finds all of them ready. This asks for something that takes the lock.
+    fn await_whole_frame(&self) {
+        let _ = self.channel.wait_for_confirms().now_or_never();
     }
 
     fn is_stalled(&self) -> bool {
@@ -176,15 +195,15 @@ impl<'a> Round<'a> {
     /// Answers for what is done.
     fn conclude(&mut self, batch: Vec<Done>, courier: &mut Courier) -> Result<(), Fault> {
         for done in &batch {
-            if let Ok(Confirmation::Ack(returned) | Confirmation::Nack(returned)) = &done.result {
-                self.returned.extend(returned.as_ref().and_then(id_of));
+            if let Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) = &done.result {
+                self.homeless.get_or_insert_with(Instant::now);
+                self.returned.extend(token_of(returned));
             }
         }
         let mut lost = None;
-        for Done { job, result } in batch {
+        for Done { job, token, result } in batch {
             match result {
-                Ok(_) if self.came_back(&job) => {
-                    self.homeless.get_or_insert_with(Instant::now);
+                Ok(_) if self.returned.remove(&token) => {
                     let reason = format!("queue {} is gone; it will be declared again", job.letter.to);
                     job.answer(Err(PublishError::Unavailable(reason)));
                 }
@@ -222,14 +241,9 @@ impl<'a> Round<'a> {
         job.answer(Err(PublishError::Unavailable(fault.reason.clone())));
         Some(fault)
     }
-
-    fn came_back(&mut self, job: &Job) -> bool {
-        !self.returned.is_empty()
-            && job.letter.properties.message_id().as_ref().is_some_and(|id| self.returned.remove(id))
-    }
 }
 
-async fn publish(channel: Channel, job: Job) -> Done {
+async fn publish(channel: Channel, job: Job, token: ShortString) -> Done {
     // Unroutable messages come back, instead of being confirmed and forgotten.
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let letter = &job.letter;
@@ -238,17 +252,17 @@ async fn publish(channel: Channel, job: Job) -> Done {
         letter.to.clone(),
         options,
         &letter.body,
-        letter.properties.clone(),
+        letter.properties.clone().with_correlation_id(token.clone()),
     );
     let result = match publishing.await {
         Ok(confirm) => confirm.await,
         Err(error) => Err(error),
     };
-    Done { job, result }
+    Done { job, token, result }
 }
 
-fn id_of(returned: &BasicReturnMessage) -> Option<ShortString> {
-    returned.delivery.properties.message_id().clone()
+fn token_of(returned: &BasicReturnMessage) -> Option<ShortString> {
+    returned.delivery.properties.correlation_id().clone()
 }
 
 fn too_large(largest: Option<usize>) -> PublishError {

@@ -39,7 +39,7 @@ pub(super) enum Verdict {
     DeadLetter(String),
     /// Back on the queue.
     Release,
-    /// Back on the queue, as if it had never been taken: nobody has seen it.
+    /// Back on the queue, as if it had never been taken: nobody has seen it, or nothing came of it that counts.
     GiveBack,
 }
 

@@ -47,6 +47,10 @@ impl Settlement for LeaseSettlement {
         self.settle(Verdict::Release).await
     }
 
+    async fn give_back(self: Box<Self>) -> Result<(), SettleError> {
+        self.settle(Verdict::GiveBack).await
+    }
+
     fn abandon(self: Box<Self>) {
         let command = Command::Settle { lease: self.lease, verdict: Verdict::Release, reply: None };
         // When the thread has ended, the lease does too, by itself.
