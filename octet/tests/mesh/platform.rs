@@ -333,7 +333,7 @@ fn index(service: &str) -> u16 {
 
 /// The first port of a block of 160 that is free, below the ephemeral range. Each try begins somewhere else, so
 /// that runs side by side rarely meet; where they do, `octet up` says so and the test fails.
-fn free_block() -> u16 {
+pub fn free_block() -> u16 {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 130).expect("small");
