@@ -65,6 +65,7 @@ async fn docs_load_from_the_gateway_alone_and_try_it_works() {
     let mesh = Mesh::start().await;
     let mut browser = Chromium::start().await;
     browser.open(&mesh.url("/docs")).await;
+    browser.until("location.pathname.startsWith('/docs') && document.readyState === 'complete'").await;
     browser
         .until("!!document.querySelector('.opblock-summary-path') || !document.querySelector('#api')")
         .await;
@@ -81,7 +82,10 @@ async fn docs_load_from_the_gateway_alone_and_try_it_works() {
     browser.evaluate(&format!("window.operation = () => {operation}; true")).await;
     browser.until("!!operation()?.querySelector('.opblock-summary-control')").await;
     browser.evaluate("operation().querySelector('.opblock-summary-control').click()").await;
-    browser.until("!!operation().querySelector('.execute')").await;
+    // Its parameters come when Swagger UI has resolved it, which it must have before it can ask.
+    let resolved =
+        "!!operation().querySelector('.execute') && operation().innerText.includes('greeting.hostname')";
+    browser.until(resolved).await;
     browser.evaluate("operation().querySelector('.execute').click()").await;
     let answer =
         "operation().querySelector('.live-responses-table')?.innerText.includes('service-h') ?? false";

@@ -116,7 +116,10 @@ impl Chromium {
     pub async fn until(&mut self, script: &str) {
         let begun = Instant::now();
         while self.evaluate(script).await != json!(true) {
-            assert!(begun.elapsed() < PATIENCE, "it never came to: {script}");
+            if begun.elapsed() >= PATIENCE {
+                let page = self.evaluate("document.body.innerText").await;
+                panic!("it never came to: {script}\nthe page: {}", page.as_str().unwrap_or_default());
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
