@@ -1,9 +1,10 @@
 //! An upstream's answer on the wire, and the JSON that a client gets.
 
 use prost_reflect::DynamicMessage;
+use serde_json::Value;
 
 use crate::{
-    holds::{json, lossy, read},
+    holds::{json, read},
     library::{LIBRARY, message},
 };
 
@@ -14,6 +15,11 @@ pub(crate) fn run(bytes: &[u8]) {
     // An `Any` that cannot be decoded has a form that nobody reads back; what can be read says the same.
     if let Ok(again) = read(&answer, &written) {
         let again = json(&again).expect("what was read can be written");
-        assert_eq!(lossy(&again), lossy(&written), "reading back changed it");
+        // As values: a wrapper's nought is read without its sign.
+        assert_eq!(value(&again), value(&written), "reading back changed it");
     }
+}
+
+fn value(json: &[u8]) -> Value {
+    serde_json::from_slice(json).expect("it is JSON")
 }
