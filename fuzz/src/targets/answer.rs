@@ -1,10 +1,9 @@
 //! An upstream's answer on the wire, and the JSON that a client gets.
 
 use prost_reflect::DynamicMessage;
-use serde_json::Value;
 
 use crate::{
-    holds::{json, read},
+    holds::{json, read, value},
     library::{LIBRARY, message},
 };
 
@@ -15,11 +14,6 @@ pub(crate) fn run(bytes: &[u8]) {
     // An `Any` that cannot be decoded has a form that nobody reads back; what can be read says the same.
     if let Ok(again) = read(&answer, &written) {
         let again = json(&again).expect("what was read can be written");
-        // As values: a wrapper's nought is read without its sign.
         assert_eq!(value(&again), value(&written), "reading back changed it");
     }
-}
-
-fn value(json: &[u8]) -> Value {
-    serde_json::from_slice(json).expect("it is JSON")
 }
