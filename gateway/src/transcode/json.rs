@@ -126,7 +126,9 @@ fn is_reversible(mask: &DynamicMessage) -> bool {
     let paths = mask.get_field_by_number(1);
     let paths = paths.as_deref().and_then(Value::as_list).unwrap_or_default();
     let mut paths = paths.iter().filter_map(Value::as_str);
-    paths.all(|path| !path.contains(',') && !path.split('.').any(|part| part.ends_with('_')))
+    paths.all(|path| {
+        !path.is_empty() && !path.contains(',') && !path.split('.').any(|part| part.ends_with('_'))
+    })
 }
 
 /// Writes the fields of a message into an object that is already open.
