@@ -1,17 +1,10 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { startGateway } from "./platform.ts";
-import { expect, greet, mesh, test } from "./test.ts";
+import { expect, greet, hold, mesh, test } from "./test.ts";
 
 test("loading keeps the frame", async ({ page }) => {
-  let release = () => {};
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  await page.route("**/api/topology", async (route) => {
-    await held;
-    await route.continue();
-  });
+  const release = await hold(page, "**/api/topology");
   await page.goto("/");
   await expect(page.getByRole("button", { name: "Send a greeting" })).toBeVisible();
   await expect(page.getByText("Asking for the graph…")).toBeVisible();
@@ -35,14 +28,7 @@ test("another window shows nothing of the last one's figures, nor says that ther
   await greet(1);
   await page.goto("/");
   await expect(page.locator(".edge.live").first()).toBeVisible();
-  let release = () => {};
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  await page.route("**/api/mesh?*", async (route) => {
-    await held;
-    await route.continue();
-  });
+  const release = await hold(page, "**/api/mesh?*");
   await page.getByLabel("last").selectOption("1h");
   await expect(page.locator(".note")).toHaveText("Asking how it does…");
   await expect(page.locator(".vitals")).toContainText("data, 1h–");

@@ -56,4 +56,17 @@ export async function greet(times: number): Promise<number> {
   return failed;
 }
 
+/** Holds back the answers to what matches, until what it returns is called. */
+export async function hold(page: Page, matching: string): Promise<() => void> {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route(matching, async (route) => {
+    await held;
+    await route.continue();
+  });
+  return release;
+}
+
 export { expect };

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { expect, mesh, test } from "./test.ts";
+import { expect, hold, mesh, test } from "./test.ts";
 
 const ODD = [
   {
@@ -63,14 +63,7 @@ test("the way back from a trace leads to the list as it was, with its filters", 
   await page.goto("/#/traces?service=gateway&min=1us");
   await page.locator(".trace-list a").first().click();
   await expect(page.getByRole("treeitem").first()).toBeVisible();
-  let release = () => {};
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  await page.route("**/zipkin/api/v2/traces?*", async (route) => {
-    await held;
-    await route.continue();
-  });
+  const release = await hold(page, "**/zipkin/api/v2/traces?*");
   const searched = page.waitForRequest("**/zipkin/api/v2/traces?*");
   await page.getByRole("link", { name: "← Traces" }).click();
   await expect(page).toHaveURL(/min=1us&service=gateway/);
@@ -86,14 +79,7 @@ test("the way back from a trace leads to the list as it was, with its filters", 
 });
 
 test("names that come late leave what is being typed", async ({ page }) => {
-  let release = () => {};
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  await page.route("**/zipkin/api/v2/spans?*", async (route) => {
-    await held;
-    await route.continue();
-  });
+  const release = await hold(page, "**/zipkin/api/v2/spans?*");
   await page.goto("/#/traces?service=gateway");
   const name = page.getByLabel("span name");
   await name.pressSequentially("get /api");

@@ -101,7 +101,7 @@ impl Plan {
         );
         let processes = std::iter::once(collector).chain(services).chain([gateway]).collect();
         let mut plan = Self { processes, scheme: "http" };
-        plan.check_environments(topology, inherited)?;
+        plan.read_environments(topology, inherited)?;
         for process in &mut plan.processes {
             let overlay = Overlay { process, inherited };
             let drain = DrainSettings::from_environment(&mut Environment::new(&overlay));
@@ -136,8 +136,9 @@ impl Plan {
         self.processes.iter().map(|process| (process.name.clone(), data.log(&process.name))).collect()
     }
 
-    /// One process's fault is usually every one's: each is told once.
-    fn check_environments(&mut self, topology: &Topology, inherited: &dyn Lookup) -> Result<(), Failure> {
+    /// Parses each process's environment as it will itself, and keeps what the table tells of it. One process's fault is
+    /// usually every one's: each is told once.
+    fn read_environments(&mut self, topology: &Topology, inherited: &dyn Lookup) -> Result<(), Failure> {
         let mut faults = Vec::new();
         for process in &self.processes {
             let overlay = Overlay { process, inherited };

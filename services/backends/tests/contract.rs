@@ -1,7 +1,7 @@
 //! One contract for every adapter of a port, and what each adapter promises beyond it.
 //!
-//! `contract/store.rs` and `contract/queue.rs` hold the cases. An adapter joins by a factory, [`Stores`] or
-//! [`Queues`], and one line of its macro, as at the end of `contract/sqlite.rs`.
+//! `contract/store.rs`, `contract/queue.rs` and `contract/queue_inspection.rs` hold the cases. An adapter joins by a
+//! factory, [`Stores`] or [`Queues`], and one line of its macro, as at the end of `contract/sqlite.rs`.
 
 #![cfg(test)]
 
@@ -12,6 +12,8 @@ mod factories;
 #[path = "contract/queue.rs"]
 #[macro_use]
 mod queue;
+#[path = "contract/queue_inspection.rs"]
+mod queue_inspection;
 #[path = "contract/store.rs"]
 #[macro_use]
 mod store;

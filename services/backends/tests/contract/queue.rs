@@ -3,17 +3,17 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use octet_backends::{
-    inspect::{Pending, QueueDepth},
+    inspect::QueueDepth,
     queue::{ConsumeError, Message},
 };
 use tokio::task::JoinSet;
 
 use crate::{
-    Buried, Queues, Sight, Terms,
+    Buried, Queues, Terms,
     factories::{PATIENCE, message, next, nothing_within, soon, unique, until},
 };
 
@@ -57,7 +57,11 @@ macro_rules! queue_contract {
 }
 pub(crate) use queue_contract;
 
-async fn publish_all(queues: &impl Queues, ids: impl IntoIterator<Item = &str>) {
+pub(crate) use crate::queue_inspection::{
+    inspection_tells_since_when_the_oldest_message_waits, inspection_tells_what_is_pending,
+};
+
+pub(crate) async fn publish_all(queues: &impl Queues, ids: impl IntoIterator<Item = &str>) {
     let publisher = queues.publisher().await;
     for id in ids {
         publisher.publish(message(id)).await.unwrap();
@@ -373,41 +377,6 @@ pub(crate) async fn a_cancelled_wait_loses_no_message(queues: &impl Queues) {
     })
     .await;
     assert_eq!(seen, ids);
-}
-
-pub(crate) async fn inspection_tells_what_is_pending(queues: &impl Queues) {
-    publish_all(queues, ["a", "b", "c"]).await;
-    let consumer = queues.consumer(Terms { prefetch: 1, ..Terms::default() }).await;
-    next(&consumer).await.dead_letter("unwanted").await.unwrap();
-    next(&consumer).await.ack().await.unwrap();
-    let _c = next(&consumer).await;
-    let asked = ["d", "c", "b", "a"].map(str::to_owned);
-    let pending = queues.inspect().await.pending(&asked).await.unwrap();
-    let expected = Pending { queued: vec!["c".to_owned()], dead_lettered: vec!["a".to_owned()] };
-    assert_eq!(pending, queues.sight().of_pending(expected));
-    let depth = queues.inspect().await.depth().await.unwrap();
-    let expected = QueueDepth { ready: 0, leased: 1, dead_lettered: 1, redelivered: 0 };
-    assert_eq!(depth, queues.sight().of_depth(expected));
-}
-
-pub(crate) async fn inspection_tells_since_when_the_oldest_message_waits(queues: &impl Queues) {
-    // Brokers keep milliseconds.
-    let before = SystemTime::now() - Duration::from_millis(1);
-    publish_all(queues, ["a", "b"]).await;
-    let between = SystemTime::now();
-    publish_all(queues, ["c"]).await;
-    let consumer = queues.consumer(Terms { prefetch: 1, ..Terms::default() }).await;
-    let taken = next(&consumer).await;
-    let oldest = queues.inspect().await.oldest_ready().await.unwrap();
-    match queues.sight() {
-        Sight::Everything => assert!(oldest.is_some_and(|at| before <= at && at <= between), "{oldest:?}"),
-        Sight::ReadyAndDead => assert_eq!(oldest, None),
-    }
-
-    taken.ack().await.unwrap();
-    next(&consumer).await.ack().await.unwrap();
-    next(&consumer).await.ack().await.unwrap();
-    assert_eq!(queues.inspect().await.oldest_ready().await, Ok(None));
 }
 
 pub(crate) async fn a_queue_that_works_answers_a_ping(queues: &impl Queues) {
