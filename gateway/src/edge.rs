@@ -17,14 +17,14 @@ use axum::{
     response::Response,
 };
 use http_body::Body as _;
-use octet_runtime::{logs, metrics::HistogramVec, propagation::X_REQUEST_ID, serve::Peer};
+use octet_runtime::{logs, metrics::HttpMetrics, propagation::X_REQUEST_ID, serve::Peer};
 use tower::ServiceExt;
 use tracing::Instrument;
 
 use self::log::Observed;
 pub(crate) use self::{
     answer::{error, json, not_allowed},
-    log::{Outcome, Route, known, metrics},
+    log::{Outcome, Route},
 };
 pub use self::{cors::Origins, proxies::TrustedProxies};
 use crate::grpc::Grpc;
@@ -38,7 +38,7 @@ pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
 /// The edge: everything that is served, and what stands in front of it.
 pub(crate) struct Edge {
-    pub(crate) seconds: HistogramVec,
+    pub(crate) requests: HttpMetrics,
     pub(crate) proxies: TrustedProxies,
     pub(crate) origins: Option<Origins>,
     /// REST, pages and the edge's own endpoints.
@@ -64,7 +64,7 @@ impl Edge {
 
         let span = logs::request_span(id.to_str().unwrap_or_default(), None);
         let observed = Observed {
-            seconds: self.seconds.clone(),
+            requests: self.requests.clone(),
             span: span.clone(),
             begun,
             method: request.method().clone(),

@@ -8,7 +8,7 @@ use octet_runtime::{
     metrics::RpcKind,
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
-    upstream::{CallError, Failure, GrpcChannel, UnderWay, Upstream},
+    upstream::{CallError, Failure, GrpcChannel, InFlight, Upstream},
 };
 use prost_reflect::MethodDescriptor;
 use tokio::time::timeout_at;
@@ -59,7 +59,7 @@ pub(crate) struct Answer<T> {
     messages: Streaming<T>,
     deadline: Deadline,
     entry: String,
-    under_way: Option<UnderWay>,
+    in_flight: Option<InFlight>,
 }
 
 /// What comes next of an answer.
@@ -136,10 +136,10 @@ impl Entry {
             })
         };
         let name = self.upstream.name();
-        let opened = self.upstream.begin(path.as_str(), kind, deadline, metadata, attempt).await;
-        let (response, under_way) = opened.map_err(|error| named(name, error))?;
+        let opened = self.upstream.start(path.as_str(), kind, deadline, metadata, attempt).await;
+        let (response, in_flight) = opened.map_err(|error| named(name, error))?;
         let (metadata, messages, _) = response.into_parts();
-        Ok(Answer { metadata, messages, deadline, entry: name.to_owned(), under_way: Some(under_way) })
+        Ok(Answer { metadata, messages, deadline, entry: name.to_owned(), in_flight: Some(in_flight) })
     }
 }
 
@@ -155,14 +155,14 @@ impl<T> Answer<T> {
             Ok(Ok(Some(message))) => return Step::Message(message),
             Ok(Ok(None)) => match timeout_at(self.deadline.instant(), self.messages.trailers()).await {
                 Ok(Ok(trailers)) => Step::End(trailers.unwrap_or_default()),
-                Ok(Err(status)) => Step::Failed(named(&self.entry, CallError::of(status))),
+                Ok(Err(status)) => Step::Failed(named(&self.entry, CallError::from_status(status))),
                 Err(_) => Step::Failed(named(&self.entry, CallError::deadline_passed())),
             },
-            Ok(Err(status)) => Step::Failed(named(&self.entry, CallError::of(status))),
+            Ok(Err(status)) => Step::Failed(named(&self.entry, CallError::from_status(status))),
             Err(_) => Step::Failed(named(&self.entry, CallError::deadline_passed())),
         };
-        if let Some(under_way) = self.under_way.take() {
-            under_way.end(match &step {
+        if let Some(in_flight) = self.in_flight.take() {
+            in_flight.end(match &step {
                 Step::Failed(status) => Err(status),
                 Step::Message(_) | Step::End(_) => Ok(()),
             });
@@ -182,8 +182,8 @@ impl<T> Answer<T> {
 impl<T> Drop for Answer<T> {
     /// An answer that nobody reads is dropped at its deadline: then that is how its call ended.
     fn drop(&mut self) {
-        if let Some(under_way) = self.under_way.take().filter(|_| self.deadline.has_passed()) {
-            under_way.end(Err(&CallError::deadline_passed().status));
+        if let Some(in_flight) = self.in_flight.take().filter(|_| self.deadline.has_passed()) {
+            in_flight.end(Err(&CallError::deadline_passed().status));
         }
     }
 }
@@ -192,7 +192,7 @@ impl<T> Drop for Answer<T> {
 fn named(entry: &str, error: CallError) -> Status {
     match error.failure {
         Failure::Answered => error.status,
-        Failure::NotProcessed | Failure::Interrupted | Failure::Misfit | Failure::DeadlinePassed => {
+        Failure::NotProcessed | Failure::Interrupted | Failure::InvalidResponse | Failure::DeadlinePassed => {
             Status::new(error.status.code(), format!("{entry}: {}", error.status.message()))
         }
     }

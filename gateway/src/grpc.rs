@@ -129,14 +129,14 @@ impl Shared {
         };
         let (parts, body) = request.into_parts();
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-        let incoming = self.tracer.incoming(&parts.headers);
+        let incoming = self.tracer.extract(&parts.headers);
         let span = GrpcSpan::server(&self.tracer, &incoming, path.as_str(), peer);
         if let Some(ids) = span.span().ids().or_else(|| incoming.ids()) {
             octet_runtime::logs::record_trace(&ids);
         }
         let deadline = self.limits.deadline(&parts.headers);
         let relay = Relay {
-            call: self.metrics.begin_as(path.as_str(), kind),
+            call: self.metrics.start_as(path.as_str(), kind),
             span,
             outcome: parts.extensions.get::<Outcome>().cloned(),
             deadline,

@@ -8,11 +8,12 @@ use axum::http::{
 use octet_runtime::{
     deadline::Deadline,
     logs,
+    metrics::method_name,
     serve::Peer,
     telemetry::{Span, SpanKind, TraceIds, Tracer},
 };
 
-use crate::edge::{self, ClientAddress};
+use crate::edge::ClientAddress;
 
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
@@ -22,9 +23,9 @@ pub(crate) struct RequestSpan(Span);
 impl RequestSpan {
     /// Begins it, and has the request's log lines carry the ids of its trace.
     pub(crate) fn begin(tracer: &Tracer, parts: &Parts, route: &str, scheme: &'static str) -> Self {
-        let incoming = tracer.incoming(&parts.headers);
-        let method = edge::known(&parts.method);
-        let mut span = tracer.begin(&incoming, SpanKind::Server, &format!("{method} {route}"));
+        let incoming = tracer.extract(&parts.headers);
+        let method = method_name(&parts.method);
+        let mut span = tracer.start(&incoming, SpanKind::Server, &format!("{method} {route}"));
         if span.is_recording() {
             span.set("http.request.method", method.to_owned());
             span.set("http.route", route.to_owned());

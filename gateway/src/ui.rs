@@ -1,6 +1,5 @@
 //! The browser UI's files, which the gateway holds in itself, and what it tells them.
 
-mod api_url;
 mod encoding;
 mod files;
 
@@ -10,8 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use octet_runtime::http_url::HttpUrl;
 
-pub(crate) use self::api_url::ApiUrl;
 use self::files::{File, Form};
 use crate::edge;
 
@@ -27,8 +26,8 @@ const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000,
 const ASK: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// A route for each file, and `/ui-config.json`, which tells the page the address of the API where that is elsewhere.
-pub(crate) fn router(api: Option<&ApiUrl>) -> Router {
-    let config = serde_json::json!({ "apiUrl": api.map(ApiUrl::as_str) }).to_string();
+pub(crate) fn router(api: Option<&HttpUrl>) -> Router {
+    let config = serde_json::json!({ "apiUrl": api.map(HttpUrl::to_string) }).to_string();
     let config = move || async move { ([(header::CACHE_CONTROL, ASK)], edge::json(config)) };
     let mut router = Router::new()
         .route("/", get(async |headers: HeaderMap| answer(files::index(), &headers)))

@@ -21,7 +21,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Body as _, Frame, SizeHint};
 use octet_runtime::{
     logs::{self, HEADERS},
-    metrics::{HistogramVec, Metrics},
+    metrics::HttpMetrics,
 };
 use tonic::Code;
 use tracing::Span;
@@ -70,18 +70,9 @@ impl Outcome {
     }
 }
 
-/// `http_server_request_duration_seconds`, named as OpenTelemetry's semantic conventions have it.
-pub(crate) fn metrics(metrics: &Metrics) -> Result<HistogramVec, prometheus::Error> {
-    metrics.seconds(
-        "http_server_request_duration_seconds",
-        "Seconds from a request's head to its answer's head",
-        &["http_request_method", "http_route", "http_response_status_code"],
-    )
-}
-
 /// A request under way. Written down when dropped, which is also how a client that leaves is noticed.
 pub(super) struct Observed {
-    pub(super) seconds: HistogramVec,
+    pub(super) requests: HttpMetrics,
     pub(super) span: Span,
     pub(super) begun: Instant,
     pub(super) method: Method,
@@ -102,13 +93,13 @@ impl Observed {
     /// Logs the headers as they came, at debug.
     pub(super) fn show_request(&self, headers: &HeaderMap) {
         let Self { span, method, path, .. } = self;
-        let shown = || logs::shown(headers);
+        let shown = || logs::masked(headers);
         tracing::debug!(target: HEADERS, parent: span, %method, path, headers = %shown(), "request received");
     }
 
     /// Logs the headers as they go, at debug.
     pub(super) fn show_response(&self, response: &Response<Body>) {
-        let (status, shown) = (response.status().as_u16(), || logs::shown(response.headers()));
+        let (status, shown) = (response.status().as_u16(), || logs::masked(response.headers()));
         tracing::debug!(target: HEADERS, parent: &self.span, status, headers = %shown(), "response sent");
     }
 
@@ -126,8 +117,7 @@ impl Observed {
     }
 
     fn measure(&self, route: &str, status: u16) {
-        let labels = [known(&self.method), route, &status.to_string()];
-        self.seconds.with_label_values(&labels).observe(self.begun.elapsed().as_secs_f64());
+        self.requests.observe(&self.method, route, status, self.begun.elapsed());
     }
 }
 
@@ -175,13 +165,5 @@ impl http_body::Body for ObservedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// Methods that a client makes up are one series.
-pub(crate) fn known(method: &Method) -> &str {
-    match method.as_str() {
-        name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => name,
-        _ => "_OTHER",
     }
 }

@@ -23,8 +23,8 @@ async fn text(State(metrics): State<Metrics>) -> Response {
             (headers, text).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "cannot write the metrics");
-            let message = "the metrics cannot be written";
+            tracing::error!(%error, "cannot encode the metrics");
+            let message = "the metrics cannot be encoded";
             edge::error(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, message)
         }
     }

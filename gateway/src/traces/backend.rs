@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Request, StatusCode, header},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
@@ -12,7 +12,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use octet_runtime::{environment::Environment, propagation::X_REQUEST_ID};
+use octet_runtime::{http_url::HttpUrl, propagation::X_REQUEST_ID};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -33,33 +33,6 @@ const READING: Duration = Duration::from_secs(30);
 
 /// Questions at once, each of which may hold an answer until its client has read it.
 const AT_ONCE: usize = 8;
-
-/// Where the backend is: scheme, host and port, and a path before the API's, without a slash at its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BackendUrl(String);
-
-impl BackendUrl {
-    /// Reads `TRACE_QUERY_URL`.
-    pub(crate) fn from_environment(environment: &mut Environment<'_>) -> Option<Self> {
-        let allowed = "an http:// URL without user, query and fragment, for example http://zipkin:9411";
-        environment.optional("TRACE_QUERY_URL", allowed, |text| parse(text).ok_or(()))
-    }
-}
-
-fn parse(text: &str) -> Option<BackendUrl> {
-    let uri: Uri = text.parse().ok()?;
-    let authority = uri.authority()?;
-    let is_plain = uri.scheme_str() == Some("http") && !authority.as_str().contains('@');
-    // `Uri` takes ports that are none.
-    let port = authority.as_str().strip_prefix(authority.host())?.trim_start_matches(':');
-    let has_port = port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0);
-    // `Uri` drops a fragment without a word.
-    if !is_plain || !has_port || authority.host().is_empty() || uri.query().is_some() || text.contains('#') {
-        return None;
-    }
-    let path = uri.path().trim_end_matches('/');
-    Some(BackendUrl(format!("http://{}{path}", authority.as_str().trim_end_matches(':'))))
-}
 
 /// An answer, read to its end.
 pub(super) struct Answer {
@@ -86,13 +59,13 @@ impl Answer {
 /// The backend, if there is one. Clones share its connections.
 #[derive(Clone)]
 pub(crate) struct Backend {
-    url: Option<BackendUrl>,
+    url: Option<HttpUrl>,
     client: Client<HttpConnector, Empty<Bytes>>,
     free: Arc<Semaphore>,
 }
 
 impl Backend {
-    pub(super) fn new(url: Option<BackendUrl>) -> Self {
+    pub(super) fn new(url: Option<HttpUrl>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -102,7 +75,7 @@ impl Backend {
 
     /// Asks for a path below the backend's, such as `/api/v2/services`, query and all.
     pub(super) async fn get(&self, path: &str, request_id: Option<&HeaderValue>) -> Result<Answer, Trouble> {
-        let BackendUrl(url) = self.url.as_ref().ok_or(Trouble::Unset)?;
+        let url = self.url.as_ref().ok_or(Trouble::Unset)?;
         let leave = self.free.clone().try_acquire_owned().map_err(|_| Trouble::Busy)?;
         let mut request = Request::get(format!("{url}{path}")).header(header::ACCEPT, "application/json");
         if let Some(id) = request_id {
@@ -139,40 +112,6 @@ impl Backend {
                 tracing::debug!(%error, "the trace backend's answer ended early");
                 Err(Trouble::Unreachable)
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_is_taken_with_and_without_port_and_path() {
-        for (text, url) in [
-            ("http://127.0.0.1:9411", "http://127.0.0.1:9411"),
-            ("http://zipkin/", "http://zipkin"),
-            ("http://[::1]:9411/prefix/", "http://[::1]:9411/prefix"),
-        ] {
-            assert_eq!(parse(text), Some(BackendUrl(url.to_owned())), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_plain_url_is_refused() {
-        for text in [
-            "",
-            "zipkin:9411",
-            "https://zipkin",
-            "http://user:secret@zipkin",
-            "http://zipkin:0",
-            "http://zipkin:99999",
-            "http://zipkin?x",
-            "http://zipkin/#x",
-            "http://",
-            "/path",
-        ] {
-            assert_eq!(parse(text), None, "{text:?}");
         }
     }
 }

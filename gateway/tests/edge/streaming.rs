@@ -41,7 +41,7 @@ async fn lines_come_as_they_are_made_and_the_deadline_ends_them() {
     assert_eq!(first.into_data().unwrap(), "{\"result\":{\"name\":\"again\",\"theme\":\"\"}}\n");
     let rest = tokio::time::timeout(PATIENCE, body.collect()).await.unwrap().unwrap().to_bytes();
     let last = String::from_utf8_lossy(&rest).lines().last().unwrap().to_owned();
-    assert_eq!(last, r#"{"error":{"code":4,"message":"service-a: the deadline passed","details":[]}}"#);
+    assert_eq!(last, r#"{"error":{"code":4,"message":"service-a: deadline exceeded","details":[]}}"#);
 }
 
 #[tokio::test]

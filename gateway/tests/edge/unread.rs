@@ -160,7 +160,7 @@ async fn lines_that_nobody_reads_end_with_their_deadline() {
     room(&gateway).await;
     let lines = String::from_utf8(client.read_on().await).unwrap();
     assert!(lines.starts_with("{\"result\":"), "{lines}");
-    let last = r#"{"error":{"code":4,"message":"service-a: the deadline passed","details":[]}}"#;
+    let last = r#"{"error":{"code":4,"message":"service-a: deadline exceeded","details":[]}}"#;
     assert_eq!(lines.lines().last(), Some(last));
 }
 

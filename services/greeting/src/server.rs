@@ -1,4 +1,4 @@
-//! One service from its settings to its end.
+//! Runs one service.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use hyper::body::Incoming;
 use octet_backends::{OpenError, queue::Consumer, store::DocumentStore};
 use octet_proto::greeting::v3::greeting_service_server::GreetingServiceServer;
 use octet_runtime::{
-    admin::{self, Probe, Readiness},
+    admin::{Probe, Readiness},
     drain::Drain,
     identity,
-    listen::BindError,
     metrics::{GrpcMetrics, Metrics},
-    serve::{ServeLimits, serve},
-    telemetry::{Telemetry, Tracer},
+    process::{Process, StartError},
+    serve::{Plain, ServeLimits},
+    telemetry::Tracer,
     upstream::Upstream,
 };
 use tonic::service::Routes;
@@ -32,33 +32,8 @@ use crate::{
     watch::Watch,
 };
 
-/// How the paths of the greeting's own service begin.
+/// The prefix of the Greeting service's paths.
 const GREETING_SERVICE: &str = "/greeting.v3.GreetingService/";
-
-/// Why a service did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A port that cannot be had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// A place for data that can never be written.
-    #[error("{variable}: {source}")]
-    Open {
-        /// The variable that named the place.
-        variable: &'static str,
-        /// What is wrong with it.
-        source: OpenError,
-    },
-    /// The program is wired wrongly; a test would have seen it.
-    #[error(transparent)]
-    Internal(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl StartError {
-    fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Internal(error.into())
-    }
-}
 
 /// Runs one service until it has drained.
 ///
@@ -66,15 +41,11 @@ impl StartError {
 /// [`StartError`], before anything is served.
 pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartError> {
     let ports = settings.process.bind().await?;
-    let grace = settings.process.drain.grace;
     let name = settings.service.name.to_string();
-    let metrics = Metrics::new(&name).map_err(StartError::internal)?;
-    let local = ports.main.local_addr().ok();
-    let telemetry = Telemetry::start(&settings.process.telemetry, &name, local, &metrics)
-        .map_err(StartError::internal)?;
-    let parts = Parts::open(&settings, &metrics, &telemetry.tracer()).await?;
-    ports.log_serving();
+    let process = Process::start(ports, &settings.process, &name, drain)?;
+    let parts = Parts::open(&settings, process.metrics(), &process.tracer()).await?;
 
+    let (drain, grace) = (process.drain().clone(), settings.process.drain.grace);
     let readiness = Readiness::new(drain.clone(), parts.probes);
     let names = health::Names::new(&name);
     let (reporter, health_service) = health::service(&names).await;
@@ -89,9 +60,9 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
         let request = body::timed(request, &ending);
         async move {
             match metadata_limit::check(request) {
-                // Oversize metadata are refused before anything reads them.
+                // Metadata beyond the limit is refused before it is parsed.
                 Err(refusal) => Ok(*refusal),
-                // Past the router, whose matching and boxing cost as much as the rest of the way in.
+                // Bypasses the router, whose matching and boxing cost as much as the rest of the request's path.
                 Ok(request) if request.uri().path().starts_with(GREETING_SERVICE) => {
                     greeting.call(request).await
                 }
@@ -101,37 +72,32 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     });
 
     let health = tokio::spawn(health::follow(reporter, names, readiness.clone(), drain.clone()));
-    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, settings.process.log_control()));
     let watch = tokio::spawn(parts.watch.run());
     let (stop_consuming, stopped) = tokio::sync::oneshot::channel::<()>();
     let consuming = parts.consume.map(|consume| {
         tokio::spawn(consume.run(async move {
-            // A sender that is gone says the same.
+            // A dropped sender means the same.
             let _ = stopped.await;
         }))
     });
-
-    serve(ports.main, service, ServeLimits::default(), &drain, grace).await;
-
-    drop(stop_consuming);
-    if let Some(consuming) = consuming {
-        tokio::select! {
-            finished = tokio::time::timeout(grace, consuming) => if finished.is_err() {
-                tracing::warn!(?grace, "the grace period is over: messages in hand are given back");
-            },
-            () = drain.forced() => {}
+    let finish = async move {
+        drop(stop_consuming);
+        if let Some(consuming) = consuming {
+            tokio::select! {
+                finished = tokio::time::timeout(grace, consuming) => if finished.is_err() {
+                    tracing::warn!(?grace, "grace period expired; returning held messages to the queue");
+                },
+                () = drain.forced() => {}
+            }
         }
-    }
-    health.abort();
-    watch.abort();
-    // Last, when nothing makes spans any more; the admin server shows what became of them.
-    telemetry.flush(grace, &drain).await;
-    admin.abort();
-    tracing::info!("drained");
+        health.abort();
+        watch.abort();
+    };
+    process.serve(readiness, Plain, service, ServeLimits::default(), finish).await;
     Ok(())
 }
 
-/// What the role needs, opened.
+/// The opened parts of the service's role.
 struct Parts {
     grpc: GrpcService,
     consume: Option<Consume>,
@@ -149,17 +115,13 @@ impl Parts {
         let mut watch = Watch::default();
         let service = &settings.service;
         let Connections { store: stores, queue: queues } = &settings.connections;
-        let at_store = |source| StartError::Open { variable: stores.variable(), source };
-        let at_queue = |source| StartError::Open { variable: queues.variable(), source };
+        let at_store = |error: OpenError| StartError::configuration(stores.variable(), error);
+        let at_queue = |error: OpenError| StartError::configuration(queues.variable(), error);
 
         let mut store: Option<Arc<dyn DocumentStore>> = None;
         if let Some(place) = &service.store {
             let opened = stores.open(place).await.map_err(at_store)?;
-            let pinged = opened.clone();
-            probes.push(Probe::new("store", move || {
-                let pinged = pinged.clone();
-                async move { pinged.ping().await }
-            }));
+            probes.push(Probe::new("store", opened.clone(), |store| async move { store.ping().await }));
             watch.store(opened.clone(), metrics).map_err(StartError::internal)?;
             let place = StorePlace { system: stores.system(), store: place.clone(), server: stores.server() };
             let observed = ObservedStore::new(opened, place, metrics).map_err(StartError::internal)?;
@@ -168,11 +130,11 @@ impl Parts {
         let mut publisher = None;
         if let Some(queue) = &service.publishes {
             let opened = queues.publisher(queue).await.map_err(at_queue)?;
-            let pinged = opened.clone();
-            probes.push(Probe::new("queue", move || {
-                let pinged = pinged.clone();
-                async move { pinged.ping().await }
-            }));
+            probes.push(Probe::new(
+                "queue",
+                opened.clone(),
+                |publisher| async move { publisher.ping().await },
+            ));
             watch.publisher(opened.clone(), metrics).map_err(StartError::internal)?;
             let place = QueuePlace { system: queues.system(), queue: queue.clone(), server: queues.server() };
             let observed = ObservedPublisher::new(opened, place, metrics).map_err(StartError::internal)?;
@@ -182,10 +144,7 @@ impl Parts {
         if let (Some(queue), Some(store)) = (&service.consumes, &store) {
             let consumer = queues.consumer(queue).await.map_err(at_queue)?;
             let pinged: Arc<dyn Consumer> = consumer.clone();
-            probes.push(Probe::new("queue", move || {
-                let pinged = pinged.clone();
-                async move { pinged.ping().await }
-            }));
+            probes.push(Probe::new("queue", pinged, |consumer| async move { consumer.ping().await }));
             let inspect = queues.inspect(queue).await.map_err(at_queue)?;
             watch.consumer(consumer.clone(), inspect, metrics).map_err(StartError::internal)?;
             let metrics = ConsumerMetrics::new(metrics).map_err(StartError::internal)?;
@@ -225,7 +184,7 @@ fn upstreams(settings: &ServiceSettings, metrics: &Metrics) -> Result<Upstreams,
     Ok(Upstreams::new(settings.topology.clone(), settings.service.policy, upstreams))
 }
 
-/// What the gRPC port serves beside the greeting: health, and reflection in both versions that are in use.
+/// The other services of the gRPC port: health, and reflection in both versions that clients use.
 fn others(health: HealthServer<impl Health>) -> Result<Routes, StartError> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()

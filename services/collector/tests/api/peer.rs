@@ -52,7 +52,7 @@ impl Peer {
 
     /// Ends it, and waits until it has ended.
     pub(crate) async fn end(self) {
-        self.drain.begin();
+        self.drain.start();
         drop(self.client);
         self.serving.await.expect("ended");
     }
