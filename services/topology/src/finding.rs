@@ -1,11 +1,11 @@
-//! What is wrong with a topology, for people to read.
+//! What is wrong with a topology, with positions for people.
 
 use std::{error::Error, fmt};
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The dotted path of the value, `service[3].calls[1]`; empty where the text is not TOML.
+    /// The path of the value, `service[3].calls[1]`; empty where the text is not TOML.
     pub path: String,
     /// Counted from 1.
     pub line: usize,
@@ -27,7 +27,7 @@ impl fmt::Display for Finding {
 
 /// Everything that is wrong with one topology, in the order of the text; never empty.
 ///
-/// Displays as one line a finding, each beginning with the origin: `topology.toml:12:9: service[3].calls[1]: …`.
+/// Displays one finding a line, each with the origin first: `topology.toml:12:9: service[3].calls[1]: …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
     origin: String,
@@ -40,7 +40,7 @@ impl Findings {
         Self { origin: origin.to_owned(), findings }
     }
 
-    /// What the text was called when it was parsed, usually its file's name.
+    /// The name of the text, usually its file's name.
     pub fn origin(&self) -> &str {
         &self.origin
     }
@@ -50,7 +50,7 @@ impl Findings {
         self.findings.iter()
     }
 
-    /// How many there are.
+    /// Their number.
     pub fn len(&self) -> usize {
         self.findings.len()
     }

@@ -1,6 +1,6 @@
-//! A topology as it is written: the right fields of the right types, each with where it stands.
+//! The fields of a topology with their types checked, each with its position.
 //!
-//! The table is walked by hand because serde stops at the first finding, and all of them are wanted.
+//! The table is walked by hand because serde stops at the first error, and all of them must be reported.
 
 use toml::{
     Spanned,
@@ -13,7 +13,7 @@ use crate::{
     reporter::{Position, Reporter},
 };
 
-/// A text of the file.
+/// A string of the file.
 #[derive(Debug)]
 pub(crate) struct RawText<'t> {
     pub(crate) value: &'t str,
@@ -26,7 +26,7 @@ pub(crate) struct RawTopology<'t> {
     pub(crate) services: Vec<RawService<'t>>,
 }
 
-/// Required fields are `None` only when a finding has been reported in their place.
+/// A required field is `None` only when a finding was reported for it.
 #[derive(Debug)]
 pub(crate) struct RawService<'t> {
     pub(crate) position: Position,
@@ -46,7 +46,7 @@ pub(crate) struct RawStore<'t> {
     pub(crate) collection: Option<RawText<'t>>,
 }
 
-/// Reads a whole document; what cannot be read is reported and left out.
+/// Reads a document. A value that cannot be read is reported and left out.
 pub(crate) fn read<'t>(document: &'t DeTable<'t>, reporter: &mut Reporter) -> RawTopology<'t> {
     let fields = Fields { table: document, position: Position { path: String::new(), offset: 0 } };
     fields.refuse_others(&["entry", "service"], reporter);
@@ -61,13 +61,13 @@ fn services<'t>(document: &Fields<'t>, reporter: &mut Reporter) -> Vec<RawServic
     let tables = match value {
         Some(DeValue::Array(tables)) => &**tables,
         Some(other) => {
-            reporter.report(&position, wrong_type("tables, each headed [[service]]", other));
+            reporter.report(&position, wrong_type("an array of tables ([[service]])", other));
             return Vec::new();
         }
         None => &[],
     };
     if tables.is_empty() {
-        reporter.report(&position, "a topology has at least one [[service]]");
+        reporter.report(&position, "must have at least one [[service]]");
     }
     elements(&position, tables).map(|(position, value)| service(position, value, reporter)).collect()
 }
@@ -111,7 +111,7 @@ fn store<'t>(position: Position, value: &'t DeValue<'t>, reporter: &mut Reporter
     }
 }
 
-/// A table whose fields are being read.
+/// A table, for reading its fields.
 struct Fields<'t> {
     table: &'t DeTable<'t>,
     position: Position,
@@ -136,7 +136,7 @@ impl<'t> Fields<'t> {
     fn refuse_others(&self, known: &[&str], reporter: &mut Reporter) {
         for key in self.table.keys().filter(|key| !known.contains(&&**key.get_ref())) {
             let position = self.position_of(key.get_ref(), key.span().start);
-            reporter.report(&position, format!("not a field; fields are: {}", known.join(", ")));
+            reporter.report(&position, format!("unknown field; fields are: {}", known.join(", ")));
         }
     }
 
@@ -155,7 +155,7 @@ impl<'t> Fields<'t> {
         self.text(key, reporter)
     }
 
-    /// At most as many texts as there can be services; more are a finding, and not looked at.
+    /// At most [`MAX_SERVICES`] strings; more are a finding, and not read.
     fn texts(&self, key: &str, reporter: &mut Reporter) -> Vec<RawText<'t>> {
         let Some((position, value)) = self.field(key) else { return Vec::new() };
         let DeValue::Array(values) = value else {
@@ -163,7 +163,7 @@ impl<'t> Fields<'t> {
             return Vec::new();
         };
         if let Some((position, _)) = elements(&position, values).nth(MAX_SERVICES) {
-            reporter.report(&position, format!("at most {MAX_SERVICES} names may stand here"));
+            reporter.report(&position, format!("must have at most {MAX_SERVICES} names"));
         }
         elements(&position, values)
             .take(MAX_SERVICES)
@@ -200,5 +200,5 @@ fn wrong_type(wanted: &str, found: &DeValue<'_>) -> String {
         DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
     };
-    format!("has to be {wanted}, and is {found}")
+    format!("must be {wanted}, not {found}")
 }

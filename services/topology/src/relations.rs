@@ -1,7 +1,7 @@
-//! How the parts of a topology have to fit each other, cycles apart.
+//! Checks the references between the parts of a topology, except for cycles.
 //!
-//! Names are compared as they are written, well-formed or not, so that an ill-formed name is one finding where
-//! it is declared, and not another at everyone who uses it.
+//! Compares names as written, valid or not, so that an invalid name is one finding where it is declared, and not
+//! another at each use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,9 +24,9 @@ fn check_names(services: &[RawService<'_>], reporter: &mut Reporter) {
         if let Some(other) = first.insert(name.value, service) {
             reporter.report(
                 &name.position,
-                format!("{} is the name of {}", quoted(name.value), other.position.path),
+                format!("{} is already the name of {}", quoted(name.value), other.position.path),
             );
-            // The first keeps the name, so that a third is compared with it too.
+            // Keep the first, so that a third is compared with it too.
             first.insert(name.value, other);
         }
     }
@@ -35,7 +35,7 @@ fn check_names(services: &[RawService<'_>], reporter: &mut Reporter) {
 fn check_upstreams(raw: &RawTopology<'_>, reporter: &mut Reporter) {
     let names: Vec<_> = named(&raw.services).map(|(_, name)| name.value).collect();
     let check_known = |name: &RawText<'_>, reporter: &mut Reporter| {
-        // Without a name there is nothing to choose from, and the missing names are reported already.
+        // Where no service has a name, the missing names are reported already.
         if !names.is_empty() && !names.contains(&name.value) {
             let services: Vec<_> = names.iter().map(|name| bare(name)).collect();
             let given = quoted(name.value);
@@ -51,7 +51,7 @@ fn check_upstreams(raw: &RawTopology<'_>, reporter: &mut Reporter) {
         let mut seen = BTreeMap::new();
         for upstream in &service.calls {
             if let Some(first) = seen.get(upstream.value) {
-                let message = format!("{} is called by {first} already", quoted(upstream.value));
+                let message = format!("{} is already in {first}", quoted(upstream.value));
                 reporter.report(&upstream.position, message);
                 continue;
             }
@@ -72,10 +72,10 @@ fn check_stores(services: &[RawService<'_>], reporter: &mut Reporter) {
         let Some(store) = &service.store else { continue };
         let Some(database) = &store.database else { continue };
 
-        // MongoDB refuses a database that differs from another by case alone, as some file systems do.
+        // MongoDB refuses a database name that differs from another only in case, as do some file systems.
         let spelling = *databases.entry(database.value.to_ascii_lowercase()).or_insert(database.value);
         if spelling != database.value {
-            let message = format!("differs from the database {} by case alone", quoted(spelling));
+            let message = format!("differs from the database {} only in case", quoted(spelling));
             reporter.report(&database.position, message);
         }
 
@@ -83,8 +83,7 @@ fn check_stores(services: &[RawService<'_>], reporter: &mut Reporter) {
         let path = &service.position.path;
         let owner = *stores.entry((database.value, collection.value)).or_insert(path);
         if owner != path {
-            let message =
-                format!("the store of {owner} already; the audit tells services apart by their stores");
+            let message = format!("is already the store of {owner}; each service needs its own");
             reporter.report(&store.position, message);
         }
     }
@@ -99,7 +98,7 @@ fn check_queues(services: &[RawService<'_>], reporter: &mut Reporter) {
             reporter.report(&queue.position, format!("no service publishes to {}", quoted(queue.value)));
         }
         if service.store.is_none() {
-            reporter.report(&queue.position, "a consumer needs a store to put the messages in");
+            reporter.report(&queue.position, "a consumer needs a store");
         }
     }
 }

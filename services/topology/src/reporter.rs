@@ -1,15 +1,15 @@
-//! Where findings are gathered while a topology is read.
+//! Collects findings while a topology is read.
 
 use crate::finding::{Finding, Findings};
 
-/// Where a value stands: its dotted path, and its first byte in the text.
+/// The position of a value: its path, and the offset of its first byte in the text.
 #[derive(Debug, Clone)]
 pub(crate) struct Position {
     pub(crate) path: String,
     pub(crate) offset: usize,
 }
 
-/// The findings found so far, in whatever order the checks found them.
+/// The findings so far, in the order of the checks.
 #[derive(Debug, Default)]
 pub(crate) struct Reporter {
     found: Vec<(Position, String)>,
@@ -24,9 +24,9 @@ impl Reporter {
         self.found.is_empty()
     }
 
-    /// The findings in the order of `text`, those of one position in the order they were found.
+    /// Sorts the findings by their position in `text`, and those of one position by the order of the checks.
     ///
-    /// Lines and columns are counted in one pass over the text, however many findings there are.
+    /// Counts lines and columns in one pass over the text, however many findings there are.
     pub(crate) fn finish(mut self, text: &str, origin: &str) -> Findings {
         self.found.sort_by_key(|(position, _)| position.offset);
 

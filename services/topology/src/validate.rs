@@ -1,4 +1,4 @@
-//! From the text to a topology that cannot be wrong, or to everything that is wrong with the text.
+//! Parses and validates a topology.
 
 use std::str::FromStr;
 
@@ -46,7 +46,7 @@ impl Topology {
 fn topology(text: &str, reporter: &mut Reporter) -> Option<Topology> {
     if text.len() > MAX_BYTES {
         let start = Position { path: String::new(), offset: 0 };
-        reporter.report(&start, format!("larger than {} KiB", MAX_BYTES / 1024));
+        reporter.report(&start, format!("larger than the limit of {} KiB", MAX_BYTES / 1024));
         return None;
     }
     let (document, mut errors) = DeTable::parse_recoverable(text);
@@ -60,7 +60,7 @@ fn topology(text: &str, reporter: &mut Reporter) -> Option<Topology> {
     validated(&raw, reporter)
 }
 
-/// The parser's own limit on nesting is the one error without a position; it counts as the first.
+/// The parser's limit on nesting is its only error without a position; it comes first.
 fn start_of(error: &toml::de::Error) -> usize {
     error.span().map_or(0, |span| span.start)
 }
@@ -77,8 +77,8 @@ fn report_syntax(text: &str, error: &toml::de::Error, reporter: &mut Reporter) {
 fn validated(raw: &RawTopology<'_>, reporter: &mut Reporter) -> Option<Topology> {
     let services: Vec<_> = raw.services.iter().map(|raw| service(raw, reporter)).collect();
     if let Some(first_too_many) = raw.services.get(MAX_SERVICES) {
-        // How the services relate is not looked at: lists of thousands of names help nobody.
-        reporter.report(&first_too_many.position, format!("a topology has at most {MAX_SERVICES} services"));
+        // The relations are not checked: their findings would list thousands of names.
+        reporter.report(&first_too_many.position, format!("must have at most {MAX_SERVICES} services"));
         return None;
     }
     relations::check(raw, reporter);
@@ -90,7 +90,7 @@ fn validated(raw: &RawTopology<'_>, reporter: &mut Reporter) -> Option<Topology>
     Some(Topology::new(entry, services))
 }
 
-/// Every part is looked at before a missing one ends the attempt, so that all their findings are found.
+/// Checks every part before returning `None` for a missing one, so that all findings are reported.
 fn service(raw: &RawService<'_>, reporter: &mut Reporter) -> Option<Service> {
     let name = value(raw.name.as_ref(), reporter);
     let greeting = value(raw.greeting.as_ref(), reporter);
@@ -98,7 +98,7 @@ fn service(raw: &RawService<'_>, reporter: &mut Reporter) -> Option<Service> {
     let publishes = value(raw.publishes.as_ref(), reporter);
     let consumes = value(raw.consumes.as_ref(), reporter);
     let policy = value(raw.policy.as_ref(), reporter).unwrap_or_default();
-    // An ill-formed upstream is no finding here: either it is unknown, or its own service's name is the finding.
+    // An invalid upstream is not reported here: it is either unknown, or the name of its own service is reported.
     let calls = raw.calls.iter().filter_map(|upstream| upstream.value.parse().ok()).collect();
     Some(Service { name: name?, greeting: greeting?, calls, store, publishes, consumes, policy })
 }
