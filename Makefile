@@ -98,6 +98,10 @@ test: tools ui test-rules ## Every test there is
 	@$(MAKE) test-ui
 	@$(MAKE) test-chart lint-deploy
 
+.PHONY: test-stress
+test-stress: tools ui $(DEPLOY_TOOLS) ## Every suite many times beside a busy loop per core; ROUNDS=20, SUITES="regex", ARGS="…"
+	scripts/stress.sh
+
 .PHONY: drill
 drill: tools ## Failure drills at full length, with their reports; `make test` runs them short
 	DRILL=full $(CARGO) test --package octet --test mesh --locked --release -- drills --nocapture --test-threads=1

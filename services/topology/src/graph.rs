@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    findings::{Findings, bare},
+    limits::MAX_GREETINGS,
+    quote::bare,
     raw::{RawService, RawText},
-    validate::MAX_GREETINGS,
+    reporter::Reporter,
 };
 
 /// Reports cycles, and answers that would grow too large.
 ///
 /// The search is as deep as the graph: the caller sees to it that there are no more than
 /// [`MAX_SERVICES`](crate::MAX_SERVICES) services.
-pub(crate) fn check(services: &[RawService<'_>], findings: &mut Findings) {
+pub(crate) fn check(services: &[RawService<'_>], reporter: &mut Reporter) {
     let mut search = Search::new(services);
     for service in services {
         if let Some(name) = &service.name {
@@ -20,10 +21,10 @@ pub(crate) fn check(services: &[RawService<'_>], findings: &mut Findings) {
         }
     }
     if search.cycles.is_empty() {
-        report_large_answers(services, &search.greetings, findings);
+        report_large_answers(services, &search.greetings, reporter);
     }
     for (call, cycle) in search.cycles {
-        findings.report(&call.spot, format!("the calls go round in a cycle: {cycle}"));
+        reporter.report(&call.position, format!("the calls go round in a cycle: {cycle}"));
     }
 }
 
@@ -83,7 +84,7 @@ impl<'a> Search<'a> {
 fn report_large_answers(
     services: &[RawService<'_>],
     greetings: &BTreeMap<&str, usize>,
-    findings: &mut Findings,
+    reporter: &mut Reporter,
 ) {
     let count = |name: &RawText<'_>| greetings.get(name.value).copied().unwrap_or_default();
     for service in services {
@@ -93,7 +94,7 @@ fn report_large_answers(
             service.calls.iter().any(|call| call.value != name.value && count(call) > MAX_GREETINGS);
         if own > MAX_GREETINGS && !crossed_below {
             let message = format!("an answer would hold {own} greetings, and may hold {MAX_GREETINGS}");
-            findings.report(&service.spot, message);
+            reporter.report(&service.position, message);
         }
     }
 }

@@ -4,11 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::Serialize;
 
-use crate::{
-    fault::Faults,
-    name::{CollectionName, DatabaseName, GreetingText, InvalidText, QueueName, ServiceName},
-    validate,
-};
+use crate::name::{CollectionName, DatabaseName, GreetingText, InvalidText, QueueName, ServiceName};
 
 /// What a service does when an upstream fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
@@ -91,26 +87,6 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// The text of the topology that every program carries with it.
-    pub const BUILT_IN: &'static str = include_str!("../topology.toml");
-
-    /// The topology that every program carries with it.
-    ///
-    /// # Errors
-    /// None in a build whose tests passed; it is a `Result` because the text is parsed like any other.
-    pub fn built_in() -> Result<Self, Faults> {
-        Self::parse(Self::BUILT_IN, "built-in topology")
-    }
-
-    /// Reads a topology; `origin` is what faults call the text, usually its file's name.
-    ///
-    /// # Errors
-    /// Every fault of the text. One that is not TOML is not looked at further, so that its faults are those
-    /// of its syntax alone.
-    pub fn parse(text: &str, origin: &str) -> Result<Self, Faults> {
-        validate::parse(text).map_err(|faults| Faults::new(origin, faults))
-    }
-
     /// For validation alone, which has made sure that the two belong together.
     pub(crate) fn new(entry: Service, services: Vec<Service>) -> Self {
         Self { entry, services }

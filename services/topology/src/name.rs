@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::Serialize;
 
-use crate::findings::quoted;
+use crate::{limits::MAX_GREETING_BYTES, quote::quoted};
 
 /// A text that breaks the rule of the type it was to become; its message says the rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -160,7 +160,7 @@ fn greeting_text(text: &str) -> Result<(), &'static str> {
         |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
     if text.trim().is_empty() {
         Err("it says nothing")
-    } else if text.len() > 1024 {
+    } else if text.len() > MAX_GREETING_BYTES {
         Err("use at most 1,024 bytes")
     } else if text.contains(breaks_line) {
         Err("use one line without control characters")

@@ -4,7 +4,7 @@
 use octet_topology::{Policy, Service, ServiceName, Topology, table};
 
 fn built_in() -> Topology {
-    Topology::built_in().unwrap_or_else(|faults| panic!("{faults}"))
+    Topology::built_in().unwrap_or_else(|findings| panic!("{findings}"))
 }
 
 fn service(topology: &Topology, name: &str) -> Service {

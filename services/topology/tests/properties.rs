@@ -86,13 +86,13 @@ fn resembling() -> impl Strategy<Value = String> {
 
 /// Parses, and checks what every refusal has to keep.
 fn check_any(text: &str) -> Result<(), TestCaseError> {
-    let Err(faults) = Topology::parse(text, "t") else { return Ok(()) };
-    prop_assert!(faults.len() > 0);
-    prop_assert!(faults.iter().is_sorted_by_key(|fault| (fault.line, fault.column)));
+    let Err(findings) = Topology::parse(text, "t") else { return Ok(()) };
+    prop_assert!(findings.len() > 0);
+    prop_assert!(findings.iter().is_sorted_by_key(|finding| (finding.line, finding.column)));
     let lines = text.split('\n').count();
-    for fault in &faults {
-        prop_assert!((1..=lines).contains(&fault.line), "{fault}");
-        prop_assert!(!fault.to_string().contains(['\n', '\r', '\0']), "{fault:?}");
+    for finding in &findings {
+        prop_assert!((1..=lines).contains(&finding.line), "{finding}");
+        prop_assert!(!finding.to_string().contains(['\n', '\r', '\0']), "{finding:?}");
     }
     Ok(())
 }
@@ -123,7 +123,7 @@ proptest! {
     #[test]
     fn an_acyclic_graph_is_read_and_its_answer_holds_each_path_once((graph, declared) in acyclic(1)) {
         let topology = Topology::parse(&written(&graph, &declared), "t")
-            .map_err(|faults| TestCaseError::fail(faults.to_string()))?;
+            .map_err(|findings| TestCaseError::fail(findings.to_string()))?;
         let order: Vec<_> = topology.greeting_order().into_iter().map(ServiceName::as_str).collect();
         let mut expected = Vec::new();
         paths(&graph, 0, &mut expected);
@@ -146,16 +146,16 @@ proptest! {
         let to = to.index(from);
         graph[from].push(to);
 
-        let faults = Topology::parse(&written(&graph, &declared), "t").unwrap_err();
-        prop_assert!(faults.iter().all(|fault| fault.message.contains("in a cycle: ")), "{}", faults);
-        for fault in &faults {
-            let (_, cycle) = fault.message.rsplit_once(": ").unwrap();
+        let findings = Topology::parse(&written(&graph, &declared), "t").unwrap_err();
+        prop_assert!(findings.iter().all(|finding| finding.message.contains("in a cycle: ")), "{}", findings);
+        for finding in &findings {
+            let (_, cycle) = finding.message.rsplit_once(": ").unwrap();
             let names: Vec<_> = cycle.split(" -> ").collect();
             prop_assert!(names.len() > 2);
             prop_assert_eq!(names.first(), names.last());
             for call in names.windows(2) {
                 let number = |name: &str| name[1..].parse::<usize>().unwrap();
-                prop_assert!(graph[number(call[0])].contains(&number(call[1])), "{} is no call", fault);
+                prop_assert!(graph[number(call[0])].contains(&number(call[1])), "{} is no call", finding);
             }
         }
     }

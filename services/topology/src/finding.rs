@@ -4,9 +4,9 @@ use std::{error::Error, fmt};
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct Finding {
     /// The dotted path of the value, `service[3].calls[1]`; empty where the text is not TOML.
-    pub place: String,
+    pub path: String,
     /// Counted from 1.
     pub line: usize,
     /// Counted from 1, in characters (Unicode scalar values).
@@ -15,11 +15,11 @@ pub struct Fault {
     pub message: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}: ", self.line, self.column)?;
-        if !self.place.is_empty() {
-            write!(formatter, "{}: ", self.place)?;
+        if !self.path.is_empty() {
+            write!(formatter, "{}: ", self.path)?;
         }
         formatter.write_str(&self.message)
     }
@@ -27,17 +27,17 @@ impl fmt::Display for Fault {
 
 /// Everything that is wrong with one topology, in the order of the text; never empty.
 ///
-/// Displays as one line a fault, each beginning with the origin: `topology.toml:12:9: service[3].calls[1]: …`.
+/// Displays as one line a finding, each beginning with the origin: `topology.toml:12:9: service[3].calls[1]: …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Faults {
+pub struct Findings {
     origin: String,
-    faults: Vec<Fault>,
+    findings: Vec<Finding>,
 }
 
-#[expect(clippy::len_without_is_empty, reason = "faults are never empty")]
-impl Faults {
-    pub(crate) fn new(origin: &str, faults: Vec<Fault>) -> Self {
-        Self { origin: origin.to_owned(), faults }
+#[expect(clippy::len_without_is_empty, reason = "findings are never empty")]
+impl Findings {
+    pub(crate) fn new(origin: &str, findings: Vec<Finding>) -> Self {
+        Self { origin: origin.to_owned(), findings }
     }
 
     /// What the text was called when it was parsed, usually its file's name.
@@ -45,36 +45,36 @@ impl Faults {
         &self.origin
     }
 
-    /// The faults, in the order of the text.
-    pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
-        self.faults.iter()
+    /// The findings, in the order of the text.
+    pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
+        self.findings.iter()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.faults.len()
+        self.findings.len()
     }
 }
 
-impl<'a> IntoIterator for &'a Faults {
-    type Item = &'a Fault;
-    type IntoIter = std::slice::Iter<'a, Fault>;
+impl<'a> IntoIterator for &'a Findings {
+    type Item = &'a Finding;
+    type IntoIter = std::slice::Iter<'a, Finding>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-impl fmt::Display for Faults {
+impl fmt::Display for Findings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.faults.iter().enumerate() {
+        for (index, finding) in self.findings.iter().enumerate() {
             if index > 0 {
                 formatter.write_str("\n")?;
             }
-            write!(formatter, "{}:{fault}", self.origin)?;
+            write!(formatter, "{}:{finding}", self.origin)?;
         }
         Ok(())
     }
 }
 
-impl Error for Faults {}
+impl Error for Findings {}

@@ -1,4 +1,4 @@
-//! Every fault a topology can have, with its place and its words.
+//! Every finding a topology can have, with its place and its words.
 #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
 
 mod limits;
@@ -9,13 +9,13 @@ mod values;
 
 use octet_topology::Topology;
 
-/// The faults of `text`, one a line, as people see them.
-fn faults(text: &str) -> Vec<String> {
+/// The findings of `text`, one a line, as people see them.
+fn findings(text: &str) -> Vec<String> {
     match Topology::parse(text, "t") {
         Ok(_) => Vec::new(),
-        Err(faults) => {
-            assert_eq!(faults.to_string().lines().count(), faults.len(), "one line a fault");
-            faults.to_string().lines().map(str::to_owned).collect()
+        Err(findings) => {
+            assert_eq!(findings.to_string().lines().count(), findings.len(), "one line a finding");
+            findings.to_string().lines().map(str::to_owned).collect()
         }
     }
 }
@@ -30,16 +30,16 @@ fn mesh(a: &str, b: &str) -> String {
     )
 }
 
-/// Checks that each text has exactly the faults expected of it, one a line: (what, text, faults).
+/// Checks that each text has exactly the findings expected of it, one a line: (what, text, findings).
 fn assert_faults(cases: &[(&str, String, &str)]) {
     for (what, text, expected) in cases {
-        assert_eq!(faults(text).join("\n"), *expected, "{what}");
+        assert_eq!(findings(text).join("\n"), *expected, "{what}");
     }
 }
 
 #[test]
 fn a_sound_topology_has_no_fault() {
-    assert!(faults(&mesh("", "")).is_empty());
+    assert!(findings(&mesh("", "")).is_empty());
 }
 
 #[test]
@@ -81,20 +81,20 @@ store = { database = "a/b", colection = "c" }
         r#"t:17:22: service[2].store.database: "a/b" is not a database name: use 1 to 63 letters, digits, '-' and '_'"#,
         "t:17:29: service[2].store.colection: not a field; fields are: database, collection",
     ];
-    assert_eq!(faults(text), expected);
+    assert_eq!(findings(text), expected);
 }
 
 #[test]
 fn a_fault_names_its_place_line_and_column_apart() {
-    let faults = Topology::parse(&mesh("calls = ['service-x']", ""), "topology.toml").unwrap_err();
-    let fault = faults.iter().next().unwrap();
-    assert_eq!((faults.len(), faults.origin()), (1, "topology.toml"));
-    assert_eq!((fault.place.as_str(), fault.line, fault.column), ("service[0].calls[0]", 5, 10));
-    assert!(fault.message.starts_with("\"service-x\" is not a service"));
+    let findings = Topology::parse(&mesh("calls = ['service-x']", ""), "topology.toml").unwrap_err();
+    let finding = findings.iter().next().unwrap();
+    assert_eq!((findings.len(), findings.origin()), (1, "topology.toml"));
+    assert_eq!((finding.path.as_str(), finding.line, finding.column), ("service[0].calls[0]", 5, 10));
+    assert!(finding.message.starts_with("\"service-x\" is not a service"));
 }
 
 #[test]
 fn columns_count_characters() {
     let text = "service = [{ greeting = 'こんにちは', name = 'a', policy = 1 }]\nentry = 'a'";
-    assert_eq!(faults(text), ["t:1:55: service[0].policy: has to be a string, and is an integer"]);
+    assert_eq!(findings(text), ["t:1:55: service[0].policy: has to be a string, and is an integer"]);
 }

@@ -1,6 +1,6 @@
 //! Parts that do not fit each other.
 
-use crate::{assert_faults, faults, mesh};
+use crate::{assert_faults, findings, mesh};
 
 #[test]
 fn parts_that_do_not_fit_each_other_are_reported() {
@@ -75,10 +75,13 @@ service = [
   { name = "c", greeting = "C", calls = ["b", "a"] },
 ]"#;
     let cycles = ["b -> c -> b", "a -> b -> c -> a", "a -> b -> a"];
-    let found = faults(text);
+    let found = findings(text);
     assert_eq!(found.len(), cycles.len());
     for cycle in cycles {
-        assert!(found.iter().any(|fault| fault.ends_with(&format!("cycle: {cycle}"))), "{cycle}: {found:?}");
+        assert!(
+            found.iter().any(|finding| finding.ends_with(&format!("cycle: {cycle}"))),
+            "{cycle}: {found:?}"
+        );
     }
 }
 
@@ -98,6 +101,6 @@ fn what_is_odd_but_allowed_is_no_fault() {
         ("a service nobody reaches", mesh("", "")),
     ];
     for (what, text) in cases {
-        assert_eq!(faults(&text), [""; 0], "{what}");
+        assert_eq!(findings(&text), [""; 0], "{what}");
     }
 }

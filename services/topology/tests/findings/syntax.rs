@@ -1,6 +1,6 @@
 //! Text that is not TOML.
 
-use crate::{assert_faults, faults, mesh};
+use crate::{assert_faults, findings, mesh};
 
 #[test]
 fn text_that_is_not_toml_is_reported_where_it_fails() {
@@ -16,18 +16,18 @@ fn text_that_is_not_toml_is_reported_where_it_fails() {
 
 #[test]
 fn faults_of_syntax_are_all_reported_and_in_order() {
-    let found = faults("entry = \n[[service]\nname == 'a'\n");
-    let lines: Vec<_> = found.iter().map(|fault| fault.split(':').nth(1).unwrap()).collect();
+    let found = findings("entry = \n[[service]\nname == 'a'\n");
+    let lines: Vec<_> = found.iter().map(|finding| finding.split(':').nth(1).unwrap()).collect();
     assert!(lines.len() >= 3 && lines.is_sorted(), "{found:?}");
 }
 
 #[test]
 fn a_flood_of_faults_of_syntax_is_cut_short() {
-    assert_eq!(faults(&"=\n".repeat(10_000)).len(), 20);
+    assert_eq!(findings(&"=\n".repeat(10_000)).len(), 20);
 }
 
 #[test]
 fn text_nested_too_deep_is_a_fault() {
-    assert!(!faults(&format!("a = {}", "[".repeat(100_000))).is_empty());
-    assert!(!faults(&format!("{}a = 1", "a.".repeat(100_000))).is_empty());
+    assert!(!findings(&format!("a = {}", "[".repeat(100_000))).is_empty());
+    assert!(!findings(&format!("{}a = 1", "a.".repeat(100_000))).is_empty());
 }
