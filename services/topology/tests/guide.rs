@@ -41,7 +41,7 @@ fn the_guide_has_a_row_for_each_field_and_names_the_limits() {
     let errors = Topology::parse(text, "t").unwrap_err();
     let fields = errors.iter().filter_map(|error| {
         let (_, fields) = error.message.split_once("fields are: ")?;
-        let table = error.place.trim_end_matches('x').replace("[0]", "");
+        let table = error.path.trim_end_matches('x').replace("[0]", "");
         Some(fields.split(", ").map(|field| format!("| `{table}{field}` |")).collect::<Vec<_>>())
     });
     let mut fields: Vec<_> = fields.flatten().collect();
