@@ -43,7 +43,7 @@ async fn an_unknown_service_or_subcommand_is_told_which_there_are() {
     let (status, said) = run(&["service", "service-z"], &[]).await;
     assert_eq!(status, Some(64));
     assert!(
-        said.contains("\"service-z\" is not in the topology, whose services are service-a, service-b"),
+        said.contains("\"service-z\" is not in the topology; its services are service-a, service-b"),
         "{said}"
     );
     let (status, said) = run(&["fly"], &[]).await;
