@@ -1,4 +1,4 @@
-//! Runs the collector.
+//! The collector, from its settings to its shutdown.
 
 use octet_runtime::{
     admin::Readiness,

@@ -1,4 +1,4 @@
-//! Runs one service.
+//! One service, from its settings to its shutdown.
 
 use std::sync::Arc;
 
@@ -26,14 +26,12 @@ use crate::{
     greeter::{Greeter, Role},
     grpc::GrpcService,
     health, metadata_limit,
-    observed::{ConsumerMetrics, ObservedPublisher, ObservedStore, QueuePlace, StorePlace},
-    settings::{MESSAGE_LIMIT, REQUEST_LIMIT, ServiceSettings},
+    observed::{ConsumerMetrics, ObservedPublisher, ObservedStore, QueueAttributes, StoreAttributes},
+    rpc::GREETING_SERVICE,
+    settings::{MAX_ANSWER, MAX_REQUEST, ServiceSettings},
     upstreams::Upstreams,
     watch::Watch,
 };
-
-/// The prefix of the Greeting service's paths.
-const GREETING_SERVICE: &str = "/greeting.v3.GreetingService/";
 
 /// Runs one service until it has drained.
 ///
@@ -50,8 +48,8 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     let names = health::Names::new(&name);
     let (reporter, health_service) = health::service(&names).await;
     let greeting = GreetingServiceServer::new(parts.grpc)
-        .max_decoding_message_size(REQUEST_LIMIT)
-        .max_encoding_message_size(MESSAGE_LIMIT);
+        .max_decoding_message_size(MAX_REQUEST)
+        .max_encoding_message_size(MAX_ANSWER);
     let others = others(health_service)?;
 
     let ending = drain.clone();
@@ -119,12 +117,16 @@ impl Parts {
         let at_queue = |error: OpenError| StartError::configuration(queues.variable(), error);
 
         let mut store: Option<Arc<dyn DocumentStore>> = None;
-        if let Some(place) = &service.store {
-            let opened = stores.open(place).await.map_err(at_store)?;
+        if let Some(collection) = &service.store {
+            let opened = stores.open(collection).await.map_err(at_store)?;
             probes.push(Probe::new("store", opened.clone(), |store| async move { store.ping().await }));
             watch.store(opened.clone(), metrics).map_err(StartError::internal)?;
-            let place = StorePlace { system: stores.system(), store: place.clone(), server: stores.server() };
-            let observed = ObservedStore::new(opened, place, metrics).map_err(StartError::internal)?;
+            let attributes = StoreAttributes {
+                system: stores.system(),
+                store: collection.clone(),
+                server: stores.server(),
+            };
+            let observed = ObservedStore::new(opened, attributes, metrics).map_err(StartError::internal)?;
             store = Some(Arc::new(observed));
         }
         let mut publisher = None;
@@ -136,8 +138,10 @@ impl Parts {
                 |publisher| async move { publisher.ping().await },
             ));
             watch.publisher(opened.clone(), metrics).map_err(StartError::internal)?;
-            let place = QueuePlace { system: queues.system(), queue: queue.clone(), server: queues.server() };
-            let observed = ObservedPublisher::new(opened, place, metrics).map_err(StartError::internal)?;
+            let attributes =
+                QueueAttributes { system: queues.system(), queue: queue.clone(), server: queues.server() };
+            let observed =
+                ObservedPublisher::new(opened, attributes, metrics).map_err(StartError::internal)?;
             publisher = Some(Arc::new(observed) as _);
         }
         let mut consume = None;
@@ -148,9 +152,10 @@ impl Parts {
             let inspect = queues.inspect(queue).await.map_err(at_queue)?;
             watch.consumer(consumer.clone(), inspect, metrics).map_err(StartError::internal)?;
             let metrics = ConsumerMetrics::new(metrics).map_err(StartError::internal)?;
-            let place = QueuePlace { system: queues.system(), queue: queue.clone(), server: queues.server() };
+            let attributes =
+                QueueAttributes { system: queues.system(), queue: queue.clone(), server: queues.server() };
             let tracer = tracer.clone();
-            consume = Some(Consume { consumer, store: store.clone(), metrics, tracer, place });
+            consume = Some(Consume { consumer, store: store.clone(), metrics, tracer, attributes });
         }
 
         let greeter = Greeter {
