@@ -70,7 +70,7 @@ REFUSALS = [
     ([], "image.repository is required"),
     ([*IMAGE, *sets("entry=service-z")], "entry: service-z is not a service"),
     ([*IMAGE, *sets("services.service-b.calls={service-d,service-x}")],
-     "services.service-b.calls: service-x is not a service; services are service-a,  "),
+     "services.service-b.calls: service-x is not a service; services are service-a, "),
     ([*IMAGE, *sets("services.service-b.calls={service-b}")], "services.service-b.calls: a service cannot call itself"),
     ([*IMAGE, *sets("services.service-h.calls={service-b}")], "the calls form a cycle"),
     ([*IMAGE, *sets("services.service-c.calls={service-d,service-d}")], "items at 0 and 1 are equal"),
