@@ -1,4 +1,5 @@
 //! docs/configuration.md names every environment variable that a process reads, and no other.
+#![allow(clippy::expect_used, reason = "a test fails by its panic")]
 
 use std::{cell::RefCell, collections::BTreeSet, ffi::OsString};
 
