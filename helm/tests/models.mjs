@@ -1,9 +1,9 @@
-// Checks custom resources against the published models of their kinds: values by the models' validators, and unknown
-// fields by the compiler, since the validators let those pass.
+// Checks custom resources against the published models of their kinds: values by the models' validators, unknown fields
+// by the compiler, because the validators let those pass.
 //
 //   node models.mjs MODELS-DIRECTORY < objects.json     [{where, object}, …]
 //
-// Prints a line a fault. Exit status 1 with faults, 2 for a kind that no model knows.
+// Prints one line per error. Exit status 1 with errors, 2 for a kind without a model.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -36,8 +36,8 @@ async function wrongValues(entries) {
   return faults;
 }
 
-// An object literal with a property that its type lacks does not compile. One line an object, so that the compiler's
-// line says which it is.
+// An object literal with a property that its type lacks does not compile. One line per object, so that the compiler's
+// line identifies it.
 function unknownFields(entries) {
   const lines = entries.map(({ object }, index) => {
     const { specifier } = modelOf(object);
@@ -53,8 +53,8 @@ function unknownFields(entries) {
     const tsc = join(root, "node_modules/typescript/bin/tsc");
     const run = spawnSync(process.execPath, [tsc, ...options, ...resolution, source], { encoding: "utf8" });
     if (run.error) throw run.error;
-    const said = run.stdout.split("\n").filter((line) => line && !line.startsWith(" "));
-    const faults = said.map((line) => {
+    const errors = run.stdout.split("\n").filter((line) => line && !line.startsWith(" "));
+    const faults = errors.map((line) => {
       const match = /objects\.ts\((\d+),\d+\): error (.*)/.exec(line);
       return match ? `${entries[Number(match[1]) - 1].where}: ${match[2]}` : line;
     });
