@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { devices, type Page } from "@playwright/test";
-import { expect, expectSound, greet, mesh, test } from "./test.ts";
+import { expect, expectAccessible, greet, mesh, test } from "./test.ts";
 
 const SHOTS = fileURLToPath(new URL("../node_modules/.shots", import.meta.url));
 const ASSETS = fileURLToPath(new URL("../dist/assets", import.meta.url));
@@ -20,7 +20,7 @@ const VIEWS: readonly { name: string; open: (page: Page) => Promise<void> }[] = 
     name: "mesh-panel",
     open: async (page) => {
       await page.goto("/#/mesh?select=service-b%3Eservice-e");
-      await expect(page.locator(".panel .figures-list").first()).toBeVisible();
+      await expect(page.locator(".panel .metrics-list").first()).toBeVisible();
     },
   },
   {
@@ -80,21 +80,21 @@ for (const { name, colorScheme, viewport } of LOOKS) {
       userAgent: devices["Desktop Chrome"].userAgent,
     });
 
-    test(`every view is sound, ${name}`, async ({ page }) => {
+    test(`every view is accessible and fits the window, ${name}`, async ({ page }) => {
       await greet(1);
       for (const view of VIEWS) {
         await view.open(page);
         await page.screenshot({ path: `${SHOTS}/${view.name}-${name}.png` });
-        await expectSound(page);
+        await expectAccessible(page);
       }
     });
   });
 }
 
-test("nothing moves by itself, and what has the focus shows it", async ({ page }) => {
+test("nothing is animated, and the focus is visible", async ({ page }) => {
   await page.goto("/#/greeting");
-  const skip = page.getByRole("button", { name: "Skip to the view" });
-  // Before it is there, Tab has nowhere to go.
+  const skip = page.getByRole("button", { name: "Skip to content" });
+  // Tab has no target before the page is rendered.
   await expect(skip).toBeAttached();
   await page.keyboard.press("Tab");
   await expect(skip).toBeFocused();
@@ -108,7 +108,7 @@ test("nothing moves by itself, and what has the focus shows it", async ({ page }
   await expect(page.locator("main")).toBeFocused();
 });
 
-test("the page is small, compressed, kept where its name holds its content, and alone with its gateway", async ({
+test("the bundle is small, compressed and cached, with a strict content security policy", async ({
   request,
 }) => {
   const bytes = readdirSync(ASSETS)
@@ -131,7 +131,7 @@ test("the page is small, compressed, kept where its name holds its content, and 
   expect((await request.get("/docs/swagger-ui-bundle.js")).ok()).toBe(true);
 });
 
-test("only the address that the user typed is asked", async ({ page }) => {
+test("the page sends requests to its own gateway only", async ({ page }) => {
   const origins = new Set<string>();
   page.on("request", (request) => origins.add(new URL(request.url()).origin));
   for (const hash of ["mesh", "greeting", "traces", "load"]) await page.goto(`/#/${hash}`);

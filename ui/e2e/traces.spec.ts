@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, hold, mesh, test } from "./test.ts";
 
-const ODD = [
+const ANOMALOUS = [
   {
     traceId: "1".repeat(32),
     id: "a".repeat(16),
@@ -32,33 +32,33 @@ const ODD = [
   },
 ];
 
-/** Of a greeting of its own, all of whose spans have arrived. */
+/** The trace id of a new greeting, once all of its spans have arrived. */
 async function newestId(): Promise<string> {
-  const answer = await fetch(`${mesh.url}/api/greeting`);
-  await answer.text();
-  const id = answer.headers.get("traceresponse")?.split("-")[1] ?? "";
+  const response = await fetch(`${mesh.url}/api/greeting`);
+  await response.text();
+  const id = response.headers.get("traceresponse")?.split("-")[1] ?? "";
   const spans = async () => (await (await fetch(`${mesh.url}/zipkin/api/v2/trace/${id}`)).json()).length;
   await expect.poll(spans).toBe(21);
   return id;
 }
 
-test("filters find traces, are kept in the address, and say what is wrong with them", async ({ page }) => {
+test("filters find traces, are kept in the URL, and report invalid values", async ({ page }) => {
   await newestId();
   await page.goto("/#/traces");
   await expect(page.locator(".trace-list li").first()).toContainText("gateway · get /api/greeting");
   await expect(page.locator(".scatter circle").first()).toBeVisible();
-  await page.getByLabel("shortest").fill("1h");
-  await page.getByLabel("shortest").press("Tab");
-  await expect(page.getByRole("alert")).toContainText("The shortest duration must be");
-  await page.getByLabel("shortest").fill("14s");
-  await page.getByLabel("shortest").press("Tab");
-  await expect(page.locator(".empty")).toContainText("fits these filters");
+  await page.getByLabel("min duration").fill("1h");
+  await page.getByLabel("min duration").press("Tab");
+  await expect(page.getByRole("alert")).toContainText("Min duration must be");
+  await page.getByLabel("min duration").fill("14s");
+  await page.getByLabel("min duration").press("Tab");
+  await expect(page.locator(".empty")).toContainText("match these filters");
   await expect(page).toHaveURL(/min=14s/);
   await page.getByRole("link", { name: "Show all traces" }).click();
   await expect(page.locator(".trace-list li").first()).toBeVisible();
 });
 
-test("the way back from a trace leads to the list as it was, with its filters", async ({ page }) => {
+test("the back link of a trace returns to the list with its filters", async ({ page }) => {
   await newestId();
   await page.goto("/#/traces?service=gateway&min=1us");
   await page.locator(".trace-list a").first().click();
@@ -68,17 +68,17 @@ test("the way back from a trace leads to the list as it was, with its filters", 
   await page.getByRole("link", { name: "← Traces" }).click();
   await expect(page).toHaveURL(/min=1us&service=gateway/);
   expect((await searched).url()).toContain("serviceName=gateway");
-  // At once, though the answer has not come: it is one to the same question.
+  // The earlier results of the same search are shown before the response arrives.
   await expect(page.locator(".trace-list li").first()).toBeVisible();
-  await page.getByLabel("longest").fill("14s");
-  await page.getByLabel("longest").press("Tab");
+  await page.getByLabel("max duration").fill("14s");
+  await page.getByLabel("max duration").press("Tab");
   await expect(page.getByRole("status")).toHaveText("Searching…");
   await expect(page.locator(".trace-list li")).toHaveCount(0);
   release();
   await expect(page.locator(".trace-list li").first()).toBeVisible();
 });
 
-test("names that come late leave what is being typed", async ({ page }) => {
+test("late suggestions do not change the text being typed", async ({ page }) => {
   const release = await hold(page, "**/zipkin/api/v2/spans?*");
   await page.goto("/#/traces?service=gateway");
   const name = page.getByLabel("span name");
@@ -90,12 +90,12 @@ test("names that come late leave what is being typed", async ({ page }) => {
   await expect(page).toHaveURL(/name=get/);
 });
 
-test("a pasted traceparent opens its trace, which is downloaded and opened from its file again", async ({
+test("a pasted traceparent opens its trace, which can be downloaded and opened from the file", async ({
   page,
 }) => {
   const id = await newestId();
   await page.goto("/#/traces");
-  await page.getByLabel("open", { exact: true }).fill(`00-${id}-00f067aa0ba902b7-01`);
+  await page.getByLabel("open trace", { exact: true }).fill(`00-${id}-00f067aa0ba902b7-01`);
   await page.getByRole("button", { name: "Open" }).click();
   await expect(page.getByRole("treeitem")).toHaveCount(21);
   await expect(page.locator(".trace-id code")).toHaveText(id);
@@ -106,19 +106,19 @@ test("a pasted traceparent opens its trace, which is downloaded and opened from 
   expect(spans).toHaveLength(21);
   await page.goto("/#/traces");
   await page
-    .getByLabel("or a file")
+    .getByLabel("or open a file")
     .setInputFiles({ name: "t.json", mimeType: "application/json", buffer: readFileSync(path) });
   await expect(page.locator(".trace-id")).toContainText("from a file");
   await expect(page.getByRole("treeitem")).toHaveCount(21);
 });
 
-test("the waterfall is walked, folded and zoomed by keyboard, and zoomed by dragging", async ({ page }) => {
+test("the waterfall is navigated and collapsed by keyboard, and zoomed by dragging", async ({ page }) => {
   await page.goto(`/#/trace/${await newestId()}`);
   const tree = page.getByRole("tree");
   await tree.focus();
   for (const key of ["j", "ArrowDown", "k"]) await page.keyboard.press(key);
   await expect(page.locator(".row.selected")).toContainText("gateway");
-  await expect(page.getByRole("complementary", { name: "The selected span" })).toBeVisible();
+  await expect(page.getByRole("complementary", { name: "Selected span" })).toBeVisible();
   await page.keyboard.press("ArrowLeft");
   await expect(page.getByRole("treeitem")).toHaveCount(1);
   await page.keyboard.press("ArrowRight");
@@ -137,25 +137,29 @@ test("the waterfall is walked, folded and zoomed by keyboard, and zoomed by drag
   await expect(page).not.toHaveURL(/from=/);
 });
 
-test("what is odd about a trace is marked and left as it is", async ({ page }) => {
+test("missing parents and clock skew are marked and not corrected", async ({ page }) => {
   await page.goto("/#/traces");
-  const file = { name: "odd.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(ODD)) };
-  await page.getByLabel("or a file").setInputFiles(file);
-  await expect(page.locator(".warning").filter({ hasText: "without the span that caused it" })).toBeVisible();
+  const file = {
+    name: "anomalous.json",
+    mimeType: "application/json",
+    buffer: Buffer.from(JSON.stringify(ANOMALOUS)),
+  };
+  await page.getByLabel("or open a file").setInputFiles(file);
+  await expect(page.locator(".warning").filter({ hasText: "without its parent span" })).toBeVisible();
   await expect(page.locator(".warning").filter({ hasText: "clocks differ" })).toBeVisible();
-  await expect(page.locator(".row .odd")).toHaveCount(2);
+  await expect(page.locator(".row .anomaly")).toHaveCount(2);
   await page.goto("/#/traces");
-  await page.getByLabel("or a file").setInputFiles(fileURLToPath(import.meta.url));
+  await page.getByLabel("or open a file").setInputFiles(fileURLToPath(import.meta.url));
   await expect(page.getByRole("alert")).toContainText("is not JSON");
 });
 
-test.describe("a trace that is not there", () => {
+test.describe("a missing trace", () => {
   test.use({ allowed: /Failed to load resource/ });
 
-  test("says why, and an id that is none is not asked for", async ({ page }) => {
+  test("is reported with its cause, and an invalid id is not requested", async ({ page }) => {
     await page.goto(`/#/trace/${"f".repeat(32)}`);
-    await expect(page.locator(".failure")).toContainText("There is no such trace");
+    await expect(page.locator(".failure")).toContainText("Trace not found");
     await page.goto("/#/trace/hello");
-    await expect(page.locator(".failure")).toContainText("That is no trace id");
+    await expect(page.locator(".failure")).toContainText("Invalid trace id");
   });
 });

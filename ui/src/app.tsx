@@ -4,8 +4,8 @@ import { route } from "./state/route.ts";
 import { GreetingView } from "./views/greeting/greeting-view.tsx";
 import { LoadView } from "./views/load/load-view.tsx";
 import { MeshView } from "./views/mesh/mesh-view.tsx";
+import { StatusBar } from "./views/shell/status-bar.tsx";
 import { Tabs } from "./views/shell/tabs.tsx";
-import { Vitals } from "./views/shell/vitals.tsx";
 import { TraceView } from "./views/trace/trace-view.tsx";
 import { TracesView } from "./views/traces/traces-view.tsx";
 
@@ -13,18 +13,18 @@ export function App() {
   return (
     <>
       <button type="button" class="skip" onClick={skip}>
-        Skip to the view
+        Skip to content
       </button>
       <header class="top">
         <a class="name" href="#/mesh">
           Octet
         </a>
         <Tabs />
-        <Vitals />
+        <StatusBar />
       </header>
       {api.value !== location.origin && (
-        <p class="elsewhere">
-          Asking <bdi>{api.value}</bdi> · <a href="#/greeting">change</a>
+        <p class="other-api">
+          API: <bdi>{api.value}</bdi> · <a href="#/greeting">change</a>
         </p>
       )}
       <Main />
@@ -32,21 +32,21 @@ export function App() {
   );
 }
 
-/** No link: the address after `#` says which view is shown. */
+/** Not a link to `#main`, because the hash is the route. */
 function skip(): void {
   document.getElementById("main")?.focus();
 }
 
-/** The view; the focus moves to it when another one is chosen, as it would with a new page. */
+/** Moves the focus to the view when the view changes, as a page load would. */
 function Main() {
   const main = useRef<HTMLElement>(null);
-  const shown = route.value;
-  const place = shown ? `${shown.view}/${shown.id ?? ""}` : "";
-  const first = useRef(place);
+  const current = route.value;
+  const key = current ? `${current.view}/${current.id ?? ""}` : "";
+  const shown = useRef(key);
   useEffect(() => {
-    if (first.current !== place) main.current?.focus();
-    first.current = place;
-  }, [place]);
+    if (shown.current !== key) main.current?.focus();
+    shown.current = key;
+  }, [key]);
   return (
     <main id="main" ref={main} tabIndex={-1}>
       <View />
@@ -69,7 +69,7 @@ function View() {
     default:
       return (
         <p class="empty">
-          There is no such view. <a href="#/mesh">Open the mesh.</a>
+          Page not found. <a href="#/mesh">Open Mesh</a>
         </p>
       );
   }

@@ -1,4 +1,4 @@
-/** Where nodes and edges are drawn: left to right, the caller before the called. */
+/** Positions of nodes and edges: left to right, each caller left of its upstreams. */
 
 import { Graph as DagreGraph, layout } from "@dagrejs/dagre";
 import type { Graph, NodeKind } from "./topology.ts";
@@ -23,17 +23,17 @@ export interface Layout {
   edges: ReadonlyMap<string, { points: Point[]; label: Point }>;
 }
 
-/** Room for two lines of figures, in the picture's units. */
+/** Size of an edge's label of two lines, in the graph's units. */
 export const LABEL = { width: 88, height: 36 };
 
 const HEIGHT: Record<NodeKind, number> = { gateway: 40, service: 40, queue: 40, database: 46 };
 
-/** Wide enough for a name in 14 units of a sans-serif face. */
+/** Fits a name in a sans-serif font of 14 units. */
 function widthOf(id: string): number {
   return Math.max(84, Math.min(190, 22 + shortName(id).length * 7.5));
 }
 
-/** Long names end in an ellipsis; the whole one is told by a title and the panel. */
+/** Long names end in an ellipsis; the title and the panel have the full name. */
 export function shortName(id: string): string {
   return id.length > 21 ? `${id.slice(0, 20)}…` : id;
 }
@@ -57,14 +57,14 @@ export function layoutOf(graph: Graph): Layout {
     const { points = [], x = 0, y = 0 } = dagre.edge(from, to);
     const between = points.slice(1, -1).map((point: Point) => ({ x: point.x, y: point.y }));
     const label = { x, y };
-    edges.set(id, { points: routed(nodes.get(from), nodes.get(to), between, label), label });
+    edges.set(id, { points: edgePoints(nodes.get(from), nodes.get(to), between, label), label });
   }
   const { width = 0, height = 0 } = dagre.graph();
   return { width, height, nodes, edges };
 }
 
-/** From side to side, and level through the label, so that one line of it stands above and one below. */
-function routed(from: Box | undefined, to: Box | undefined, between: Point[], label: Point): Point[] {
+/** From side to side, and horizontal at the label, so that one line of it is above the edge and one below. */
+function edgePoints(from: Box | undefined, to: Box | undefined, between: Point[], label: Point): Point[] {
   if (!from || !to) return [];
   const half = LABEL.width / 2;
   const level = [
@@ -80,7 +80,7 @@ function isNear(one: Point, other: Point): boolean {
   return Math.abs(one.x - other.x) < 1 && Math.abs(one.y - other.y) < 1;
 }
 
-/** A smooth line through points, as an SVG path: level at each of them. */
+/** A smooth SVG path through points, horizontal at each of them. */
 export function pathThrough(points: readonly Point[]): string {
   const [first, ...rest] = points;
   if (!first || rest.length === 0) return "";
@@ -98,7 +98,7 @@ export function pathThrough(points: readonly Point[]): string {
   return path;
 }
 
-/** The same for the same nodes and edges, whatever their figures. */
+/** Identifies a layout: it depends on nodes and edges, not on their metrics. */
 export function layoutKey(graph: Graph): string {
   return JSON.stringify([graph.nodes.map((node) => node.id), graph.edges.map((edge) => edge.id)]);
 }

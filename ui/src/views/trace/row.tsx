@@ -2,20 +2,20 @@ import type { Section } from "../../model/critical-path.ts";
 import { duration } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
 import type { SpanNode } from "../../model/trace-tree.ts";
-import { type Place, placeOf, type Window } from "../../model/waterfall.ts";
+import { type Position, positionOf, type TimeRange } from "../../model/waterfall.ts";
 import { isError, statusCode } from "../../model/zipkin.ts";
 
-/** Pixels of a row's height; the list counts on it. */
+/** A row's height in pixels; the virtual list depends on it. */
 export const ROW_HEIGHT = 30;
 
-/** Beyond this, names are not indented further. */
-const DEEPEST = 24;
+/** Deeper names are not indented further. */
+const MAX_INDENT = 24;
 
 interface Props {
   node: SpanNode;
   index: number;
   count: number;
-  window: Window;
+  range: TimeRange;
   critical: readonly Section[];
   isSelected: boolean;
   isCollapsed: boolean;
@@ -23,15 +23,15 @@ interface Props {
   onToggle: () => void;
 }
 
-/** One span: its name, indented, and its bar. */
+/** One span: its indented name and its bar. */
 export function Row(props: Props) {
   const { node, index, count, isSelected, isCollapsed, onSelect, onToggle } = props;
   const { span } = node;
   const failed = isError(span);
   const hasChildren = node.children.length > 0;
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the tree itself takes the keys, and says which row is active
-    // biome-ignore lint/a11y/useFocusableInteractive: as the pattern of a tree with aria-activedescendant has it
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the tree handles keys, with aria-activedescendant
+    // biome-ignore lint/a11y/useFocusableInteractive: a tree with aria-activedescendant has the focus itself
     <div
       role="treeitem"
       id={rowId(node.key)}
@@ -44,9 +44,9 @@ export function Row(props: Props) {
       aria-expanded={hasChildren ? !isCollapsed : undefined}
       onClick={onSelect}
     >
-      <div class="name" style={{ "--depth": Math.min(node.depth, DEEPEST) }}>
+      <div class="name" style={{ "--depth": Math.min(node.depth, MAX_INDENT) }}>
         <span
-          class="twisty"
+          class="toggle"
           aria-hidden="true"
           onClick={(event) => {
             if (!hasChildren) return;
@@ -62,13 +62,13 @@ export function Row(props: Props) {
               ✕{" "}
             </span>
           )}
-          {oddOf(node) && (
-            <span class="odd" role="img" aria-label={oddOf(node)}>
+          {anomalyOf(node) && (
+            <span class="anomaly" role="img" aria-label={anomalyOf(node)}>
               ⚠{" "}
             </span>
           )}
-          {isCollapsed && node.failedBelow && !failed && <span class="trouble">✕ below </span>}
-          <bdi class="service">{span.service || "?"}</bdi> <bdi class="quiet">{shortOf(node)}</bdi>
+          {isCollapsed && node.failedBelow && !failed && <span class="trouble">✕ inside </span>}
+          <bdi class="service">{span.service || "?"}</bdi> <bdi class="quiet">{operationOf(node)}</bdi>
         </span>
       </div>
       <Bars {...props} />
@@ -80,40 +80,40 @@ export function rowId(key: string): string {
   return `span-${key.replace(/[^a-z0-9]/gi, "-")}`;
 }
 
-function Bars({ node, window, critical }: Props) {
+function Bars({ node, range, critical }: Props) {
   const { span, queueWait } = node;
-  const place = placeOf(node.start, node.end, window);
-  const wait = queueWait && placeOf(queueWait.from, queueWait.to, window);
+  const place = positionOf(node.start, node.end, range);
+  const wait = queueWait && positionOf(queueWait.from, queueWait.to, range);
   const length = duration(span.duration === undefined ? undefined : span.duration / 1000);
   const code = statusCode(span);
-  const told = isError(span) && code ? `${length} · ${codeName(code)}` : length;
+  const label = isError(span) && code ? `${length} · ${codeName(code)}` : length;
   return (
     <div class="bars">
       {wait && queueWait && (
         <span class="wait" style={styleOf(wait)}>
-          <span>{duration((queueWait.to - queueWait.from) / 1000)} in the queue</span>
+          <span>{duration((queueWait.to - queueWait.from) / 1000)} queue wait</span>
         </span>
       )}
       {place && <span class={`bar ${(span.kind ?? "local").toLowerCase()}`} style={styleOf(place)} />}
       {critical.map(({ from, to }) => {
-        const part = placeOf(from, to, window);
+        const part = positionOf(from, to, range);
         return part && <span key={from} class="critical" style={styleOf(part)} />;
       })}
       {place && (
         <span class="length" style={{ left: `${place.left + place.width}%` }}>
-          {told}
+          {label}
         </span>
       )}
     </div>
   );
 }
 
-function styleOf({ left, width }: Place) {
+function styleOf({ left, width }: Position) {
   return { left: `${left}%`, width: `${width}%` };
 }
 
-/** `Greeting → service-b`: what tells spans of one service apart. */
-function shortOf({ span }: SpanNode): string {
+/** For example `Greeting → service-b`. */
+function operationOf({ span }: SpanNode): string {
   const name =
     span.name.includes("/") && !span.name.includes(" ")
       ? span.name.slice(span.name.lastIndexOf("/") + 1)
@@ -121,8 +121,8 @@ function shortOf({ span }: SpanNode): string {
   return span.remoteService && span.kind === "CLIENT" ? `${name} → ${span.remoteService}` : name;
 }
 
-/** What is odd about a span, in words; empty where nothing is. */
-function oddOf({ parentMissing, skew }: SpanNode): string {
-  if (parentMissing) return "what caused it is missing:";
-  return skew > 0 ? "begins before what caused it:" : "";
+/** A warning about a span; empty without one. */
+function anomalyOf({ parentMissing, skew }: SpanNode): string {
+  if (parentMissing) return "parent span missing:";
+  return skew > 0 ? "starts before its parent:" : "";
 }

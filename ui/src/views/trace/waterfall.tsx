@@ -2,16 +2,23 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { criticalPath } from "../../model/critical-path.ts";
 import type { SpanNode, Trace } from "../../model/trace-tree.ts";
-import { nextWhere, readWindow, slice, visibleRows, type Window, zoomed } from "../../model/waterfall.ts";
+import {
+  nextWhere,
+  readRange,
+  type TimeRange,
+  visibleRows,
+  visibleSlice,
+  zoomed,
+} from "../../model/waterfall.ts";
 import { isError } from "../../model/zipkin.ts";
 import { refine, route } from "../../state/route.ts";
 import { Detail } from "./detail.tsx";
-import { keyOf, type Move } from "./keys.ts";
+import { type Command, commandOf } from "./keys.ts";
 import { ROW_HEIGHT, Row, rowId } from "./row.tsx";
 import { Ruler } from "./ruler.tsx";
 
-/** Rows that are drawn beyond either end of what is in sight. */
-const BEYOND = 12;
+/** Rows drawn above and below the visible ones. */
+const OVERSCAN = 12;
 
 export function Waterfall({ trace }: { trace: Trace }) {
   const query = route.value?.query ?? {};
@@ -21,13 +28,13 @@ export function Waterfall({ trace }: { trace: Trace }) {
   );
   const rows = useMemo(() => visibleRows(trace, collapsed), [trace, collapsed]);
   const critical = useMemo(() => criticalOf(trace), [trace]);
-  const window = readWindow(trace, query.from, query.to);
+  const range = readRange(trace, query.from, query.to);
   const selected = rows.findIndex((node) => node.key === query.span);
   const chosen = rows[selected];
   const list = useRef<HTMLDivElement>(null);
   const view = useSignal({ top: 0, height: 600 });
 
-  const zoom = ({ from, to }: Window) => {
+  const zoom = ({ from, to }: TimeRange) => {
     const isWhole = from <= 0 && to >= trace.duration;
     refine(isWhole ? { from: undefined, to: undefined } : { from: String(from), to: String(to) });
   };
@@ -48,10 +55,10 @@ export function Waterfall({ trace }: { trace: Trace }) {
     for (let above = failed.parent; above; above = above.parent) next.delete(above.key);
     refine({ span: failed.key, collapsed: [...next].join(",") });
   };
-  const move = (to: Move) => {
+  const run = (command: Command) => {
     const last = rows.length - 1;
     const at = Math.max(selected, 0);
-    switch (to) {
+    switch (command) {
       case "next":
         return select(rows[selected < 0 ? 0 : Math.min(at + 1, last)]);
       case "previous":
@@ -60,20 +67,20 @@ export function Waterfall({ trace }: { trace: Trace }) {
         return select(rows[0]);
       case "last":
         return select(rows[last]);
-      case "in":
+      case "expand":
         if (chosen && collapsed.has(chosen.key)) return collapse(chosen, "open");
         return chosen?.children[0] && select(chosen.children[0]);
-      case "out":
+      case "collapse":
         if (chosen && chosen.children.length > 0 && !collapsed.has(chosen.key))
           return collapse(chosen, "collapsed");
         return chosen?.parent && select(chosen.parent);
       case "error":
         return jump();
-      case "larger":
-        return zoom(zoomed(trace, window, 0.5));
-      case "smaller":
-        return zoom(zoomed(trace, window, 2));
-      case "whole":
+      case "zoom-in":
+        return zoom(zoomed(trace, range, 0.5));
+      case "zoom-out":
+        return zoom(zoomed(trace, range, 2));
+      case "zoom-reset":
         return zoom({ from: 0, to: trace.duration });
       case "close":
         return select(undefined);
@@ -84,20 +91,20 @@ export function Waterfall({ trace }: { trace: Trace }) {
     if (selected >= 0) reveal(list.current, selected);
   }, [selected]);
 
-  const { first, last } = slice(rows.length, ROW_HEIGHT, view.value.top, view.value.height, BEYOND);
+  const { first, last } = visibleSlice(rows.length, ROW_HEIGHT, view.value.top, view.value.height, OVERSCAN);
   const measure = (element: HTMLElement) => {
     view.value = { top: element.scrollTop, height: element.clientHeight };
   };
   return (
     <div class={`waterfall${chosen ? " with-panel" : ""}`}>
       <div class="tools">
-        <button type="button" onClick={() => move("larger")}>
+        <button type="button" onClick={() => run("zoom-in")}>
           Zoom in
         </button>
-        <button type="button" onClick={() => move("smaller")}>
+        <button type="button" onClick={() => run("zoom-out")}>
           Zoom out
         </button>
-        <button type="button" onClick={() => move("whole")}>
+        <button type="button" onClick={() => run("zoom-reset")}>
           Whole trace
         </button>
         {trace.errors > 0 && (
@@ -106,7 +113,7 @@ export function Waterfall({ trace }: { trace: Trace }) {
           </button>
         )}
         <span class="quiet hint">
-          arrows or j, k: move · ← →: fold · + − 0: zoom · underlined: the critical path
+          ↑ ↓ or j k: select · ← →: collapse, expand · + − 0: zoom · underline: critical path
         </span>
       </div>
       <div class="chart">
@@ -114,21 +121,21 @@ export function Waterfall({ trace }: { trace: Trace }) {
           class="rows"
           role="tree"
           tabIndex={0}
-          aria-label="Spans of the trace"
+          aria-label="Spans"
           aria-activedescendant={chosen ? rowId(chosen.key) : undefined}
           ref={list}
           onScroll={(event) => measure(event.currentTarget)}
           onFocus={(event) => measure(event.currentTarget)}
           onKeyDown={(event) => {
-            const key = keyOf(event);
-            if (!key) return;
+            const command = commandOf(event);
+            if (!command) return;
             event.preventDefault();
-            move(key);
+            run(command);
           }}
         >
           <div class="ruler-row" role="presentation">
-            <span class="name quiet">service and operation</span>
-            <Ruler window={window} onZoom={zoom} />
+            <span class="name quiet">service · operation</span>
+            <Ruler range={range} onZoom={zoom} />
           </div>
           <div class="body" role="presentation" style={{ height: `${rows.length * ROW_HEIGHT}px` }}>
             {rows.slice(first, last).map((node, offset) => (
@@ -137,7 +144,7 @@ export function Waterfall({ trace }: { trace: Trace }) {
                 node={node}
                 index={first + offset}
                 count={rows.length}
-                window={window}
+                range={range}
                 critical={critical.get(node.key) ?? []}
                 isSelected={node === chosen}
                 isCollapsed={collapsed.has(node.key)}
@@ -166,10 +173,10 @@ function criticalOf(trace: Trace) {
   return root ? criticalPath(root) : new Map();
 }
 
-/** Scrolls no further than it must. */
+/** Scrolls as little as possible to show a row. */
 function reveal(list: HTMLElement | null, index: number): void {
   if (!list) return;
-  // The ruler stays above the rows.
+  // The ruler stays visible above the rows.
   const ruler = ROW_HEIGHT;
   const top = index * ROW_HEIGHT;
   const room = list.clientHeight - ruler - ROW_HEIGHT;

@@ -14,19 +14,19 @@ interface Point {
   trace: TraceSummary;
 }
 
-/** When and how long, the length on a logarithmic scale. The list below says the same, for those who do not point. */
+/** Traces by start time and response time, on a logarithmic scale. The list below has the same data for keyboard users. */
 export function Scatter({ traces }: { traces: readonly TraceSummary[] }) {
   const { width, measure } = useWidth(900);
-  const begins = traces.map((trace) => trace.begin);
-  const first = Math.min(...begins);
-  const last = Math.max(...begins, first + 1);
-  const lengths = traces.map(lengthOf);
-  const low = Math.floor(Math.log10(Math.min(...lengths)));
-  const high = Math.max(Math.ceil(Math.log10(Math.max(...lengths))), low + 1);
-  const across = (begin: number) => LEFT + 8 + ((begin - first) / (last - first)) * (width - LEFT - 20);
-  const up = (length: number) =>
-    HEIGHT - BOTTOM - ((Math.log10(length) - low) / (high - low)) * (HEIGHT - BOTTOM - TOP);
-  const points = traces.map((trace): Point => ({ x: across(trace.begin), y: up(lengthOf(trace)), trace }));
+  const starts = traces.map((trace) => trace.start);
+  const first = Math.min(...starts);
+  const last = Math.max(...starts, first + 1);
+  const durations = traces.map(durationOf);
+  const low = Math.floor(Math.log10(Math.min(...durations)));
+  const high = Math.max(Math.ceil(Math.log10(Math.max(...durations))), low + 1);
+  const across = (start: number) => LEFT + 8 + ((start - first) / (last - first)) * (width - LEFT - 20);
+  const up = (value: number) =>
+    HEIGHT - BOTTOM - ((Math.log10(value) - low) / (high - low)) * (HEIGHT - BOTTOM - TOP);
+  const points = traces.map((trace): Point => ({ x: across(trace.start), y: up(durationOf(trace)), trace }));
   const grid = Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index));
   const now = Date.now();
   return (
@@ -38,12 +38,12 @@ export function Scatter({ traces }: { traces: readonly TraceSummary[] }) {
       role="img"
       onClick={(event) => openNearest(event, points)}
     >
-      <title>{`${traces.length} traces by their begin and response time`}</title>
-      {grid.map((length) => (
-        <g key={length}>
-          <line class="grid" x1={LEFT} x2={width} y1={up(length)} y2={up(length)} />
-          <text class="axis end" x={LEFT - 6} y={up(length) + 4}>
-            {duration(length)}
+      <title>{`${traces.length} traces by start time and response time`}</title>
+      {grid.map((value) => (
+        <g key={value}>
+          <line class="grid" x1={LEFT} x2={width} y1={up(value)} y2={up(value)} />
+          <text class="axis end" x={LEFT - 6} y={up(value) + 4}>
+            {duration(value)}
           </text>
         </g>
       ))}
@@ -64,13 +64,13 @@ export function Scatter({ traces }: { traces: readonly TraceSummary[] }) {
   );
 }
 
-/** The response time, or else the whole one; for a logarithmic scale it is more than nought. */
-function lengthOf({ response, whole }: TraceSummary): number {
-  return Math.max(response ?? whole, 0.01);
+/** The response time, or else the total duration; positive, for the logarithmic scale. */
+function durationOf({ responseTime, total }: TraceSummary): number {
+  return Math.max(responseTime ?? total, 0.01);
 }
 
-/** Pixels within which a click means a point. */
-const REACH = 14;
+/** Radius in pixels within which a click opens a point. */
+const HIT_RADIUS = 14;
 
 function openNearest(event: MouseEvent, points: readonly Point[]): void {
   const svg = event.currentTarget;
@@ -81,7 +81,7 @@ function openNearest(event: MouseEvent, points: readonly Point[]): void {
   let nearest: { distance: number; id: string } | undefined;
   for (const point of points) {
     const distance = Math.hypot(point.x - x, point.y - y);
-    if (distance <= REACH && distance < (nearest?.distance ?? REACH + 1))
+    if (distance <= HIT_RADIUS && distance < (nearest?.distance ?? HIT_RADIUS + 1))
       nearest = { distance, id: point.trace.id };
   }
   if (nearest) location.hash = link("trace", {}, nearest.id);

@@ -2,35 +2,34 @@ import { useSignal } from "@preact/signals";
 import { pastedTraceId } from "../../model/ids.ts";
 import { link } from "../../model/route.ts";
 import { parseSpans, parseTraces } from "../../model/zipkin.ts";
-import { open } from "../../state/traces.ts";
+import { openFile } from "../../state/traces.ts";
 
-/** Bytes of the largest file that is read. */
-const LARGEST_FILE = 64 * 1024 * 1024;
+/** Bytes. */
+const MAX_FILE_SIZE = 64 * 1024 * 1024;
 
-/** The ways to a trace that is not in the list: its id, pasted, and a file. */
-export function Opener() {
-  const problem = useSignal("");
-  const pasted = (text: string) => {
+/** Opens a trace that is not in the list: by its id, or from a file. */
+export function OpenTrace() {
+  const error = useSignal("");
+  const openId = (text: string) => {
     const id = pastedTraceId(text);
-    problem.value =
-      id || text.trim() === "" ? "" : "There is no trace id in that: it has 32 (or 16) hexadecimal digits.";
+    error.value = id || text.trim() === "" ? "" : "No trace id found: it has 32 or 16 hexadecimal digits.";
     if (id) location.hash = link("trace", {}, id);
   };
   const chosen = async (file: File | undefined) => {
     if (!file) return;
-    problem.value = await read(file);
+    error.value = await read(file);
   };
   return (
     <form
-      class="opener"
+      class="open-trace"
       aria-label="Open a trace"
       onSubmit={(event) => {
         event.preventDefault();
-        pasted(new FormData(event.currentTarget).get("id")?.toString() ?? "");
+        openId(new FormData(event.currentTarget).get("id")?.toString() ?? "");
       }}
     >
       <label>
-        open
+        open trace
         <input
           name="id"
           placeholder="paste a trace id, traceparent or link"
@@ -38,37 +37,37 @@ export function Opener() {
           autocomplete="off"
           onPaste={(event) => {
             const text = event.clipboardData?.getData("text") ?? "";
-            if (pastedTraceId(text)) pasted(text);
+            if (pastedTraceId(text)) openId(text);
           }}
         />
       </label>
       <button type="submit">Open</button>
       <label class="file">
-        or a file
+        or open a file
         <input
           type="file"
           accept=".json,application/json"
           onChange={(event) => void chosen(event.currentTarget.files?.[0])}
         />
       </label>
-      {problem.value && (
+      {error.value && (
         <p class="trouble" role="alert">
           <span aria-hidden="true">✕ </span>
-          {problem.value}
+          {error.value}
         </p>
       )}
     </form>
   );
 }
 
-/** Opens the trace that a file holds: a list of spans, or a list of traces whose first is shown. Answers what is wrong. */
+/** Opens the trace in a file: a list of spans, or the first of a list of traces. Returns an error message, or an empty string. */
 async function read(file: File): Promise<string> {
-  if (file.size > LARGEST_FILE) return `${file.name} is larger than 64 MiB.`;
+  if (file.size > MAX_FILE_SIZE) return `${file.name} exceeds the limit of 64 MiB.`;
   try {
     const json: unknown = JSON.parse(await file.text());
     const spans = parseSpans(json) ?? parseTraces(json)?.[0];
-    if (!spans) return `${file.name} holds no Zipkin v2 spans.`;
-    open(spans);
+    if (!spans) return `${file.name} contains no Zipkin v2 spans.`;
+    openFile(spans);
     return "";
   } catch {
     return `${file.name} is not JSON.`;
