@@ -10,6 +10,8 @@ const dist = fileURLToPath(new URL("dist", import.meta.url));
 const gateway = process.env.OCTET_URL ?? "http://localhost:8080";
 
 export default defineConfig({
+  // Relative, so that the page also works below a path of a proxy, such as /octet/.
+  base: "./",
   plugins: [clean(dist), swagger(), compress(dist)],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {

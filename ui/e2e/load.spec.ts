@@ -140,7 +140,8 @@ test("the rate covers the whole run, including its end without requests", async 
   await page.getByRole("button", { name: "Start" }).click();
   await expect(page.getByText(/^Done: 3 requests in /)).toBeVisible();
   const { elapsed } = await exported(page);
-  expect(elapsed).toBeGreaterThanOrEqual(3_000);
+  // A browser's timers may be a millisecond early.
+  expect(elapsed).toBeGreaterThanOrEqual(2_990);
   await expect(page.locator(".big").first()).toContainText((3_000 / elapsed).toFixed(1));
 });
 

@@ -55,6 +55,64 @@ const VIEWS: readonly { name: string; open: (page: Page) => Promise<void> }[] = 
     },
   },
   {
+    name: "trace-find",
+    open: async (page) => {
+      await page.getByLabel("Find in trace").fill("greetings");
+      await expect(page.locator(".row.match").first()).toBeVisible();
+    },
+  },
+  {
+    name: "compare",
+    open: async (page) => {
+      await page.goto("/#/traces");
+      for (const index of [0, 1]) await page.getByLabel("Select for comparison").nth(index).check();
+      await page.getByRole("link", { name: "Compare the two selected traces" }).click();
+      await expect(page.locator(".compare-view tbody tr").first()).toBeVisible();
+    },
+  },
+  {
+    name: "mesh-failing",
+    open: async (page) => {
+      await page.route("**/api/greeting", (route) => {
+        const json = { code: 4, message: "service-b/service-e/service-g: deadline exceeded", details: [] };
+        return route.fulfill({ status: 504, json });
+      });
+      await page.route("**/api/mesh?*", async (route) => {
+        const response = await route.fetch();
+        const json: { edges: { callee: string; count: number }[] } = await response.json();
+        for (const edge of json.edges) {
+          const fails = /service-[eg]$/.test(edge.callee);
+          if (fails) Object.assign(edge, { count: 9_876, errors: 4_321, codes: { "4": 4_321 } });
+        }
+        await route.fulfill({ json });
+      });
+      await page.goto("/#/mesh?lookback=5m");
+      await page.getByRole("button", { name: "Send a greeting" }).click();
+      await expect(page.locator(".edge.failing").first()).toBeVisible();
+      await expect(page.locator(".outcome .failure")).toBeVisible();
+    },
+  },
+  {
+    name: "greeting-failed",
+    open: async (page) => {
+      await page.goto("/#/greeting");
+      await page.getByRole("button", { name: "Submit" }).click();
+      await expect(page.locator(".card.failed")).toBeVisible();
+      await page.unroute("**/api/greeting");
+    },
+  },
+  {
+    name: "unavailable",
+    open: async (page) => {
+      await page.route("**/zipkin/**", (route) =>
+        route.fulfill({ status: 503, json: { code: 14, message: "trace backend unavailable", details: [] } }),
+      );
+      await page.goto("/#/traces?min=1us");
+      await expect(page.locator(".failure")).toBeVisible();
+      await page.unroute("**/zipkin/**");
+    },
+  },
+  {
     name: "load",
     open: async (page) => {
       await page.goto("/#/load?users=5&seconds=&requests=60");
@@ -74,6 +132,7 @@ const LOOKS = [
 for (const { name, colorScheme, viewport } of LOOKS) {
   test.describe(name, () => {
     test.use({
+      allowed: /Failed to load resource/,
       colorScheme,
       viewport,
       hasTouch: name.startsWith("phone"),
@@ -81,7 +140,7 @@ for (const { name, colorScheme, viewport } of LOOKS) {
     });
 
     test(`every view is accessible and fits the window, ${name}`, async ({ page }) => {
-      await greet(1);
+      await greet(2);
       for (const view of VIEWS) {
         await view.open(page);
         await page.screenshot({ path: `${SHOTS}/${view.name}-${name}.png` });
@@ -119,7 +178,7 @@ test("the bundle is small, compressed and cached, with a strict content security
   const page = await request.get("/");
   expect(page.headers()["cache-control"]).toBe("no-cache");
   expect(page.headers()["content-security-policy"]).not.toContain("unsafe");
-  const script = /src="(\/assets\/[^"]+\.js)"/.exec(await page.text())?.[1] ?? "";
+  const script = /src="\.(\/assets\/[^"]+\.js)"/.exec(await page.text())?.[1] ?? "";
   const asset = await request.get(mesh.url + script, { headers: { "accept-encoding": "br" } });
   expect(asset.headers()).toMatchObject({
     "content-encoding": "br",

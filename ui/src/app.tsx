@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
-import { api } from "./state/api.ts";
+import { api, HOME_URL } from "./state/api.ts";
 import { route } from "./state/route.ts";
+import { CompareView } from "./views/compare/compare-view.tsx";
 import { GreetingView } from "./views/greeting/greeting-view.tsx";
 import { LoadView } from "./views/load/load-view.tsx";
 import { MeshView } from "./views/mesh/mesh-view.tsx";
@@ -20,9 +21,12 @@ export function App() {
           Octet
         </a>
         <Tabs />
+        <a class="docs" href={`${api.value}/docs/`}>
+          API
+        </a>
         <StatusBar />
       </header>
-      {api.value !== location.origin && (
+      {api.value !== HOME_URL && (
         <p class="other-api">
           API: <bdi>{api.value}</bdi> · <a href="#/greeting">change</a>
         </p>
@@ -64,6 +68,8 @@ function View() {
       return <TracesView />;
     case "trace":
       return <TraceView key={route.value.id} id={route.value.id ?? ""} />;
+    case "compare":
+      return <CompareView id={route.value.id ?? ""} />;
     case "load":
       return <LoadView />;
     default:

@@ -69,12 +69,3 @@ export function age(milliseconds: number): string {
   if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
   return `${Math.round(seconds / 3600)} h ago`;
 }
-
-/** Local time to the millisecond, with its date unless that is today. */
-export function moment(milliseconds: number, now: number): string {
-  const date = new Date(milliseconds);
-  const pad = (value: number, width = 2) => String(value).padStart(width, "0");
-  const time = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}`;
-  if (date.toDateString() === new Date(now).toDateString()) return time;
-  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${time}`;
-}

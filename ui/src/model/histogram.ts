@@ -31,6 +31,17 @@ function bound(index: number): number {
   return 10 ** (index / PER_DECADE);
 }
 
+/** Bounds of 1, 2 and 5 times a power of ten, where 1-2-5 leaves `room` bins per label; otherwise powers of ten alone. */
+export function roundBounds(bins: readonly Bin[], room: number): { index: number; value: number }[] {
+  const steps = room <= PER_DECADE / 4 ? [0, 3, 7] : [0];
+  return [...bins.map(({ from }) => from), bins.at(-1)?.to ?? 0].flatMap((value, index) => {
+    const position = Math.round(Math.log10(value) * PER_DECADE);
+    const inDecade = ((position % PER_DECADE) + PER_DECADE) % PER_DECADE;
+    // 10^0.3 and 10^0.7 differ from 2 and 5 by less than a pixel.
+    return steps.includes(inDecade) ? [{ index, value: Number(value.toPrecision(1)) }] : [];
+  });
+}
+
 /** Round ticks from zero to `max`, about `target` of them. */
 export function ticks(max: number, target: number): number[] {
   return ticksBetween(0, max, target);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { layoutKey, layoutOf, pathThrough } from "./layout.ts";
+import { layoutKey, layoutOf } from "./layout.ts";
 import {
   faultCount,
   type Mesh,
@@ -176,11 +176,4 @@ test("callers are left of their upstreams, nodes do not overlap, and metrics do 
   }
   const busy = withMetrics(GRAPH, measured([{ caller: "a", callee: "b", kind: "rpc", count: 1, errors: 1 }]));
   expect(layoutKey(busy)).toBe(layoutKey(GRAPH));
-});
-
-test("an edge is horizontal at its label", () => {
-  const { points, label } = layoutOf(GRAPH).edges.get("a>b") ?? { points: [], label: { x: 0, y: 0 } };
-  expect(points.filter((point) => point.y === label.y).length).toBeGreaterThanOrEqual(2);
-  expect(pathThrough(points)).toMatch(/^M[\d.]+ [\d.]+([LC][\d. ]+)+$/);
-  expect(pathThrough([])).toBe("");
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { age, duration, durations, durationsOnAxis, percent, rate } from "./format.ts";
-import { histogram, ticks, ticksBetween } from "./histogram.ts";
+import { histogram, roundBounds, ticks, ticksBetween } from "./histogram.ts";
 import { percentile, summary } from "./percentiles.ts";
 
 test("durations have a unit and at most three digits, and unknown ones are a dash", () => {
@@ -67,6 +67,13 @@ test("histogram bins are even on a logarithmic scale, empty ones included, and c
   expect(bins[0]).toMatchObject({ from: 1, count: 1 });
   expect(bins.some((bin) => bin.count === 0)).toBe(true);
   expect(histogram([0, -1, Number.NaN])).toEqual([]);
+});
+
+test("bounds on the axis of a histogram are 1, 2 and 5 times a power of ten", () => {
+  const bins = histogram([0.9, 30]);
+  expect(roundBounds(bins, 1).map(({ value }) => value)).toEqual([1, 2, 5, 10, 20]);
+  expect(roundBounds(bins, 4).map(({ value }) => value)).toEqual([1, 10]);
+  expect(roundBounds(bins, 1)[0]?.index).toBe(1);
 });
 
 test("ticks are round numbers", () => {

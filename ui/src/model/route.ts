@@ -1,6 +1,6 @@
 /** The view and its state in the URL's hash: `#/traces?service=service-a`. */
 
-export const VIEWS = ["mesh", "greeting", "traces", "trace", "load"] as const;
+export const VIEWS = ["mesh", "greeting", "traces", "trace", "compare", "load"] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface Route {
@@ -18,7 +18,7 @@ export function parseRoute(hash: string): Route | undefined {
   if (path === "" || path === "/") return HOME;
   const [, name, id, ...rest] = path.split("/");
   const view = VIEWS.find((known) => known === name);
-  const hasId = view === "trace";
+  const hasId = view === "trace" || view === "compare";
   if (!view || rest.length > 0 || hasId !== Boolean(id)) return undefined;
   return { view, id: id ? decode(id) : undefined, query: Object.fromEntries(new URLSearchParams(search)) };
 }

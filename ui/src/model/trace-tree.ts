@@ -160,3 +160,9 @@ function annotate(node: SpanNode): void {
     node.queueWait = { from: parent.end, to: node.start };
   }
 }
+
+/** For example `Greeting → service-b`: without the package of a gRPC method, and with the called service. */
+export function operationOf({ name, kind, remoteService }: Span): string {
+  const short = name.includes("/") && !name.includes(" ") ? name.slice(name.lastIndexOf("/") + 1) : name;
+  return kind === "CLIENT" && remoteService ? `${short} → ${remoteService}` : short;
+}

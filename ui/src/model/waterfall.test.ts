@@ -2,7 +2,16 @@ import { expect, test } from "vitest";
 import { commandOf } from "../views/trace/keys.ts";
 import { span } from "./testing.ts";
 import { buildTrace } from "./trace-tree.ts";
-import { nextWhere, positionOf, readRange, visibleRows, visibleSlice, zoomed } from "./waterfall.ts";
+import {
+  containsText,
+  fitLabel,
+  nextWhere,
+  positionOf,
+  readRange,
+  visibleRows,
+  visibleSlice,
+  zoomed,
+} from "./waterfall.ts";
 import { isError } from "./zipkin.ts";
 
 const TRACE = buildTrace([
@@ -34,6 +43,12 @@ test("a time range is read from the URL, and an invalid one is the whole trace",
   }
 });
 
+test("zooming keeps the selected span in the range", () => {
+  const last = TRACE.nodes.find((node) => node.span.name === "d");
+  expect(zoomed(TRACE, { from: 0, to: 1_000 }, 0.2, last)).toEqual({ from: 150, to: 350 });
+  expect(zoomed(TRACE, { from: 400, to: 800 }, 0.5, last)).toEqual({ from: 500, to: 700 });
+});
+
 test("zooming keeps the middle, within the trace", () => {
   expect(zoomed(TRACE, { from: 0, to: 1_000 }, 0.5)).toEqual({ from: 250, to: 750 });
   expect(zoomed(TRACE, { from: 250, to: 750 }, 4)).toEqual({ from: 0, to: 1_000 });
@@ -62,4 +77,23 @@ test("the browser's shortcuts are not handled", () => {
     commandOf({ key: name, ctrlKey: false, altKey: false, metaKey: false, ...more });
   expect([key("j"), key("ArrowUp"), key("e"), key("x")]).toEqual(["next", "previous", "error", undefined]);
   expect(key("0", { ctrlKey: true })).toBeUndefined();
+});
+
+test("a label goes after its bar, or before it, or on it, or is shortened", () => {
+  const label = (space: { before: number; after: number; inside: number }) =>
+    fitLabel(["long text", "short"], space, (text) => text.length * 10);
+  expect(label({ before: 500, after: 90, inside: 500 })).toEqual({ text: "long text", side: "after" });
+  expect(label({ before: 90, after: 89, inside: 500 })).toEqual({ text: "long text", side: "before" });
+  expect(label({ before: 0, after: 60, inside: 90 })).toEqual({ text: "long text", side: "inside" });
+  expect(label({ before: 0, after: 60, inside: 30 })).toEqual({ text: "short", side: "after" });
+});
+
+test("text is found in service, name, tags and events, in any case", () => {
+  const [node] =
+    buildTrace([
+      span("a", { tags: { "http.route": "/api/x" }, annotations: [{ timestamp: 1, value: "retry" }] }),
+    ])?.nodes ?? [];
+  for (const text of ["SERVICE-A", "route=/API", " retry "])
+    expect(node && containsText(node, text), text).toBe(true);
+  expect(node && containsText(node, "other")).toBe(false);
 });

@@ -27,9 +27,14 @@ export function readRange(trace: Trace, from: string | undefined, to: string | u
   return begin >= 0 && end > begin && begin < whole.to ? { from: begin, to: Math.min(end, whole.to) } : whole;
 }
 
-/** Scales the range by `factor` around its middle, within the trace. */
-export function zoomed(trace: Trace, range: TimeRange, factor: number): TimeRange {
-  const middle = (range.from + range.to) / 2;
+/** Scales the range by `factor` around the visible part of a span, or else around its middle, within the trace. */
+export function zoomed(trace: Trace, range: TimeRange, factor: number, around?: SpanNode): TimeRange {
+  const from = Math.max(around?.start ?? 0, range.from);
+  const to = Math.min(around?.end ?? trace.duration, range.to);
+  return scaled(trace, range, factor, to >= from ? (from + to) / 2 : (range.from + range.to) / 2);
+}
+
+function scaled(trace: Trace, range: TimeRange, factor: number, middle: number): TimeRange {
   const half = Math.max(((range.to - range.from) * factor) / 2, 5);
   const from = Math.max(0, Math.round(middle - half));
   const to = Math.min(Math.max(trace.duration, 1), Math.round(middle + half));
@@ -72,4 +77,30 @@ export function visibleSlice(
   const first = Math.max(0, Math.floor(top / rowHeight) - overscan);
   const last = Math.min(count, Math.ceil((top + height) / rowHeight) + overscan);
   return { first, last };
+}
+
+export type LabelSide = "after" | "before" | "inside";
+
+/** Pixels before, after and on a bar. */
+export type Space = Readonly<Record<LabelSide, number>>;
+
+/** The first text that fits after the bar, before it or on it, and where; the last one is the shortest. */
+export function fitLabel(
+  texts: readonly string[],
+  space: Space,
+  widthOf: (text: string) => number,
+): { text: string; side: LabelSide } {
+  for (const text of texts) {
+    const side = (["after", "before", "inside"] as const).find((side) => widthOf(text) <= space[side]);
+    if (side) return { text, side };
+  }
+  return { text: texts.at(-1) ?? "", side: "after" };
+}
+
+/** Whether a span's service, name, ids, tags or events contain a text. */
+export function containsText({ span }: SpanNode, text: string): boolean {
+  const { service, name, remoteService = "", id, tags, annotations } = span;
+  const tagTexts = Object.entries(tags).map(([key, value]) => `${key}=${value}`);
+  const texts = [service, name, remoteService, id, ...tagTexts, ...annotations.map(({ value }) => value)];
+  return texts.some((candidate) => candidate.toLowerCase().includes(text.trim().toLowerCase()));
 }

@@ -1,4 +1,7 @@
-/** The gateway that the page calls: the address the user set, or else the one in `/ui-config.json`, or else the page's origin. */
+/**
+ * The gateway that the page calls: the address the user set, or else the one in `ui-config.json`, or else where the page
+ * came from.
+ */
 
 import { computed, signal } from "@preact/signals";
 import { log } from "../client/log.ts";
@@ -11,7 +14,10 @@ const KEY = "octet.api";
 const custom = signal(parseAddress(stored() ?? ""));
 const configured = signal<string | undefined>(undefined);
 
-const defaultApi = computed(() => configured.value ?? location.origin);
+/** The page's own directory: a proxy may serve it below a path, such as `/octet/`. */
+export const HOME_URL = new URL(".", location.href).href.replace(/\/$/, "");
+
+const defaultApi = computed(() => configured.value ?? HOME_URL);
 
 /** The prefix of every path; never ends in a slash. */
 export const api = computed(() => custom.value ?? defaultApi.value);
@@ -22,11 +28,11 @@ export const isCustomApi = computed(() => custom.value !== undefined);
 /** Reads the gateway's `UI_API_URL`. Called once, before any other request. */
 export async function loadConfig(): Promise<void> {
   try {
-    const response = await fetch("/ui-config.json", { signal: AbortSignal.timeout(3_000) });
+    const response = await fetch(`${HOME_URL}/ui-config.json`, { signal: AbortSignal.timeout(3_000) });
     const url = text(record(await response.json())?.apiUrl);
     configured.value = url === undefined ? undefined : parseAddress(url);
   } catch (error) {
-    log.info("no /ui-config.json", error);
+    log.info("no ui-config.json", error);
   }
 }
 

@@ -3,7 +3,14 @@
 import { effect, signal } from "@preact/signals";
 import { formatRoute, HOME, parseRoute, type Route } from "../model/route.ts";
 
-const TITLES = { mesh: "Mesh", greeting: "Greeting", traces: "Traces", trace: "Trace", load: "Load" };
+const TITLES = {
+  mesh: "Mesh",
+  greeting: "Greeting",
+  traces: "Traces",
+  trace: "Trace",
+  compare: "Compare",
+  load: "Load",
+};
 
 /** Undefined when the hash names no view. */
 export const route = signal<Route | undefined>(parseRoute(location.hash));

@@ -6,10 +6,12 @@ import { log } from "../client/log.ts";
 import { texts } from "../model/json.ts";
 import { link } from "../model/route.ts";
 import { problems, readTraceQuery, searchPath } from "../model/trace-query.ts";
+import { readOrder } from "../model/trace-sort.ts";
 import { summarize, type TraceSummary } from "../model/trace-summary.ts";
 import { parseTraces, type Span } from "../model/zipkin.ts";
 import { api } from "./api.ts";
 import { fetchInto, newFeed, reset } from "./feed.ts";
+import { REFRESH_MS } from "./mesh.ts";
 import { route } from "./route.ts";
 
 export const results = newFeed<TraceSummary[]>();
@@ -26,6 +28,11 @@ const filters = computed(() => {
   if (route.value?.view === "traces") lastFilters = route.value.query;
   return lastFilters;
 });
+
+export const order = computed(() => readOrder(filters.value.sort));
+
+/** Whether the search is repeated every few seconds. */
+export const isRefreshing = computed(() => filters.value.refresh === "on");
 
 export const query = computed(() => readTraceQuery(filters.value));
 
@@ -60,6 +67,13 @@ export function startSearch(): () => void {
       return () => abort.abort();
     }),
     effect(() => {
+      if (!isRefreshing.value) return undefined;
+      const timer = setInterval(() => {
+        if (!document.hidden && !results.peek().isLoading) searchAgain();
+      }, REFRESH_MS);
+      return () => clearInterval(timer);
+    }),
+    effect(() => {
       return suggest(services, api.value, "/zipkin/api/v2/services");
     }),
     effect(() => {
@@ -79,7 +93,7 @@ export function startSearch(): () => void {
 
 function parseSummaries(json: unknown): TraceSummary[] | undefined {
   const traces = parseTraces(json)?.map(summarize);
-  return traces?.filter((summary) => summary !== undefined).sort((one, other) => other.start - one.start);
+  return traces?.filter((summary) => summary !== undefined);
 }
 
 /** Suggestions are optional: without them the fields still accept any text. */

@@ -1,5 +1,6 @@
 import { duration } from "../../model/format.ts";
 import type { Greeting } from "../../model/greeting.ts";
+import { zonedMoment } from "../../model/time.ts";
 import { roleText, type Service } from "../../model/topology.ts";
 import { type DeliveryState, delivery } from "../../state/delivery.ts";
 import { greeting } from "../../state/greeting.ts";
@@ -80,9 +81,21 @@ function Card({ name, greeting, service, failure }: CardProps) {
         <bdi>{greeting?.message ?? service?.greeting ?? ""}</bdi>
       </p>
       <p class="quiet role">{roleText(service)}</p>
-      <Fields fields={{ id: greeting?.id, created: greeting?.created, hostname: greeting?.hostname }} />
+      <Fields
+        fields={{
+          id: greeting?.id,
+          created: greeting && createdText(greeting.created),
+          hostname: greeting?.hostname,
+        }}
+      />
     </li>
   );
+}
+
+/** In the time zone of all other times on the page; unchanged when it is not a time. */
+function createdText(created: string): string {
+  const time = Date.parse(created);
+  return Number.isNaN(time) ? created : zonedMoment(time, Date.now());
 }
 
 /** The consumer, which is not part of the response. */
@@ -93,7 +106,9 @@ function QueueCard({ consumer, state }: { consumer: Service; state: DeliveryStat
     <li class={`card by-queue ${isFailed ? "failed" : delivered ? "answered" : "waiting"}`}>
       <h2>
         <bdi>{consumer.name}</bdi>
-        <span class={isFailed ? "trouble" : "quiet"}>{isFailed ? "✕ not stored" : "delivered by queue"}</span>
+        <span class={isFailed ? "trouble" : "quiet"}>
+          {isFailed ? "✕ not stored" : `${delivered ? "delivered " : ""}by queue`}
+        </span>
       </h2>
       <p class="message">
         <bdi>{consumer.greeting}</bdi>

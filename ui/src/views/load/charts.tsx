@@ -1,5 +1,5 @@
-import { duration } from "../../model/format.ts";
-import { type Bin, ticks } from "../../model/histogram.ts";
+import { duration, durationsOnAxis } from "../../model/format.ts";
+import { type Bin, roundBounds, ticks } from "../../model/histogram.ts";
 import type { Slice } from "../../model/load-report.ts";
 import { useWidth } from "../shell/use-width.ts";
 
@@ -9,17 +9,18 @@ const BOTTOM = 24;
 const TOP = 8;
 const FLOOR = HEIGHT - BOTTOM;
 
+/** Pixels per label of the duration axis. */
+const LABEL_WIDTH = 56;
+
 /** Requests by duration, on a logarithmic scale. */
 export function HistogramChart({ bins }: { bins: readonly Bin[] }) {
   const { width: whole, measure } = useWidth(560);
   const max = Math.max(...bins.map((bin) => bin.count), 1);
-  const width = (whole - LEFT - 8) / bins.length;
-  // 64 pixels per label, with its margin.
-  const every = Math.max(1, Math.ceil(64 / width));
+  const width = (whole - LEFT - 24) / bins.length;
   return (
     <svg class="chart-svg" ref={measure} height={HEIGHT} role="img">
       <title>{`Requests by duration, from ${duration(bins[0]?.from)} to ${duration(bins.at(-1)?.to)}`}</title>
-      <Grid width={whole} max={max} text={(value) => value.toLocaleString("en")} />
+      <Grid width={whole} max={max} text={(values) => values.map((value) => value.toLocaleString("en"))} />
       {bins.map(({ from, count }, index) => (
         <rect
           key={from}
@@ -30,13 +31,11 @@ export function HistogramChart({ bins }: { bins: readonly Bin[] }) {
           height={(count / max) * (FLOOR - TOP)}
         />
       ))}
-      {bins.map(({ from }, index) =>
-        index % every === 0 ? (
-          <text key={from} class="axis" x={LEFT + index * width} y={HEIGHT - 6}>
-            {duration(from)}
-          </text>
-        ) : null,
-      )}
+      {roundBounds(bins, LABEL_WIDTH / width).map(({ index, value }) => (
+        <text key={value} class="axis middle" x={LEFT + index * width} y={HEIGHT - 6}>
+          {duration(value)}
+        </text>
+      ))}
     </svg>
   );
 }
@@ -53,7 +52,7 @@ export function OverTimeChart({ slices, seconds }: { slices: readonly Slice[]; s
   return (
     <svg class="chart-svg" ref={measure} height={HEIGHT} role="img">
       <title>{`p50 and p99 over ${Math.round(seconds)} seconds; highest p99 ${duration(max)}`}</title>
-      <Grid width={whole} max={max} text={duration} />
+      <Grid width={whole} max={max} text={(values) => durationsOnAxis(values)} />
       {ticks(seconds, 5).map((second) => (
         <text key={second} class="axis" x={x(second * 1000)} y={HEIGHT - 6}>
           {second} s
@@ -79,16 +78,18 @@ export function OverTimeChart({ slices, seconds }: { slices: readonly Slice[]; s
   );
 }
 
-function Grid({ width, max, text }: { width: number; max: number; text: (value: number) => string }) {
+function Grid({ width, max, text }: { width: number; max: number; text: (values: number[]) => string[] }) {
+  const values = ticks(max, 4);
+  const labels = text(values);
   return (
     <g>
-      {ticks(max, 4).map((value) => {
+      {values.map((value, index) => {
         const y = FLOOR - (value / max) * (FLOOR - TOP);
         return (
           <g key={value}>
             <line class="grid" x1={LEFT} x2={width} y1={y} y2={y} />
             <text class="axis end" x={LEFT - 6} y={y + 4}>
-              {text(value)}
+              {labels[index]}
             </text>
           </g>
         );

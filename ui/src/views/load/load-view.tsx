@@ -5,6 +5,7 @@ import { toCsv } from "../../model/load-report.ts";
 import type { Summary } from "../../model/percentiles.ts";
 import { link } from "../../model/route.ts";
 import { lastSamples, type Run, run } from "../../state/load.ts";
+import { ScrollRegion } from "../shell/scroll-region.tsx";
 import { HistogramChart, OverTimeChart } from "./charts.tsx";
 import { LoadForm } from "./load-form.tsx";
 
@@ -66,9 +67,15 @@ function Result({ run }: { run: Run }) {
             )}
           </div>
           <div class="tables">
-            <Percentiles report={report} />
-            <Statuses report={report} />
-            <Slowest report={report} />
+            <ScrollRegion label="Durations">
+              <Percentiles report={report} />
+            </ScrollRegion>
+            <ScrollRegion label="Responses">
+              <Statuses report={report} />
+            </ScrollRegion>
+            <ScrollRegion label="Slowest requests">
+              <Slowest report={report} />
+            </ScrollRegion>
           </div>
           {run.state !== "running" && <Export run={run} />}
         </>

@@ -1,19 +1,24 @@
+import type { Signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { type Layout, layoutKey, layoutOf, pathThrough, shortName } from "../../model/layout.ts";
 import { type EdgeMetrics, faultCount, type MeasuredGraph, relatedIds } from "../../model/mesh.ts";
 import type { GraphEdge, GraphNode } from "../../model/topology.ts";
-import { edgeDescription, labelLines } from "./labels.ts";
+import type { Zoom } from "../../model/zoom.ts";
+import { Canvas } from "./canvas.tsx";
+import { edgeDescription, labelLines, squeezedWidth } from "./labels.ts";
 
 interface Props {
   graph: MeasuredGraph;
   seconds: number;
   selected: string | undefined;
   onSelect: (id: string | undefined) => void;
-  zoom: number;
+  zoom: Zoom;
+  scale: Signal<number>;
+  onZoom: (zoom: number) => void;
 }
 
 /** The graph, left to right. Its layout depends on nodes and edges, not on their metrics. */
-export function MeshGraph({ graph, seconds, selected, onSelect, zoom }: Props) {
+export function MeshGraph({ graph, seconds, selected, onSelect, zoom, scale, onZoom }: Props) {
   const key = layoutKey(graph);
   // The key covers everything in the graph that these depend on.
   const layout = useMemo(() => layoutOf(graph), [key]);
@@ -37,35 +42,36 @@ export function MeshGraph({ graph, seconds, selected, onSelect, zoom }: Props) {
       if (!event.repeat) choose(id);
     },
   });
+  const box = layout.nodes.get(selected ?? "") ?? layout.edges.get(selected ?? "")?.label;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard
-    <section class="canvas" tabIndex={0} aria-label="Graph; also shown as a table">
-      {/* biome-ignore lint/a11y/useSemanticElements: SVG has no fieldset */}
-      <svg
-        role="group"
-        aria-label="Services, queues and databases"
-        viewBox={`0 0 ${layout.width} ${layout.height}`}
-        width={layout.width * zoom}
-        height={layout.height * zoom}
-        class={zoom === 0 ? "fit" : undefined}
-      >
-        <Arrowheads />
-        {graph.edges.map((edge) => (
-          <g
-            key={edge.id}
-            {...target(edge.id)}
-            class={edgeClass(edge, graph.metrics.get(edge.id), isDim(edge.id))}
-          >
-            <Edge edge={edge} layout={layout} metrics={graph.metrics.get(edge.id)} seconds={seconds} />
-          </g>
-        ))}
-        {graph.nodes.map((node) => (
-          <g key={node.id} {...target(node.id)} class={`node ${node.kind}${isDim(node.id) ? " dim" : ""}`}>
-            <Node node={node} layout={layout} />
-          </g>
-        ))}
-      </svg>
-    </section>
+    <Canvas graph={layout} zoom={zoom} scale={scale} onZoom={onZoom} selection={box}>
+      {(scale) => (
+        // biome-ignore lint/a11y/useSemanticElements: SVG has no fieldset
+        <svg
+          role="group"
+          aria-label="Services, queues and databases"
+          viewBox={`0 0 ${layout.width} ${layout.height}`}
+          width={Math.floor(layout.width * scale)}
+          height={Math.floor(layout.height * scale)}
+        >
+          <Arrowheads />
+          {graph.edges.map((edge) => (
+            <g
+              key={edge.id}
+              {...target(edge.id)}
+              class={edgeClass(edge, graph.metrics.get(edge.id), isDim(edge.id))}
+            >
+              <Edge edge={edge} layout={layout} metrics={graph.metrics.get(edge.id)} seconds={seconds} />
+            </g>
+          ))}
+          {graph.nodes.map((node) => (
+            <g key={node.id} {...target(node.id)} class={`node ${node.kind}${isDim(node.id) ? " dim" : ""}`}>
+              <Node node={node} layout={layout} />
+            </g>
+          ))}
+        </svg>
+      )}
+    </Canvas>
   );
 }
 
@@ -127,15 +133,24 @@ function Edge({
       <path class="line" d={path} marker-end={`url(#head-${state})`} />
       {lines && (
         <>
-          <text class="metrics" x={x} y={y - 5}>
-            {lines.first}
-          </text>
-          <text class="metrics second" x={x} y={y + 15}>
-            {lines.second}
-          </text>
+          <Label class="metrics" x={x} y={y - 5} text={lines.first} />
+          <Label class="metrics second" x={x} y={y + 15} text={lines.second} />
         </>
       )}
     </>
+  );
+}
+
+/** One line of an edge's label, squeezed when it is wider than the space between two nodes. */
+function Label({ text, ...place }: { class: string; x: number; y: number; text: string }) {
+  const width = squeezedWidth(text);
+  return (
+    <text
+      {...place}
+      {...(width === undefined ? {} : { textLength: width, lengthAdjust: "spacingAndGlyphs" })}
+    >
+      {text}
+    </text>
   );
 }
 

@@ -23,9 +23,20 @@ export function labelLines(metrics: EdgeMetrics, seconds: number): Lines {
   return { first, second: durations(p50, p99) };
 }
 
+/** The width between two nodes, in the graph's units: that of a label with its margins. */
+const MAX_WIDTH = 106;
+
+/** The width to squeeze a line to; undefined when it fits. Estimated for the label's font of 12.5 units. */
+export function squeezedWidth(text: string): number | undefined {
+  const widthOf = (character: string) =>
+    /[A-Z_✕%]/.test(character) ? 9 : /[ ·.:]/.test(character) ? 4 : 7.3;
+  const width = [...text].reduce((sum, character) => sum + widthOf(character), 0);
+  return width > MAX_WIDTH ? MAX_WIDTH : undefined;
+}
+
 export const KIND_LABELS: Record<EdgeKind, string> = {
   rpc: "gRPC",
-  messaging: "messages",
+  messaging: "messaging",
   database: "database",
 };
 

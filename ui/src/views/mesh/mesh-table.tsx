@@ -1,6 +1,7 @@
 import { duration, percent, rate } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
 import { type EdgeMetrics, faultCount, type MeasuredGraph } from "../../model/mesh.ts";
+import { ScrollRegion } from "../shell/scroll-region.tsx";
 import { KIND_LABELS } from "./labels.ts";
 
 interface Props {
@@ -13,8 +14,7 @@ interface Props {
 /** The graph's data, one edge per row. */
 export function MeshTable({ graph, seconds, selected, onSelect }: Props) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard
-    <section class="scroll" tabIndex={0} aria-label="Edges of the mesh">
+    <ScrollRegion label="Edges of the mesh">
       <table>
         <thead>
           <tr>
@@ -65,7 +65,7 @@ export function MeshTable({ graph, seconds, selected, onSelect }: Props) {
           })}
         </tbody>
       </table>
-    </section>
+    </ScrollRegion>
   );
 }
 

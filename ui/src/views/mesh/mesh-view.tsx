@@ -1,6 +1,10 @@
+import { type Signal, useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { age, count } from "../../model/format.ts";
 import { type Mesh, windowSeconds } from "../../model/mesh.ts";
 import { LOOKBACKS, lookbackText } from "../../model/route.ts";
+import { zonedMoment } from "../../model/time.ts";
+import { formatZoom, limited, readZoom, STEP, type Zoom } from "../../model/zoom.ts";
 import { greeting } from "../../state/greeting.ts";
 import { lookback, measuredGraph, mesh, now, REFRESH_MS, topology } from "../../state/mesh.ts";
 import { refine, route } from "../../state/route.ts";
@@ -10,9 +14,8 @@ import { MeshGraph } from "./graph.tsx";
 import { MeshTable } from "./mesh-table.tsx";
 import { Panel } from "./panel.tsx";
 
-/** The zoom that fits the graph to the window. */
-const FIT = 0;
-const ZOOM_LEVELS = [FIT, 0.5, 0.75, 1, 1.5, 2];
+/** Milliseconds without a change until the zoom is stored: browsers limit how often the URL may change. */
+const STORE_MS = 200;
 
 export function MeshView() {
   const query = route.value?.query ?? {};
@@ -21,7 +24,8 @@ export function MeshView() {
   const measured = mesh.value.data;
   const seconds = measured ? windowSeconds(measured) : (LOOKBACKS[lookback.value] ?? 60_000) / 1000;
   const select = (id: string | undefined) => refine({ select: id });
-  const zoom = ZOOM_LEVELS.find((scale) => String(scale) === query.zoom) ?? FIT;
+  const { zoom, setZoom } = useZoom(query.zoom);
+  const scale = useSignal(1);
   const props = { graph, seconds, selected: query.select, onSelect: select };
   return (
     <div class="mesh-view">
@@ -29,12 +33,14 @@ export function MeshView() {
       <div class="action">
         <SendButton label="Send a greeting" />
         <Outcome />
-        <Controls isTable={isTable} zoom={zoom} />
+        <Controls isTable={isTable} zoom={zoom} scale={scale} onZoom={setZoom} />
       </div>
-      <Status />
+      <Status isTable={isTable} />
       <div class={`stage${query.select ? " with-panel" : ""}`} aria-busy={!graph}>
         {!graph && !topology.value.failure && <p class="quiet">Loading the topology…</p>}
-        {graph && !isTable && <MeshGraph {...props} graph={graph} zoom={zoom} />}
+        {graph && !isTable && (
+          <MeshGraph {...props} graph={graph} zoom={zoom} scale={scale} onZoom={setZoom} />
+        )}
         {graph && isTable && <MeshTable {...props} graph={graph} />}
         {graph && query.select && topology.value.data && (
           <Panel
@@ -56,10 +62,30 @@ export function MeshView() {
   );
 }
 
-function Controls({ isTable, zoom }: { isTable: boolean; zoom: number }) {
-  const at = ZOOM_LEVELS.indexOf(zoom);
-  const zoomTo = (index: number) =>
-    refine({ zoom: ZOOM_LEVELS[index] ? String(ZOOM_LEVELS[index]) : undefined });
+/** The zoom in the URL, stored there once it no longer changes. */
+function useZoom(stored: string | undefined): { zoom: Zoom; setZoom: (zoom: Zoom) => void } {
+  const zoom = useSignal(readZoom(stored));
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => {
+    zoom.value = readZoom(stored);
+    return () => clearTimeout(timer.current);
+  }, [stored, zoom]);
+  const setZoom = (next: Zoom) => {
+    zoom.value = next;
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => refine({ zoom: formatZoom(next) }), STORE_MS);
+  };
+  return { zoom: zoom.value, setZoom };
+}
+
+interface ControlsProps {
+  isTable: boolean;
+  zoom: Zoom;
+  scale: Signal<number>;
+  onZoom: (zoom: Zoom) => void;
+}
+
+function Controls({ isTable, zoom, scale, onZoom }: ControlsProps) {
   return (
     <div class="controls">
       <label>
@@ -82,21 +108,13 @@ function Controls({ isTable, zoom }: { isTable: boolean; zoom: number }) {
       {!isTable && (
         <fieldset class="group">
           <legend class="sr-only">Zoom</legend>
-          <button
-            type="button"
-            aria-label="Zoom out"
-            onClick={() => zoomTo(zoom === FIT ? 1 : Math.max(at - 1, 1))}
-          >
+          <button type="button" aria-label="Zoom out" onClick={() => onZoom(limited(scale.value / STEP))}>
             −
           </button>
-          <button type="button" aria-pressed={zoom === FIT} onClick={() => zoomTo(0)}>
+          <button type="button" aria-pressed={zoom === "fit"} onClick={() => onZoom("fit")}>
             Fit
           </button>
-          <button
-            type="button"
-            aria-label="Zoom in"
-            onClick={() => zoomTo(zoom === FIT ? 3 : Math.min(at + 1, ZOOM_LEVELS.length - 1))}
-          >
+          <button type="button" aria-label="Zoom in" onClick={() => onZoom(limited(scale.value * STEP))}>
             +
           </button>
         </fieldset>
@@ -106,7 +124,7 @@ function Controls({ isTable, zoom }: { isTable: boolean; zoom: number }) {
 }
 
 /** What the graph shows: a failure, stale data, or the source of its metrics. */
-function Status() {
+function Status({ isTable }: { isTable: boolean }) {
   const declared = topology.value;
   const metrics = mesh.value;
   if (declared.failure && !declared.data) return <FailureBox failure={declared.failure} />;
@@ -115,23 +133,24 @@ function Status() {
   }
   if (metrics.failure) return <FailureBox failure={metrics.failure} />;
   if (!metrics.data) return <p class="note quiet">Loading metrics…</p>;
-  return <p class="note quiet">{noteOf(metrics.data)}</p>;
+  return <p class="note quiet">{noteOf(metrics.data, isTable)}</p>;
 }
 
-function noteOf(data: Mesh): string {
+function noteOf(data: Mesh, isTable: boolean): string {
   const range = `in the last ${lookbackText(lookback.value)}`;
   if (data.edges.length === 0) {
     const isWaiting = greeting.value.result?.trace?.recorded;
     return isWaiting
       ? `No traffic ${range} yet. Waiting for the greeting's spans.`
-      : `No traffic ${range}. The graph shows the declared topology. Send a greeting, or open Load.`;
+      : `No traffic ${range}. Shown is the declared topology. Send a greeting, or open Load.`;
   }
   const every = `Refreshes every ${REFRESH_MS / 1000} s.`;
   if (data.sample) {
-    const from = new Date(data.from).toLocaleTimeString();
+    const from = zonedMoment(data.from, now.value);
     return `Sample of the newest ${data.traces} traces, since ${from}. Rates count only these traces. ${every}`;
   }
-  return `${count(data.traces, "trace")} ${range}. Edge labels: rate · errors, p50 · p99. ${every}`;
+  const labels = isTable ? "" : " Edge labels: rate · errors, p50 · p99.";
+  return `${count(data.traces, "trace")} ${range}.${labels} ${every}`;
 }
 
 function Legend() {

@@ -3,6 +3,7 @@ import { codeName } from "../../model/grpc.ts";
 import { type EdgeMetrics, faultCount, type MeasuredGraph } from "../../model/mesh.ts";
 import { link } from "../../model/route.ts";
 import { type GraphEdge, roleText, type Topology } from "../../model/topology.ts";
+import { useEscape } from "../shell/use-escape.ts";
 import { KIND_LABELS } from "./labels.ts";
 
 interface Props {
@@ -16,6 +17,7 @@ interface Props {
 
 /** Details of the selected node or edge, and a link to its traces. */
 export function Panel({ graph, topology, seconds, lookback, selected, onClose }: Props) {
+  useEscape(onClose);
   const edge = graph.edges.find(({ id }) => id === selected);
   const node = graph.nodes.find(({ id }) => id === selected);
   if (!edge && !node) return null;

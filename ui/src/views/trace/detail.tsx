@@ -2,14 +2,22 @@ import { duration, inMilliseconds } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
 import type { SpanNode } from "../../model/trace-tree.ts";
 import { isError, statusCode } from "../../model/zipkin.ts";
+import { useEscape } from "../shell/use-escape.ts";
+
+interface Props {
+  node: SpanNode;
+  color: string | undefined;
+  onClose: () => void;
+}
 
 /** All data of one span. */
-export function Detail({ node, onClose }: { node: SpanNode; onClose: () => void }) {
+export function Detail({ node, color, onClose }: Props) {
+  useEscape(onClose);
   const { span, queueWait } = node;
   const code = statusCode(span);
   const facts: [string, string | undefined][] = [
     ["kind", span.kind?.toLowerCase() ?? "local"],
-    ["to", span.remoteService],
+    ["remote service", span.remoteService],
     ["start", span.timestamp === undefined ? undefined : `+ ${duration(node.start / 1000)}`],
     ["duration", duration(inMilliseconds(span.duration))],
     ["queue wait", queueWait && duration((queueWait.to - queueWait.from) / 1000)],
@@ -22,8 +30,8 @@ export function Detail({ node, onClose }: { node: SpanNode; onClose: () => void 
   return (
     <aside class="panel detail" aria-label="Selected span">
       <header>
-        <h2>
-          <bdi>{span.service || "?"}</bdi>
+        <h2 style={{ "--service": color }}>
+          <span class="swatch" aria-hidden="true" /> <bdi>{span.service || "?"}</bdi>
         </h2>
         <button type="button" class="plain" onClick={onClose} aria-label="Close panel">
           ✕

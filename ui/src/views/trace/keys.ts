@@ -8,6 +8,9 @@ export type Command =
   | "expand"
   | "collapse"
   | "error"
+  | "find"
+  | "next-match"
+  | "previous-match"
   | "zoom-in"
   | "zoom-out"
   | "zoom-reset"
@@ -25,6 +28,9 @@ const KEYS: Readonly<Record<string, Command>> = {
   ArrowLeft: "collapse",
   h: "collapse",
   e: "error",
+  "/": "find",
+  n: "next-match",
+  N: "previous-match",
   "+": "zoom-in",
   "=": "zoom-in",
   "-": "zoom-out",

@@ -1,8 +1,8 @@
 import type { Section } from "../../model/critical-path.ts";
-import { duration } from "../../model/format.ts";
+import { duration, inMilliseconds } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
-import type { SpanNode } from "../../model/trace-tree.ts";
-import { type Position, positionOf, type TimeRange } from "../../model/waterfall.ts";
+import { operationOf, type SpanNode } from "../../model/trace-tree.ts";
+import { fitLabel, type Position, positionOf, type TimeRange } from "../../model/waterfall.ts";
 import { isError, statusCode } from "../../model/zipkin.ts";
 
 /** A row's height in pixels; the virtual list depends on it. */
@@ -16,6 +16,10 @@ interface Props {
   index: number;
   count: number;
   range: TimeRange;
+  /** Pixels of the time axis. */
+  width: number;
+  color: string | undefined;
+  isMatch: boolean;
   critical: readonly Section[];
   isSelected: boolean;
   isCollapsed: boolean;
@@ -25,7 +29,7 @@ interface Props {
 
 /** One span: its indented name and its bar. */
 export function Row(props: Props) {
-  const { node, index, count, isSelected, isCollapsed, onSelect, onToggle } = props;
+  const { node, index, count, isSelected, isCollapsed, isMatch, color, onSelect, onToggle } = props;
   const { span } = node;
   const failed = isError(span);
   const hasChildren = node.children.length > 0;
@@ -35,8 +39,8 @@ export function Row(props: Props) {
     <div
       role="treeitem"
       id={rowId(node.key)}
-      class={`row${isSelected ? " selected" : ""}${failed ? " failed" : ""}`}
-      style={{ top: `${index * ROW_HEIGHT}px` }}
+      class={`row${isSelected ? " selected" : ""}${failed ? " failed" : ""}${isMatch ? " match" : ""}`}
+      style={{ top: `${index * ROW_HEIGHT}px`, "--service": color }}
       aria-level={node.depth + 1}
       aria-posinset={index + 1}
       aria-setsize={count}
@@ -68,7 +72,8 @@ export function Row(props: Props) {
             </span>
           )}
           {isCollapsed && node.failedBelow && !failed && <span class="trouble">✕ inside </span>}
-          <bdi class="service">{span.service || "?"}</bdi> <bdi class="quiet">{operationOf(node)}</bdi>
+          <span class="swatch" aria-hidden="true" />
+          <bdi class="service">{span.service || "?"}</bdi> <bdi class="quiet">{operationOf(span)}</bdi>
         </span>
       </div>
       <Bars {...props} />
@@ -80,45 +85,66 @@ export function rowId(key: string): string {
   return `span-${key.replace(/[^a-z0-9]/gi, "-")}`;
 }
 
-function Bars({ node, range, critical }: Props) {
+function Bars({ node, range, critical, width }: Props) {
   const { span, queueWait } = node;
   const place = positionOf(node.start, node.end, range);
   const wait = queueWait && positionOf(queueWait.from, queueWait.to, range);
-  const length = duration(span.duration === undefined ? undefined : span.duration / 1000);
-  const code = statusCode(span);
-  const label = isError(span) && code ? `${length} · ${codeName(code)}` : length;
   return (
     <div class="bars">
-      {wait && queueWait && (
-        <span class="wait" style={styleOf(wait)}>
-          <span>{duration((queueWait.to - queueWait.from) / 1000)} queue wait</span>
-        </span>
-      )}
+      {wait && <span class="wait" style={styleOf(wait)} />}
       {place && <span class={`bar ${(span.kind ?? "local").toLowerCase()}`} style={styleOf(place)} />}
       {critical.map(({ from, to }) => {
         const part = positionOf(from, to, range);
         return part && <span key={from} class="critical" style={styleOf(part)} />;
       })}
-      {place && (
-        <span class="length" style={{ left: `${place.left + place.width}%` }}>
-          {label}
-        </span>
-      )}
+      {place && <Label node={node} start={wait?.left ?? place.left} bar={place} width={width} />}
     </div>
   );
 }
 
-function styleOf({ left, width }: Position) {
-  return { left: `${left}%`, width: `${width}%` };
+/** Pixels beyond the end of the time axis that are always free; the style sheet keeps at least these. */
+const GUTTER = 56;
+
+/** An estimate in pixels: of 7 for a character, and the margins. */
+function widthOf(text: string): number {
+  return text.length * 7 + 10;
 }
 
-/** For example `Greeting → service-b`. */
-function operationOf({ span }: SpanNode): string {
-  const name =
-    span.name.includes("/") && !span.name.includes(" ")
-      ? span.name.slice(span.name.lastIndexOf("/") + 1)
-      : span.name;
-  return span.remoteService && span.kind === "CLIENT" ? `${name} → ${span.remoteService}` : name;
+interface LabelProps {
+  node: SpanNode;
+  /** Where the bar, or the wait before it, starts. */
+  start: number;
+  bar: Position;
+  width: number;
+}
+
+function Label({ node, start, bar, width }: LabelProps) {
+  const end = bar.left + bar.width;
+  const space = {
+    before: (start / 100) * width,
+    after: ((100 - end) / 100) * width + GUTTER,
+    inside: ((end - start) / 100) * width,
+  };
+  const { text, side } = fitLabel(labelTexts(node), space, widthOf);
+  const style =
+    side === "after" ? { left: `${end}%` } : { right: `${100 - (side === "before" ? start : end)}%` };
+  return (
+    <span class={`length ${side}`} style={style}>
+      {text}
+    </span>
+  );
+}
+
+/** Duration, wait in the queue and the code of an error; and the duration alone, where there is no room. */
+function labelTexts({ span, queueWait }: SpanNode): string[] {
+  const code = isError(span) ? statusCode(span) : undefined;
+  const length = duration(inMilliseconds(span.duration));
+  const wait = queueWait ? ` · queue wait ${duration((queueWait.to - queueWait.from) / 1000)}` : "";
+  return [`${length}${wait}${code ? ` · ${codeName(code)}` : ""}`, length];
+}
+
+function styleOf({ left, width }: Position) {
+  return { left: `${left}%`, width: `${width}%` };
 }
 
 /** A warning about a span; empty without one. */

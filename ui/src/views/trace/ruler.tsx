@@ -2,7 +2,6 @@ import { useSignal } from "@preact/signals";
 import { durationsOnAxis } from "../../model/format.ts";
 import { ticksBetween } from "../../model/histogram.ts";
 import { positionOf, type TimeRange } from "../../model/waterfall.ts";
-import { useWidth } from "../shell/use-width.ts";
 
 /** A shorter drag, in pixels, is a click. */
 const CLICK_SLOP = 4;
@@ -10,12 +9,19 @@ const CLICK_SLOP = 4;
 /** Width of a label in pixels, with its margin. */
 const LABEL_WIDTH = 90;
 
+interface Props {
+  range: TimeRange;
+  /** Pixels. */
+  width: number;
+  measure: (element: Element | null) => void;
+  onZoom: (range: TimeRange) => void;
+}
+
 /** The time axis above the bars. Dragging over it zooms to the dragged range. */
-export function Ruler({ range, onZoom }: { range: TimeRange; onZoom: (range: TimeRange) => void }) {
+export function Ruler({ range, width, measure, onZoom }: Props) {
   const drag = useSignal<{ from: number; to: number } | undefined>(undefined);
   const span = range.to - range.from;
-  const { width, measure } = useWidth(600);
-  const marks = ticksBetween(range.from, range.to, Math.min(Math.max(width / LABEL_WIDTH, 1), 6));
+  const marks = ticksBetween(range.from, range.to, Math.min(Math.max(width / LABEL_WIDTH, 2), 6));
   const texts = durationsOnAxis(marks.map((mark) => mark / 1000));
   const share = (event: PointerEvent) => {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();

@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
-import { count, duration, inMilliseconds, moment } from "../../model/format.ts";
+import { count, duration, inMilliseconds } from "../../model/format.ts";
+import { zonedMoment } from "../../model/time.ts";
 import type { Trace } from "../../model/trace-tree.ts";
 import type { Span } from "../../model/zipkin.ts";
 
@@ -34,7 +35,7 @@ export function TraceHeader({
       <dl>
         <Fact name="response time" value={duration(inMilliseconds(trace.responseTime))} />
         <Fact name="total duration" value={duration(trace.duration / 1000)} />
-        <Fact name="started" value={moment(trace.start / 1000, Date.now())} />
+        <Fact name="started" value={zonedMoment(trace.start / 1000, Date.now())} />
         <Fact name="spans" value={String(spans.length)} />
         <Fact name="services" value={String(trace.services.length)} />
         <Fact

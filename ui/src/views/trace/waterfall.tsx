@@ -1,8 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { criticalPath } from "../../model/critical-path.ts";
+import { serviceColors } from "../../model/service-color.ts";
 import type { SpanNode, Trace } from "../../model/trace-tree.ts";
 import {
+  containsText,
   nextWhere,
   readRange,
   type TimeRange,
@@ -11,11 +13,14 @@ import {
   zoomed,
 } from "../../model/waterfall.ts";
 import { isError } from "../../model/zipkin.ts";
+import { topology } from "../../state/mesh.ts";
 import { refine, route } from "../../state/route.ts";
+import { useWidth } from "../shell/use-width.ts";
 import { Detail } from "./detail.tsx";
 import { type Command, commandOf } from "./keys.ts";
 import { ROW_HEIGHT, Row, rowId } from "./row.tsx";
 import { Ruler } from "./ruler.tsx";
+import { Tools } from "./tools.tsx";
 
 /** Rows drawn above and below the visible ones. */
 const OVERSCAN = 12;
@@ -31,8 +36,16 @@ export function Waterfall({ trace }: { trace: Trace }) {
   const range = readRange(trace, query.from, query.to);
   const selected = rows.findIndex((node) => node.key === query.span);
   const chosen = rows[selected];
+  const matches = useMatches(trace, query.find ?? "");
+  const declared = topology.value.data?.services;
+  const colors = useMemo(
+    () => serviceColors(declared?.map(({ name }) => name) ?? [], trace.services),
+    [declared, trace],
+  );
   const list = useRef<HTMLDivElement>(null);
+  const search = useRef<HTMLInputElement>(null);
   const view = useSignal({ top: 0, height: 600 });
+  const { width, measure: measureRuler } = useWidth(600);
 
   const zoom = ({ from, to }: TimeRange) => {
     const isWhole = from <= 0 && to >= trace.duration;
@@ -46,14 +59,13 @@ export function Waterfall({ trace }: { trace: Trace }) {
     else next.delete(node.key);
     refine({ collapsed: [...next].join(",") });
   };
-  const jump = () => {
-    const failed = nextWhere(trace.nodes, chosen ? trace.nodes.indexOf(chosen) : -1, (node) =>
-      isError(node.span),
-    );
-    if (!failed) return;
+  /** Selects the next span that matches, and expands its ancestors. */
+  const jump = (nodes: readonly SpanNode[], isWanted: (node: SpanNode) => boolean) => {
+    const found = nextWhere(nodes, chosen ? nodes.indexOf(chosen) : -1, isWanted);
+    if (!found) return;
     const next = new Set(collapsed);
-    for (let above = failed.parent; above; above = above.parent) next.delete(above.key);
-    refine({ span: failed.key, collapsed: [...next].join(",") });
+    for (let above = found.parent; above; above = above.parent) next.delete(above.key);
+    refine({ span: found.key, collapsed: [...next].join(",") });
   };
   const run = (command: Command) => {
     const last = rows.length - 1;
@@ -75,47 +87,56 @@ export function Waterfall({ trace }: { trace: Trace }) {
           return collapse(chosen, "collapsed");
         return chosen?.parent && select(chosen.parent);
       case "error":
-        return jump();
+        return jump(trace.nodes, (node) => isError(node.span));
+      case "next-match":
+        return jump(trace.nodes, (node) => matches.has(node));
+      case "previous-match":
+        return jump([...trace.nodes].reverse(), (node) => matches.has(node));
+      case "find":
+        return search.current?.focus();
       case "zoom-in":
-        return zoom(zoomed(trace, range, 0.5));
+        return zoom(zoomed(trace, range, 0.5, chosen));
       case "zoom-out":
-        return zoom(zoomed(trace, range, 2));
+        return zoom(zoomed(trace, range, 2, chosen));
       case "zoom-reset":
         return zoom({ from: 0, to: trace.duration });
       case "close":
+        list.current?.focus();
         return select(undefined);
     }
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const command = commandOf(event);
+    if (!command || event.target instanceof HTMLInputElement) return;
+    event.preventDefault();
+    run(command);
   };
 
   useEffect(() => {
     if (selected >= 0) reveal(list.current, selected);
   }, [selected]);
+  // The keys work as soon as the trace is shown, unless the user is already somewhere else.
+  useEffect(() => {
+    const active = document.activeElement;
+    if (active === document.body || active?.id === "main") list.current?.focus({ preventScroll: true });
+  }, []);
 
   const { first, last } = visibleSlice(rows.length, ROW_HEIGHT, view.value.top, view.value.height, OVERSCAN);
   const measure = (element: HTMLElement) => {
     view.value = { top: element.scrollTop, height: element.clientHeight };
   };
   return (
-    <div class={`waterfall${chosen ? " with-panel" : ""}`}>
-      <div class="tools">
-        <button type="button" onClick={() => run("zoom-in")}>
-          Zoom in
-        </button>
-        <button type="button" onClick={() => run("zoom-out")}>
-          Zoom out
-        </button>
-        <button type="button" onClick={() => run("zoom-reset")}>
-          Whole trace
-        </button>
-        {trace.errors > 0 && (
-          <button type="button" onClick={jump}>
-            Next error (e)
-          </button>
-        )}
-        <span class="quiet hint">
-          ↑ ↓ or j k: select · ← →: collapse, expand · + − 0: zoom · underline: critical path
-        </span>
-      </div>
+    // biome-ignore lint/a11y/noStaticElementInteractions: the keys of the tree work in all of the waterfall
+    <div class={`waterfall${chosen ? " with-panel" : ""}`} onKeyDown={onKeyDown}>
+      <Tools
+        run={run}
+        errors={trace.errors}
+        search={search}
+        text={query.find ?? ""}
+        matches={[...matches]}
+        chosen={chosen}
+        onLeave={() => list.current?.focus()}
+      />
       <div class="chart">
         <div
           class="rows"
@@ -126,16 +147,10 @@ export function Waterfall({ trace }: { trace: Trace }) {
           ref={list}
           onScroll={(event) => measure(event.currentTarget)}
           onFocus={(event) => measure(event.currentTarget)}
-          onKeyDown={(event) => {
-            const command = commandOf(event);
-            if (!command) return;
-            event.preventDefault();
-            run(command);
-          }}
         >
           <div class="ruler-row" role="presentation">
             <span class="name quiet">service · operation</span>
-            <Ruler range={range} onZoom={zoom} />
+            <Ruler range={range} width={width} measure={measureRuler} onZoom={zoom} />
           </div>
           <div class="body" role="presentation" style={{ height: `${rows.length * ROW_HEIGHT}px` }}>
             {rows.slice(first, last).map((node, offset) => (
@@ -145,9 +160,12 @@ export function Waterfall({ trace }: { trace: Trace }) {
                 index={first + offset}
                 count={rows.length}
                 range={range}
+                width={width}
+                color={colors.get(node.span.service)}
                 critical={critical.get(node.key) ?? []}
                 isSelected={node === chosen}
                 isCollapsed={collapsed.has(node.key)}
+                isMatch={matches.has(node)}
                 onSelect={() => select(node === chosen ? undefined : node)}
                 onToggle={() => collapse(node, collapsed.has(node.key) ? "open" : "collapsed")}
               />
@@ -155,16 +173,18 @@ export function Waterfall({ trace }: { trace: Trace }) {
           </div>
         </div>
         {chosen && (
-          <Detail
-            node={chosen}
-            onClose={() => {
-              list.current?.focus();
-              select(undefined);
-            }}
-          />
+          <Detail node={chosen} color={colors.get(chosen.span.service)} onClose={() => run("close")} />
         )}
       </div>
     </div>
+  );
+}
+
+/** The spans that contain the search text, in the order of the trace. */
+function useMatches(trace: Trace, text: string): ReadonlySet<SpanNode> {
+  return useMemo(
+    () => new Set(text.trim() === "" ? [] : trace.nodes.filter((node) => containsText(node, text))),
+    [trace, text],
   );
 }
 

@@ -1,7 +1,9 @@
 import { LOOKBACKS } from "../../model/route.ts";
 import { LIMITS, problems } from "../../model/trace-query.ts";
+import { ORDER_NAMES } from "../../model/trace-sort.ts";
+import { REFRESH_MS } from "../../state/mesh.ts";
 import { refine } from "../../state/route.ts";
-import { query, searchAgain, services, spanNames } from "../../state/traces.ts";
+import { isRefreshing, order, query, searchAgain, services, spanNames } from "../../state/traces.ts";
 import { useDraft } from "../shell/use-draft.ts";
 
 /** The search filters; every change goes into the URL. */
@@ -35,7 +37,23 @@ export function Filters() {
           ))}
         </select>
       </label>
+      <label>
+        sort by
+        <select value={order.value} onChange={(event) => refine({ sort: event.currentTarget.value })}>
+          {ORDER_NAMES.map((name) => (
+            <option key={name}>{name}</option>
+          ))}
+        </select>
+      </label>
       <button type="submit">Search</button>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={isRefreshing.value}
+          onChange={(event) => refine({ refresh: event.currentTarget.checked ? "on" : undefined })}
+        />
+        refresh every {REFRESH_MS / 1000} s
+      </label>
       {remote !== "" && (
         <p class="chip">
           calls to <bdi>{remote}</bdi>{" "}

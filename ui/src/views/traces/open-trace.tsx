@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { pastedTraceId } from "../../model/ids.ts";
 import { link } from "../../model/route.ts";
-import { parseSpans, parseTraces } from "../../model/zipkin.ts";
+import { parseTraceFile } from "../../model/trace-file.ts";
 import { openFile } from "../../state/traces.ts";
 
 /** Bytes. */
@@ -43,10 +43,10 @@ export function OpenTrace() {
       </label>
       <button type="submit">Open</button>
       <label class="file">
-        or open a file
+        or from a file
         <input
           type="file"
-          accept=".json,application/json"
+          accept=".json,.jsonl,application/json"
           onChange={(event) => void chosen(event.currentTarget.files?.[0])}
         />
       </label>
@@ -60,16 +60,13 @@ export function OpenTrace() {
   );
 }
 
-/** Opens the trace in a file: a list of spans, or the first of a list of traces. Returns an error message, or an empty string. */
+/** Opens the first trace in a file. Returns an error message, or an empty string. */
 async function read(file: File): Promise<string> {
   if (file.size > MAX_FILE_SIZE) return `${file.name} exceeds the limit of 64 MiB.`;
-  try {
-    const json: unknown = JSON.parse(await file.text());
-    const spans = parseSpans(json) ?? parseTraces(json)?.[0];
-    if (!spans) return `${file.name} contains no Zipkin v2 spans.`;
-    openFile(spans);
-    return "";
-  } catch {
-    return `${file.name} is not JSON.`;
-  }
+  const traces = parseTraceFile(await file.text());
+  if (!traces) return `${file.name} is not JSON.`;
+  const [spans] = traces;
+  if (!spans) return `${file.name} contains no spans in the format of Zipkin v2, OTLP or Jaeger.`;
+  openFile(spans);
+  return "";
 }

@@ -1,5 +1,7 @@
-import { duration, moment } from "../../model/format.ts";
+import { duration } from "../../model/format.ts";
 import { link } from "../../model/route.ts";
+import { timeTicks } from "../../model/time.ts";
+import { durationOf } from "../../model/trace-sort.ts";
 import type { TraceSummary } from "../../model/trace-summary.ts";
 import { useWidth } from "../shell/use-width.ts";
 
@@ -7,6 +9,9 @@ const HEIGHT = 170;
 const LEFT = 64;
 const BOTTOM = 22;
 const TOP = 10;
+
+/** Pixels per label of the time axis. */
+const LABEL_WIDTH = 140;
 
 interface Point {
   x: number;
@@ -20,15 +25,14 @@ export function Scatter({ traces }: { traces: readonly TraceSummary[] }) {
   const starts = traces.map((trace) => trace.start);
   const first = Math.min(...starts);
   const last = Math.max(...starts, first + 1);
-  const durations = traces.map(durationOf);
+  const durations = traces.map(heightOf);
   const low = Math.floor(Math.log10(Math.min(...durations)));
   const high = Math.max(Math.ceil(Math.log10(Math.max(...durations))), low + 1);
-  const across = (start: number) => LEFT + 8 + ((start - first) / (last - first)) * (width - LEFT - 20);
+  const across = (start: number) => LEFT + 12 + ((start - first) / (last - first)) * (width - LEFT - 48);
   const up = (value: number) =>
     HEIGHT - BOTTOM - ((Math.log10(value) - low) / (high - low)) * (HEIGHT - BOTTOM - TOP);
-  const points = traces.map((trace): Point => ({ x: across(trace.start), y: up(durationOf(trace)), trace }));
+  const points = traces.map((trace): Point => ({ x: across(trace.start), y: up(heightOf(trace)), trace }));
   const grid = Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index));
-  const now = Date.now();
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the list below has a link to each of these
     <svg
@@ -47,12 +51,14 @@ export function Scatter({ traces }: { traces: readonly TraceSummary[] }) {
           </text>
         </g>
       ))}
-      <text class="axis" x={LEFT} y={HEIGHT - 4}>
-        {moment(first, now)}
-      </text>
-      <text class="axis end" x={width - 4} y={HEIGHT - 4}>
-        {moment(last, now)}
-      </text>
+      {timeTicks(first, last, width / LABEL_WIDTH).map(({ time, label }) => (
+        <g key={time}>
+          <line class="grid" x1={across(time)} x2={across(time)} y1={TOP} y2={HEIGHT - BOTTOM} />
+          <text class="axis middle" x={across(time)} y={HEIGHT - 6}>
+            {label}
+          </text>
+        </g>
+      ))}
       {points.map(({ x, y, trace }) =>
         trace.errors > 0 ? (
           <path key={trace.id} class="dot failed" d={`M${x - 4} ${y - 4}l8 8m0 -8l-8 8`} />
@@ -64,9 +70,9 @@ export function Scatter({ traces }: { traces: readonly TraceSummary[] }) {
   );
 }
 
-/** The response time, or else the total duration; positive, for the logarithmic scale. */
-function durationOf({ responseTime, total }: TraceSummary): number {
-  return Math.max(responseTime ?? total, 0.01);
+/** Positive, for the logarithmic scale. */
+function heightOf(trace: TraceSummary): number {
+  return Math.max(durationOf(trace), 0.01);
 }
 
 /** Radius in pixels within which a click opens a point. */

@@ -1,9 +1,12 @@
 import { useEffect } from "preact/hooks";
-import { age, count, duration, moment } from "../../model/format.ts";
+import { age, count, duration } from "../../model/format.ts";
 import { link, lookbackText } from "../../model/route.ts";
+import { moment, timeZone } from "../../model/time.ts";
+import { sortTraces } from "../../model/trace-sort.ts";
 import type { TraceSummary } from "../../model/trace-summary.ts";
 import { now } from "../../state/mesh.ts";
-import { query, results, startSearch } from "../../state/traces.ts";
+import { refine, route } from "../../state/route.ts";
+import { order, query, results, startSearch } from "../../state/traces.ts";
 import { FailureBox, StaleNote } from "../shell/failure.tsx";
 import { Filters } from "./filters.tsx";
 import { OpenTrace } from "./open-trace.tsx";
@@ -20,13 +23,18 @@ export function TracesView() {
       {failure && !data && <FailureBox failure={failure} />}
       {failure && data && at !== undefined && <StaleNote failure={failure} age={age(now.value - at)} />}
       <p class="note quiet" role="status">
-        {data ? `${count(data.length, "trace")}${limitNote(data.length)}` : isLoading ? "Searching…" : ""}
+        {data
+          ? `${count(data.length, "trace")}${limitNote(data.length)}. Times are in ${timeZone(now.value)}.`
+          : isLoading
+            ? "Searching…"
+            : ""}
+        <Comparison />
       </p>
       {data?.length === 0 && <Empty />}
       {data && data.length > 0 && (
         <>
           <Scatter traces={data} />
-          <TraceList traces={data} />
+          <TraceList traces={sortTraces(data, order.value)} />
         </>
       )}
     </div>
@@ -50,12 +58,46 @@ function Empty() {
   );
 }
 
+/** The traces selected for comparison, at most two. */
+function pickedIds(): string[] {
+  return (route.value?.query.pick ?? "").split(",").filter((id) => id !== "");
+}
+
+/** Selects or deselects a trace; a third one replaces the second. */
+function pick(id: string): void {
+  const picked = pickedIds();
+  const next = picked.includes(id) ? picked.filter((other) => other !== id) : [...picked.slice(0, 1), id];
+  refine({ pick: next.join(",") });
+}
+
+function Comparison() {
+  const [one, other] = pickedIds();
+  if (!one) return null;
+  return (
+    <span>
+      {" "}
+      {other ? (
+        <a href={link("compare", { with: other }, one)}>Compare the two selected traces</a>
+      ) : (
+        "Select a second trace to compare."
+      )}
+    </span>
+  );
+}
+
 function TraceList({ traces }: { traces: readonly TraceSummary[] }) {
+  const picked = pickedIds();
   const slowest = Math.max(...traces.map((trace) => trace.total), 0.001);
   return (
     <ol class="trace-list">
       {traces.map((trace) => (
         <li key={trace.id}>
+          <input
+            type="checkbox"
+            aria-label="Select for comparison"
+            checked={picked.includes(trace.id)}
+            onChange={() => pick(trace.id)}
+          />
           <a href={link("trace", {}, trace.id)} class={trace.errors > 0 ? "failed" : undefined}>
             <span class="title">
               <bdi>{trace.title}</bdi>
