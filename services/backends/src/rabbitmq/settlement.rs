@@ -1,0 +1,148 @@
+//! Settling a delivery.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use lapin::{
+    Acker, BasicProperties, Error,
+    options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
+    types::ShortString,
+};
+use tokio::time::sleep;
+
+use super::{
+    fault::Fault,
+    outbox::{Outbox, Outgoing},
+    wire,
+};
+use crate::{
+    backoff::Backoff,
+    queue::{Message, PublishError, SettleError, Settlement},
+};
+
+/// Between attempts to publish a dead letter.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(2) };
+
+/// Gives back a message that no caller has seen, or that is not at fault. From RabbitMQ 4.3 on this does not count as
+/// a failed attempt; before, every delivery does.
+pub(super) async fn give_back(acker: &Acker) -> Result<bool, Error> {
+    acker.nack(BasicNackOptions { requeue: true, multiple: false }).await
+}
+
+/// As [`give_back`], without waiting until it is sent.
+pub(super) fn give_back_soon(acker: &Acker) {
+    // lapin takes the command when the future is first polled.
+    let _ = give_back(acker).now_or_never();
+}
+
+/// Settles one delivery. Dropped unsettled, it releases the message, or gives it back if it waits for the dead letters.
+pub(super) struct RabbitSettlement {
+    /// `None` once settled.
+    acker: Option<Acker>,
+    /// Whether the message waits for the dead letters: a delay there is not the message's fault.
+    dead_lettering: bool,
+    properties: BasicProperties,
+    attempt: u32,
+    outbox: Outbox,
+    dead_letters: ShortString,
+}
+
+impl RabbitSettlement {
+    pub(super) fn new(
+        acker: Acker,
+        properties: BasicProperties,
+        attempt: u32,
+        outbox: Outbox,
+        dead_letters: ShortString,
+    ) -> Self {
+        Self { acker: Some(acker), dead_lettering: false, properties, attempt, outbox, dead_letters }
+    }
+
+    /// Publishes the dead letter, and tries that again as long as the delivery is ours. Given back instead, the message
+    /// would be delivered and fail again at once, and reach its delivery limit without its reason.
+    async fn publish_dead_letter(&mut self, message: &Message, why: &str) -> Result<(), SettleError> {
+        self.dead_lettering = true;
+        let mut failures = 0;
+        loop {
+            if self.acker.as_ref().is_some_and(Acker::poisoned) {
+                return Err(SettleError::LeaseLost);
+            }
+            let properties = wire::dead_letter(&self.properties, self.attempt, why);
+            let queue = self.dead_letters.clone();
+            let outgoing = Outgoing { queue, properties, body: message.body.clone() };
+            match self.outbox.send(outgoing).await {
+                Ok(()) => return Ok(()),
+                Err(PublishError::Rejected(reason)) => {
+                    self.dead_lettering = false;
+                    return Err(SettleError::Unavailable(reason));
+                }
+                Err(PublishError::Unavailable(reason)) => {
+                    failures += 1;
+                    if failures == 1 {
+                        let id = &message.id;
+                        tracing::warn!(id, reason, "cannot dead-letter yet: keeping the delivery");
+                    }
+                    sleep(BACKOFF.after(failures)).await;
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Settlement for RabbitSettlement {
+    async fn ack(mut self: Box<Self>) -> Result<(), SettleError> {
+        match self.acker.take() {
+            Some(acker) => settled(acker.ack(BasicAckOptions::default()).await),
+            None => Ok(()),
+        }
+    }
+
+    async fn dead_letter(mut self: Box<Self>, message: &Message, reason: &str) -> Result<(), SettleError> {
+        // Dropped between the two, the message is delivered again and is also a dead letter.
+        self.publish_dead_letter(message, reason).await?;
+        self.ack().await
+    }
+
+    async fn release(mut self: Box<Self>) -> Result<(), SettleError> {
+        match self.acker.take() {
+            Some(acker) => settled(reject(&acker).await),
+            None => Ok(()),
+        }
+    }
+
+    async fn give_back(mut self: Box<Self>) -> Result<(), SettleError> {
+        match self.acker.take() {
+            Some(acker) => settled(give_back(&acker).await),
+            None => Ok(()),
+        }
+    }
+
+    fn abandon(self: Box<Self>) {
+        drop(self);
+    }
+}
+
+impl Drop for RabbitSettlement {
+    fn drop(&mut self) {
+        match self.acker.take() {
+            Some(acker) if self.dead_lettering => give_back_soon(&acker),
+            Some(acker) => drop(reject(&acker).now_or_never()),
+            None => {}
+        }
+    }
+}
+
+/// Not `nack`, which from RabbitMQ 4.3 on does not count towards the delivery limit.
+async fn reject(acker: &Acker) -> Result<bool, Error> {
+    acker.reject(BasicRejectOptions { requeue: true }).await
+}
+
+fn settled(result: Result<bool, Error>) -> Result<(), SettleError> {
+    match result {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(SettleError::LeaseLost),
+        Err(error) => Err(SettleError::Unavailable(Fault::from(error).reason)),
+    }
+}
