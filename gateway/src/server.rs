@@ -1,10 +1,8 @@
-//! Runs the gateway.
+//! Runs the gateway, from its settings to its drain.
 
 use std::sync::Arc;
 
-use axum::{
-    Router, extract::Request, http::StatusCode, middleware::from_fn, response::Response, routing::get,
-};
+use axum::{Router, extract::Request, middleware::from_fn, response::Response, routing::get};
 use octet_runtime::{
     admin::Readiness,
     drain::Drain,
@@ -15,11 +13,11 @@ use octet_runtime::{
     upstream::Upstream,
 };
 use prost_reflect::DescriptorPool;
-use tonic::Code;
 
 use crate::{
+    dispatch::Dispatcher,
     docs,
-    edge::{self, Edge, Route},
+    edge::{self, Route},
     endpoints::{echo, health, metrics as own_metrics, status},
     entry::Entry,
     grpc::{self, Grpc, Own},
@@ -48,11 +46,11 @@ pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> 
     let process = Process::start(ports, &settings.process, "gateway", drain)?;
     let pool = DescriptorPool::decode(settings.descriptors.as_ref()).map_err(StartError::internal)?;
     let own = Own::new(&pool, &settings.descriptors).await.map_err(StartError::internal)?;
-    let edge = edge(&settings, process.metrics(), process.tracer(), pool, &own)?;
+    let dispatcher = dispatcher(&settings, process.metrics(), process.tracer(), pool, &own)?;
 
     let readiness = Readiness::new(process.drain().clone(), Vec::new());
     let health = tokio::spawn(own.follow(process.drain().clone()));
-    let service = tower::service_fn(move |request| edge.clone().answer(request));
+    let service = tower::service_fn(move |request| dispatcher.clone().answer(request));
     let (limits, finish) = (settings.limits.serve, async move { health.abort() });
     match settings.tls {
         None => process.serve(readiness, Plain, service, limits, finish).await,
@@ -61,13 +59,13 @@ pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> 
     Ok(())
 }
 
-fn edge(
+fn dispatcher(
     settings: &GatewaySettings,
     metrics: &Metrics,
     tracer: Tracer,
     pool: DescriptorPool,
     own: &Own,
-) -> Result<Arc<Edge>, StartError> {
+) -> Result<Arc<Dispatcher>, StartError> {
     let entry = &settings.topology.entry().name;
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
     let upstream = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
@@ -91,7 +89,7 @@ fn edge(
         tracer,
         scheme: settings.scheme(),
     };
-    Ok(Arc::new(Edge {
+    Ok(Arc::new(Dispatcher {
         requests: HttpMetrics::server(metrics).map_err(StartError::internal)?,
         proxies: settings.proxies.clone(),
         origins: settings.origins.clone(),
@@ -112,16 +110,15 @@ fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Res
         .merge(status::router())
         .merge(traces::router(settings.traces.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
-        .route_layer(from_fn(Route::tell))
+        .route_layer(from_fn(Route::copy_to_response))
         .fallback(move |request| rest::answer(rest.clone(), request))
         .method_not_allowed_fallback(method_not_allowed);
     Ok(router)
 }
 
-/// The route exists, but not for this method; the router adds `Allow`.
+/// The router adds `Allow` after this.
 async fn method_not_allowed(request: Request) -> Response {
-    let message = format!("{} is not served on {}", request.method(), request.uri().path());
-    let mut response = edge::error(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, &message);
+    let mut response = edge::not_allowed(request.method(), request.uri().path(), None);
     response.extensions_mut().insert(Route::of(&request));
     response
 }
