@@ -7,11 +7,11 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::json::{Form, MessageJson, entries};
 
-/// What an `Any` holds.
+/// The content of an `Any`.
 ///
-/// Of a type the pool knows it is written as that message with `@type` (and, where that has a form of its own,
-/// below `value`). Of any other type, or one whose bytes do not decode, it is written as
-/// `{"@type": "…", "value": "<base64>"}`: protojson refuses those, and an answer is worth more than a refusal.
+/// A message of a type that the pool knows is written with its fields beside `@type`, or below `value` where the type
+/// has a special JSON form. A message of another type, or one whose bytes do not decode, is written as
+/// `{"@type": "…", "value": "<base64>"}`: protojson fails there, but a partly readable response is better than none.
 pub(super) struct AnyJson {
     pool: DescriptorPool,
     type_url: String,
@@ -24,7 +24,7 @@ impl AnyJson {
         Self { pool, type_url, value, depth: 0 }
     }
 
-    /// What `message`, an `Any` itself, holds.
+    /// The content of `message`, which must be an `Any`.
     pub(super) fn of(message: &DynamicMessage, depth: usize) -> Self {
         let field = |number| message.get_field_by_number(number).map(std::borrow::Cow::into_owned);
         let type_url = match field(1) {
@@ -44,7 +44,7 @@ impl AnyJson {
         DynamicMessage::decode(descriptor, self.value.clone()).ok()
     }
 
-    /// The form for what cannot be decoded.
+    /// The form for content that cannot be decoded.
     pub(super) fn encoded(&self) -> impl Serialize {
         let value = Base64Display::new(&self.value, &STANDARD).to_string();
         std::collections::BTreeMap::from([("@type", self.type_url.clone()), ("value", value)])

@@ -1,4 +1,4 @@
-//! A tonic codec for messages known only by their descriptors.
+//! A tonic codec for messages that are known by their descriptors only.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct DynamicCodec {
     response: MessageDescriptor,
 }
 
-/// Writes a message; the message knows its type.
+/// Writes messages.
 #[derive(Debug, Clone, Copy)]
 pub struct DynamicEncoder;
 
@@ -26,13 +26,13 @@ pub struct DynamicDecoder {
 }
 
 impl DynamicCodec {
-    /// A codec for an RPC that answers with `response`.
+    /// A codec for an RPC that returns `response`.
     pub fn new(response: MessageDescriptor) -> Self {
         Self { response }
     }
 }
 
-// By name, since a descriptor's own form may have no end; see `Binding`.
+// By name only: see `Binding`.
 impl fmt::Debug for DynamicCodec {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("DynamicCodec").field(&self.response.full_name()).finish()
@@ -80,7 +80,7 @@ impl Decoder for DynamicDecoder {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
-        // INTERNAL, as tonic-prost answers for a typed message.
+        // INTERNAL, as tonic-prost returns for a typed message.
         DynamicMessage::decode(self.message.clone(), buffer)
             .map(Some)
             .map_err(|error| Status::internal(format!("cannot decode the message: {error}")))

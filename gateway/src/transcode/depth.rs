@@ -1,13 +1,13 @@
-//! How deep a message nests: protobuf's decoders end at 100 levels, so that no upstream could read a deeper one.
+//! Checks how deep a message nests: protobuf's decoders stop at 100 levels, so no upstream could read a deeper one.
 
 use prost_reflect::{DynamicMessage, Value};
 
-/// The levels below the outermost message that every decoder takes.
-const MOST: usize = 100;
+/// The levels below the outermost message that every decoder accepts.
+const MAX_DEPTH: usize = 100;
 
-/// Whether an upstream can decode it.
+/// Whether an upstream can decode `message`.
 pub(super) fn is_decodable(message: &DynamicMessage) -> bool {
-    fits(message, MOST)
+    fits(message, MAX_DEPTH)
 }
 
 fn fits(message: &DynamicMessage, left: usize) -> bool {

@@ -1,9 +1,9 @@
-//! Durations as a query writes them.
+//! Durations in a query.
 
 /// "Range is approximately +-10,000 years" (google/protobuf/duration.proto), in seconds.
-const MOST_SECONDS: u64 = 315_576_000_000;
+const MAX_SECONDS: u64 = 315_576_000_000;
 const NANOS: i128 = 1_000_000_000;
-/// Longer units first where one begins another. Both code points for the micro sign are Go's.
+/// A unit stands before the units that are a prefix of it. Go accepts both code points for the micro sign.
 const UNITS: [(&str, i128); 8] = [
     ("ns", 1),
     ("us", 1_000),
@@ -18,7 +18,7 @@ const UNITS: [(&str, i128); 8] = [
 /// Reads what Go's `time.ParseDuration` reads, as grpc-gateway does: `1.5s`, `-2h45m`, `100ms`, `0`. The proto3
 /// JSON form (`1.5s`) is part of it.
 ///
-/// Gives seconds and nanoseconds, both with the duration's sign, or `None`.
+/// Returns seconds and nanoseconds, both with the duration's sign, or `None`.
 pub(super) fn parse(text: &str) -> Option<(i64, i32)> {
     let (sign, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
@@ -47,7 +47,7 @@ pub(super) fn parse(text: &str) -> Option<(i64, i32)> {
 
     let total = sign * total;
     let seconds =
-        i64::try_from(total / NANOS).ok().filter(|seconds| seconds.unsigned_abs() <= MOST_SECONDS)?;
+        i64::try_from(total / NANOS).ok().filter(|seconds| seconds.unsigned_abs() <= MAX_SECONDS)?;
     Some((seconds, i32::try_from(total % NANOS).ok()?))
 }
 
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_what_go_reads() {
+    fn durations_are_read_as_go_reads_them() {
         for (text, expected) in [
             ("0", Some((0, 0))),
             ("1.5s", Some((1, 500_000_000))),

@@ -1,4 +1,4 @@
-//! The request message of a match: body, then path, then query.
+//! The request message of a match, from body, path and query.
 
 use prost_reflect::DynamicMessage;
 
@@ -16,12 +16,11 @@ use super::{
 impl Match<'_, '_> {
     /// The RPC's request.
     ///
-    /// The body comes first; what the path says then counts more than what the body says about the same
-    /// field. The query fills the rest, and is ignored where the body is the whole message.
+    /// The path overrides the body where both set a field. The query sets other fields, and is ignored where the body is
+    /// the whole message.
     ///
     /// # Errors
-    /// The first thing that does not fit, with its name and what is allowed there. Nothing of a request
-    /// that is wrong in one place is served.
+    /// The first wrong part of the request: its name and what is allowed there.
     pub fn request(&self, query: Option<&str>, body: &[u8]) -> Result<DynamicMessage, RequestError> {
         let binding = self.binding;
         let mut message = match binding.body() {
@@ -45,7 +44,7 @@ impl Match<'_, '_> {
                 .map_err(|problem| RequestError::Body { field: Some(mask.name().to_owned()), problem })?;
         }
         if !depth::is_decodable(&message) {
-            let problem = "messages may nest 100 levels deep, and no deeper".to_owned();
+            let problem = "messages can nest at most 100 levels deep".to_owned();
             return Err(RequestError::Body { field: None, problem });
         }
         Ok(message)

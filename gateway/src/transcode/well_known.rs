@@ -1,4 +1,4 @@
-//! Messages that a query can write as one text: the well-known types grpc-gateway knows there.
+//! Messages with a text form in a query: the well-known types that grpc-gateway accepts there.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use super::{
     scalar,
 };
 
-/// Reads `text` as a message of a well-known type; `None` where it says `null`, which leaves the field unset.
+/// Reads `text` as a message of a well-known type; `None` for `null`, which leaves the field unset.
 pub(super) fn parse(message: &MessageDescriptor, text: &str) -> Result<Option<Value>, String> {
     let parsed = match message.full_name() {
         "google.protobuf.Timestamp" | "google.protobuf.Duration" if text == "null" => return Ok(None),
@@ -30,7 +30,7 @@ pub(super) fn parse(message: &MessageDescriptor, text: &str) -> Result<Option<Va
         | "google.protobuf.BytesValue" => wrapper(message, text)?,
         "google.protobuf.Value" | "google.protobuf.Struct" => json(message, text)?,
         other => {
-            return Err(format!("this is a {other}: name one of its fields, as in `key.field=value`"));
+            return Err(format!("the field is a {other}: name one of its fields, as in `key.field=value`"));
         }
     };
     Ok(Some(Value::Message(parsed)))
@@ -48,15 +48,15 @@ fn duration(message: &MessageDescriptor, text: &str) -> Result<DynamicMessage, S
     with(message, [(1, Value::I64(seconds)), (2, Value::I32(nanos))])
 }
 
-/// The paths as they come, split at commas; grpc-gateway does not turn lowerCamelCase into field names here.
+/// The paths, split at commas. Like grpc-gateway, this does not convert lowerCamelCase to field names.
 fn field_mask(message: &MessageDescriptor, text: &str) -> Result<DynamicMessage, String> {
     let paths = text.split(',').filter(|path| !path.is_empty());
     with(message, [(1, Value::List(paths.map(|path| Value::String(path.to_owned())).collect()))])
 }
 
-/// A wrapper is written as what it wraps.
+/// A wrapper has the text form of the value it wraps.
 fn wrapper(message: &MessageDescriptor, text: &str) -> Result<DynamicMessage, String> {
-    let wrapped = message.get_field(1).ok_or("a wrapper wraps a value")?;
+    let wrapped = message.get_field(1).ok_or("the descriptor is not the published one")?;
     with(message, [(1, scalar::parse(&wrapped.kind(), Cow::Borrowed(text))?)])
 }
 
