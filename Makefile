@@ -1,4 +1,4 @@
-# `make` lists what there is.
+# `make` lists the targets.
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 CARGO := cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# The pinned tools come before those of the machine.
+# The pinned tools come before the machine's own.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .PHONY: help
@@ -17,17 +17,17 @@ help: ## List the targets
 # Running
 
 .PHONY: up
-up: build ## Build, then run the whole mesh here; ARGS="…" goes to `octet up`
+up: build ## Build, then run the whole platform on this host; ARGS="…" goes to `octet up`
 	@exec $(TARGET)/release/octet up $(ARGS)
 
 .PHONY: build
-build: ui ## Build the release binary, its page first
+build: ui ## Build the page and the release binary
 	$(CARGO) build --release --locked --package octet
 
 .PHONY: ui
-ui: ui/dist/index.html ## Build the page that the binary holds
+ui: ui/dist/index.html ## Build the page that the binary embeds
 
-# Also what it serves at /docs, from the lock file's swagger-ui-dist.
+# Includes /docs, from swagger-ui-dist in the lock file.
 ui/dist/index.html: $(shell find ui/src ui/public ui/build -type f) ui/index.html ui/vite.config.ts ui/node_modules/.stamp
 	cd ui && npm run --silent build -- --logLevel warn
 
@@ -37,7 +37,7 @@ ui/node_modules/.stamp: ui/package.json ui/package-lock.json ui/.npmrc
 	@touch $@
 
 .PHONY: clean-data
-clean-data: ## Remove what local runs stored (.octet)
+clean-data: ## Remove the data of local runs (.octet)
 	rm -rf .octet
 
 # The inner loop
@@ -47,10 +47,10 @@ check: ## Type-check everything, tests included
 	$(CARGO) check --workspace --all-targets --locked
 
 .PHONY: test-quick
-test-quick: ## Unit tests alone; ARGS="…" goes to cargo test
+test-quick: ## Unit tests only; ARGS="…" goes to cargo test
 	$(CARGO) test --workspace --lib --bins --locked $(ARGS)
 
-test-%: FORCE ## One crate's tests, as in `make test-topology`; ARGS="…" goes to cargo test
+test-%: FORCE ## Test one crate, as in `make test-topology`; ARGS="…" goes to cargo test
 	$(CARGO) test --package octet-$* --locked $(ARGS)
 
 .PHONY: test-octet
@@ -58,7 +58,7 @@ test-octet: tools ui
 	$(CARGO) test --package octet --locked $(ARGS)
 
 .PHONY: test-ui
-test-ui: tools ui ## The page: its logic, and the whole of it in Chromium against a running mesh
+test-ui: tools ui ## Test the page: its logic, then all of it in Chromium against a running mesh
 	cd ui && npm run --silent test
 	$(CARGO) build --package octet --locked
 	cd ui && npm run --silent e2e -- $(ARGS)
@@ -73,13 +73,13 @@ test-rules: tools
 
 DEPLOY_TOOLS := .tools/npm.stamp .tools/pip.stamp .tools/helm.stamp .tools/deploy.stamp .tools/checkov.stamp .tools/models.stamp
 
-# As `cargo test` builds them: by another choice of packages cargo would build everything once more.
+# The same choice of packages as `cargo test`: with another, cargo would build everything again.
 .PHONY: programs
 programs:
 	$(CARGO) build --workspace --bins --examples --locked
 
 .PHONY: test-chart
-test-chart: tools $(DEPLOY_TOOLS) programs ## The rendered chart as processes on this host; the checks of it, with faults planted
+test-chart: tools $(DEPLOY_TOOLS) programs ## Run the rendered chart as processes on this host; test the chart's checks with planted faults
 	helm/tests/processes.py
 	helm/tests/planted.py
 
@@ -89,52 +89,56 @@ fmt: .tools/npm.stamp ui/node_modules/.stamp ## Format Rust, .proto files and th
 	buf format --write
 	cd ui && npm run --silent format
 
-# The whole truth
+# Before a change goes in
 
 .PHONY: test
-test: tools ui test-rules ## Every test there is
+test: tools ui test-rules ## Run every test
 	$(CARGO) test --workspace --doc --locked
 	$(CARGO) test --workspace --all-targets --no-fail-fast --locked
 	@$(MAKE) test-ui
 	@$(MAKE) test-chart lint-deploy
 
+.PHONY: test-stress
+test-stress: tools ui $(DEPLOY_TOOLS) ## Run every suite many times beside a busy loop per core; ROUNDS=20, SUITES="regex", ARGS="…"
+	scripts/stress.sh
+
 .PHONY: drill
-drill: tools ## Failure drills at full length, with their reports; `make test` runs them short
+drill: tools ## Run the failure drills at full length, with reports; `make test` runs them short
 	DRILL=full $(CARGO) test --package octet --test mesh --locked --release -- drills --nocapture --test-threads=1
 
 .PHONY: lint
-lint: lint-format lint-ui lint-proto lint-scripts lint-docker lint-compose lint-rules lint-deny lint-rust lint-docs ## Every check that runs nothing
+lint: lint-format lint-ui lint-proto lint-scripts lint-docker lint-compose lint-rules lint-deny lint-rust lint-docs ## Run every static check
 
 .PHONY: lint-format
-lint-format: .tools/npm.stamp ## Formatting of Rust and .proto files
+lint-format: .tools/npm.stamp ## Check the format of Rust and .proto files
 	$(CARGO) fmt --all --check
 	buf format --diff --exit-code
 
 .PHONY: lint-ui
-lint-ui: ui/node_modules/.stamp ## The page's sources: format, rules, types
+lint-ui: ui/node_modules/.stamp ## Check the page's sources: format, lints, types
 	cd ui && npm run --silent check
 
 .PHONY: lint-proto
-lint-proto: .tools/npm.stamp ## The contract: its rules, and that it breaks no released client
+lint-proto: .tools/npm.stamp ## Check the contract: its style, and that it breaks no released client
 	buf build
 	buf lint
 	buf breaking --against proto/released.json
 
 .PHONY: lint-scripts
-lint-scripts: .tools/pip.stamp ## Shell scripts
+lint-scripts: .tools/pip.stamp ## Check shell scripts
 	shellcheck .ci/run scripts/*.sh k8s/eks/*.sh
 
 .PHONY: lint-docker
-lint-docker: .tools/pip.stamp ## The image's recipe
+lint-docker: .tools/pip.stamp ## Check the Dockerfile
 	hadolint Dockerfile
 
 .PHONY: lint-compose
-lint-compose: .tools/pip.stamp ## The Compose file and what it mounts
+lint-compose: .tools/pip.stamp ## Check the Compose file and what it mounts
 	docker-compose --file compose.yaml config --quiet
 	yamllint --strict --config-data "{extends: default, rules: {line-length: {max: 120}}}" compose.yaml compose
 
 .PHONY: lint-rules
-lint-rules: tools ## Alert rules, dashboards, queries, and what Prometheus and Alertmanager are told
+lint-rules: tools ## Check alert rules, dashboards, queries, and the configuration of Prometheus and Alertmanager
 	promtool check rules --lint-fatal helm/octet/alerts/octet.rules.yaml
 	promtool check config --lint-fatal compose/prometheus.yaml compose/prometheus-octet-up.yaml
 	amtool check-config helm/octet/alerts/alertmanager.yaml
@@ -142,7 +146,7 @@ lint-rules: tools ## Alert rules, dashboards, queries, and what Prometheus and A
 	yamllint --strict --config-data "{extends: default, rules: {line-length: {max: 120}}}" helm/octet/alerts
 
 .PHONY: lint-deploy
-lint-deploy: tools $(DEPLOY_TOOLS) programs lint-docker lint-compose lint-proto lint-rules ## The chart and k8s/: schemas, policies, the graph in them; `make test` runs it
+lint-deploy: tools $(DEPLOY_TOOLS) programs lint-docker lint-compose lint-proto lint-rules ## Check the chart and k8s/: schemas, policies, the graph in them; part of `make test`
 	yamllint --strict --config-file helm/yamllint.yaml helm/octet/*.yaml k8s .github
 	scripts/manifests.sh check
 	helm/tests/check.py
@@ -150,32 +154,32 @@ lint-deploy: tools $(DEPLOY_TOOLS) programs lint-docker lint-compose lint-proto 
 	hadolint k8s/images/*/Dockerfile
 
 .PHONY: image-stage
-image-stage: build ## What the image holds, run as its user on a read-only root, without Docker; needs root
+image-stage: build ## Run the image's content as its user on a read-only root, without Docker; needs root
 	scripts/image.sh $(TARGET)/release/octet
 
 .PHONY: manifests
-manifests: .tools/helm.stamp ## Render the chart into k8s/app, for people without Helm
+manifests: .tools/helm.stamp ## Render the chart into k8s/app, for use without Helm
 	scripts/manifests.sh write
 
 .PHONY: lint-deny
-lint-deny: .tools/pip.stamp ## Dependencies: licences, bans, boundaries between crates, sources, advisories
+lint-deny: .tools/pip.stamp ## Check dependencies: licences, bans, boundaries between crates, sources, advisories
 	scripts/deny.sh
 	@dependents=$$($(CARGO) tree --workspace --locked --edges normal,build --invert octet-testbed --prefix none \
 	  | sed '/^octet-testbed /d'); \
-	  [ -z "$$dependents" ] || { echo "octet-testbed is for tests, and not of: $$dependents" >&2; exit 1; }
+	  [ -z "$$dependents" ] || { echo "octet-testbed must be a dev-dependency only, but these depend on it: $$dependents" >&2; exit 1; }
 
 .PHONY: lint-rust
-lint-rust: ## Clippy, warnings refused
+lint-rust: ## Run Clippy; warnings are errors
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 
 .PHONY: lint-docs
-lint-docs: ## Rust's documentation, broken links refused
+lint-docs: ## Build Rust's documentation; broken links are errors
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 
 # Fuzzing
 
 .PHONY: fuzz
-fuzz: ## Every parser under libFuzzer, SECONDS each (60); `make fuzz-topology` for one
+fuzz: ## Fuzz every parser, SECONDS each (60); `make fuzz-topology` for one
 	fuzz/run.sh $(or $(SECONDS),60)
 
 fuzz-%: FORCE
@@ -184,42 +188,46 @@ fuzz-%: FORCE
 # Measuring
 
 .PHONY: bench
-bench: ## Measure everything below, one after the other; FLOOR=DIR and ARGS="…" as for bench-mesh
+bench: ## Run every measurement below in turn; FLOOR=DIR and ARGS="…" as for bench-mesh
 	@$(MAKE) --jobs=1 bench-mesh bench-publish bench-spans bench-gateway bench-ui
 
 .PHONY: bench-mesh
-bench-mesh: build ## Measure the mesh against itself bare, and FLOOR=DIR; ARGS="…" goes to bench/run.py
+bench-mesh: build ## Measure the mesh beside its bare variant and FLOOR=DIR; ARGS="…" goes to bench/run.py
 	@python3 bench/run.py $(if $(FLOOR),--floor "$(FLOOR)") $(ARGS)
 
 .PHONY: bench-spans
-bench-spans: ## Measure a span's cost, from its begin to the exporter's post, beside OpenTelemetry's SDK
+bench-spans: ## Measure a span's cost, from its start to the exporter's POST, beside OpenTelemetry's SDK
 	@$(CARGO) run --release --locked --quiet --package octet-runtime --example span_cost
 
 .PHONY: bench-publish
-bench-publish: build tools ## Measure how fast D publishes to RabbitMQ beside bare lapin
+bench-publish: build tools ## Measure how fast D publishes to RabbitMQ, beside bare lapin
 	$(CARGO) build --release --locked --examples --package octet-testbed --package octet-backends --package octet
 	@exec python3 bench/publish.py
 
 .PHONY: bench-gateway
-bench-gateway: build tools ## Measure what transcoding costs, and 25 users beside 5,000 idle connections
+bench-gateway: build tools ## Measure the cost of transcoding, and 25 users beside 5,000 idle connections
 	$(CARGO) run --release --locked --quiet --package octet-gateway --example transcoding_cost
 	@exec python3 bench/idle.py
 
 .PHONY: bench-ui
-bench-ui: build tools ## Measure how the page bears many traces, long ones and large meshes
+bench-ui: build tools ## Measure the page with many traces, long traces and large meshes
 	@cd ui && OCTET_BIN=$(abspath $(TARGET))/release/octet npm run --silent bench
 
 # The contract
 
 .PHONY: proto-release
-proto-release: .tools/npm.stamp ## Renew what the contract may not break; with a release, and then alone
+proto-release: .tools/npm.stamp ## Update the baseline for breaking changes; with a release, in a commit of its own
 	buf build --exclude-source-info --output proto/released.json
 
 # Tools
 
 .PHONY: tools
-tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .tools/signals.stamp .tools/openapi.stamp ## Install pinned tools into .tools; hey, RabbitMQ, Prometheus, Chromium from Debian
+tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .tools/signals.stamp .tools/openapi.stamp ## Install what tests and builds need: pinned tools into .tools; hey, RabbitMQ, Prometheus, Chromium from Debian
 	@scripts/tools.sh debian
+
+.PHONY: try-tools
+try-tools: .tools/pip.stamp ## Install what README's next steps use: grpcurl into .tools/bin; hey, jq, sqlite3, Prometheus from Debian
+	@scripts/tools.sh try
 
 .tools/npm.stamp: tools/package.json tools/package-lock.json tools/.npmrc scripts/tools.sh
 	scripts/tools.sh npm
@@ -233,7 +241,7 @@ tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .too
 	scripts/tools.sh nx
 	@touch $@
 
-# What `make lint-deploy` needs beside these.
+# What `make lint-deploy` needs in addition.
 .tools/helm.stamp: tools/helm.txt scripts/tools.sh
 	scripts/tools.sh helm
 	@touch $@

@@ -12,6 +12,7 @@
 #   scripts/tools.sh deploy  kubernetes-validate, cfn-lint  (tools/deploy.txt)
 #   scripts/tools.sh checkov checkov  (tools/checkov.txt)
 #   scripts/tools.sh models  types and validators of custom resources, and tsc  (tools/models)
+#   scripts/tools.sh try     hey, jq, sqlite3 and prometheus, for README's next steps
 #   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool,
 #                            chromium and the fonts of every script that greets
 #
@@ -244,6 +245,14 @@ debian_tools() {
   debian_font NotoSansCJK-Regular.ttc fonts-noto-cjk
 }
 
+try_tools() {
+  local program
+  for program in hey jq sqlite3; do
+    command -v "$program" >/dev/null || debian_package "$program"
+  done
+  command -v prometheus >/dev/null || debian_package_without_service prometheus
+}
+
 mkdir -p "$tools/bin"
 PATH="$tools/bin:$PATH"
 case "${1:-}" in
@@ -258,5 +267,6 @@ case "${1:-}" in
   checkov) checkov_tools ;;
   models) models_tools ;;
   debian) debian_tools ;;
-  *) fail "say which: npm, pip, nx, envoy, signals, openapi, helm, deploy, checkov, models or debian" ;;
+  try) try_tools ;;
+  *) fail "say which: npm, pip, nx, envoy, signals, openapi, helm, deploy, checkov, models, debian or try" ;;
 esac

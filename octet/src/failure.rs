@@ -31,9 +31,9 @@ impl From<Faults> for Failure {
     }
 }
 
-impl From<octet_topology::Faults> for Failure {
-    fn from(faults: octet_topology::Faults) -> Self {
-        Self::Configuration(faults.to_string())
+impl From<octet_topology::Findings> for Failure {
+    fn from(findings: octet_topology::Findings) -> Self {
+        Self::Configuration(findings.to_string())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use octet_topology::{Faults, MAX_GREETINGS, MAX_SERVICES, ServiceName, Topology, table};
+use octet_topology::{Findings, MAX_GREETINGS, MAX_SERVICES, ServiceName, Topology, table};
 use serde_json::{Value, json};
 
 use crate::holds::{lossy, one_line};
@@ -13,7 +13,7 @@ pub(crate) fn run(bytes: &[u8]) {
     assert_eq!(Topology::parse(&text, "fuzz"), read, "one text, read twice");
     match read {
         Ok(topology) => valid(&topology),
-        Err(faults) => refused(&text, &faults),
+        Err(findings) => refused(&text, &findings),
     }
 }
 
@@ -43,12 +43,12 @@ fn valid(topology: &Topology) {
     assert_eq!(table(topology).lines().count(), services.len() + 1);
 }
 
-fn refused(text: &str, faults: &Faults) {
-    assert!(faults.len() > 0);
-    assert!(faults.iter().is_sorted_by_key(|fault| (fault.line, fault.column)));
+fn refused(text: &str, findings: &Findings) {
+    assert!(findings.len() > 0);
+    assert!(findings.iter().is_sorted_by_key(|finding| (finding.line, finding.column)));
     let lines = text.split('\n').count();
-    for fault in faults {
-        assert!((1..=lines).contains(&fault.line) && fault.column >= 1, "{fault}");
-        one_line(&fault.to_string());
+    for finding in findings {
+        assert!((1..=lines).contains(&finding.line) && finding.column >= 1, "{finding}");
+        one_line(&finding.to_string());
     }
 }

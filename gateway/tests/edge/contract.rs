@@ -93,7 +93,7 @@ const ELSEWHERE: &[&str] = &[
     "A body that nests deeper",               // limits
     "A body over `MAX_BODY_BYTES`",           // limits
     "gRPC message over it",                   // grpc
-    "An answer of the entry's that is none",  // limits, services/runtime/tests/upstream
+    "An invalid response from the entry",     // limits, services/runtime/tests/upstream
     "Without one, `REQUEST_TIMEOUT`",         // limits
     "HTTP trailers of a stream",              // streaming
     "Plain gRPC passes",                      // grpc
@@ -107,7 +107,7 @@ const ELSEWHERE: &[&str] = &[
     "More than `MAX_CONCURRENT`",             // limits
     "Metadata over 15 KiB",                   // hostile, grpc
     "Headers over `MAX_HEADER_BYTES`",        // hostile
-    "head must be there within",              // hostile
+    "head must be complete within",           // hostile
     "A body must end within",                 // hostile, unread
     "A stream that is not read",              // unread
     "leaves one line in the log",             // log
@@ -118,7 +118,7 @@ const ELSEWHERE: &[&str] = &[
 fn cases() -> Vec<Case> {
     let mut cases = vec![
         get("| OK | 200 |", "/v1/shelves/one", 200, Json(json!({"name": "one", "theme": ""}))),
-        get("with `details` always there", "/v1/nothing", 404, At("/details", json!([]))),
+        get("`details` is always present", "/v1/nothing", 404, At("/details", json!([]))),
         get("carry no connection string, path or stack", "/v1/shelves/fail-13", 500, Json(json!({"code": 13, "message": "asked for 13", "details": []}))),
 
         get("An unknown path is 404 with code 5", "/v1/nothing", 404, At("/code", json!(5))),
@@ -126,14 +126,14 @@ fn cases() -> Vec<Case> {
         Case { method: "POST", ..get("is 405 with `Allow`", "/api/health", 405, Header("allow", "GET,HEAD")) },
         Case { method: "HEAD", ..get("HEAD works wherever GET does", "/v1/shelves/one", 200, Header("content-length", "25")) },
         Case { method: "HEAD", ..get("HEAD works wherever GET does", "/api/topology", 200, Holds(|reply| reply.body.is_empty())) },
-        get("Path templates know `{field}`", "/v1/everything/7/true/FICTION/AQI=", 200, At("/int32Value", json!(7))),
+        get("Path templates support `{field}`", "/v1/everything/7/true/FICTION/AQI=", 200, At("/int32Value", json!(7))),
         get("`{field=segments/*}`", "/v1/shelves/a/books/b", 200, At("/name", json!("shelves/a/books/b"))),
         get("`**` and `:verb`", "/v1/files/a/b/c", 200, At("/name", json!("a/b/c"))),
         post("`**` and `:verb`", "/v1/shelves/a:merge", r#"{"other":"b"}"#, 200, At("/name", json!("shelves/a"))),
         post("A rule's `body`", "/v1/shelves", r#"{"name":"n","theme":"t"}"#, 200, Json(json!({"name": "n", "theme": "t"}))),
         get("`response_body`", "/v1/shelves", 200, Json(json!([{"name": "one", "theme": ""}]))),
-        Case { method: "PURGE", ..get("`additional_bindings` are heeded", "/v1/shelves/one", 200, At("/name", json!("one"))) },
-        get("`additional_bindings` are heeded", "/v1/books/b", 200, At("/name", json!("b"))),
+        Case { method: "PURGE", ..get("`additional_bindings` are supported", "/v1/shelves/one", 200, At("/name", json!("one"))) },
+        get("`additional_bindings` are supported", "/v1/books/b", 200, At("/name", json!("b"))),
         get("goes to the most specific", "/v1/shelves/newest", 200, At("/name", json!(""))),
 
         get("name request fields by dotted path", "/v1/everything?nested.below.text=hi", 200, At("/nested/below/text", json!("hi"))),
@@ -144,7 +144,7 @@ fn cases() -> Vec<Case> {
         get("Unknown keys of the query are ignored", "/v1/everything?nobody=1", 200, Nothing),
         post("lowerCamelCase or original names; unknown fields", "/v1/everything", r#"{"stringValue":"a","int32_value":1,"nobody":[{}]}"#, 200, Holds(|reply| reply.json()["stringValue"] == "a" && reply.json()["int32Value"] == 1)),
         post("An empty body is the empty message", "/v1/everything", "", 200, At("/stringValue", json!(""))),
-        post("A malformed body is 400 and tells the position", "/v1/everything", "{\n  \"stringValue\": }", 400, Text("at line 2 column 18")),
+        post("A malformed body is 400 and names the position", "/v1/everything", "{\n  \"stringValue\": }", 400, Text("at line 2 column 18")),
         with("`Grpc-Metadata-X: v` becomes metadata", &[("Grpc-Metadata-X-Color", "blue")], 200, Metadata("x-color", "blue")),
         with("names that end in `-bin` take base64", &[("Grpc-Metadata-Key-Bin", "AAEC")], 200, Metadata("key-bin", "AAEC")),
         with("names that end in `-bin` take base64", &[("Grpc-Metadata-Key-Bin", "?")], 400, Text("header `grpc-metadata-key-bin`")),
@@ -200,9 +200,9 @@ fn cases() -> Vec<Case> {
         get("`/api/topology` is the graph", "/api/topology", 200, At("/entry", json!("service-a"))),
         get("`/docs` shows it", "/docs/", 200, Header("content-type", "text/html; charset=utf-8")),
         get("`/docs` shows it", "/docs", 308, Header("location", "/docs/")),
-        get("keep browsers from taking data for pages", "/v1/shelves/one", 200, Header("x-content-type-options", "nosniff")),
-        get("keep browsers from taking data for pages", "/v1/nothing", 404, Header("content-security-policy", "default-src 'none'; frame-ancestors 'none'")),
-        get("keep browsers from taking data for pages", "/docs/", 200, Header("x-frame-options", "DENY")),
+        get("keep browsers from interpreting data as pages", "/v1/shelves/one", 200, Header("x-content-type-options", "nosniff")),
+        get("keep browsers from interpreting data as pages", "/v1/nothing", 404, Header("content-security-policy", "default-src 'none'; frame-ancestors 'none'")),
+        get("keep browsers from interpreting data as pages", "/docs/", 200, Header("x-frame-options", "DENY")),
     ];
     for (status, code) in [
         (499, 1), (500, 2), (400, 3), (504, 4), (404, 5), (409, 6), (403, 7), (429, 8),

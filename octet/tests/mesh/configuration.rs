@@ -2,7 +2,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use crate::platform::{free_block, octet};
+use octet_testbed::PortBlock;
+
+use crate::platform::octet;
 
 /// Runs the binary to its end and answers with its status and what it said on stderr.
 async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
@@ -41,7 +43,7 @@ async fn an_unknown_service_or_subcommand_is_told_which_there_are() {
     let (status, said) = run(&["service", "service-z"], &[]).await;
     assert_eq!(status, Some(64));
     assert!(
-        said.contains("\"service-z\" is not in the topology, whose services are service-a, service-b"),
+        said.contains("\"service-z\" is not in the topology; its services are service-a, service-b"),
         "{said}"
     );
     let (status, said) = run(&["fly"], &[]).await;
@@ -97,8 +99,9 @@ async fn a_data_directory_that_cannot_be_written_is_named() {
 
     let store = format!("sqlite:{below}");
     let data = directory.path().join("data");
+    let ports = PortBlock::take();
     let (status, said) = run(
-        &["up", "--base-port", &free_block().to_string(), "--data", data.to_str().expect("UTF-8")],
+        &["up", "--base-port", &ports.base().to_string(), "--data", data.to_str().expect("UTF-8")],
         &[("STORE_URL", &store)],
     )
     .await;

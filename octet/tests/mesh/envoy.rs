@@ -1,11 +1,15 @@
 //! Behind real Envoys, as Istio sets them up: an ingress, and beside each process a sidecar through which it is called
 //! and calls. Traces stay whole whether Octet makes spans of its own or passes the sidecars' headers on.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    time::Instant,
+};
 
 use http_body_util::Full;
 use hyper::{Method, Request};
-use octet_testbed::{Envoy, ReservedPort};
+use octet_testbed::{Envoy, free_port};
 use octet_topology::Topology;
 use serde_json::Value;
 
@@ -92,40 +96,32 @@ impl Proxied {
         // In the built-in graph each service has one caller at most, so that its address is the same for all.
         let mut calls = vec![("gateway", topology.entry().name.as_str())];
         calls.extend(topology.edges().map(|(caller, callee)| (caller.as_str(), callee.as_str())));
-        let front = ReservedPort::take();
-        let ingress = front.address();
-        let mut inbound: BTreeMap<&str, ReservedPort> =
-            PROCESSES.map(|process| (process, ReservedPort::take())).into();
-        let mut outbound: BTreeMap<&str, ReservedPort> =
-            calls.iter().map(|(_, callee)| (*callee, ReservedPort::take())).collect();
-        let inbound_of: BTreeMap<&str, SocketAddr> =
-            inbound.iter().map(|(process, port)| (*process, port.address())).collect();
+        let address = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let ingress = address();
+        let inbound: BTreeMap<&str, SocketAddr> = PROCESSES.map(|process| (process, address())).into();
+        let outbound: BTreeMap<&str, SocketAddr> =
+            calls.iter().map(|(_, callee)| (*callee, address())).collect();
         assert_eq!(outbound.len(), calls.len(), "one caller each");
 
         let mut builder = Mesh::builder().with("OTEL_TRACES_EXPORTER", exporter);
         if exporter == "zipkin" {
             builder = builder.with("OTEL_BSP_SCHEDULE_DELAY", "50");
         }
-        for (callee, port) in &outbound {
+        for (callee, address) in &outbound {
             let variable = format!("{}_URL", callee.to_uppercase().replace('-', "_"));
-            builder = builder.with(&variable, port.address().to_string());
+            builder = builder.with(&variable, address.to_string());
         }
         let mesh = builder.start().await;
 
         let zipkin: SocketAddr = of(&mesh.collector(""));
-        let mut proxies = vec![Envoy::builder("ingress", zipkin).ingress(
-            front,
-            ("gateway", inbound_of["gateway"]),
-            ORIGIN,
-        )];
+        let mut proxies =
+            vec![Envoy::builder("ingress", zipkin).ingress(ingress, ("gateway", inbound["gateway"]), ORIGIN)];
         for process in PROCESSES.into_iter().filter(|process| !["collector", "service-f"].contains(process)) {
             let own = if process == "gateway" { of(&mesh.url("")) } else { of(&mesh.address(process)) };
-            let port = inbound.remove(process).expect("taken once");
             let mut sidecar =
-                Envoy::builder(&format!("{process}.mesh"), zipkin).inbound(port, (process, own));
+                Envoy::builder(&format!("{process}.mesh"), zipkin).inbound(inbound[process], (process, own));
             for (_, callee) in calls.iter().filter(|(caller, _)| *caller == process) {
-                let port = outbound.remove(callee).expect("called by one");
-                sidecar = sidecar.outbound(port, (callee, inbound_of[callee]));
+                sidecar = sidecar.outbound(outbound[callee], (callee, inbound[callee]));
             }
             proxies.push(sidecar);
         }

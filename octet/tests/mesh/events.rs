@@ -125,7 +125,7 @@ async fn on_servers_the_trace_names_them_and_shows_the_time_in_the_queue_and_wha
     servers.database.restart().await;
     let stored =
         wait_for(&zipkin, "the end of F's wait", |span| in_trace(span) && span["kind"] == "CONSUMER").await;
-    let waits = annotations(&stored, "the store is away: waiting reason=");
+    let waits = annotations(&stored, "store unavailable; waiting reason=");
     assert!(!waits.is_empty(), "{stored}");
     assert_eq!(
         (&stored["tags"]["octet.queue.outcome"], &stored["tags"]["error"]),

@@ -1,14 +1,14 @@
-//! A platform under test: `octet up` in a directory and a block of ports of its own.
+//! A platform under test: `octet up` with its own directory and ports.
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use octet_backends::inspect::{InspectError, StoreInspect};
+use octet_testbed::PortBlock;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 use tokio::{
@@ -70,7 +70,7 @@ impl Builder {
     /// Starts it and waits until it says that it is up.
     pub async fn start(self) -> Mesh {
         let data = tempfile::tempdir().expect("a temporary directory");
-        let base = free_block();
+        let ports = PortBlock::take();
         let mut command = octet();
         if self.survives_file_limit {
             // A signal that is ignored stays so for every program that is started from here.
@@ -82,14 +82,14 @@ impl Builder {
                 .kill_on_drop(true);
         }
         command
-            .args(["up", "--base-port", &base.to_string(), "--data"])
+            .args(["up", "--base-port", &ports.base().to_string(), "--data"])
             .arg(data.path())
             .envs(self.environment)
             .envs(self.place.environment())
             .stdout(Stdio::piped());
         let mut up = command.spawn().expect("octet starts");
         let stdout = up.stdout.take().expect("piped");
-        let mut mesh = Mesh { up, said: BufReader::new(stdout).lines(), data, base, place: self.place };
+        let mut mesh = Mesh { up, said: BufReader::new(stdout).lines(), data, ports, place: self.place };
         mesh.says("octet is up").await;
         mesh
     }
@@ -107,7 +107,7 @@ pub struct Mesh {
     up: Child,
     said: Lines<BufReader<ChildStdout>>,
     data: TempDir,
-    base: u16,
+    ports: PortBlock,
     place: Place,
 }
 
@@ -124,25 +124,25 @@ impl Mesh {
 
     /// A path at the gateway.
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.base)
+        format!("http://127.0.0.1:{}{path}", self.ports.base())
     }
 
     /// A path at the collector.
     pub fn collector(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.base + 2)
+        format!("http://127.0.0.1:{}{path}", self.ports.base() + 2)
     }
 
     /// `host:port` of a service.
     pub fn address(&self, service: &str) -> String {
-        format!("127.0.0.1:{}", self.base + 10 + index(service))
+        format!("127.0.0.1:{}", self.ports.base() + 10 + index(service))
     }
 
     /// A path at a process's admin server.
     pub fn admin(&self, process: &str, path: &str) -> String {
         let port = match process {
-            "gateway" => self.base + 1,
-            "collector" => self.base + 3,
-            service => self.base + 90 + index(service),
+            "gateway" => self.ports.base() + 1,
+            "collector" => self.ports.base() + 3,
+            service => self.ports.base() + 90 + index(service),
         };
         format!("http://127.0.0.1:{port}{path}")
     }
@@ -329,21 +329,4 @@ fn is_zombie(pid: Pid) -> bool {
 
 fn index(service: &str) -> u16 {
     PROCESSES.iter().position(|name| *name == service).expect("a service").try_into().expect("small")
-}
-
-/// The first port of a block of 160 that is free, below the ephemeral range. Each try begins somewhere else, so
-/// that runs side by side rarely meet; where they do, `octet up` says so and the test fails.
-pub fn free_block() -> u16 {
-    use std::sync::atomic::{AtomicU16, Ordering};
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = u16::try_from(std::process::id() % 130).expect("small");
-    for _ in 0..130 {
-        let block = (first + NEXT.fetch_add(1, Ordering::Relaxed) * 7) % 130;
-        let base = 11_000 + block * 160;
-        let ports = (base..base + 4).chain(base + 10..base + 18).chain(base + 90..base + 98);
-        if ports.into_iter().all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
-            return base;
-        }
-    }
-    panic!("no free block of ports between 11000 and 31800");
 }

@@ -2,13 +2,13 @@
 
 use std::{fs, time::Duration};
 
-use octet_testbed::PASSWORD;
+use octet_testbed::{PASSWORD, PortBlock};
 use rustix::process::{Pid, Signal};
 
 use crate::{
     client::Client,
     load::Load,
-    platform::{Mesh, PROCESSES, free_block, octet},
+    platform::{Mesh, PROCESSES, octet},
     servers::{Place, Servers},
 };
 
@@ -103,9 +103,10 @@ async fn assert_refuses(arguments: &[&str], variable: &str, value: &str) {
     let nowhere = tempfile::tempdir().expect("a directory");
     let mut command = octet();
     command.current_dir(nowhere.path()).args(arguments).env(variable, value);
+    let ports = PortBlock::take();
     if arguments == ["up"] {
         // A file that cannot be read is found by whoever has bound its ports.
-        command.args(["--base-port", &free_block().to_string()]);
+        command.args(["--base-port", &ports.base().to_string()]);
     }
     command.env("PORT", "127.0.0.1:0").env("ADMIN_PORT", "127.0.0.1:0");
     let run = tokio::time::timeout(Duration::from_secs(20), command.kill_on_drop(true).output());

@@ -1,6 +1,6 @@
-//! Zipkin's v2 HTTP API: what every request has, and the answers' forms.
+//! Zipkin's v2 HTTP API: the parts that all routes share.
 //!
-//! No other origin is given leave to read: pages read traces through the gateway, which has its own rules for that.
+//! There is no CORS: pages read traces through the gateway, which has its own rules for other origins.
 
 mod body;
 mod parameters;
@@ -29,7 +29,7 @@ use serde::Serialize;
 
 use crate::store::Store;
 
-/// What answers requests. Clones share the same store.
+/// The state of all routes. Clones share the same store.
 #[derive(Clone)]
 pub(crate) struct Collector {
     store: Arc<Mutex<Store>>,
@@ -49,24 +49,20 @@ impl Collector {
         let collector = Self {
             store: Arc::new(Mutex::new(store)),
             admission,
-            spans: metrics.counter(
-                "octet_collector_spans_total",
-                "Spans received, by what became of them",
-                &["result"],
+            spans: metrics.counter("octet_collector_spans_total", "Received spans by result", &["result"])?,
+            kept: metrics.gauge("octet_collector_kept", "Stored traces, spans and bytes", &["what"])?,
+            evicted: metrics.counter(
+                "octet_collector_evicted_traces_total",
+                "Traces evicted to make room",
+                &[],
             )?,
-            kept: metrics.gauge(
-                "octet_collector_kept",
-                "Traces, spans and bytes that are kept",
-                &["what"],
-            )?,
-            evicted: metrics.counter("octet_collector_evicted_traces_total", "Old traces let go", &[])?,
             seconds: metrics.seconds(
                 "http_server_request_duration_seconds",
-                "Seconds from a request's head to its answer's head",
+                "Seconds from request head to response head",
                 &["http_request_method", "http_route", "http_response_status_code"],
             )?,
         };
-        // All series are there from the start.
+        // All series exist from the start.
         for result in ["stored", "duplicate", "malformed", "dropped"] {
             collector.spans.with_label_values(&[result]);
         }
@@ -77,7 +73,7 @@ impl Collector {
         Ok(collector)
     }
 
-    /// The store, for as long as it takes to answer: never across an await.
+    /// Locks the store; never across an await.
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,17 +87,17 @@ pub(crate) fn router(collector: Collector) -> Router {
         .route("/health", get(health))
         .route("/info", get(info))
         .fallback(async |request: Request| {
-            Refusal::new(StatusCode::NOT_FOUND, format!("nothing is served on {}", request.uri().path()))
+            Refusal::new(StatusCode::NOT_FOUND, format!("no route for {}", request.uri().path()))
         })
         .method_not_allowed_fallback(async |request: Request| {
-            let message = format!("{} is not served on {}", request.method(), request.uri().path());
+            let message = format!("method {} is not allowed for {}", request.method(), request.uri().path());
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)
         })
         .layer(axum::middleware::from_fn_with_state(collector.clone(), observe))
         .with_state(collector)
 }
 
-/// A request that gets no answer.
+/// An error response.
 #[derive(Debug)]
 struct Refusal {
     status: StatusCode,
@@ -135,7 +131,7 @@ fn json(status: StatusCode, body: &impl Serialize) -> Response {
             (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "an answer has no JSON form");
+            tracing::error!(%error, "cannot serialize a response");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
@@ -149,24 +145,24 @@ async fn info() -> Response {
     json(StatusCode::OK, &serde_json::json!({ "octet": { "version": identity::VERSION } }))
 }
 
-/// Measures every request, and writes it down where that is asked for.
+/// Measures and logs every request.
 async fn observe(State(collector): State<Collector>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
+    let started = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let response = next.run(request).await;
-    let took = begun.elapsed();
+    let duration = started.elapsed();
     let status = response.status().as_u16();
-    let labels = [known(&method), route.as_deref().unwrap_or_default(), &status.to_string()];
-    collector.seconds.with_label_values(&labels).observe(took.as_secs_f64());
-    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    tracing::debug!(%method, path, status, duration_us, "answered");
+    let labels = [method_label(&method), route.as_deref().unwrap_or_default(), &status.to_string()];
+    collector.seconds.with_label_values(&labels).observe(duration.as_secs_f64());
+    let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    tracing::debug!(%method, path, status, duration_us, "request answered");
     response
 }
 
-/// Methods that a client makes up are one series.
-fn known(method: &Method) -> &str {
+/// The method as a label; unknown methods share one series.
+fn method_label(method: &Method) -> &str {
     match method.as_str() {
         name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => name,
         _ => "_OTHER",

@@ -1,8 +1,7 @@
-//! Keeps the newest traces in bounded memory, and speaks Zipkin's v2 HTTP API.
+//! Stores the newest traces in bounded memory, and serves Zipkin's v2 HTTP API.
 //!
-//! The way of a report: [`run`] accepts it, `http` reads and unpacks it, [`octet_zipkin`] makes spans of it, and
-//! [`Store`] keeps them, with the indexes that searches need. Nothing is written to disk: the collector is for
-//! watching, and a restart begins anew.
+//! A report passes through `http`, which reads and decompresses it, [`octet_zipkin`], which parses its spans, and
+//! [`Store`], which stores and indexes them. Nothing is written to disk: a restart starts empty.
 
 mod http;
 mod server;

@@ -1,4 +1,4 @@
-//! The collector from its settings to its end.
+//! The collector, from its settings to its shutdown.
 
 use octet_runtime::{
     admin::{self, Readiness},
@@ -18,10 +18,10 @@ use crate::{
 /// Why the collector did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A port that cannot be had.
+    /// A port cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The program is wired wrongly; a test would have seen it.
+    /// A programming error, which a test would have found.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
 }

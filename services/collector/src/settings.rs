@@ -1,4 +1,4 @@
-//! Everything the collector is told by its environment, parsed before it binds a port.
+//! The settings of the collector from its environment, parsed before it binds a port.
 
 use octet_runtime::{
     environment::Environment,
@@ -7,7 +7,7 @@ use octet_runtime::{
 
 use crate::store::Memory;
 
-/// Zipkin's port. Few requests at once: each may hold a whole report in memory while it is read.
+/// Zipkin's port. Few concurrent requests, since each can hold a whole report in memory.
 const DEFAULTS: Defaults = Defaults { port: 9411, admin_port: 9412, max_concurrent: 64 };
 
 const MIB: usize = 1024 * 1024;
@@ -15,14 +15,14 @@ const MIB: usize = 1024 * 1024;
 /// The settings of the collector.
 #[derive(Debug)]
 pub struct CollectorSettings {
-    /// What every process is told.
+    /// The settings that every process has.
     pub process: ProcessSettings,
     pub(crate) memory: Memory,
 }
 
 impl CollectorSettings {
-    /// Reads all of the collector's variables: those of every process, and `COLLECTOR_MEMORY` (64 MiB), what stored
-    /// spans may take.
+    /// Reads all of the collector's variables: those of every process, and `COLLECTOR_MEMORY` (64 MiB), the memory for
+    /// stored spans.
     pub fn from_environment(environment: &mut Environment<'_>) -> Self {
         let memory =
             environment.size("COLLECTOR_MEMORY", 64 * MIB, MIB..=16 * 1024 * MIB, "from 1MiB to 16GiB");
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_is_told_at_once() {
+    fn all_faults_are_reported_at_once() {
         let variables = BTreeMap::from(
             [("COLLECTOR_MEMORY", "much"), ("PORT", "x")]
                 .map(|(key, value)| (key.to_owned(), value.to_owned())),

@@ -1,8 +1,8 @@
 //! The newest traces, in a bounded number of bytes.
 //!
-//! Memory is counted by what the parts of a span take, their allocations and their places in indexes included; equal
-//! texts are kept, and counted, once. When it is used up, the traces that have been quiet for longest go, each as a
-//! whole. A trace that grows beyond its share loses its further spans, so that no single one drives out the rest.
+//! Memory is estimated from the parts of each span, including allocations and index entries; equal texts are stored and
+//! counted once. When it is full, the traces whose last span is oldest are evicted, each as a whole. A trace that
+//! exceeds its share loses its further spans, so that it cannot evict the others.
 
 mod search;
 mod services;
@@ -21,7 +21,7 @@ use services::Services;
 use texts::Texts;
 use trace::Trace;
 
-/// How much may be kept.
+/// The memory limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
     all: usize,
@@ -29,47 +29,47 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The most that one trace may take, whatever there is.
-    const LARGEST_TRACE: usize = 8 * 1024 * 1024;
+    /// The maximum of one trace, however much memory there is.
+    const MAX_TRACE: usize = 8 * 1024 * 1024;
 
-    /// `all` bytes, of which one trace may take an eighth, and 8 MiB at most.
+    /// `all` bytes, of which one trace can use an eighth, and at most 8 MiB.
     pub fn of(all: usize) -> Self {
-        Self { all, one_trace: (all / 8).min(Self::LARGEST_TRACE) }
+        Self { all, one_trace: (all / 8).min(Self::MAX_TRACE) }
     }
 }
 
-/// What became of a report's well-formed spans.
+/// The outcomes of a report's well-formed spans.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kept {
-    /// Spans that are kept.
+    /// Spans that were stored.
     pub stored: u64,
-    /// Spans that were there already.
+    /// Spans that were already stored.
     pub duplicate: u64,
-    /// Spans whose traces had no room for them.
+    /// Spans whose traces had no room.
     pub dropped: u64,
 }
 
-/// What became of a span.
+/// The outcome of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// It is kept.
+    /// It was stored.
     Stored,
-    /// It was there already.
+    /// It was already stored.
     Duplicate,
-    /// Its trace has no room for it.
+    /// Its trace has no room.
     Dropped,
 }
 
 /// How full the store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// Spans that are kept.
+    /// Stored spans.
     pub spans: usize,
-    /// Traces that are kept.
+    /// Stored traces.
     pub traces: usize,
-    /// Bytes they take, by estimate.
+    /// Their estimated bytes.
     pub bytes: usize,
-    /// Traces that had to go, since the start.
+    /// Traces evicted since the start.
     pub evicted: u64,
 }
 
@@ -79,10 +79,10 @@ pub struct Store {
     memory: Memory,
     /// Boxed, so that the map's nodes are small: a report looks up as many traces as it has spans.
     traces: BTreeMap<TraceId, Box<Trace>>,
-    /// By the number of an arrival, which for the first of them is the last one: it is the one to go. A trace that
-    /// grew meanwhile stands where it stood until it is its turn.
+    /// By the number of an arrival: the next to evict comes first. A trace that grew keeps its old number here until it
+    /// comes first.
     by_arrival: BTreeMap<u64, TraceId>,
-    /// By timestamp; a trace without one is not here, and found by its id alone.
+    /// By timestamp; a trace without one is found only by its id.
     by_time: BTreeSet<(u64, TraceId)>,
     services: Services,
     texts: Texts,
@@ -94,7 +94,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Keeps as much as `memory` says.
+    /// An empty store that uses at most `memory`.
     pub fn new(memory: Memory) -> Self {
         Self {
             memory,
@@ -111,8 +111,8 @@ impl Store {
         }
     }
 
-    /// Reads a report and keeps its spans, and lets go of old traces for them. Of the batch, what was malformed is
-    /// left.
+    /// Parses a report and stores its spans, evicting old traces for them. Returns the batch without its spans, for its
+    /// errors.
     pub fn keep(&mut self, report: &[u8]) -> (Kept, Batch) {
         let mut batch = Batch::read_with(report, self);
         let mut kept = Kept::default();
@@ -126,18 +126,18 @@ impl Store {
         (kept, batch)
     }
 
-    /// Keeps a span whose texts were [interned](Intern::intern) here.
+    /// Stores a span whose texts were [interned](Intern::intern) here.
     fn insert(&mut self, mut span: Span) -> Outcome {
         let id = span.trace_id;
-        let print = self.hasher.hash_one(&span);
+        let hash = self.hasher.hash_one(&span);
         let room = self.memory.one_trace;
         let trace = self.traces.entry(id).or_default();
-        if trace.holds(print) {
+        if trace.holds(hash) {
             self.release(&mut span);
             return Outcome::Duplicate;
         }
         if !trace.has_room(&span, room) {
-            // A span larger than a trace's share leaves no empty trace behind.
+            // Removes the empty trace of a span that exceeds a trace's share.
             if trace.spans().is_empty() {
                 self.traces.remove(&id);
             }
@@ -146,18 +146,18 @@ impl Store {
         }
         self.services.add(&span);
 
-        let began = trace.timestamp();
+        let previous = trace.timestamp();
         self.span_bytes -= trace.bytes();
         self.arrivals += 1;
         if trace.arrival == 0 {
             self.by_arrival.insert(self.arrivals, id);
         }
         trace.arrival = self.arrivals;
-        trace.add(span, print);
+        trace.add(span, hash);
         self.spans += 1;
         self.span_bytes += trace.bytes();
-        if trace.timestamp() != began {
-            self.by_time.remove(&(began, id));
+        if trace.timestamp() != previous {
+            self.by_time.remove(&(previous, id));
             self.by_time.insert((trace.timestamp(), id));
         }
 
@@ -167,15 +167,15 @@ impl Store {
         Outcome::Stored
     }
 
-    /// How full it is.
+    /// Its current usage.
     pub fn usage(&self) -> Usage {
         Usage { spans: self.spans, traces: self.traces.len(), bytes: self.bytes(), evicted: self.evicted }
     }
 
-    /// The spans of a trace, in the order of their arrival; empty when there is none.
+    /// The spans of a trace, in the order of their arrival; empty when it is unknown.
     ///
-    /// An id of 64 bits also finds the newest trace whose low half it is: a tracer that keeps 64 bits of a trace
-    /// begun with 128 writes that into its log.
+    /// An id of 64 bits also finds the newest trace with this low half: a tracer that keeps only 64 bits of an id logs
+    /// those.
     pub fn trace(&self, id: TraceId) -> &[Span] {
         let exact = self.traces.get(&id);
         let found = exact.or_else(|| {
@@ -203,7 +203,7 @@ impl Store {
         }
     }
 
-    /// The trace that has been quiet for longest. Those that grew since they were put down are put where they belong.
+    /// The trace whose last span is oldest. Traces that grew are moved to their new position on the way.
     fn pop_quietest(&mut self) -> Option<TraceId> {
         loop {
             let (arrival, id) = self.by_arrival.pop_first()?;

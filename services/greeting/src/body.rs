@@ -1,5 +1,5 @@
-//! A request's body that keeps nobody waiting: tonic reads a message to its end before the service sees the call, and so
-//! before anything else heeds its deadline.
+//! A bound on the time that a request's body may take. tonic reads the message before the service sees the call, and so
+//! before anything else enforces its deadline.
 
 use std::{
     future::Future,
@@ -17,40 +17,40 @@ use octet_runtime::{
 use tonic::Status;
 use tower::BoxError;
 
-/// How long a message may take to come, though the caller would wait longer for its answer.
-const LONGEST: Duration = Duration::from_secs(10);
+/// The maximum time for a message to arrive, even where the call's deadline is later.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// A service that is asked by a stream, and answers as long as somebody asks.
+/// Its calls are bidirectional streams that stay open as long as the client has questions.
 const REFLECTION: &str = "/grpc.reflection.";
 
-/// The deadline that came with a call, among its extensions: it runs from the headers on, and not from the message.
+/// The call's deadline, among its extensions: it starts with the headers and not with the message.
 #[derive(Clone, Copy)]
 pub(crate) struct Received(pub(crate) Result<Deadline, MalformedTimeout>);
 
-/// Ends a body that does not come in time.
+/// Fails a body that does not arrive in time.
 pub(crate) struct TimedBody {
     body: Incoming,
     limit: Limit,
-    /// Runs from the first wait on: most bodies are there with their headers.
+    /// Created at the first wait: most bodies arrive with their headers.
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 enum Limit {
-    /// The call's deadline, or [`LONGEST`] from its headers on.
+    /// The call's deadline, or [`MAX_WAIT`] after its headers.
     Moment(tokio::time::Instant),
-    /// The service's own end: whoever asks nothing more must not hold it up.
+    /// The service's shutdown, which an idle stream must not delay.
     Drain(Drain),
 }
 
-/// The request with its body timed, and its deadline among its extensions.
+/// Bounds the body's time, and adds the deadline to the extensions.
 pub(crate) fn timed(mut request: Request<Incoming>, drain: &Drain) -> Request<TimedBody> {
     let limit = if is_stream(request.uri()) {
         Limit::Drain(drain.clone())
     } else {
         let received = Deadline::from_headers(request.headers());
         request.extensions_mut().insert(Received(received));
-        let longest = Deadline::after(LONGEST);
-        Limit::Moment(received.map_or(longest, |deadline| deadline.min(longest)).instant())
+        let latest = Deadline::after(MAX_WAIT);
+        Limit::Moment(received.map_or(latest, |deadline| deadline.min(latest)).instant())
     };
     request.map(|body| TimedBody { body, limit, waiting: None })
 }
@@ -75,7 +75,7 @@ impl Body for TimedBody {
         ready!(waiting.as_mut().poll(context));
         Poll::Ready(match limit {
             Limit::Moment(_) => {
-                Some(Err(Status::deadline_exceeded("the call's message did not come in time").into()))
+                Some(Err(Status::deadline_exceeded("the request message did not arrive in time").into()))
             }
             Limit::Drain(_) => None,
         })

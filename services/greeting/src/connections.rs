@@ -1,5 +1,5 @@
-//! Where documents and messages go: parsed from the environment, opened by role. No other code knows which
-//! adapter is behind a port.
+//! The store and the queue of a process: parsed from the environment, opened by role. No other code knows which adapter
+//! is behind a port.
 
 mod queue;
 mod store;
@@ -17,17 +17,18 @@ pub use store::StoreConnection;
 /// The databases and the broker of one process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Connections {
-    /// Where each database is.
+    /// The databases.
     pub store: StoreConnection,
-    /// Where each queue is.
+    /// The queues.
     pub queue: QueueConnection,
 }
 
 impl Connections {
-    /// Reads `MONGO_CONN` or `STORE_URL` (`sqlite:DIRECTORY`), and `RABBITMQ_CONN` or `QUEUE_URL` likewise. The
-    /// servers' may also come from the files that `MONGO_CONN_FILE` and `RABBITMQ_CONN_FILE` name.
+    /// Reads `MONGO_CONN` or `STORE_URL` (`sqlite:DIRECTORY`), and `RABBITMQ_CONN` or `QUEUE_URL` likewise.
+    /// `MONGO_CONN` and `RABBITMQ_CONN` can also come from the files that `MONGO_CONN_FILE` and `RABBITMQ_CONN_FILE`
+    /// name.
     ///
-    /// Naming two places for the same thing is refused: one of them would silently hold nothing.
+    /// Setting both of a pair is a fault: one of them would silently stay empty.
     pub fn from_environment(environment: &mut Environment<'_>) -> Self {
         Self {
             store: StoreConnection::from_environment(environment),
@@ -44,8 +45,8 @@ impl Connections {
     }
 }
 
-/// One place, out of a server's address and a directory; the directory where neither is said.
-fn place<Address, E: std::fmt::Display>(
+/// A server's address or, in the error case, an embedded store's directory, which is also the default.
+fn address_or_directory<Address, E: std::fmt::Display>(
     environment: &mut Environment<'_>,
     (server, embedded): (&str, &str),
     default: &str,
@@ -60,7 +61,7 @@ fn place<Address, E: std::fmt::Display>(
         environment.fault(embedded, format!("must not be set together with {server}: unset one of them"));
     }
     parse(&address).map_err(|error| {
-        // Written by the adapter, without any part of the address.
+        // The adapter's message contains no part of the address.
         environment.fault(server, error.to_string());
         PathBuf::new()
     })

@@ -22,65 +22,66 @@ use tracing::Instrument;
 use self::ending::{End, Ending};
 use crate::{
     message,
-    observed::{ConsumerMetrics, QueuePlace},
+    observed::{ConsumerMetrics, QueueAttributes},
 };
 
-/// Deliveries worked on at once; their inserts share a transaction.
-pub(crate) const IN_HAND: u16 = 100;
+/// The maximum number of deliveries in flight; their inserts share a transaction.
+pub(crate) const PREFETCH: u16 = 100;
 
-/// The first pause while the store is away; each next one is twice as long, up to the longest.
+/// The first pause while the store is unavailable; each next one is twice as long, up to the maximum.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// Takes messages and stores what they carry.
+/// Takes messages and stores their greetings.
 pub(crate) struct Consume {
     pub(crate) consumer: Arc<dyn Consumer>,
     pub(crate) store: Arc<dyn DocumentStore>,
     pub(crate) metrics: ConsumerMetrics,
     pub(crate) tracer: Tracer,
-    pub(crate) place: QueuePlace,
+    pub(crate) attributes: QueueAttributes,
 }
 
 impl Consume {
-    /// Takes messages until `stop`; then finishes what it holds, and gives back what waits for the store.
+    /// Takes messages until `stop`; then finishes the deliveries in flight, and gives back those that wait for the
+    /// store.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let (end, ending) = End::new();
-        let mut in_hand = FuturesUnordered::new();
+        let mut in_flight = FuturesUnordered::new();
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                Some(()) = in_hand.next() => {}
-                next = self.consumer.next(), if in_hand.len() < usize::from(IN_HAND) => match next {
-                    Ok(delivery) => in_hand.push(self.take(delivery, ending.clone())),
-                    Err(ConsumeError::Unavailable(reason)) => tracing::warn!(reason, "no deliveries"),
+                Some(()) = in_flight.next() => {}
+                next = self.consumer.next(), if in_flight.len() < usize::from(PREFETCH) => match next {
+                    Ok(delivery) => in_flight.push(self.take(delivery, ending.clone())),
+                    Err(ConsumeError::Unavailable(reason)) => tracing::warn!(reason, "queue unavailable; no deliveries"),
                     Err(ConsumeError::Closed) => break,
                 }
             }
         }
         let closing = async {
             if let Err(error) = self.consumer.close().await {
-                tracing::warn!(%error, "cannot give back what was prefetched: it comes again by itself");
+                tracing::warn!(%error, "cannot give prefetched messages back; the queue will redeliver them");
             }
-            // Not before: what is given back would come here again.
+            // Not earlier: a message given back would be delivered here again.
             end.announce();
         };
-        let finishing = async { while in_hand.next().await.is_some() {} };
+        let finishing = async { while in_flight.next().await.is_some() {} };
         tokio::join!(closing, finishing);
     }
 
-    /// Settles a delivery as a step of the trace that its publisher worked for.
+    /// Settles a delivery as a step of its publisher's trace.
     async fn take(&self, delivery: Delivery, ending: Ending) {
         let headers = &delivery.message().headers;
         let incoming = self.tracer.incoming_message(headers);
         let mut span =
-            self.tracer.begin(&incoming, SpanKind::Consumer, &format!("process {}", self.place.queue));
+            self.tracer.begin(&incoming, SpanKind::Consumer, &format!("process {}", self.attributes.queue));
         if span.is_recording() {
-            self.place.tell(&mut span, &delivery.message().id);
+            self.attributes.set(&mut span, &delivery.message().id);
             span.set("messaging.operation.name", "process");
             span.set("messaging.operation.type", "process");
             span.set("octet.queue.attempt", i64::from(delivery.attempt()));
-            if let Some(waited) = QueuePlace::waited(&delivery) {
+            if let Some(waited) = QueueAttributes::waited(&delivery) {
                 span.set("octet.queue.wait_ms", (waited.as_secs_f64() * 1e6).round() / 1e3);
             }
         }
@@ -88,16 +89,16 @@ impl Consume {
         let request_id = headers.iter().find(|(name, _)| name.as_str() == X_REQUEST_ID.as_str());
         let request_id = request_id.map(|(_, id)| id.as_str()).unwrap_or_default();
         let log = logs::request_span(request_id, ids.as_ref());
-        let (queue, shown) = (self.place.queue.as_str(), || logs::shown_pairs(headers));
+        let (queue, shown) = (self.attributes.queue.as_str(), || logs::shown_pairs(headers));
         let id = delivery.message().id.as_str();
         tracing::debug!(target: HEADERS, parent: &log, queue, id, headers = %shown(), "message received");
         self.settle(delivery, &ending, &mut span).instrument(log).await;
     }
 
-    /// Acknowledges only what is stored. While the store is away the delivery is kept and the insert tried
-    /// again, so that an outage dead-letters nothing; nor does a process that ends in its midst.
+    /// Acknowledges a delivery only once it is stored. While the store is unavailable the delivery is kept and the
+    /// insert retried, so that neither an outage nor a shutdown during one dead-letters anything.
     async fn settle(&self, delivery: Delivery, ending: &Ending, span: &mut Span) {
-        let _in_hand = self.metrics.taken(&delivery);
+        let _in_flight = self.metrics.taken(&delivery);
         let document = match message::decode(&delivery.message().body) {
             Ok(document) => document,
             Err(error) => return self.dead_letter(delivery, ending, span, &error.to_string()).await,
@@ -108,13 +109,13 @@ impl Consume {
                 Some(Ok(Inserted::New)) => break "stored",
                 Some(Ok(Inserted::AlreadyThere)) => break "duplicate",
                 Some(Err(StoreError::Unavailable(reason))) => {
-                    tracing::debug!(reason, "the store is away: keeping the delivery");
-                    span.event("the store is away: waiting", &[("reason", &reason)]);
+                    tracing::debug!(reason, "store unavailable; keeping the delivery");
+                    span.event("store unavailable; waiting", &[("reason", &reason)]);
                     tokio::select! {
                         () = tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)) => {}
                         () = ending.announced() => return self.give_back(delivery, span).await,
                     }
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    pause = (pause * 2).min(MAX_PAUSE);
                 }
                 Some(Err(StoreError::Rejected(reason))) => {
                     return self.dead_letter(delivery, ending, span, &reason).await;
@@ -122,18 +123,18 @@ impl Consume {
                 None => return self.give_back(delivery, span).await,
             }
         };
-        tracing::info!(id = document.id, outcome, "taken from the queue");
+        tracing::info!(id = document.id, outcome, "message settled");
         let settled = delivery.ack().await;
         self.report(outcome, settled, span);
     }
 
     async fn dead_letter(&self, delivery: Delivery, ending: &Ending, span: &mut Span, reason: &str) {
         let id = delivery.message().id.clone();
-        tracing::warn!(id, reason, "dead-lettering a message");
+        tracing::warn!(id, reason, "message dead-lettered");
         span.fail(|| format!("dead-lettered: {reason}"));
         match ending.allows(delivery.dead_letter(reason)).await {
             Some(settled) => self.report("dead_lettered", settled, span),
-            // Dropped while it waited for the dead letters' queue.
+            // Cancelled while it waited for the dead-letter queue.
             None => given_back(&id, span),
         }
     }
@@ -155,15 +156,15 @@ impl Consume {
             Err(error) => {
                 span.set("octet.queue.outcome", "settle_failed");
                 span.fail(|| error.to_string());
-                tracing::warn!(%error, outcome, "cannot settle: the message comes again");
+                tracing::warn!(%error, outcome, "cannot settle the message; the queue will redeliver it");
                 self.metrics.settled("settle_failed");
             }
         }
     }
 }
 
-/// Nothing is settled, so no counter counts it.
+/// No counter counts it, since nothing is settled.
 fn given_back(id: &str, span: &mut Span) {
     span.set("octet.queue.outcome", "given_back");
-    tracing::info!(id, "given back: the consumer ends");
+    tracing::info!(id, "message given back; the consumer is stopping");
 }

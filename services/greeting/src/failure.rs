@@ -1,28 +1,28 @@
-//! Why a call failed, and the one place that says it as a gRPC status.
+//! Why a call failed, and its one conversion to a gRPC status.
 
 use octet_backends::{queue::PublishError, store::StoreError};
 use octet_topology::{ServiceName, Topology};
 use tonic::{Code, Status};
 
-/// Why a call was not answered with greetings.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GreetError {
     /// The caller must change its request.
     #[error("{0}")]
     Invalid(&'static str),
-    /// The service's own store did not take the greeting it was handed.
+    /// The service's store did not accept the received greeting.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The service's own greeting was not confirmed by the queue.
+    /// The queue did not confirm the service's own greeting.
     #[error(transparent)]
     Publish(#[from] PublishError),
-    /// An upstream failed; the message begins with the path to the one that did.
+    /// An upstream failed; the message starts with the path to the service that failed.
     #[error("{0}")]
     Upstream(Status),
 }
 
 impl GreetError {
-    /// What the caller is told. What a store or a broker said stays in the log.
+    /// The status for the caller. Details from a store or a broker stay in the log.
     pub(crate) fn into_status(self) -> Status {
         match self {
             Self::Invalid(message) => Status::invalid_argument(message),
@@ -36,7 +36,7 @@ impl GreetError {
 }
 
 /// The failure of a call to `upstream`, its message prefixed by the path: `service-b: …` where the upstream
-/// failed itself, `service-b/service-e: …` where it told of one further on.
+/// failed itself, `service-b/service-e: …` where a service below it failed.
 pub(crate) fn at_upstream(topology: &Topology, upstream: &ServiceName, status: &Status) -> GreetError {
     let message = status.message();
     let is_path = |text: &str| {
@@ -77,27 +77,27 @@ pub(crate) fn code_name(code: Code) -> &'static str {
 mod tests {
     use super::*;
 
-    fn told(message: &str) -> String {
+    fn message_at_a(message: &str) -> String {
         let topology = Topology::built_in().unwrap();
         let upstream = "service-b".parse().unwrap();
         at_upstream(&topology, &upstream, &Status::unavailable(message)).into_status().message().to_owned()
     }
 
     #[test]
-    fn a_failure_is_told_with_the_path_to_it() {
-        assert_eq!(told("cannot be reached"), "service-b: cannot be reached");
-        assert_eq!(told("service-e: cannot be reached"), "service-b/service-e: cannot be reached");
-        assert_eq!(told("service-e/service-g: x: y"), "service-b/service-e/service-g: x: y");
+    fn a_failure_names_the_path_to_the_service_that_failed() {
+        assert_eq!(message_at_a("cannot be reached"), "service-b: cannot be reached");
+        assert_eq!(message_at_a("service-e: cannot be reached"), "service-b/service-e: cannot be reached");
+        assert_eq!(message_at_a("service-e/service-g: x: y"), "service-b/service-e/service-g: x: y");
     }
 
     #[test]
-    fn a_message_that_only_looks_like_a_path_stays_a_message() {
-        assert_eq!(told("store: away"), "service-b: store: away");
-        assert_eq!(told(""), "service-b: ");
+    fn a_message_that_only_looks_like_a_path_is_kept() {
+        assert_eq!(message_at_a("store: unavailable"), "service-b: store: unavailable");
+        assert_eq!(message_at_a(""), "service-b: ");
     }
 
     #[test]
-    fn what_a_backend_said_stays_in_the_log() {
+    fn a_backends_own_message_is_withheld_from_the_caller() {
         let error = GreetError::from(StoreError::Unavailable("/secret/path".into()));
         assert!(!error.into_status().message().contains("secret"));
     }

@@ -1,4 +1,4 @@
-//! The use case: greet, store, publish, and have every upstream greet.
+//! The use case: greet, store, publish and call every upstream.
 
 use std::sync::Arc;
 
@@ -16,16 +16,16 @@ use crate::{
     upstreams::{Gathered, Upstreams},
 };
 
-/// What a service says of itself.
+/// What a service reports about itself.
 pub(crate) struct Role {
     pub(crate) service: String,
     pub(crate) greeting: String,
     pub(crate) hostname: String,
 }
 
-/// One call, as it reached this service.
+/// One call that reached this service.
 pub(crate) struct Call {
-    /// The caller's own greeting; `None` from outside the mesh.
+    /// The caller's greeting; `None` from outside the mesh.
     pub(crate) greeting: Option<Greeting>,
     pub(crate) deadline: Deadline,
     /// The headers that the next hop receives.
@@ -41,16 +41,15 @@ pub(crate) struct Greeter {
 }
 
 impl Greeter {
-    /// Greets: its own greeting first, then each upstream's greetings in declared order.
+    /// Returns its own greeting, then each upstream's greetings in declared order.
     ///
-    /// A greeting in the answer claims that its service stored what it was handed and had its own greeting
-    /// confirmed by the queue. The caller of this method keeps the deadline: dropping the future ends
-    /// everything that it began.
+    /// A greeting in the answer claims that its service stored the greeting it received and that the queue confirmed
+    /// its own. The caller enforces the deadline: dropping the future cancels everything it started.
     pub(crate) async fn greet(&self, call: Call) -> Result<Gathered, GreetError> {
         let own = Greeting::new(&self.role.service, &self.role.greeting, &self.role.hostname);
         let received = call.greeting.as_ref().unwrap_or(&own);
 
-        // Together: the slowest, not the sum. The first failure drops, and so cancels, the others.
+        // Concurrently: the slowest, not the sum. The first failure drops, and so cancels, the others.
         let ((), (), mut all) = tokio::try_join!(
             self.store(received),
             self.publish(&own, &call.carried),
@@ -60,13 +59,12 @@ impl Greeter {
         Ok(all)
     }
 
-    /// Stores what the service was handed. A second call with the same greeting changes nothing.
+    /// Stores the received greeting. A second call with the same greeting changes nothing.
     async fn store(&self, received: &Greeting) -> Result<(), GreetError> {
         let Some(store) = &self.store else { return Ok(()) };
         if !received.has_uuid() {
             return Err(GreetError::Invalid(
-                "greeting.id must be a UUID in lower case, such as 67e55044-10b1-426f-9247-bb680e5fe0c8: \
-                 it names the document",
+                "greeting.id must be a UUID in lower case, such as 67e55044-10b1-426f-9247-bb680e5fe0c8",
             ));
         }
         store.insert(&received.to_document()).await?;
@@ -85,7 +83,7 @@ impl Greeter {
     }
 }
 
-/// The carried headers as the queue carries them. A value that is no text stays behind.
+/// The propagated headers as message headers, without values that are not text.
 fn message_headers(carried: &HeaderMap) -> Vec<(String, String)> {
     carried
         .iter()

@@ -1,4 +1,4 @@
-//! A greeting, as the service thinks of it, and its two other shapes: on the wire and in a store.
+//! The greeting of the domain, and its conversions from and to the wire and the store.
 
 use std::time::SystemTime;
 
@@ -6,10 +6,10 @@ use octet_backends::store::Document;
 use octet_proto::greeting::v3 as proto;
 use uuid::Uuid;
 
-/// What one service says when it is called.
+/// One service's answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Greeting {
-    /// A UUID where Octet made it; whatever the caller sent where it was handed in.
+    /// A UUID where Octet made it; unchecked where a caller sent it.
     pub(crate) id: String,
     pub(crate) service: String,
     pub(crate) message: String,
@@ -22,7 +22,7 @@ impl Greeting {
     /// A new greeting of `service`, made now.
     pub(crate) fn new(service: &str, message: &str, hostname: &str) -> Self {
         Self {
-            // Version 7 begins with the time, so that databases append to their index instead of writing all over it.
+            // Version 7 starts with the time, so that databases append to their index instead of writing all over it.
             id: Uuid::now_v7().to_string(),
             service: service.to_owned(),
             message: message.to_owned(),
@@ -31,7 +31,7 @@ impl Greeting {
         }
     }
 
-    /// Whether its id can be a document's: 36 characters, as `Uuid` prints them.
+    /// Whether its id can name a document.
     pub(crate) fn has_uuid(&self) -> bool {
         is_uuid(&self.id)
     }
@@ -48,7 +48,8 @@ impl Greeting {
     }
 }
 
-/// The one textual form of a UUID that is taken from outside; others would make a second id of the same one.
+/// Whether `text` is a UUID in its one accepted form, 36 characters in lower case: another would be a second id of the
+/// same document.
 pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36 && Uuid::try_parse(text).is_ok() && !text.bytes().any(|byte| byte.is_ascii_uppercase())
 }

@@ -1,4 +1,4 @@
-//! The wire side of the service: metadata in, greetings out, one status for every way to fail.
+//! The gRPC side of the service: metadata in, greetings out, one status for every failure.
 
 use std::{sync::Arc, time::Instant};
 
@@ -21,13 +21,11 @@ use crate::{
     failure::{GreetError, code_name},
     greeter::{Call, Greeter},
     greeting::Greeting,
+    rpc::GREETING,
     upstreams::Gathered,
 };
 
-/// The path of the RPC, for metrics.
-pub(crate) const GREETING: &str = "/greeting.v3.GreetingService/Greeting";
-
-/// Answers `greeting.v3.GreetingService` with a [`Greeter`].
+/// Implements `greeting.v3.GreetingService` with a [`Greeter`].
 pub(crate) struct GrpcService {
     pub(crate) greeter: Arc<Greeter>,
     pub(crate) propagation: Propagation,
@@ -55,7 +53,7 @@ impl GreetingService for GrpcService {
         tracing::debug!(target: HEADERS, parent: &log, path = GREETING, headers = %shown(), "request received");
 
         let refused = |status: Status| {
-            log.in_scope(|| show_answer(&Err(&status)));
+            log.in_scope(|| log_response(&Err(&status)));
             Err(status)
         };
         let deadline = extensions
@@ -70,10 +68,10 @@ impl GreetingService for GrpcService {
                 let call = Call { greeting: message.greeting.map(Greeting::from), deadline, carried };
                 let answering = async {
                     let answer = self.answer(call).await;
-                    show_answer(&answer.as_ref());
+                    log_response(&answer.as_ref());
                     answer
                 };
-                // Whatever the call begins is a step of its span.
+                // Spans that the call starts are children of its span.
                 span.span().scope(answering).instrument(log).await
             }
         };
@@ -85,14 +83,14 @@ impl GreetingService for GrpcService {
 
 impl GrpcService {
     async fn answer(&self, call: Call) -> Result<Response<proto::GreetingResponse>, Status> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let outcome = timeout_at(call.deadline.instant(), self.greeter.greet(call)).await;
         let answer = match outcome {
             Ok(Ok(gathered)) => Ok(gathered),
             Ok(Err(error)) => Err(log_failure(error)),
             Err(_) => Err(Status::deadline_exceeded("the deadline passed")),
         };
-        let duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         match answer {
             Ok(Gathered { greetings, missing }) => {
                 tracing::info!(code = "OK", greetings = greetings.len(), duration_us, "greeted");
@@ -114,8 +112,8 @@ impl GrpcService {
     }
 }
 
-/// Logs the metadata that the caller gets.
-fn show_answer(answer: &Result<&Response<proto::GreetingResponse>, &Status>) {
+/// Logs the metadata that the caller receives.
+fn log_response(answer: &Result<&Response<proto::GreetingResponse>, &Status>) {
     let shown = || match answer {
         Ok(answer) => logs::shown(answer.metadata().as_ref()),
         Err(status) => logs::shown(status.metadata().as_ref()),
@@ -124,10 +122,10 @@ fn show_answer(answer: &Result<&Response<proto::GreetingResponse>, &Status>) {
     tracing::debug!(target: HEADERS, path = GREETING, code = code(), headers = %shown(), "response sent");
 }
 
-/// What the caller is not told, the log is.
+/// Logs the details that the status withholds from the caller.
 fn log_failure(error: GreetError) -> Status {
     if matches!(error, GreetError::Store(_) | GreetError::Publish(_)) {
-        tracing::warn!(%error, "a backend failed");
+        tracing::warn!(%error, "store or queue failed");
     }
     error.into_status()
 }

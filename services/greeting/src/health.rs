@@ -1,5 +1,5 @@
-//! gRPC health (`grpc.health.v1`): the process's readiness, overall and under each name it is asked by; and, as
-//! `liveness`, that it answers at all.
+//! gRPC health (`grpc.health.v1`): readiness, overall and under each of the service's names; and, as `liveness`, that
+//! the process answers.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use tonic_health::{
     server::HealthReporter,
 };
 
-/// How often readiness is looked at on behalf of those who watch.
+/// How often readiness is checked for clients that watch.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// What an orchestrator asks before it restarts a process. A service that waits for its store is not ready and yet
-/// alive: to restart it would heal nothing, and would end what it still does.
+/// The name for an orchestrator's liveness probe. A service that waits for its store is alive but not ready: a restart
+/// would repair nothing and interrupt its other work.
 const LIVENESS: &str = "liveness";
 
 /// The overall name, the proto service and the service's name in the mesh.
@@ -27,7 +27,8 @@ impl Names {
     }
 }
 
-/// The service, and the reporter that [`follow`] drives. Says NOT_SERVING until the first look, and alive at once.
+/// The service, and the reporter that [`follow`] updates. It reports NOT_SERVING until the first check, but alive at
+/// once.
 pub(crate) async fn service(names: &Names) -> (HealthReporter, HealthServer<impl Health>) {
     let (reporter, service) = tonic_health::server::health_reporter();
     reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
@@ -35,8 +36,8 @@ pub(crate) async fn service(names: &Names) -> (HealthReporter, HealthServer<impl
     (reporter, service)
 }
 
-/// Reports readiness until the listeners close; then ends every `Watch`, which would otherwise keep its
-/// connection open for the whole grace period.
+/// Reports readiness until the listeners close; then ends every `Watch`, which would otherwise keep its connection
+/// open for the whole grace period.
 pub(crate) async fn follow(mut reporter: HealthReporter, names: Names, readiness: Readiness, drain: Drain) {
     let mut reported = ServingStatus::NotServing;
     loop {

@@ -1,8 +1,8 @@
-//! The one Greeting service. What makes it A or H is its role: its entry in the topology.
+//! The one Greeting service. Its role, which is its entry in the topology, makes it A or H.
 //!
-//! The way of a call: [`server`] accepts it, `grpc` reads its deadline and headers and turns wire types into
-//! domain types, [`greeter`] greets, stores, publishes and has every upstream greet. Beside it, `consume`
-//! takes messages from the queue into the store.
+//! A call passes through [`server`], which accepts it, `grpc`, which reads its deadline and headers and converts wire
+//! types to domain types, and `greeter`, which greets, stores, publishes and calls every upstream. Independently,
+//! `consume` moves messages from the queue to the store.
 
 mod body;
 mod connections;
@@ -16,6 +16,7 @@ mod message;
 mod metadata_limit;
 mod missing;
 mod observed;
+mod rpc;
 pub mod server;
 mod settings;
 mod upstreams;

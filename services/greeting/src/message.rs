@@ -1,25 +1,25 @@
-//! A greeting on the queue: proto3 JSON of `greeting.v3.Greeting`.
+//! A greeting as a queue message: proto3 JSON of `greeting.v3.Greeting`.
 
 use octet_backends::store::Document;
 use serde::{Deserialize, Serialize};
 
 use crate::greeting::{Greeting, is_uuid};
 
-/// Why a message can never become a document. The text is kept with the dead letter.
+/// Why a message can never become a document. Its text is kept with the dead letter.
 #[derive(Debug, thiserror::Error)]
 pub enum MalformedMessage {
     /// Not proto3 JSON of a greeting.
     #[error("not a greeting in JSON: {0}")]
     Json(String),
-    /// JSON, but no object: a message is one.
+    /// JSON, but not an object.
     #[error("not a greeting in JSON: not an object")]
     NotAnObject,
-    /// JSON, but nothing that could be stored by its id.
+    /// JSON, but without an id that can name a document.
     #[error("the greeting's id is not a UUID")]
     Id,
 }
 
-/// The five fields under their JSON names, as they are written.
+/// The five fields under their JSON names, for writing.
 #[derive(Serialize)]
 struct Written<'a> {
     id: &'a str,
@@ -29,7 +29,7 @@ struct Written<'a> {
     hostname: &'a str,
 }
 
-/// The same as they are read: a field left out or null has its default, as proto3 JSON has it.
+/// The same for reading: an absent or null field has its default, as in proto3 JSON.
 #[derive(Deserialize)]
 struct Read {
     id: Option<String>,
@@ -39,12 +39,12 @@ struct Read {
     hostname: Option<String>,
 }
 
-/// The body of the message that hands on a greeting.
+/// The body of the message for a greeting.
 pub(crate) fn encode_greeting(greeting: &Greeting) -> Vec<u8> {
     encode(&greeting.to_document())
 }
 
-/// The body of a message that carries `document`.
+/// The body of the message for `document`.
 pub fn encode(document: &Document) -> Vec<u8> {
     let Document { id, service, message, created, hostname } = document;
     let json = Written { id, service, message, created, hostname };
@@ -52,13 +52,13 @@ pub fn encode(document: &Document) -> Vec<u8> {
     serde_json::to_vec(&json).unwrap_or_default()
 }
 
-/// The document that a message's body says to store. Unknown fields are ignored.
+/// The document in a message's body. Unknown fields are ignored.
 ///
 /// # Errors
-/// [`MalformedMessage`], which no second try will mend.
+/// [`MalformedMessage`], which a retry cannot repair.
 pub fn decode(body: &[u8]) -> Result<Document, MalformedMessage> {
     let read: Read = serde_json::from_slice(body).map_err(|error| MalformedMessage::Json(brief(&error)))?;
-    // A list of the fields' values in their order is a struct to serde, and nothing to proto3 JSON.
+    // serde also accepts an array of the fields' values, which proto3 JSON does not allow.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(MalformedMessage::NotAnObject);
     }
@@ -72,11 +72,11 @@ pub fn decode(body: &[u8]) -> Result<Document, MalformedMessage> {
     if is_uuid(&document.id) { Ok(document) } else { Err(MalformedMessage::Id) }
 }
 
-/// The parser's own words, on one line, and no longer than a reason should be: it may repeat what it was given.
+/// The parser's message on one line, cut: it may repeat its input.
 fn brief(error: &serde_json::Error) -> String {
-    const LONGEST: usize = 256;
+    const MAX_CHARACTERS: usize = 256;
     let line = error.to_string().replace(char::is_control, " ");
-    match line.char_indices().nth(LONGEST) {
+    match line.char_indices().nth(MAX_CHARACTERS) {
         Some((end, _)) => {
             let start = line.get(..end).unwrap_or_default();
             format!("{start}… at line {} column {}", error.line(), error.column())
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_published_is_what_is_stored() {
+    fn a_published_greeting_is_stored_unchanged() {
         let greeting = Greeting::new("service-d", "Shalom (שָׁלוֹם) \"quoted\"\n", "host");
         assert_eq!(decode(&encode_greeting(&greeting)).unwrap(), greeting.to_document());
     }
@@ -111,14 +111,14 @@ mod tests {
     }
 
     #[test]
-    fn null_and_absent_fields_are_empty_and_unknown_ones_ignored() {
+    fn null_and_absent_fields_are_empty_and_unknown_fields_are_ignored() {
         let body = br#"{"id":"67e55044-10b1-426f-9247-bb680e5fe0c8","service":null,"extra":[1]}"#;
         let document = decode(body).unwrap();
         assert_eq!((document.service.as_str(), document.message.as_str()), ("", ""));
     }
 
     #[test]
-    fn what_is_no_greeting_is_refused_with_a_reason() {
+    fn a_malformed_message_is_refused_with_its_reason() {
         for (body, reason) in [
             (&b"Hello"[..], "not a greeting in JSON: expected value at line 1 column 1"),
             (br#"{"id":7}"#, "not a greeting in JSON: invalid type"),

@@ -1,5 +1,5 @@
-//! What an answer under the `partial` policy says is missing: `octet-missing: service-b/service-e=UNAVAILABLE`,
-//! the full path of each forgiven upstream and its code, comma-separated, depth first in declared order.
+//! The upstreams missing from an answer under the `partial` policy: `octet-missing: service-b/service-e=UNAVAILABLE`,
+//! the full path of each failed upstream and its code, comma-separated, depth first in declared order.
 
 use octet_topology::ServiceName;
 use tonic::{
@@ -11,12 +11,12 @@ use crate::failure::code_name;
 
 const KEY: &str = "octet-missing";
 
-/// Bytes of the longest list that is passed on. A longer one ends with [`MORE`]: no answer may grow beyond what
-/// the next hop takes as metadata.
-const LONGEST: usize = 4096;
+/// The maximum length of the list, in bytes. A longer one is cut and ends with [`MORE`], so that the next hop accepts
+/// the metadata.
+const MAX_LIST: usize = 4096;
 const MORE: &str = ",...=UNKNOWN";
 
-/// The forgiven upstreams of one answer.
+/// The upstreams missing from one answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Missing(Vec<String>);
 
@@ -26,8 +26,8 @@ impl Missing {
         Self(vec![format!("{name}={}", code_name(code))])
     }
 
-    /// What `upstream` says is missing from its own answer, as paths from here.
-    pub(crate) fn told_by(upstream: &ServiceName, metadata: &MetadataMap) -> Self {
+    /// The entries that `upstream` reports, as paths from here.
+    pub(crate) fn from_metadata(upstream: &ServiceName, metadata: &MetadataMap) -> Self {
         let values = metadata.get_all(KEY).iter().filter_map(|value| value.to_str().ok());
         let entries = values.flat_map(|value| value.split(',')).map(str::trim);
         Self(entries.filter(|entry| !entry.is_empty()).map(|entry| format!("{upstream}/{entry}")).collect())
@@ -46,7 +46,7 @@ impl Missing {
         if self.is_empty() {
             return;
         }
-        // Names and codes are ASCII, and so is what came as metadata; what is not stays unsaid.
+        // Names and codes are ASCII, as are received metadata; anything else is left out.
         if let Ok(value) = MetadataValue::try_from(self.list()) {
             metadata.insert(KEY, value);
         }
@@ -55,7 +55,7 @@ impl Missing {
     fn list(&self) -> String {
         let mut list = String::new();
         for entry in &self.0 {
-            if list.len() + entry.len() + 1 > LONGEST {
+            if list.len() + entry.len() + 1 > MAX_LIST {
                 list.push_str(MORE);
                 break;
             }
@@ -80,32 +80,32 @@ mod tests {
     fn paths_grow_from_hop_to_hop() {
         let mut metadata = MetadataMap::new();
         Missing::upstream(&name("service-g"), Code::Unavailable).write_to(&mut metadata);
-        let at_b = Missing::told_by(&name("service-e"), &metadata);
+        let at_b = Missing::from_metadata(&name("service-e"), &metadata);
         let mut at_a = Missing::default();
         at_a.extend({
             let mut metadata = MetadataMap::new();
             at_b.write_to(&mut metadata);
-            Missing::told_by(&name("service-b"), &metadata)
+            Missing::from_metadata(&name("service-b"), &metadata)
         });
         at_a.extend(Missing::upstream(&name("service-c"), Code::DeadlineExceeded));
         assert_eq!(at_a.list(), "service-b/service-e/service-g=UNAVAILABLE,service-c=DEADLINE_EXCEEDED");
     }
 
     #[test]
-    fn nothing_missing_is_no_header() {
+    fn without_missing_upstreams_no_header_is_written() {
         let mut metadata = MetadataMap::new();
         Missing::default().write_to(&mut metadata);
         assert!(metadata.is_empty());
     }
 
     #[test]
-    fn a_list_stays_within_its_bound_and_says_that_there_is_more() {
+    fn a_list_that_is_too_long_is_cut_and_marked() {
         let mut missing = Missing::default();
         for _ in 0..1_000 {
             missing.extend(Missing::upstream(&name("service-with-a-long-name"), Code::Unavailable));
         }
         let list = missing.list();
-        assert!(list.len() <= LONGEST + 16, "{}", list.len());
+        assert!(list.len() <= MAX_LIST + 16, "{}", list.len());
         assert!(list.ends_with(",...=UNKNOWN"), "{list}");
     }
 }

@@ -1,6 +1,6 @@
-//! What metrics and traces say of the store and the queue: decorators around the ports, which know nothing of it.
+//! Metrics and traces of the store and the queue, as decorators around the ports.
 
-mod places;
+mod attributes;
 
 use std::{sync::Arc, time::Instant};
 
@@ -15,12 +15,12 @@ use octet_runtime::{
     telemetry::{Span, SpanKind},
 };
 
-pub(crate) use places::{QueuePlace, ServerPlace, StorePlace};
+pub(crate) use attributes::{QueueAttributes, ServerAttributes, StoreAttributes};
 
-/// A store whose inserts are counted, timed and traced.
+/// Counts, times and traces a store's inserts.
 pub(crate) struct ObservedStore {
     inner: Arc<dyn DocumentStore>,
-    place: StorePlace,
+    attributes: StoreAttributes,
     inserts: IntCounterVec,
     seconds: HistogramVec,
 }
@@ -28,18 +28,18 @@ pub(crate) struct ObservedStore {
 impl ObservedStore {
     pub(crate) fn new(
         inner: Arc<dyn DocumentStore>,
-        place: StorePlace,
+        attributes: StoreAttributes,
         metrics: &Metrics,
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
             inner,
             inserts: metrics.outcomes(
                 "octet_store_inserts_total",
-                "Inserts, by outcome",
+                "Inserts by outcome",
                 &["new", "already_there", "unavailable", "rejected"],
             )?,
-            place,
-            seconds: metrics.seconds("octet_store_insert_seconds", "Seconds an insert took", &[])?,
+            attributes,
+            seconds: metrics.seconds("octet_store_insert_seconds", "Duration of inserts in seconds", &[])?,
         })
     }
 }
@@ -47,10 +47,10 @@ impl ObservedStore {
 #[async_trait]
 impl DocumentStore for ObservedStore {
     async fn insert(&self, document: &Document) -> Result<Inserted, StoreError> {
-        let begun = Instant::now();
-        let mut span = self.place.insert_span();
+        let started = Instant::now();
+        let mut span = self.attributes.insert_span();
         let inserted = self.inner.insert(document).await;
-        self.seconds.with_label_values::<&str>(&[]).observe(begun.elapsed().as_secs_f64());
+        self.seconds.with_label_values::<&str>(&[]).observe(started.elapsed().as_secs_f64());
         let outcome = match &inserted {
             Ok(Inserted::New) => "new",
             Ok(Inserted::AlreadyThere) => "already_there",
@@ -70,10 +70,10 @@ impl DocumentStore for ObservedStore {
     }
 }
 
-/// A publisher whose messages are counted, timed and traced, up to the broker's confirm.
+/// Counts, times and traces a publisher's messages, up to the broker's confirm.
 pub(crate) struct ObservedPublisher {
     inner: Arc<dyn Publisher>,
-    place: QueuePlace,
+    attributes: QueueAttributes,
     published: IntCounterVec,
     seconds: HistogramVec,
 }
@@ -81,15 +81,15 @@ pub(crate) struct ObservedPublisher {
 impl ObservedPublisher {
     pub(crate) fn new(
         inner: Arc<dyn Publisher>,
-        place: QueuePlace,
+        attributes: QueueAttributes,
         metrics: &Metrics,
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
             inner,
-            place,
+            attributes,
             published: metrics.outcomes(
                 "octet_queue_published_total",
-                "Messages published, by outcome",
+                "Published messages by outcome",
                 &["confirmed", "unavailable", "rejected"],
             )?,
             seconds: metrics.seconds(
@@ -104,20 +104,20 @@ impl ObservedPublisher {
 #[async_trait]
 impl Publisher for ObservedPublisher {
     async fn publish(&self, mut message: Message) -> Result<(), PublishError> {
-        let begun = Instant::now();
-        let mut span = Span::child(SpanKind::Producer, &format!("send {}", self.place.queue));
+        let started = Instant::now();
+        let mut span = Span::child(SpanKind::Producer, &format!("send {}", self.attributes.queue));
         if span.is_recording() {
-            self.place.tell(&mut span, &message.id);
+            self.attributes.set(&mut span, &message.id);
             span.set("messaging.operation.name", "publish");
             span.set("messaging.operation.type", "send");
-            QueuePlace::note_sent(&mut message.headers);
+            QueueAttributes::add_sent(&mut message.headers);
         }
         span.write_to_message(&mut message.headers);
         let shown = || logs::shown_pairs(&message.headers);
-        let queue = self.place.queue.as_str();
+        let queue = self.attributes.queue.as_str();
         tracing::debug!(target: HEADERS, queue, id = message.id, headers = %shown(), "message sent");
         let published = self.inner.publish(message).await;
-        self.seconds.with_label_values::<&str>(&[]).observe(begun.elapsed().as_secs_f64());
+        self.seconds.with_label_values::<&str>(&[]).observe(started.elapsed().as_secs_f64());
         let outcome = match &published {
             Ok(()) => "confirmed",
             Err(PublishError::Unavailable(_)) => "unavailable",
@@ -136,19 +136,19 @@ impl Publisher for ObservedPublisher {
     }
 }
 
-/// What became of the messages that were taken from the queue.
+/// Metrics of the messages taken from the queue.
 #[derive(Clone)]
 pub(crate) struct ConsumerMetrics {
     settled: IntCounterVec,
     redelivered: IntCounterVec,
-    in_hand: IntGaugeVec,
+    in_flight: IntGaugeVec,
     waited: HistogramVec,
 }
 
-/// A message that this process deals with.
-pub(crate) struct InHand(IntGaugeVec);
+/// Counts one message as in flight until it is dropped.
+pub(crate) struct InFlight(IntGaugeVec);
 
-impl Drop for InHand {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.with_label_values::<&str>(&[]).dec();
     }
@@ -158,40 +158,40 @@ impl ConsumerMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let redelivered = metrics.counter(
             "octet_queue_redelivered_total",
-            "Deliveries that were not the first of their message",
+            "Deliveries other than the first of their message",
             &[],
         )?;
         redelivered.with_label_values::<&str>(&[]);
         Ok(Self {
             settled: metrics.outcomes(
                 "octet_queue_settled_total",
-                "Messages settled, by outcome",
+                "Settled messages by outcome",
                 &["stored", "duplicate", "dead_lettered", "settle_failed"],
             )?,
             redelivered,
-            in_hand: metrics.gauge(
-                "octet_queue_in_hand",
-                "Messages that this process has taken and not settled yet",
+            in_flight: metrics.gauge(
+                "octet_queue_in_flight",
+                "Messages that this process has taken but not yet settled",
                 &[],
             )?,
             waited: metrics.seconds_in(
                 WAIT_BUCKETS,
                 "octet_queue_wait_seconds",
-                "Seconds from a message's publishing to its first delivery, by the clocks of both sides",
+                "Seconds from publish to first delivery, by the clocks of publisher and consumer",
                 &[],
             )?,
         })
     }
 
-    /// A delivery has come, and is in hand until the answer is dropped.
-    pub(crate) fn taken(&self, delivery: &Delivery) -> InHand {
+    /// Counts a delivery, which is in flight until the returned guard is dropped.
+    pub(crate) fn taken(&self, delivery: &Delivery) -> InFlight {
         if delivery.attempt() > 1 {
             self.redelivered.with_label_values::<&str>(&[]).inc();
-        } else if let Some(waited) = QueuePlace::waited(delivery) {
+        } else if let Some(waited) = QueueAttributes::waited(delivery) {
             self.waited.with_label_values::<&str>(&[]).observe(waited.as_secs_f64());
         }
-        self.in_hand.with_label_values::<&str>(&[]).inc();
-        InHand(self.in_hand.clone())
+        self.in_flight.with_label_values::<&str>(&[]).inc();
+        InFlight(self.in_flight.clone())
     }
 
     /// `outcome` is `stored`, `duplicate`, `dead_lettered` or `settle_failed`.

@@ -1,4 +1,4 @@
-//! One service from its settings to its end.
+//! One service, from its settings to its shutdown.
 
 use std::sync::Arc;
 
@@ -26,30 +26,28 @@ use crate::{
     greeter::{Greeter, Role},
     grpc::GrpcService,
     health, metadata_limit,
-    observed::{ConsumerMetrics, ObservedPublisher, ObservedStore, QueuePlace, StorePlace},
-    settings::{MESSAGE_LIMIT, REQUEST_LIMIT, ServiceSettings},
+    observed::{ConsumerMetrics, ObservedPublisher, ObservedStore, QueueAttributes, StoreAttributes},
+    rpc::GREETING_SERVICE,
+    settings::{MAX_ANSWER, MAX_REQUEST, ServiceSettings},
     upstreams::Upstreams,
     watch::Watch,
 };
 
-/// How the paths of the greeting's own service begin.
-const GREETING_SERVICE: &str = "/greeting.v3.GreetingService/";
-
 /// Why a service did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A port that cannot be had.
+    /// A port cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// A place for data that can never be written.
+    /// A store or queue can never be used.
     #[error("{variable}: {source}")]
     Open {
-        /// The variable that named the place.
+        /// The variable that names it.
         variable: &'static str,
         /// What is wrong with it.
         source: OpenError,
     },
-    /// The program is wired wrongly; a test would have seen it.
+    /// A programming error, which a test would have found.
     #[error(transparent)]
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -79,8 +77,8 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     let names = health::Names::new(&name);
     let (reporter, health_service) = health::service(&names).await;
     let greeting = GreetingServiceServer::new(parts.grpc)
-        .max_decoding_message_size(REQUEST_LIMIT)
-        .max_encoding_message_size(MESSAGE_LIMIT);
+        .max_decoding_message_size(MAX_REQUEST)
+        .max_encoding_message_size(MAX_ANSWER);
     let others = others(health_service)?;
 
     let ending = drain.clone();
@@ -89,9 +87,9 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
         let request = body::timed(request, &ending);
         async move {
             match metadata_limit::check(request) {
-                // Oversize metadata are refused before anything reads them.
+                // Before anything reads the metadata.
                 Err(refusal) => Ok(*refusal),
-                // Past the router, whose matching and boxing cost as much as the rest of the way in.
+                // Bypasses the router, whose matching and boxing cost as much as the rest of the way in.
                 Ok(request) if request.uri().path().starts_with(GREETING_SERVICE) => {
                     greeting.call(request).await
                 }
@@ -106,7 +104,7 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     let (stop_consuming, stopped) = tokio::sync::oneshot::channel::<()>();
     let consuming = parts.consume.map(|consume| {
         tokio::spawn(consume.run(async move {
-            // A sender that is gone says the same.
+            // An error means that the sender is dropped, which stops it too.
             let _ = stopped.await;
         }))
     });
@@ -117,21 +115,21 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     if let Some(consuming) = consuming {
         tokio::select! {
             finished = tokio::time::timeout(grace, consuming) => if finished.is_err() {
-                tracing::warn!(?grace, "the grace period is over: messages in hand are given back");
+                tracing::warn!(?grace, "grace period expired; messages in flight are given back");
             },
             () = drain.forced() => {}
         }
     }
     health.abort();
     watch.abort();
-    // Last, when nothing makes spans any more; the admin server shows what became of them.
+    // Last, when nothing makes spans any more; the admin server still serves their counters.
     telemetry.flush(grace, &drain).await;
     admin.abort();
     tracing::info!("drained");
     Ok(())
 }
 
-/// What the role needs, opened.
+/// The opened parts of the role.
 struct Parts {
     grpc: GrpcService,
     consume: Option<Consume>,
@@ -153,16 +151,20 @@ impl Parts {
         let at_queue = |source| StartError::Open { variable: queues.variable(), source };
 
         let mut store: Option<Arc<dyn DocumentStore>> = None;
-        if let Some(place) = &service.store {
-            let opened = stores.open(place).await.map_err(at_store)?;
+        if let Some(collection) = &service.store {
+            let opened = stores.open(collection).await.map_err(at_store)?;
             let pinged = opened.clone();
             probes.push(Probe::new("store", move || {
                 let pinged = pinged.clone();
                 async move { pinged.ping().await }
             }));
             watch.store(opened.clone(), metrics).map_err(StartError::internal)?;
-            let place = StorePlace { system: stores.system(), store: place.clone(), server: stores.server() };
-            let observed = ObservedStore::new(opened, place, metrics).map_err(StartError::internal)?;
+            let attributes = StoreAttributes {
+                system: stores.system(),
+                store: collection.clone(),
+                server: stores.server(),
+            };
+            let observed = ObservedStore::new(opened, attributes, metrics).map_err(StartError::internal)?;
             store = Some(Arc::new(observed));
         }
         let mut publisher = None;
@@ -174,8 +176,10 @@ impl Parts {
                 async move { pinged.ping().await }
             }));
             watch.publisher(opened.clone(), metrics).map_err(StartError::internal)?;
-            let place = QueuePlace { system: queues.system(), queue: queue.clone(), server: queues.server() };
-            let observed = ObservedPublisher::new(opened, place, metrics).map_err(StartError::internal)?;
+            let attributes =
+                QueueAttributes { system: queues.system(), queue: queue.clone(), server: queues.server() };
+            let observed =
+                ObservedPublisher::new(opened, attributes, metrics).map_err(StartError::internal)?;
             publisher = Some(Arc::new(observed) as _);
         }
         let mut consume = None;
@@ -189,9 +193,10 @@ impl Parts {
             let inspect = queues.inspect(queue).await.map_err(at_queue)?;
             watch.consumer(consumer.clone(), inspect, metrics).map_err(StartError::internal)?;
             let metrics = ConsumerMetrics::new(metrics).map_err(StartError::internal)?;
-            let place = QueuePlace { system: queues.system(), queue: queue.clone(), server: queues.server() };
+            let attributes =
+                QueueAttributes { system: queues.system(), queue: queue.clone(), server: queues.server() };
             let tracer = tracer.clone();
-            consume = Some(Consume { consumer, store: store.clone(), metrics, tracer, place });
+            consume = Some(Consume { consumer, store: store.clone(), metrics, tracer, attributes });
         }
 
         let greeter = Greeter {
@@ -225,7 +230,7 @@ fn upstreams(settings: &ServiceSettings, metrics: &Metrics) -> Result<Upstreams,
     Ok(Upstreams::new(settings.topology.clone(), settings.service.policy, upstreams))
 }
 
-/// What the gRPC port serves beside the greeting: health, and reflection in both versions that are in use.
+/// The other services of the gRPC port: health, and reflection in both versions that are in use.
 fn others(health: HealthServer<impl Health>) -> Result<Routes, StartError> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()

@@ -1,4 +1,4 @@
-//! Everything one service is told by its environment and its topology, parsed before it binds a port.
+//! The settings of one service from its environment and its topology, parsed before it binds a port.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use octet_topology::{GreetingText, QueueName, Service, ServiceName, Topology};
 
 use crate::connections::Connections;
 
-/// Bytes of the largest answer that is given or taken, which may hold a thousand greetings: gRPC's customary 4 MiB.
-pub(crate) const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
+/// The maximum size of an answer in bytes: gRPC's customary 4 MiB, enough for a thousand greetings.
+pub(crate) const MAX_ANSWER: usize = 4 * 1024 * 1024;
 
-/// Bytes of the largest request that is taken: it holds one greeting, and a client may send a thousand at once.
-pub(crate) const REQUEST_LIMIT: usize = 64 * 1024;
+/// The maximum size of a request in bytes: it contains one greeting, and a client can send a thousand concurrently.
+pub(crate) const MAX_REQUEST: usize = 64 * 1024;
 
-/// More calls at once than the gateway lets in, so that overload is refused at the edge.
+/// More concurrent calls than the gateway admits, so that overload is refused at the edge.
 const DEFAULTS: Defaults = Defaults { port: 50051, admin_port: 9001, max_concurrent: 1_000 };
 
 /// The settings of one service.
 #[derive(Debug)]
 pub struct ServiceSettings {
-    /// What the service does: its entry in the topology, with what the environment changed.
+    /// The service's entry in the topology, with the environment's changes.
     pub service: Service,
-    /// What every process is told.
+    /// The settings that every process has.
     pub process: ProcessSettings,
     pub(crate) topology: Arc<Topology>,
     pub(crate) connections: Connections,
@@ -33,10 +33,11 @@ pub struct ServiceSettings {
 }
 
 impl ServiceSettings {
-    /// Reads all of a service's variables. `named` is the name given on the command line; `SERVICE_NAME` serves
-    /// in its place.
+    /// Reads all of a service's variables. `named` is the name from the command line; without it, `SERVICE_NAME`
+    /// applies.
     ///
-    /// `topology` is `None` where it has faults of its own. Answers `None` after a fault that leaves no service to speak of.
+    /// `topology` is `None` where it is invalid. Returns `None` when the service cannot be determined; the environment
+    /// has the fault.
     pub fn from_environment(
         environment: &mut Environment<'_>,
         topology: impl Into<Option<Topology>>,
@@ -45,7 +46,7 @@ impl ServiceSettings {
         let topology = topology.into();
         let mut service = topology.as_ref().and_then(|topology| role(environment, topology, named));
         if let Some(service) = &mut service {
-            overrule(environment, service);
+            apply_overrides(environment, service);
         }
         let upstreams = service.iter().flat_map(|service| service.calls.clone()).filter_map(|name| {
             let prefix = name.env_prefix();
@@ -53,7 +54,7 @@ impl ServiceSettings {
                 .map(|address| (name, address))
         });
         let upstreams = upstreams.collect();
-        // Read even when there is no service to speak of, so that all faults are reported at once.
+        // Even without a service, so that all faults are reported at once.
         let process = ProcessSettings::from_environment(environment, DEFAULTS);
         let connections = Connections::from_environment(environment);
         Some(Self { service: service?, process, topology: Arc::new(topology?), connections, upstreams })
@@ -64,34 +65,32 @@ impl ServiceSettings {
 fn role(environment: &mut Environment<'_>, topology: &Topology, named: Option<&str>) -> Option<Service> {
     const VARIABLE: &str = "SERVICE_NAME";
     let variable = environment.text(VARIABLE);
-    let (place, name) = match (named, variable.as_deref()) {
+    let (source, name) = match (named, variable.as_deref()) {
         (Some(named), Some(other)) if named != other => {
-            environment.fault(VARIABLE, format!("says {other:?} where the command line says {named:?}"));
+            environment.fault(VARIABLE, format!("{other:?} conflicts with {named:?} on the command line"));
             return None;
         }
         (Some(named), _) => ("service", named),
         (None, Some(named)) => (VARIABLE, named),
         (None, None) => {
-            environment.fault(VARIABLE, "must name the service when the command line does not");
+            environment.fault(VARIABLE, "must be set when the command line names no service");
             return None;
         }
     };
     let service = topology.services().iter().find(|service| service.name.as_str() == name);
     if service.is_none() {
         let names: Vec<_> = topology.services().iter().map(|service| service.name.as_str()).collect();
-        environment.fault(
-            place,
-            format!("{name:?} is not in the topology, whose services are {}", names.join(", ")),
-        );
+        environment
+            .fault(source, format!("{name:?} is not in the topology; its services are {}", names.join(", ")));
     }
     service.cloned()
 }
 
-/// What `GREETING`, `QUEUE_NAME` and `FAILURE_POLICY` change.
-fn overrule(environment: &mut Environment<'_>, service: &mut Service) {
+/// Applies `GREETING`, `QUEUE_NAME` and `FAILURE_POLICY`.
+fn apply_overrides(environment: &mut Environment<'_>, service: &mut Service) {
     let greeting = environment.optional(
         "GREETING",
-        "one line of at most 1,024 bytes that says something",
+        "one line of at most 1,024 bytes that is not blank",
         str::parse::<GreetingText>,
     );
     if let Some(greeting) = greeting {
@@ -102,9 +101,9 @@ fn overrule(environment: &mut Environment<'_>, service: &mut Service) {
         "a queue's name: letters, digits, '.', '-' and '_'",
         str::parse::<QueueName>,
     );
-    for place in [&mut service.publishes, &mut service.consumes] {
-        if let (Some(queue), Some(place)) = (&queue, place) {
-            place.clone_from(queue);
+    for name in [&mut service.publishes, &mut service.consumes] {
+        if let (Some(queue), Some(name)) = (&queue, name) {
+            name.clone_from(queue);
         }
     }
     if let Some(policy) = environment.optional("FAILURE_POLICY", "strict or partial", str::parse) {
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_overrules_the_topology() {
+    fn the_environment_overrides_the_topology() {
         let variables = [("SERVICE_NAME", "service-d"), ("GREETING", "Hi"), ("QUEUE_NAME", "other")];
         let service = settings(None, &variables).unwrap().service;
         assert_eq!(service.greeting.as_str(), "Hi");
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_reported_whatever_else_is_wrong() {
+    fn all_faults_are_reported_at_once() {
         let variables = [
             ("PORT", "http"),
             ("LOG_LEVEL", "loud"),
@@ -163,11 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_service_is_told_which_there_are() {
+    fn an_unknown_service_is_refused_with_the_names_of_the_others() {
         let faults = settings(Some("service-z"), &[("PORT", "x")]).expect_err("two faults");
         assert!(
-            faults
-                .starts_with("service: \"service-z\" is not in the topology, whose services are service-a,")
+            faults.starts_with("service: \"service-z\" is not in the topology; its services are service-a,")
         );
         assert!(faults.contains("\nPORT: "));
     }

@@ -1,4 +1,4 @@
-//! The services that this one calls: all together, answered in declared order.
+//! The services that this one calls: concurrently, with their answers in declared order.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use tonic::{Request, Response, metadata::MetadataMap};
 use crate::{
     failure::{GreetError, at_upstream},
     greeting::Greeting,
-    grpc::GREETING,
     missing::Missing,
-    settings::MESSAGE_LIMIT,
+    rpc::GREETING,
+    settings::MAX_ANSWER,
 };
 
 /// Every upstream of one service, in declared order.
@@ -27,11 +27,11 @@ pub(crate) struct Upstreams {
     called: Vec<(ServiceName, Upstream)>,
 }
 
-/// What upstreams answered.
+/// The answers of all upstreams.
 #[derive(Default)]
 pub(crate) struct Gathered {
     pub(crate) greetings: Vec<Greeting>,
-    /// What was forgiven, here or further on.
+    /// The upstreams whose failure was omitted, here or further down.
     pub(crate) missing: Missing,
 }
 
@@ -40,11 +40,11 @@ impl Upstreams {
         Self { topology, policy, called }
     }
 
-    /// Hands `own` to every upstream at once and answers with all their greetings, in declared order.
+    /// Sends `own` to every upstream concurrently and returns all their greetings, in declared order.
     ///
     /// # Errors
-    /// Under [`Policy::Strict`] the first failure; the calls still under way are dropped, and so cancelled down
-    /// to the leaves. Under [`Policy::Partial`] none: a failed upstream is missing from the answer.
+    /// Under [`Policy::Strict`] the first failure; the calls in flight are dropped, and so cancelled down to the
+    /// leaves. Under [`Policy::Partial`] never: the answer omits a failed upstream and reports it as missing.
     pub(crate) async fn greet_all(
         &self,
         own: &Greeting,
@@ -56,7 +56,7 @@ impl Upstreams {
                 (Ok(answer), _) => Ok(gathered(name, answer)),
                 (Err(error), Policy::Strict) => Err(at_upstream(&self.topology, name, &error.status)),
                 (Err(error), Policy::Partial) => {
-                    tracing::warn!(upstream = %name, %error, "forgiven");
+                    tracing::warn!(upstream = %name, %error, "upstream failed; omitted (partial policy)");
                     let missing = Missing::upstream(name, error.status.code());
                     Ok(Gathered { greetings: Vec::new(), missing })
                 }
@@ -72,7 +72,7 @@ impl Upstreams {
 }
 
 fn gathered(name: &ServiceName, answer: Response<proto::GreetingResponse>) -> Gathered {
-    let missing = Missing::told_by(name, answer.metadata());
+    let missing = Missing::from_metadata(name, answer.metadata());
     let greetings = answer.into_inner().greeting.into_iter().map(Greeting::from).collect();
     Gathered { greetings, missing }
 }
@@ -87,8 +87,8 @@ async fn greet(
         .call(GREETING, deadline, carried, |channel, headers| {
             let mut request = Request::new(proto::GreetingRequest { greeting: Some(own.clone().into()) });
             *request.metadata_mut() = MetadataMap::from_headers(headers);
-            let mut client = GreetingServiceClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
-            // Boxed, for it is large, and every future around it would be moved about with it.
+            let mut client = GreetingServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER);
+            // Boxed: it is large, and every future around it would grow with it.
             Box::pin(async move { client.greeting(request).await })
         })
         .await

@@ -1,5 +1,4 @@
-//! What no call tells, and somebody has to look at: how long the queue is and how old, and whether store and queue can
-//! be reached.
+//! Gauges that no call updates: the queue's length and age, and whether store and queue can be reached.
 
 use std::{
     sync::Arc,
@@ -14,15 +13,15 @@ use octet_backends::{
 use octet_runtime::metrics::{IntGaugeVec, Metrics};
 use tokio::time::timeout;
 
-/// From one look to the next, on average: a scrape's usual interval.
+/// The average interval between checks: that of a usual scrape.
 const INTERVAL: Duration = Duration::from_secs(15);
 
-/// How long an answer may take before there is none. Longer than readiness waits: nothing waits for this.
+/// Longer than readiness waits, since no request waits for this.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 const NO_LABELS: &[&str] = &[];
 
-/// Looks at what a role has, and sets gauges. A gauge whose value is unknown is absent, and never an old number.
+/// Checks the parts of a role and sets their gauges. A gauge without a current value is absent.
 #[derive(Default)]
 pub(crate) struct Watch {
     store: Option<(Arc<dyn DocumentStore>, IntGaugeVec)>,
@@ -37,7 +36,7 @@ impl Watch {
         store: Arc<dyn DocumentStore>,
         metrics: &Metrics,
     ) -> Result<(), prometheus::Error> {
-        let help = "Whether the store answered when last asked: 1 or 0";
+        let help = "1 when the store answered the last check, else 0";
         self.store = Some((store, metrics.gauge("octet_store_up", help, NO_LABELS)?));
         Ok(())
     }
@@ -47,7 +46,7 @@ impl Watch {
         publisher: Arc<dyn Publisher>,
         metrics: &Metrics,
     ) -> Result<(), prometheus::Error> {
-        let help = "Whether the queue to publish on answered when last asked: 1 or 0";
+        let help = "1 when the queue for publishing answered the last check, else 0";
         self.publisher = Some((publisher, metrics.gauge("octet_queue_publisher_up", help, NO_LABELS)?));
         Ok(())
     }
@@ -58,13 +57,13 @@ impl Watch {
         inspect: Arc<dyn QueueInspect>,
         metrics: &Metrics,
     ) -> Result<(), prometheus::Error> {
-        let help = "Whether the queue to consume from answered when last asked: 1 or 0";
+        let help = "1 when the queue for consuming answered the last check, else 0";
         self.consumer = Some((consumer, metrics.gauge("octet_queue_consumer_up", help, NO_LABELS)?));
         self.queue = Some(Queue::new(inspect, metrics)?);
         Ok(())
     }
 
-    /// Looks until it is dropped.
+    /// Checks until it is dropped.
     pub(crate) async fn run(mut self) {
         loop {
             tokio::join!(
@@ -85,24 +84,24 @@ impl Watch {
                 },
                 async {
                     if let Some(queue) = &mut self.queue {
-                        queue.look().await;
+                        queue.check().await;
                     }
                 },
             );
-            // Jittered, so that the replicas of a consumer do not all ask the broker at once.
+            // Jittered, so that the replicas of a consumer do not query the broker all at once.
             tokio::time::sleep(INTERVAL.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
         }
     }
 }
 
-/// A queue seen from outside, by each of its consumers: the same for all of them.
+/// A queue's gauges, which every consumer of the queue reports alike.
 struct Queue {
     inspect: Arc<dyn QueueInspect>,
     ready: IntGaugeVec,
     oldest: IntGaugeVec,
     dead_letters: IntGaugeVec,
-    /// Said once, until it can be seen again.
-    is_unseen: bool,
+    /// So that an outage is logged once.
+    is_unknown: bool,
 }
 
 impl Queue {
@@ -110,18 +109,18 @@ impl Queue {
         let gauge = |name, help| metrics.gauge(name, help, NO_LABELS);
         Ok(Self {
             inspect,
-            ready: gauge("octet_queue_ready", "Messages that wait for a consumer")?,
+            ready: gauge("octet_queue_ready", "Messages waiting for a consumer")?,
             oldest: gauge(
                 "octet_queue_oldest_seconds",
-                "Seconds since the publishing of the message that waits longest, 0 where none waits; absent where \
-                 the broker does not tell",
+                "Age in seconds of the oldest waiting message, 0 when none waits; absent when the broker does not \
+                 report it",
             )?,
-            dead_letters: gauge("octet_queue_dead_letters", "Messages given up, and kept with their reason")?,
-            is_unseen: false,
+            dead_letters: gauge("octet_queue_dead_letters", "Messages in the dead-letter queue")?,
+            is_unknown: false,
         })
     }
 
-    async fn look(&mut self) {
+    async fn check(&mut self) {
         let seen = async {
             let depth = self.inspect.depth().await?;
             let oldest = match depth.ready {
@@ -142,14 +141,14 @@ impl Queue {
                     (_, Some(published)) => set(&self.oldest, age(published)),
                     (_, None) => self.oldest.reset(),
                 }
-                self.is_unseen = false;
+                self.is_unknown = false;
             }
             Err(error) => {
                 for gauge in [&self.ready, &self.dead_letters, &self.oldest] {
                     gauge.reset();
                 }
-                if !std::mem::replace(&mut self.is_unseen, true) {
-                    tracing::info!(%error, "the queue's length is unknown");
+                if !std::mem::replace(&mut self.is_unknown, true) {
+                    tracing::info!(%error, "queue length unknown");
                 }
             }
         }
@@ -168,7 +167,7 @@ fn whole(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Seconds, rounded down; 0 for what a clock ahead of ours has published.
+/// In seconds, rounded down; 0 where the publisher's clock is ahead.
 fn age(published: SystemTime) -> i64 {
     whole(published.elapsed().unwrap_or_default().as_secs())
 }

@@ -31,7 +31,7 @@ impl Alertmanager {
         for (name, text) in [("alertmanager.yaml", configuration)].iter().chain(files) {
             std::fs::write(directory.join(name), text).expect("a file can be written");
         }
-        let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free());
+        let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free_port());
         let log = directory.join("alertmanager.log");
         // Debian's name, to tell it from others.
         let program =
@@ -43,9 +43,7 @@ impl Alertmanager {
             .arg("--cluster.listen-address=")
             .arg(format!("--web.listen-address={socket}"));
         let mut server = lifeline.spawn(&mut command, &log).expect("alertmanager can be started");
-        if let Err(failure) = ready::wait(&mut server, &log, || ready::says_so(socket, "/-/ready")).await {
-            panic!("alertmanager {failure}");
-        }
+        ready::wait("alertmanager", &mut server, &log, async || ready::is_ok(socket, "/-/ready").await).await;
         Self { socket, _server: server, _lifeline: lifeline }
     }
 

@@ -4,14 +4,12 @@ mod node;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::Authority;
 use crate::lifeline::{Lifeline, Process};
-use crate::ready;
+use crate::{Authority, eventually, ready};
 use node::{Certificate, Node};
 
 /// The node's one user; it may do everything.
@@ -113,15 +111,10 @@ impl Broker {
     /// waits here, or it finds this loss and no other.
     ///
     /// # Panics
-    /// When the queue's name is not saved within 20 s.
+    /// When the queue's name is not saved within 60 s.
     pub async fn has_saved(&self, queue: &str) {
-        let saved = async {
-            while !self.node.has_saved(queue) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let outcome = tokio::time::timeout(Duration::from_secs(20), saved).await;
-        outcome.unwrap_or_else(|_| panic!("RabbitMQ has not saved the quorum queue {queue}"));
+        eventually(&format!("RabbitMQ saves the quorum queue {queue}"), async || self.node.has_saved(queue))
+            .await;
     }
 
     /// Starts it again, on the same data and ports, and waits until it speaks AMQP. A node that still runs
@@ -141,9 +134,7 @@ impl Broker {
         self.kill();
         self.address = address.into();
         self.server = self.node.spawn(&self.lifeline, self.address);
-        if let Err(failure) = answers(&mut self.server, &self.node, self.address).await {
-            panic!("RabbitMQ {failure}");
-        }
+        answers(&mut self.server, &self.node, self.address).await;
     }
 
     /// Stops the VM where it is, as `kill -STOP` does: connections stay open, and nothing answers.
@@ -197,34 +188,18 @@ impl BrokerBuilder {
     /// # Panics
     /// As [`Broker::start`] does.
     pub async fn start(self) -> Broker {
-        // Another process can take a port between the moment it is found free and the node's bind.
-        const ATTEMPTS: usize = 3;
-        let mut failure = String::new();
-        for _ in 0..ATTEMPTS {
-            match self.attempt().await {
-                Ok(broker) => return broker,
-                Err(reason) => failure = reason,
-            }
-            if !failure.contains("eaddrinuse") {
-                break;
-            }
-        }
-        panic!("RabbitMQ {failure}");
-    }
-
-    async fn attempt(&self) -> Result<Broker, String> {
         let lifeline = Lifeline::new("broker");
         let node = Node::new(&lifeline, self.certificate.as_ref());
         let port_mapper = node.spawn_port_mapper(&lifeline);
         let mut server = node.spawn(&lifeline, self.address);
-        answers(&mut server, &node, self.address).await?;
-        Ok(Broker { address: self.address, server, node, _port_mapper: port_mapper, lifeline })
+        answers(&mut server, &node, self.address).await;
+        Broker { address: self.address, server, node, _port_mapper: port_mapper, lifeline }
     }
 }
 
-async fn answers(server: &mut Process, node: &Node, address: IpAddr) -> Result<(), String> {
+async fn answers(server: &mut Process, node: &Node, address: IpAddr) {
     let amqp = SocketAddr::new(address, node.port());
-    ready::wait(server, node.log(), || speaks_amqp(amqp)).await
+    ready::wait("RabbitMQ", server, node.log(), async || speaks_amqp(amqp).await).await;
 }
 
 async fn speaks_amqp(address: SocketAddr) -> bool {

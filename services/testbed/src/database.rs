@@ -1,7 +1,7 @@
 //! A database server of a test's own.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tokio::net::TcpStream;
@@ -32,19 +32,12 @@ impl Database {
     /// With one sentence where nx-27017 is not installed; with the end of its log where it does not answer
     /// within 60 s.
     pub async fn start() -> Self {
-        // Another process can take the port between the moment it is found free and the server's bind.
-        const ATTEMPTS: usize = 3;
-        let mut failure = String::new();
-        for _ in 0..ATTEMPTS {
-            match Self::attempt().await {
-                Ok(database) => return database,
-                Err(reason) => failure = reason,
-            }
-            if !failure.contains("address already in use") {
-                break;
-            }
-        }
-        panic!("nx-27017 {failure}");
+        let lifeline = Lifeline::new("database");
+        let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free_port());
+        let log = lifeline.directory().join(LOG);
+        let mut server = spawn(&lifeline, socket);
+        answers(&mut server, &log, socket).await;
+        Self { address: socket.ip(), port: socket.port(), log, server, lifeline }
     }
 
     /// `mongodb://ADDRESS:PORT/`.
@@ -90,9 +83,7 @@ impl Database {
         self.address = address.into();
         let socket = self.socket();
         self.server = spawn(&self.lifeline, socket);
-        if let Err(failure) = answers(&mut self.server, &self.log, socket).await {
-            panic!("nx-27017 {failure}");
-        }
+        answers(&mut self.server, &self.log, socket).await;
     }
 
     /// Stops the server where it is, as `kill -STOP` does: connections stay open, and nothing answers.
@@ -115,15 +106,6 @@ impl Database {
     pub fn log(&self) -> String {
         ready::read(&self.log)
     }
-
-    async fn attempt() -> Result<Self, String> {
-        let lifeline = Lifeline::new("database");
-        let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free());
-        let log = lifeline.directory().join(LOG);
-        let mut server = spawn(&lifeline, socket);
-        answers(&mut server, &log, socket).await?;
-        Ok(Self { address: socket.ip(), port: socket.port(), log, server, lifeline })
-    }
 }
 
 const LOG: &str = "database.log";
@@ -143,7 +125,8 @@ fn spawn(lifeline: &Lifeline, socket: SocketAddr) -> Process {
     lifeline.spawn(&mut command, &directory.join(LOG)).expect("nx-27017 can be started")
 }
 
-async fn answers(server: &mut Process, log: &std::path::Path, socket: SocketAddr) -> Result<(), String> {
+async fn answers(server: &mut Process, log: &Path, socket: SocketAddr) {
     // It binds its port last.
-    ready::wait(server, log, || async { TcpStream::connect(socket).await.is_ok() }).await
+    let answers = async || TcpStream::connect(socket).await.is_ok();
+    ready::wait("nx-27017", server, log, answers).await;
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::lifeline::{Lifeline, Process};
-use crate::{ReservedPort, ports, program, ready};
+use crate::{ports, program, ready};
 
 const MISSING: &str = "envoy is not installed: run `make tools`";
 
@@ -15,8 +15,6 @@ pub struct EnvoyBuilder {
     name: String,
     listeners: Vec<Value>,
     clusters: Vec<Value>,
-    // Held until it starts.
-    ports: Vec<ReservedPort>,
 }
 
 /// Envoy on listeners of 127.0.0.1. It reports every request by its Zipkin tracer and passes B3 on, each proxy as a span
@@ -33,7 +31,7 @@ impl Envoy {
     /// A proxy whose spans are `name`'s, reported to the Zipkin at `zipkin`.
     pub fn builder(name: &str, zipkin: SocketAddr) -> EnvoyBuilder {
         let clusters = vec![cluster("zipkin", zipkin)];
-        EnvoyBuilder { name: name.to_owned(), listeners: Vec::new(), clusters, ports: Vec::new() }
+        EnvoyBuilder { name: name.to_owned(), listeners: Vec::new(), clusters }
     }
 }
 
@@ -74,20 +72,20 @@ impl Way<'_> {
 impl EnvoyBuilder {
     /// The way into the mesh: it gives requests their ids, and answers preflights from `origin` itself.
     #[must_use]
-    pub fn ingress(self, port: ReservedPort, to: (&str, SocketAddr), origin: &str) -> Self {
-        self.listener(port, to, &Way::IntoMesh { origin })
+    pub fn ingress(self, at: SocketAddr, to: (&str, SocketAddr), origin: &str) -> Self {
+        self.listener(at, to, &Way::IntoMesh { origin })
     }
 
     /// From other proxies to the service itself.
     #[must_use]
-    pub fn inbound(self, port: ReservedPort, to: (&str, SocketAddr)) -> Self {
-        self.listener(port, to, &Way::In)
+    pub fn inbound(self, at: SocketAddr, to: (&str, SocketAddr)) -> Self {
+        self.listener(at, to, &Way::In)
     }
 
     /// From the service to another's proxy.
     #[must_use]
-    pub fn outbound(self, port: ReservedPort, to: (&str, SocketAddr)) -> Self {
-        self.listener(port, to, &Way::Out)
+    pub fn outbound(self, at: SocketAddr, to: (&str, SocketAddr)) -> Self {
+        self.listener(at, to, &Way::Out)
     }
 
     /// Starts it and waits until it is ready.
@@ -97,7 +95,7 @@ impl EnvoyBuilder {
     /// where a port that is taken shows.
     pub async fn start(self) -> Envoy {
         let lifeline = Lifeline::new("envoy");
-        let admin = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free());
+        let admin = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free_port());
         let configuration = json!({
             "node": { "id": self.name, "cluster": self.name },
             "admin": { "address": address(admin) },
@@ -120,15 +118,15 @@ impl EnvoyBuilder {
             "--log-level",
             "warning",
         ]);
-        drop(self.ports);
         let mut server = lifeline.spawn(&mut command, &log).expect("envoy can be started");
-        if let Err(failure) = ready::wait(&mut server, &log, || ready::says_so(admin, "/ready")).await {
-            panic!("envoy as {} {failure}", self.name);
-        }
+        ready::wait(&format!("envoy as {}", self.name), &mut server, &log, async || {
+            ready::is_ok(admin, "/ready").await
+        })
+        .await;
         Envoy { _server: server, _lifeline: lifeline }
     }
 
-    fn listener(mut self, port: ReservedPort, (name, to): (&str, SocketAddr), way: &Way) -> Self {
+    fn listener(mut self, at: SocketAddr, (name, to): (&str, SocketAddr), way: &Way) -> Self {
         let direction = way.direction();
         let filter = json!({
             "name": "envoy.filters.network.http_connection_manager",
@@ -137,11 +135,10 @@ impl EnvoyBuilder {
         self.listeners.push(json!({
             "name": format!("{direction} {name}"),
             "traffic_direction": direction,
-            "address": address(port.address()),
+            "address": address(at),
             "filter_chains": [{ "filters": [filter] }],
         }));
         self.clusters.push(cluster(name, to));
-        self.ports.push(port);
         self
     }
 

@@ -23,14 +23,13 @@ impl OtlpReceiver {
     /// With one sentence where its libraries are not installed; with the end of its log where it does not start.
     pub async fn start() -> Self {
         let lifeline = Lifeline::new("otlp");
-        let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free());
+        let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free_port());
         let log = lifeline.directory().join("otlp.log");
         let mut command = python::program("otlp_receiver.py");
         command.arg(socket.port().to_string());
         let mut server = lifeline.spawn(&mut command, &log).expect("python3 can be started");
-        if let Err(failure) = ready::wait(&mut server, &log, || ready::says_so(socket, "/ready")).await {
-            panic!("the OTLP receiver {failure}");
-        }
+        ready::wait("the OTLP receiver", &mut server, &log, async || ready::is_ok(socket, "/ready").await)
+            .await;
         Self { socket, _server: server, _lifeline: lifeline }
     }
 

@@ -1,45 +1,77 @@
-//! Ports that nothing listens on.
+//! Ports of this machine that no other test gets, in this process or another.
 
-use std::collections::HashSet;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::fs::File;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::ops::Range;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Below the range from which systems take the ports of outgoing connections: a server that was killed
 /// finds its port free when it comes back.
-pub(crate) const RANGE: Range<u16> = 20_000..32_000;
+pub(crate) const RANGE: Range<u16> = 11_000..32_600;
 
-/// No port is handed out twice in a process.
-static HANDED_OUT: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
+/// Where [`free_port`] takes ports from: blocks, and how many ports of the last are used.
+static SINGLE_PORTS: Mutex<(Vec<PortBlock>, u16)> = Mutex::new((Vec::new(), 0));
 
-/// A port on which nothing listens now, on any address.
-pub(crate) fn free() -> u16 {
-    let mut handed_out = HANDED_OUT.lock().unwrap_or_else(PoisonError::into_inner);
-    std::iter::repeat_with(|| fastrand::u16(RANGE))
-        .take(10_000)
-        .find(|port| !handed_out.contains(port) && is_free(*port) && handed_out.insert(*port))
-        .expect("a port between 20000 and 32000 is free")
+/// A port on which nothing listens now, on any address. It is this process's own until the process ends, and is
+/// returned once.
+///
+/// # Panics
+/// As [`PortBlock::take`] does.
+pub fn free_port() -> u16 {
+    let mut single_ports = SINGLE_PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let (blocks, used) = &mut *single_ports;
+    loop {
+        while let Some(block) = blocks.last().filter(|_| *used < PortBlock::SIZE) {
+            let port = block.base() + *used;
+            *used += 1;
+            if is_free(port) {
+                return port;
+            }
+        }
+        blocks.push(PortBlock::take());
+        *used = 0;
+    }
 }
 
-/// A port of 127.0.0.1 that nobody else gets while this lives: for servers whose callers are told of them first.
-pub struct ReservedPort(TcpListener);
+/// [`PortBlock::SIZE`] neighbouring ports, this value's own until it is dropped.
+///
+/// A lock on a file in the system's temporary directory keeps other processes from the same block. The system
+/// releases it when the process ends, however it ends.
+pub struct PortBlock {
+    base: u16,
+    _lock: File,
+}
 
-impl ReservedPort {
-    /// Takes a free one.
+impl PortBlock {
+    /// As many as `octet up --base-port` takes.
+    pub const SIZE: u16 = 160;
+
+    /// Takes a block whose ports are all free.
     ///
     /// # Panics
-    /// Where none is to be had.
+    /// When there is none between 11000 and 32600, or the lock files cannot be created.
     pub fn take() -> Self {
-        let take = || TcpListener::bind((Ipv4Addr::LOCALHOST, free())).ok();
-        Self(std::iter::repeat_with(take).take(100).flatten().next().expect("a free port can be taken"))
+        let count = (RANGE.end - RANGE.start) / Self::SIZE;
+        let first = fastrand::u16(..count);
+        (0..count)
+            .map(|index| RANGE.start + (first + index) % count * Self::SIZE)
+            .find_map(Self::lock)
+            .expect("a block of 160 free ports between 11000 and 32600")
     }
 
-    /// Where its server will listen.
-    ///
-    /// # Panics
-    /// Never: it is bound.
-    pub fn address(&self) -> SocketAddr {
-        self.0.local_addr().expect("it is bound")
+    /// The first port.
+    pub fn base(&self) -> u16 {
+        self.base
+    }
+
+    fn lock(base: u16) -> Option<Self> {
+        let path = std::env::temp_dir().join(format!("octet-ports-{base}.lock"));
+        // Another user's file can be opened, and locked, but in a sticky directory not with the flag that creates.
+        // The file stays: removing it would let two processes lock two files of one name.
+        let file = File::open(&path).or_else(|_| File::options().create(true).append(true).open(&path));
+        let lock = file.expect("a lock file can be opened in the temporary directory");
+        lock.try_lock().ok()?;
+        (base..base + Self::SIZE).all(is_free).then_some(Self { base, _lock: lock })
     }
 }
 
@@ -48,4 +80,34 @@ fn is_free(port: u16) -> bool {
         // A machine without IPv6 has nothing that listens there.
         && TcpListener::bind((Ipv6Addr::LOCALHOST, port))
             .map_or_else(|error| error.kind() != std::io::ErrorKind::AddrInUse, |_| true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eventually;
+
+    /// A block that [`PortBlock::take`] does not take.
+    const OUTSIDE: u16 = RANGE.start - PortBlock::SIZE;
+
+    #[tokio::test]
+    async fn a_block_is_taken_once_at_a_time_and_only_with_all_its_ports_free() {
+        // This test may run in another process, too.
+        let lock = async || eventually("the block is free", async || PortBlock::lock(OUTSIDE)).await;
+        let block = lock().await;
+        assert!(PortBlock::lock(OUTSIDE).is_none(), "taken twice");
+        let last = block.base() + PortBlock::SIZE - 1;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, last)).expect("a free port");
+        drop(block);
+        assert!(PortBlock::lock(OUTSIDE).is_none(), "a port is in use");
+        drop(listener);
+        lock().await;
+    }
+
+    #[test]
+    fn a_single_port_is_returned_once() {
+        let ports: Vec<u16> = std::iter::repeat_with(free_port).take(200).collect();
+        let distinct: std::collections::BTreeSet<&u16> = ports.iter().collect();
+        assert_eq!(distinct.len(), ports.len());
+    }
 }

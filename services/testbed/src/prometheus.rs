@@ -31,7 +31,7 @@ impl Prometheus {
         for (name, text) in [("prometheus.yaml", configuration)].iter().chain(files) {
             std::fs::write(directory.join(name), text).expect("a file can be written");
         }
-        let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free());
+        let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free_port());
         let log = directory.join("prometheus.log");
         let mut command = Command::new(program::on_path("prometheus").expect(MISSING));
         command
@@ -39,9 +39,7 @@ impl Prometheus {
             .arg("--storage.tsdb.path=data")
             .arg(format!("--web.listen-address={socket}"));
         let mut server = lifeline.spawn(&mut command, &log).expect("prometheus can be started");
-        if let Err(failure) = ready::wait(&mut server, &log, || ready::says_so(socket, "/-/ready")).await {
-            panic!("prometheus {failure}");
-        }
+        ready::wait("prometheus", &mut server, &log, async || ready::is_ok(socket, "/-/ready").await).await;
         Self { socket, _server: server, _lifeline: lifeline }
     }
 

@@ -2,43 +2,38 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::eventually;
 use crate::lifeline::Process;
 
-/// From the program's start to its first answer. A loaded machine needs some 15 s for a broker.
-const LIMIT: Duration = Duration::from_mins(1);
-const BETWEEN_PROBES: Duration = Duration::from_millis(20);
 /// One probe, so that a server which accepts and never answers is asked again.
 const PROBE: Duration = Duration::from_secs(5);
 
-/// Waits until `probe` answers true.
+/// Waits until `probe` returns true: a broker on a loaded machine needs some 15 s.
 ///
-/// # Errors
-/// What happened instead, with the end of the server's log.
-pub(crate) async fn wait<P, A>(process: &mut Process, log: &Path, probe: P) -> Result<(), String>
-where
-    P: Fn() -> A,
-    A: Future<Output = bool>,
-{
-    let started = Instant::now();
-    while started.elapsed() < LIMIT {
-        if process.has_ended() {
-            return Err(format!("ended as it started; its log ends:\n{}", tail(log)));
-        }
-        if tokio::time::timeout(PROBE, probe()).await.unwrap_or(false) {
-            return Ok(());
-        }
-        tokio::time::sleep(BETWEEN_PROBES).await;
-    }
-    Err(format!("did not answer within {} s; its log ends:\n{}", LIMIT.as_secs(), tail(log)))
+/// # Panics
+/// When the process ends first, or the wait does, with the end of the server's log.
+pub(crate) async fn wait(
+    server: &str,
+    process: &mut Process,
+    log: &Path,
+    mut probe: impl AsyncFnMut() -> bool,
+) {
+    eventually(&format!("{server} answers"), async || {
+        let ended = process.has_ended();
+        assert!(!ended, "{server} ended while it started; its log ends:\n{}", tail(log));
+        let answered = tokio::time::timeout(PROBE, probe()).await.unwrap_or(false);
+        answered.then_some(()).ok_or_else(|| format!("its log ends:\n{}", tail(log)))
+    })
+    .await;
 }
 
-/// Whether `GET path` is answered with 200.
-pub(crate) async fn says_so(server: SocketAddr, path: &str) -> bool {
+/// Whether `GET path` returns 200.
+pub(crate) async fn is_ok(server: SocketAddr, path: &str) -> bool {
     let asked = async {
         let mut stream = TcpStream::connect(server).await?;
         let request = format!("GET {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n");

@@ -1,18 +1,19 @@
-//! The graph of calls: that it ends, and that an answer stays small.
+//! Checks the graph of calls for cycles and for answers that are too large.
 
 use std::collections::BTreeMap;
 
 use crate::{
-    findings::{Findings, bare},
+    limits::MAX_GREETINGS,
+    quote::bare,
     raw::{RawService, RawText},
-    validate::MAX_GREETINGS,
+    reporter::Reporter,
 };
 
-/// Reports cycles, and answers that would grow too large.
+/// Reports cycles and answers that would be too large.
 ///
-/// The search is as deep as the graph: the caller sees to it that there are no more than
+/// The search recurses as deep as the graph, so the caller must have checked that there are at most
 /// [`MAX_SERVICES`](crate::MAX_SERVICES) services.
-pub(crate) fn check(services: &[RawService<'_>], findings: &mut Findings) {
+pub(crate) fn check(services: &[RawService<'_>], reporter: &mut Reporter) {
     let mut search = Search::new(services);
     for service in services {
         if let Some(name) = &service.name {
@@ -20,22 +21,22 @@ pub(crate) fn check(services: &[RawService<'_>], findings: &mut Findings) {
         }
     }
     if search.cycles.is_empty() {
-        report_large_answers(services, &search.greetings, findings);
+        report_large_answers(services, &search.greetings, reporter);
     }
     for (call, cycle) in search.cycles {
-        findings.report(&call.spot, format!("the calls go round in a cycle: {cycle}"));
+        reporter.report(&call.position, format!("calls form a cycle: {cycle}"));
     }
 }
 
-/// A depth-first search that counts the greetings of every service's answer and collects the cycles.
+/// A depth-first search that counts the greetings in every service's answer and collects the cycles.
 struct Search<'a> {
     calls: BTreeMap<&'a str, Vec<&'a RawText<'a>>>,
     /// The services from the start of the search to the one being visited.
     path: Vec<&'a str>,
-    /// How many greetings an answer of each visited service holds.
+    /// The number of greetings in the answer of each visited service.
     greetings: BTreeMap<&'a str, usize>,
-    /// Each call that leads back to its own path, with the cycle it closes. There can be exponentially many
-    /// cycles, but without these calls there is none.
+    /// Each call that leads back to its own path, with the cycle that it closes. There can be exponentially many
+    /// cycles, but none without these calls.
     cycles: Vec<(&'a RawText<'a>, String)>,
 }
 
@@ -46,7 +47,7 @@ impl<'a> Search<'a> {
             let Some(name) = &service.name else { continue };
             let upstreams = calls.entry(name.value).or_default();
             for upstream in &service.calls {
-                // A service that calls itself, or one upstream twice, is reported as just that.
+                // A service that calls itself or the same upstream twice has a finding of its own.
                 let twice = upstreams.iter().any(|other| other.value == upstream.value);
                 if upstream.value != name.value && !twice {
                     upstreams.push(upstream);
@@ -56,7 +57,7 @@ impl<'a> Search<'a> {
         Self { calls, path: Vec::new(), greetings: BTreeMap::new(), cycles: Vec::new() }
     }
 
-    /// Visits each service once, and answers how many greetings its answer holds.
+    /// Visits each service once, and returns the number of greetings in its answer.
     fn visit(&mut self, service: &'a str) -> usize {
         if let Some(greetings) = self.greetings.get(service) {
             return *greetings;
@@ -77,13 +78,13 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Only where the limit is crossed: whoever calls such a service is over it for the same reason.
+/// Reports only the services where the limit is crossed: their callers exceed it for the same reason.
 ///
-/// Every service counts, reached from the entry or not, since each can be called directly.
+/// Checks every service, even one that the entry does not reach, since each can be called directly.
 fn report_large_answers(
     services: &[RawService<'_>],
     greetings: &BTreeMap<&str, usize>,
-    findings: &mut Findings,
+    reporter: &mut Reporter,
 ) {
     let count = |name: &RawText<'_>| greetings.get(name.value).copied().unwrap_or_default();
     for service in services {
@@ -92,8 +93,8 @@ fn report_large_answers(
         let crossed_below =
             service.calls.iter().any(|call| call.value != name.value && count(call) > MAX_GREETINGS);
         if own > MAX_GREETINGS && !crossed_below {
-            let message = format!("an answer would hold {own} greetings, and may hold {MAX_GREETINGS}");
-            findings.report(&service.spot, message);
+            let message = format!("an answer of {own} greetings exceeds the limit of {MAX_GREETINGS}");
+            reporter.report(&service.position, message);
         }
     }
 }

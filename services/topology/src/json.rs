@@ -1,4 +1,4 @@
-//! The topology as JSON and other formats show it: `octet topology show` and the gateway's `/api/topology`.
+//! The serialized form of a topology, for `octet topology show` and the gateway's `/api/topology`.
 
 use serde::{Serialize, Serializer};
 
@@ -7,7 +7,7 @@ use crate::{
     name::ServiceName,
 };
 
-/// The fields in the order readers see them; `order` is what the entry answers.
+/// The fields in their order of output; `order` is that of the greetings in the entry's answer.
 #[derive(Serialize)]
 struct Shown<'a> {
     entry: &'a ServiceName,

@@ -1,33 +1,35 @@
 //! Octet's graph: topology.toml, its raw form, its validated form.
 //!
-//! A [`Topology`] cannot be wrong: it comes out of [`Topology::parse`] alone, which reports every fault of
-//! a file at once, each with its line, its column and its dotted place (`service[3].calls[1]`, counted from
-//! 0, as JSON paths are). The crate reads no file and no environment: whoever has the text hands it over.
+//! A [`Topology`] is always valid: only [`Topology::parse`] makes one, and it reports every finding of a text at once,
+//! each with its line, its column and its path (`service[3].calls[1]`, counted from 0). The crate reads no file and no
+//! environment.
 //!
-//! What a topology has to satisfy beyond its shape:
+//! The rules beyond the shape of the file:
 //!
-//! * the entry and every upstream is a service; no service calls itself, nor one upstream twice;
-//! * the calls hold no cycle, and no answer holds more than [`MAX_GREETINGS`] greetings;
-//! * a consumed queue has a publisher, and its consumer a store;
-//! * no two services share a store, since the audit tells services apart by their stores.
+//! * the entry and every upstream are services; no service calls itself or the same upstream twice;
+//! * the calls contain no cycle, and no answer contains more than [`MAX_GREETINGS`] greetings;
+//! * a consumed queue has a publisher, and its consumer has a store;
+//! * no two services share a store, since the audit identifies services by their stores.
 //!
-//! Allowed on purpose: a published queue that nobody consumes (its messages wait, and the audit counts them),
-//! several publishers or consumers of one queue, and a service that neither the entry reaches nor a
-//! queue feeds (it can be called directly).
+//! Allowed on purpose: a published queue without a consumer (its messages wait, and the audit counts them), several
+//! publishers or consumers of one queue, and a service that neither the entry nor a queue reaches (it can be called
+//! directly).
 
-mod fault;
-mod findings;
+mod finding;
 mod graph;
 mod json;
+mod limits;
 mod model;
 mod name;
+mod quote;
 mod raw;
 mod relations;
+mod reporter;
 mod table;
 mod validate;
 
-pub use fault::{Fault, Faults};
+pub use finding::{Finding, Findings};
+pub use limits::{MAX_BYTES, MAX_GREETINGS, MAX_SERVICES};
 pub use model::{Policy, Service, Store, Topology};
 pub use name::{CollectionName, DatabaseName, GreetingText, InvalidText, QueueName, ServiceName};
 pub use table::table;
-pub use validate::{MAX_BYTES, MAX_GREETINGS, MAX_SERVICES};

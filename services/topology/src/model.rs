@@ -1,14 +1,10 @@
-//! The validated topology, as the rest of the platform sees it.
+//! The validated topology.
 
 use std::{fmt, str::FromStr};
 
 use serde::Serialize;
 
-use crate::{
-    fault::Faults,
-    name::{CollectionName, DatabaseName, GreetingText, InvalidText, QueueName, ServiceName},
-    validate,
-};
+use crate::name::{CollectionName, DatabaseName, GreetingText, InvalidText, QueueName, ServiceName};
 
 /// What a service does when an upstream fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
@@ -17,12 +13,12 @@ pub enum Policy {
     /// The first failed upstream fails the call.
     #[default]
     Strict,
-    /// The answer leaves failed upstreams out and says which are missing.
+    /// The answer omits failed upstreams and reports them as missing.
     Partial,
 }
 
 impl Policy {
-    /// As topologies and variables spell it.
+    /// Its spelling in topologies and variables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Strict => "strict",
@@ -44,14 +40,14 @@ impl FromStr for Policy {
         [Self::Strict, Self::Partial]
             .into_iter()
             .find(|policy| policy.as_str() == text)
-            .ok_or_else(|| InvalidText::new(text, "policy", "policies are strict and partial"))
+            .ok_or_else(|| InvalidText::new(text, "policy", "use strict or partial"))
     }
 }
 
-/// Where a service keeps the greetings it was handed.
+/// Where a service stores the greetings that it receives.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Store {
-    /// A database of the server, or a file's name without its ending.
+    /// A database of the server, or a file's name without its extension.
     pub database: DatabaseName,
     /// The collection in it.
     pub collection: CollectionName,
@@ -63,16 +59,16 @@ impl fmt::Display for Store {
     }
 }
 
-/// What one service does.
+/// The role of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Service {
     /// Unique in its topology.
     pub name: ServiceName,
-    /// What it answers with.
+    /// The text of its greeting.
     pub greeting: GreetingText,
-    /// Its upstreams, in the order their greetings take in its answer.
+    /// Its upstreams, in the order of their greetings in its answer.
     pub calls: Vec<ServiceName>,
-    /// Present where the service stores; always present where it consumes.
+    /// Always present in a consumer.
     pub store: Option<Store>,
     /// The queue to which it publishes its own greeting.
     pub publishes: Option<QueueName>,
@@ -82,36 +78,16 @@ pub struct Service {
     pub policy: Policy,
 }
 
-/// A graph of services that keeps every rule of this crate.
+/// A graph of services that satisfies every rule of this crate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
-    /// A copy of one of `services`, so that handing it out cannot fail.
+    /// A copy of one of `services`, so that its accessor cannot fail.
     entry: Service,
     services: Vec<Service>,
 }
 
 impl Topology {
-    /// The text of the topology that every program carries with it.
-    pub const BUILT_IN: &'static str = include_str!("../topology.toml");
-
-    /// The topology that every program carries with it.
-    ///
-    /// # Errors
-    /// None in a build whose tests passed; it is a `Result` because the text is parsed like any other.
-    pub fn built_in() -> Result<Self, Faults> {
-        Self::parse(Self::BUILT_IN, "built-in topology")
-    }
-
-    /// Reads a topology; `origin` is what faults call the text, usually its file's name.
-    ///
-    /// # Errors
-    /// Every fault of the text. One that is not TOML is not looked at further, so that its faults are those
-    /// of its syntax alone.
-    pub fn parse(text: &str, origin: &str) -> Result<Self, Faults> {
-        validate::parse(text).map_err(|faults| Faults::new(origin, faults))
-    }
-
-    /// For validation alone, which has made sure that the two belong together.
+    /// For validation alone, which has checked that `entry` is one of `services`.
     pub(crate) fn new(entry: Service, services: Vec<Service>) -> Self {
         Self { entry, services }
     }
@@ -131,24 +107,23 @@ impl Topology {
         self.services.iter().find(|service| service.name == *name)
     }
 
-    /// Who calls whom, as (caller, upstream), in declared order.
+    /// All calls, as (caller, upstream), in declared order.
     pub fn edges(&self) -> impl Iterator<Item = (&ServiceName, &ServiceName)> {
         self.services
             .iter()
             .flat_map(|service| service.calls.iter().map(move |upstream| (&service.name, upstream)))
     }
 
-    /// Whose greetings the entry's answer holds, in the answer's order: depth first, as declared.
+    /// The services whose greetings the entry's answer contains, depth first in declared order.
     ///
-    /// A service that is reached along two paths greets twice. At most
-    /// [`MAX_GREETINGS`](crate::MAX_GREETINGS) long.
+    /// A service that is reached along two paths greets twice. At most [`MAX_GREETINGS`](crate::MAX_GREETINGS) long.
     pub fn greeting_order(&self) -> Vec<&ServiceName> {
         let mut order = Vec::new();
         self.append_answer(&self.entry, &mut order);
         order
     }
 
-    /// As deep as the graph, which has no cycle and at most [`MAX_SERVICES`](crate::MAX_SERVICES) services.
+    /// Recurses as deep as the graph, which has no cycle and at most [`MAX_SERVICES`](crate::MAX_SERVICES) services.
     fn append_answer<'a>(&'a self, service: &'a Service, order: &mut Vec<&'a ServiceName>) {
         order.push(&service.name);
         for upstream in service.calls.iter().filter_map(|name| self.service(name)) {

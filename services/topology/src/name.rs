@@ -1,12 +1,12 @@
-//! The texts a topology is made of; a value of these types keeps its rule.
+//! The validated texts of a topology.
 
 use std::{fmt, str::FromStr};
 
 use serde::Serialize;
 
-use crate::findings::quoted;
+use crate::{limits::MAX_GREETING_BYTES, quote::quoted};
 
-/// A text that breaks the rule of the type it was to become; its message says the rule.
+/// A text that is invalid for its type; the message contains the rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given} is not a {kind}: {rule}")]
 pub struct InvalidText {
@@ -21,7 +21,7 @@ impl InvalidText {
     }
 }
 
-/// A validated text, and the traits that every such type offers.
+/// Defines a validated text with the traits of every such type.
 macro_rules! text {
     ($(#[$attribute:meta])* $name:ident is a $kind:literal by $rule:ident) => {
         $(#[$attribute])*
@@ -62,50 +62,47 @@ macro_rules! text {
 }
 
 text! {
-    /// A service's name: a DNS-1123 label that begins with a letter.
+    /// A service's name: a DNS-1123 label that starts with a letter.
     ///
-    /// It becomes a Kubernetes name, a host name and the start of an environment variable, so it may not be one
-    /// of the platform's own either: an upstream called `store` would be looked for at `STORE_URL`.
+    /// It becomes a Kubernetes name, a host name and the prefix of environment variables. The platform's own names are
+    /// reserved: the address of an upstream called `store` would be read from `STORE_URL`.
     ServiceName is a "service name" by service_name
 }
 
 text! {
     /// A queue's name.
     ///
-    /// RabbitMQ keeps `amq.` for itself, and `<queue>.dlq` is where a queue's dead letters go.
+    /// RabbitMQ reserves `amq.`, and `<queue>.dlq` is a queue's dead-letter queue.
     QueueName is a "queue name" by queue_name
 }
 
 text! {
-    /// A database's name; it becomes the name of a file where the store is SQLite.
+    /// A database's name; with SQLite it becomes a file's name.
     ///
-    /// `admin`, `config` and `local` are MongoDB's own, and the last is not replicated.
+    /// MongoDB reserves `admin`, `config` and `local`.
     DatabaseName is a "database name" by database_name
 }
 
 text! {
-    /// A collection's name; MongoDB keeps `system.` for itself.
+    /// A collection's name; MongoDB reserves `system.`.
     CollectionName is a "collection name" by collection_name
 }
 
 text! {
-    /// What a service greets with: one line, not blank, of at most 1,024 bytes.
-    ///
-    /// An answer of [`MAX_GREETINGS`](crate::MAX_GREETINGS) such greetings stays well below the 4 MiB that a
-    /// gRPC client accepts by default.
+    /// The text of a greeting: one line, not blank, of at most 1,024 bytes.
     GreetingText is a "greeting" by greeting_text
 }
 
 impl ServiceName {
-    /// The name as environment variables begin with it: `SERVICE_B` for `service-b`.
+    /// The prefix of its environment variables: `SERVICE_B` for `service-b`.
     ///
-    /// Different names give different prefixes, since a name holds no `_`.
+    /// Different names have different prefixes, since a name contains no `_`.
     pub fn env_prefix(&self) -> String {
         self.0.to_ascii_uppercase().replace('-', "_")
     }
 }
 
-/// Names the platform's own programs go by, or whose `<NAME>_URL` means something else.
+/// The names of the platform's own programs, and those whose `<NAME>_URL` has another meaning.
 const RESERVED_SERVICES: [&str; 5] = ["collector", "gateway", "queue", "store", "trace-query"];
 
 fn service_name(text: &str) -> Result<(), &'static str> {
@@ -114,9 +111,9 @@ fn service_name(text: &str) -> Result<(), &'static str> {
         && text.starts_with(|first: char| first.is_ascii_lowercase())
         && !text.ends_with('-');
     if !label {
-        Err("use 1 to 63 lower-case letters, digits and '-', a letter first and no '-' last")
+        Err("use 1 to 63 lower-case letters, digits and '-', starting with a letter and not ending with '-'")
     } else if RESERVED_SERVICES.contains(&text) {
-        Err("collector, gateway, queue, store and trace-query are the platform's own")
+        Err("collector, gateway, queue, store and trace-query are reserved")
     } else {
         Ok(())
     }
@@ -124,11 +121,11 @@ fn service_name(text: &str) -> Result<(), &'static str> {
 
 fn queue_name(text: &str) -> Result<(), &'static str> {
     if !(1..=127).contains(&text.len()) || !text.bytes().all(is_name_byte) || text.starts_with('.') {
-        Err("use 1 to 127 letters, digits, '.', '-' and '_', and no '.' first")
+        Err("use 1 to 127 letters, digits, '.', '-' and '_', not starting with '.'")
     } else if text.starts_with("amq.") {
-        Err("names that begin with 'amq.' are RabbitMQ's own")
+        Err("RabbitMQ reserves names that start with 'amq.'")
     } else if matches!(text.rsplit_once('.'), Some((_, "dlq"))) {
-        Err("names that end with '.dlq' are for dead letters")
+        Err("names that end with '.dlq' are reserved for dead letters")
     } else {
         Ok(())
     }
@@ -138,7 +135,7 @@ fn database_name(text: &str) -> Result<(), &'static str> {
     if !(1..=63).contains(&text.len()) || !text.bytes().all(|byte| byte != b'.' && is_name_byte(byte)) {
         Err("use 1 to 63 letters, digits, '-' and '_'")
     } else if ["admin", "config", "local"].iter().any(|own| text.eq_ignore_ascii_case(own)) {
-        Err("admin, config and local are MongoDB's own")
+        Err("MongoDB reserves admin, config and local")
     } else {
         Ok(())
     }
@@ -147,9 +144,9 @@ fn database_name(text: &str) -> Result<(), &'static str> {
 fn collection_name(text: &str) -> Result<(), &'static str> {
     let dotted = text.starts_with('.') || text.ends_with('.') || text.contains("..");
     if !(1..=63).contains(&text.len()) || !text.bytes().all(is_name_byte) || dotted {
-        Err("use 1 to 63 letters, digits, '-', '_' and single '.' inside")
+        Err("use 1 to 63 letters, digits, '-', '_' and single '.' between them")
     } else if text.starts_with("system.") {
-        Err("names that begin with 'system.' are MongoDB's own")
+        Err("MongoDB reserves names that start with 'system.'")
     } else {
         Ok(())
     }
@@ -159,8 +156,8 @@ fn greeting_text(text: &str) -> Result<(), &'static str> {
     let breaks_line =
         |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
     if text.trim().is_empty() {
-        Err("it says nothing")
-    } else if text.len() > 1024 {
+        Err("it is blank")
+    } else if text.len() > MAX_GREETING_BYTES {
         Err("use at most 1,024 bytes")
     } else if text.contains(breaks_line) {
         Err("use one line without control characters")
@@ -177,7 +174,7 @@ fn is_name_byte(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// Whether each text is accepted as a `T`.
+    /// Checks that a `T` accepts the good texts and refuses the bad ones.
     fn assert_accepts<T: FromStr>(good: &[&str], bad: &[&str]) {
         for text in good {
             assert!(text.parse::<T>().is_ok(), "{text:?} should be accepted");
@@ -188,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_name_is_a_dns_label_that_begins_with_a_letter() {
+    fn a_service_name_is_a_dns_label_that_starts_with_a_letter() {
         let (longest, too_long) = ("a".repeat(63), "a".repeat(64));
         assert_accepts::<ServiceName>(
             &["a", "service-a", "a1", "a--b", &longest],
@@ -197,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_does_not_take_a_name_of_the_platform() {
+    fn the_platforms_own_names_are_reserved() {
         assert_accepts::<ServiceName>(
             &["stores"],
             &["collector", "gateway", "queue", "store", "trace-query"],
@@ -205,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_name_leaves_the_brokers_and_the_dead_letters_names_alone() {
+    fn a_queue_name_is_not_one_that_the_broker_or_dead_letters_use() {
         let (longest, too_long) = ("q".repeat(127), "q".repeat(128));
         assert_accepts::<QueueName>(
             &["service-d.greeting", "Q_1", "-", "amqp", &longest],
@@ -223,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collection_name_holds_single_dots_inside() {
+    fn a_collection_name_can_contain_single_dots() {
         assert_accepts::<CollectionName>(
             &["greetings", "a.b", "systems"],
             &["", ".a", "a.", "a..b", "a/b", "system.users", "a$b"],
@@ -231,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_greeting_is_one_line_that_says_something() {
+    fn a_greeting_is_one_line_that_is_not_blank() {
         let (longest, too_long) = ("é".repeat(512), "é".repeat(513));
         assert_accepts::<GreetingText>(
             &["Shalom (שָׁלוֹם), from Service D!", "x", &longest],
@@ -240,13 +237,13 @@ mod tests {
     }
 
     #[test]
-    fn a_service_name_gives_the_prefix_of_its_variables() {
+    fn a_service_name_determines_the_prefix_of_its_variables() {
         let name: ServiceName = "service-b2".parse().unwrap();
         assert_eq!(name.env_prefix(), "SERVICE_B2");
     }
 
     #[test]
-    fn a_refusal_quotes_the_text_on_one_line_and_says_the_rule() {
+    fn a_refusal_quotes_the_text_on_one_line_and_names_the_rule() {
         let refusal = "a\nb".repeat(40).parse::<QueueName>().unwrap_err().to_string();
         assert!(refusal.starts_with(r#""a\nba\nb"#), "{refusal}");
         assert!(refusal.contains("... is not a queue name: use 1 to 127 letters"), "{refusal}");

@@ -1,6 +1,6 @@
-//! A topology as it is written: the right fields of the right types, each with where it stands.
+//! The fields of a topology with their types checked, each with its position.
 //!
-//! The table is walked by hand because serde stops at the first fault, and all of them are wanted.
+//! The table is walked by hand because serde stops at the first error, and all of them must be reported.
 
 use toml::{
     Spanned,
@@ -8,15 +8,16 @@ use toml::{
 };
 
 use crate::{
-    findings::{Findings, Spot, bare},
-    validate::MAX_SERVICES,
+    limits::MAX_SERVICES,
+    quote::bare,
+    reporter::{Position, Reporter},
 };
 
-/// A text of the file.
+/// A string of the file.
 #[derive(Debug)]
 pub(crate) struct RawText<'t> {
     pub(crate) value: &'t str,
-    pub(crate) spot: Spot,
+    pub(crate) position: Position,
 }
 
 #[derive(Debug)]
@@ -25,10 +26,10 @@ pub(crate) struct RawTopology<'t> {
     pub(crate) services: Vec<RawService<'t>>,
 }
 
-/// Required fields are `None` only when a fault has been reported in their place.
+/// A required field is `None` only when a finding was reported for it.
 #[derive(Debug)]
 pub(crate) struct RawService<'t> {
-    pub(crate) spot: Spot,
+    pub(crate) position: Position,
     pub(crate) name: Option<RawText<'t>>,
     pub(crate) greeting: Option<RawText<'t>>,
     pub(crate) calls: Vec<RawText<'t>>,
@@ -40,41 +41,41 @@ pub(crate) struct RawService<'t> {
 
 #[derive(Debug)]
 pub(crate) struct RawStore<'t> {
-    pub(crate) spot: Spot,
+    pub(crate) position: Position,
     pub(crate) database: Option<RawText<'t>>,
     pub(crate) collection: Option<RawText<'t>>,
 }
 
-/// Reads a whole document; what cannot be read is reported and left out.
-pub(crate) fn read<'t>(document: &'t DeTable<'t>, findings: &mut Findings) -> RawTopology<'t> {
-    let fields = Fields { table: document, spot: Spot { place: String::new(), offset: 0 } };
-    fields.refuse_others(&["entry", "service"], findings);
-    RawTopology { entry: fields.required_text("entry", findings), services: services(&fields, findings) }
+/// Reads a document. A value that cannot be read is reported and left out.
+pub(crate) fn read<'t>(document: &'t DeTable<'t>, reporter: &mut Reporter) -> RawTopology<'t> {
+    let fields = Fields { table: document, position: Position { path: String::new(), offset: 0 } };
+    fields.refuse_others(&["entry", "service"], reporter);
+    RawTopology { entry: fields.required_text("entry", reporter), services: services(&fields, reporter) }
 }
 
-fn services<'t>(document: &Fields<'t>, findings: &mut Findings) -> Vec<RawService<'t>> {
-    let (spot, value) = match document.field("service") {
-        Some((spot, value)) => (spot, Some(value)),
-        None => (document.place("service", document.spot.offset), None),
+fn services<'t>(document: &Fields<'t>, reporter: &mut Reporter) -> Vec<RawService<'t>> {
+    let (position, value) = match document.field("service") {
+        Some((position, value)) => (position, Some(value)),
+        None => (document.position_of("service", document.position.offset), None),
     };
     let tables = match value {
         Some(DeValue::Array(tables)) => &**tables,
         Some(other) => {
-            findings.report(&spot, wrong_type("tables, each headed [[service]]", other));
+            reporter.report(&position, wrong_type("an array of tables ([[service]])", other));
             return Vec::new();
         }
         None => &[],
     };
     if tables.is_empty() {
-        findings.report(&spot, "a topology has at least one [[service]]");
+        reporter.report(&position, "must have at least one [[service]]");
     }
-    elements(&spot, tables).map(|(spot, value)| service(spot, value, findings)).collect()
+    elements(&position, tables).map(|(position, value)| service(position, value, reporter)).collect()
 }
 
-fn service<'t>(spot: Spot, value: &'t DeValue<'t>, findings: &mut Findings) -> RawService<'t> {
-    let Some(fields) = Fields::of(&spot, value, findings) else {
+fn service<'t>(position: Position, value: &'t DeValue<'t>, reporter: &mut Reporter) -> RawService<'t> {
+    let Some(fields) = Fields::of(&position, value, reporter) else {
         return RawService {
-            spot,
+            position,
             name: None,
             greeting: None,
             calls: Vec::new(),
@@ -85,107 +86,107 @@ fn service<'t>(spot: Spot, value: &'t DeValue<'t>, findings: &mut Findings) -> R
         };
     };
     fields
-        .refuse_others(&["name", "greeting", "calls", "store", "publishes", "consumes", "policy"], findings);
+        .refuse_others(&["name", "greeting", "calls", "store", "publishes", "consumes", "policy"], reporter);
     RawService {
-        name: fields.required_text("name", findings),
-        greeting: fields.required_text("greeting", findings),
-        calls: fields.texts("calls", findings),
-        store: fields.field("store").map(|(spot, value)| store(spot, value, findings)),
-        publishes: fields.text("publishes", findings),
-        consumes: fields.text("consumes", findings),
-        policy: fields.text("policy", findings),
-        spot,
+        name: fields.required_text("name", reporter),
+        greeting: fields.required_text("greeting", reporter),
+        calls: fields.texts("calls", reporter),
+        store: fields.field("store").map(|(position, value)| store(position, value, reporter)),
+        publishes: fields.text("publishes", reporter),
+        consumes: fields.text("consumes", reporter),
+        policy: fields.text("policy", reporter),
+        position,
     }
 }
 
-fn store<'t>(spot: Spot, value: &'t DeValue<'t>, findings: &mut Findings) -> RawStore<'t> {
-    let Some(fields) = Fields::of(&spot, value, findings) else {
-        return RawStore { spot, database: None, collection: None };
+fn store<'t>(position: Position, value: &'t DeValue<'t>, reporter: &mut Reporter) -> RawStore<'t> {
+    let Some(fields) = Fields::of(&position, value, reporter) else {
+        return RawStore { position, database: None, collection: None };
     };
-    fields.refuse_others(&["database", "collection"], findings);
+    fields.refuse_others(&["database", "collection"], reporter);
     RawStore {
-        database: fields.required_text("database", findings),
-        collection: fields.required_text("collection", findings),
-        spot,
+        database: fields.required_text("database", reporter),
+        collection: fields.required_text("collection", reporter),
+        position,
     }
 }
 
-/// A table whose fields are being read.
+/// A table, for reading its fields.
 struct Fields<'t> {
     table: &'t DeTable<'t>,
-    spot: Spot,
+    position: Position,
 }
 
 impl<'t> Fields<'t> {
-    fn of(spot: &Spot, value: &'t DeValue<'t>, findings: &mut Findings) -> Option<Self> {
+    fn of(position: &Position, value: &'t DeValue<'t>, reporter: &mut Reporter) -> Option<Self> {
         match value {
-            DeValue::Table(table) => Some(Self { table, spot: spot.clone() }),
+            DeValue::Table(table) => Some(Self { table, position: position.clone() }),
             other => {
-                findings.report(spot, wrong_type("a table", other));
+                reporter.report(position, wrong_type("a table", other));
                 None
             }
         }
     }
 
-    fn place(&self, key: &str, offset: usize) -> Spot {
-        let dot = if self.spot.place.is_empty() { "" } else { "." };
-        Spot { place: format!("{}{dot}{}", self.spot.place, bare(key)), offset }
+    fn position_of(&self, key: &str, offset: usize) -> Position {
+        let dot = if self.position.path.is_empty() { "" } else { "." };
+        Position { path: format!("{}{dot}{}", self.position.path, bare(key)), offset }
     }
 
-    fn refuse_others(&self, known: &[&str], findings: &mut Findings) {
+    fn refuse_others(&self, known: &[&str], reporter: &mut Reporter) {
         for key in self.table.keys().filter(|key| !known.contains(&&**key.get_ref())) {
-            let spot = self.place(key.get_ref(), key.span().start);
-            findings.report(&spot, format!("not a field; fields are: {}", known.join(", ")));
+            let position = self.position_of(key.get_ref(), key.span().start);
+            reporter.report(&position, format!("unknown field; fields are: {}", known.join(", ")));
         }
     }
 
-    fn field(&self, key: &str) -> Option<(Spot, &'t DeValue<'t>)> {
-        self.table.get(key).map(|value| (self.place(key, value.span().start), value.get_ref()))
+    fn field(&self, key: &str) -> Option<(Position, &'t DeValue<'t>)> {
+        self.table.get(key).map(|value| (self.position_of(key, value.span().start), value.get_ref()))
     }
 
-    fn text(&self, key: &str, findings: &mut Findings) -> Option<RawText<'t>> {
-        self.field(key).and_then(|(spot, value)| text(spot, value, findings))
+    fn text(&self, key: &str, reporter: &mut Reporter) -> Option<RawText<'t>> {
+        self.field(key).and_then(|(position, value)| text(position, value, reporter))
     }
 
-    fn required_text(&self, key: &str, findings: &mut Findings) -> Option<RawText<'t>> {
+    fn required_text(&self, key: &str, reporter: &mut Reporter) -> Option<RawText<'t>> {
         if !self.table.contains_key(key) {
-            findings.report(&self.place(key, self.spot.offset), "missing");
+            reporter.report(&self.position_of(key, self.position.offset), "missing");
         }
-        self.text(key, findings)
+        self.text(key, reporter)
     }
 
-    /// At most as many texts as there can be services; more are a fault, and not looked at.
-    fn texts(&self, key: &str, findings: &mut Findings) -> Vec<RawText<'t>> {
-        let Some((spot, value)) = self.field(key) else { return Vec::new() };
+    /// At most [`MAX_SERVICES`] strings; more are a finding, and not read.
+    fn texts(&self, key: &str, reporter: &mut Reporter) -> Vec<RawText<'t>> {
+        let Some((position, value)) = self.field(key) else { return Vec::new() };
         let DeValue::Array(values) = value else {
-            findings.report(&spot, wrong_type("an array of strings", value));
+            reporter.report(&position, wrong_type("an array of strings", value));
             return Vec::new();
         };
-        if let Some((spot, _)) = elements(&spot, values).nth(MAX_SERVICES) {
-            findings.report(&spot, format!("at most {MAX_SERVICES} names may stand here"));
+        if let Some((position, _)) = elements(&position, values).nth(MAX_SERVICES) {
+            reporter.report(&position, format!("must have at most {MAX_SERVICES} names"));
         }
-        elements(&spot, values)
+        elements(&position, values)
             .take(MAX_SERVICES)
-            .filter_map(|(spot, value)| text(spot, value, findings))
+            .filter_map(|(position, value)| text(position, value, reporter))
             .collect()
     }
 }
 
-fn text<'t>(spot: Spot, value: &'t DeValue<'t>, findings: &mut Findings) -> Option<RawText<'t>> {
+fn text<'t>(position: Position, value: &'t DeValue<'t>, reporter: &mut Reporter) -> Option<RawText<'t>> {
     let DeValue::String(text) = value else {
-        findings.report(&spot, wrong_type("a string", value));
+        reporter.report(&position, wrong_type("a string", value));
         return None;
     };
-    Some(RawText { value: text, spot })
+    Some(RawText { value: text, position })
 }
 
 fn elements<'t>(
-    array: &Spot,
+    array: &Position,
     values: &'t [Spanned<DeValue<'t>>],
-) -> impl Iterator<Item = (Spot, &'t DeValue<'t>)> {
+) -> impl Iterator<Item = (Position, &'t DeValue<'t>)> {
     values.iter().enumerate().map(|(index, value)| {
-        let place = format!("{}[{index}]", array.place);
-        (Spot { place, offset: value.span().start }, value.get_ref())
+        let path = format!("{}[{index}]", array.path);
+        (Position { path, offset: value.span().start }, value.get_ref())
     })
 }
 
@@ -199,5 +200,5 @@ fn wrong_type(wanted: &str, found: &DeValue<'_>) -> String {
         DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
     };
-    format!("has to be {wanted}, and is {found}")
+    format!("must be {wanted}, not {found}")
 }

@@ -1,13 +1,13 @@
-//! The topology as a table for people.
+//! The topology as a table.
 
 use std::iter;
 
 use crate::model::{Service, Topology};
 
-/// One line a service, in declared order, under a line of headings; `-` stands for nothing.
+/// One line per service, in declared order, below a line of headings; `-` marks an empty cell.
 ///
-/// The greeting is last: its scripts are wide, combining or written from the right, and no terminal agrees
-/// with another on their width, so nothing may have to line up behind it.
+/// The greeting is the last column: terminals disagree on the width of its scripts, so no column can be aligned after
+/// it.
 pub fn table(topology: &Topology) -> String {
     let headings = ["service", "calls", "store", "queue", "policy"].map(str::to_owned);
     let rows: Vec<_> = iter::once((headings, "greeting"))
@@ -29,7 +29,7 @@ pub fn table(topology: &Topology) -> String {
     rows.iter().map(line).collect::<Vec<_>>().concat()
 }
 
-/// All ASCII by the rules of names, so that a cell is as wide as it is long.
+/// All ASCII by the rules of names, so that a cell's width is its length.
 fn cells(service: &Service) -> [String; 5] {
     let calls: Vec<_> = service.calls.iter().map(AsRef::as_ref).collect();
     let store = service.store.as_ref().map(ToString::to_string);

@@ -1,10 +1,10 @@
-//! The topology every program carries: the one of the design, and how it is shown.
+//! The built-in topology, and its output as a table and as JSON.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by its panic")]
 
 use octet_topology::{Policy, Service, ServiceName, Topology, table};
 
 fn built_in() -> Topology {
-    Topology::built_in().unwrap_or_else(|faults| panic!("{faults}"))
+    Topology::built_in().unwrap_or_else(|findings| panic!("{findings}"))
 }
 
 fn service(topology: &Topology, name: &str) -> Service {
@@ -22,7 +22,7 @@ fn the_built_in_topology_is_valid_and_declares_a_to_h() {
 }
 
 #[test]
-fn an_answer_holds_seven_greetings_in_declared_depth_first_order() {
+fn an_answer_has_seven_greetings_in_declared_depth_first_order() {
     let topology = built_in();
     let order: Vec<_> = topology.greeting_order().into_iter().map(ServiceName::as_str).collect();
     let expected = ["a", "b", "d", "e", "g", "h", "c"].map(|letter| format!("service-{letter}"));
@@ -30,7 +30,7 @@ fn an_answer_holds_seven_greetings_in_declared_depth_first_order() {
 }
 
 #[test]
-fn the_edges_are_those_of_the_design() {
+fn the_built_in_topology_has_the_edges_of_the_design() {
     let topology = built_in();
     let edges: Vec<_> = topology.edges().map(|(from, to)| format!("{from} {to}")).collect();
     let expected = ["a b", "a c", "b d", "b e", "e g", "e h"]
@@ -39,7 +39,7 @@ fn the_edges_are_those_of_the_design() {
 }
 
 #[test]
-fn what_d_publishes_f_consumes_and_stores() {
+fn service_f_consumes_what_service_d_publishes() {
     let topology = built_in();
     let (publisher, consumer) = (service(&topology, "service-d"), service(&topology, "service-f"));
     assert_eq!(publisher.publishes.as_ref().unwrap().as_str(), "service-d.greeting");
@@ -70,7 +70,7 @@ fn a_service_reached_along_two_paths_greets_twice() {
 }
 
 #[test]
-fn a_topology_is_shown_as_json() {
+fn a_topology_serializes_to_json() {
     let json = serde_json::to_value(built_in()).unwrap();
     assert_eq!(json["entry"], "service-a");
     assert_eq!(json["order"].as_array().unwrap().len(), 7);
@@ -101,7 +101,7 @@ fn a_topology_is_shown_as_json() {
 }
 
 #[test]
-fn the_table_lines_up_whatever_the_scripts_of_the_greetings() {
+fn the_tables_columns_are_aligned() {
     let expected = "\
 service    calls                 store                queue                         policy  greeting
 service-a  service-b, service-c  -                    -                             strict  Hello, from Service A!

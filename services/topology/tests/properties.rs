@@ -1,4 +1,4 @@
-//! What holds for any text and any graph.
+//! Properties of any text and any graph.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by its panic")]
 
 use std::fmt::Write;
@@ -9,8 +9,8 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 /// Upstreams of each service, by number; service 0 is the entry.
 type Graph = Vec<Vec<usize>>;
 
-/// The graph as a file; services stand in the order of `declared`, so that the entry is not always first.
-fn written(graph: &Graph, declared: &[usize]) -> String {
+/// The graph as a file, with the services in the order of `declared`, so that the entry is not always first.
+fn to_toml(graph: &Graph, declared: &[usize]) -> String {
     let mut text = "entry = 's0'\n".to_owned();
     for service in declared {
         let calls: Vec<_> = graph[*service].iter().map(|upstream| format!("'s{upstream}'")).collect();
@@ -20,7 +20,7 @@ fn written(graph: &Graph, declared: &[usize]) -> String {
     text
 }
 
-/// All paths from `service` down, as the services at their ends, in declared order.
+/// The services at the ends of all paths from `service` down, in declared order.
 fn paths(graph: &Graph, service: usize, ends: &mut Vec<String>) {
     ends.push(format!("s{service}"));
     for upstream in &graph[service] {
@@ -28,21 +28,21 @@ fn paths(graph: &Graph, service: usize, ends: &mut Vec<String>) {
     }
 }
 
-/// Graphs in which services call only services of a greater number, in any order, and any order of declaration.
-fn acyclic(fewest: usize) -> impl Strategy<Value = (Graph, Vec<usize>)> {
-    (fewest..9).prop_flat_map(|count| {
+/// Graphs in which services call only services with a greater number, in any order, with any order of declaration.
+fn acyclic(min_services: usize) -> impl Strategy<Value = (Graph, Vec<usize>)> {
+    (min_services..9).prop_flat_map(|count| {
         let calls: Vec<_> = (0..count)
             .map(|service| {
                 let upstreams: Vec<_> = (service + 1..count).collect();
-                let most = upstreams.len();
-                proptest::sample::subsequence(upstreams, 0..=most).prop_shuffle()
+                let max = upstreams.len();
+                proptest::sample::subsequence(upstreams, 0..=max).prop_shuffle()
             })
             .collect();
         (calls, Just((0..count).collect::<Vec<_>>()).prop_shuffle())
     })
 }
 
-/// Text that looks enough like a topology to get past the first check.
+/// Text that resembles a topology closely enough to pass the first check.
 fn resembling() -> impl Strategy<Value = String> {
     let pieces = [
         "[[service]]",
@@ -84,15 +84,15 @@ fn resembling() -> impl Strategy<Value = String> {
     vec(proptest::sample::select(pieces.to_vec()), 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// Parses, and checks what every refusal has to keep.
+/// Parses `text`, and checks the properties of every refusal.
 fn check_any(text: &str) -> Result<(), TestCaseError> {
-    let Err(faults) = Topology::parse(text, "t") else { return Ok(()) };
-    prop_assert!(faults.len() > 0);
-    prop_assert!(faults.iter().is_sorted_by_key(|fault| (fault.line, fault.column)));
+    let Err(findings) = Topology::parse(text, "t") else { return Ok(()) };
+    prop_assert!(findings.len() > 0);
+    prop_assert!(findings.iter().is_sorted_by_key(|finding| (finding.line, finding.column)));
     let lines = text.split('\n').count();
-    for fault in &faults {
-        prop_assert!((1..=lines).contains(&fault.line), "{fault}");
-        prop_assert!(!fault.to_string().contains(['\n', '\r', '\0']), "{fault:?}");
+    for finding in &findings {
+        prop_assert!((1..=lines).contains(&finding.line), "{finding}");
+        prop_assert!(!finding.to_string().contains(['\n', '\r', '\0']), "{finding:?}");
     }
     Ok(())
 }
@@ -101,17 +101,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_text_is_read_or_refused_without_a_panic(text in any::<String>()) {
+    fn any_text_is_parsed_or_refused_without_a_panic(text in any::<String>()) {
         check_any(&text)?;
     }
 
     #[test]
-    fn any_text_like_a_topology_is_read_or_refused_without_a_panic(text in resembling()) {
+    fn any_text_like_a_topology_is_parsed_or_refused_without_a_panic(text in resembling()) {
         check_any(&text)?;
     }
 
     #[test]
-    fn the_built_in_text_with_a_piece_cut_out_is_read_or_refused_without_a_panic(
+    fn the_built_in_text_with_a_piece_removed_is_parsed_or_refused_without_a_panic(
         from in any::<Index>(), length in 0..200_usize,
     ) {
         let characters: Vec<_> = Topology::BUILT_IN.chars().collect();
@@ -121,9 +121,9 @@ proptest! {
     }
 
     #[test]
-    fn an_acyclic_graph_is_read_and_its_answer_holds_each_path_once((graph, declared) in acyclic(1)) {
-        let topology = Topology::parse(&written(&graph, &declared), "t")
-            .map_err(|faults| TestCaseError::fail(faults.to_string()))?;
+    fn an_acyclic_graph_is_valid_and_its_answer_has_each_path_once((graph, declared) in acyclic(1)) {
+        let topology = Topology::parse(&to_toml(&graph, &declared), "t")
+            .map_err(|findings| TestCaseError::fail(findings.to_string()))?;
         let order: Vec<_> = topology.greeting_order().into_iter().map(ServiceName::as_str).collect();
         let mut expected = Vec::new();
         paths(&graph, 0, &mut expected);
@@ -136,7 +136,7 @@ proptest! {
     fn a_call_back_to_a_caller_is_always_reported_as_a_cycle(
         (mut graph, declared) in acyclic(2), from in any::<Index>(), to in any::<Index>(),
     ) {
-        // A path 0 -> 1 -> ... is laid through the graph, so that any call to a smaller number leads back.
+        // A path 0 -> 1 -> ... runs through the graph, so that any call to a smaller number leads back.
         for service in 1..graph.len() {
             if !graph[service - 1].contains(&service) {
                 graph[service - 1].push(service);
@@ -146,16 +146,16 @@ proptest! {
         let to = to.index(from);
         graph[from].push(to);
 
-        let faults = Topology::parse(&written(&graph, &declared), "t").unwrap_err();
-        prop_assert!(faults.iter().all(|fault| fault.message.contains("in a cycle: ")), "{}", faults);
-        for fault in &faults {
-            let (_, cycle) = fault.message.rsplit_once(": ").unwrap();
+        let findings = Topology::parse(&to_toml(&graph, &declared), "t").unwrap_err();
+        prop_assert!(findings.iter().all(|finding| finding.message.contains("form a cycle: ")), "{}", findings);
+        for finding in &findings {
+            let (_, cycle) = finding.message.rsplit_once(": ").unwrap();
             let names: Vec<_> = cycle.split(" -> ").collect();
             prop_assert!(names.len() > 2);
             prop_assert_eq!(names.first(), names.last());
             for call in names.windows(2) {
                 let number = |name: &str| name[1..].parse::<usize>().unwrap();
-                prop_assert!(graph[number(call[0])].contains(&number(call[1])), "{} is no call", fault);
+                prop_assert!(graph[number(call[0])].contains(&number(call[1])), "{} is not a call", finding);
             }
         }
     }

@@ -1,7 +1,7 @@
-//! How the mesh does, edge by edge: calls, errors and durations, which Zipkin's dependency links do not have.
+//! Calls, errors and durations of each edge of the mesh; Zipkin's dependency links have no durations.
 //!
-//! A call lasts as long as its caller waited, a message as long as its consumer worked on it; how long it lay in the
-//! queue is a figure of its own.
+//! The duration of a call is its client's, that of a message its consumer's. The time in the queue is reported
+//! separately.
 
 mod percentile;
 
@@ -13,10 +13,10 @@ use serde::Serialize;
 
 use crate::{Kind, Span, Text, tree::Place, tree::Tree};
 
-/// By which OpenTelemetry's conventions, older and newer, mark a call to a database.
+/// The tags of a call to a database in OpenTelemetry's older and newer conventions.
 const DATABASE_TAGS: [&str; 2] = ["db.system", "db.system.name"];
 
-/// Where spans say how they failed: a gRPC code or an HTTP status, by OpenTelemetry's conventions, older and newer.
+/// The tags with the code of a failure in OpenTelemetry's older and newer conventions: a gRPC code or an HTTP status.
 const CODE_TAGS: [&str; 5] = [
     "rpc.grpc.status_code",
     "rpc.response.status_code",
@@ -25,22 +25,22 @@ const CODE_TAGS: [&str; 5] = [
     "error.type",
 ];
 
-/// Kinds of failure that are told apart on one edge; further ones count as errors alone.
-const MOST_CODES: usize = 16;
+/// The maximum number of distinct codes of one edge; failures with further codes count only as errors.
+const MAX_CODES: usize = 16;
 
-/// What goes over an edge.
+/// The kind of an edge's traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EdgeKind {
     /// Requests from one service to another.
     Rpc,
-    /// Messages, by way of a queue.
+    /// Messages, through a queue.
     Messaging,
     /// A service's requests to its database.
     Database,
 }
 
-/// Everything measured so far.
+/// The measurements so far.
 #[derive(Debug, Default)]
 pub struct Edges {
     measured: BTreeMap<(Text, Text, EdgeKind), Measured>,
@@ -59,39 +59,39 @@ struct Measured {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Edge {
-    /// Who calls or publishes.
+    /// The service that calls or publishes.
     pub caller: Box<str>,
-    /// Who is called or consumes.
+    /// The service that is called or consumes.
     pub callee: Box<str>,
-    /// What goes over it.
+    /// The kind of its traffic.
     pub kind: EdgeKind,
-    /// How much.
+    /// The number of calls or messages.
     pub count: u64,
-    /// How much of it with an error.
+    /// The number of those with an error.
     pub errors: u64,
-    /// How many failed in which way, where spans say so: a gRPC code as a number, or an HTTP status.
+    /// The number of errors by code, where spans report one: a gRPC code as a number, or an HTTP status.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub codes: BTreeMap<Box<str>, u64>,
-    /// Of the durations, in milliseconds; null where no span had one.
+    /// The durations in milliseconds; null where no span has one.
     #[serde(flatten)]
     pub duration: Percentiles,
-    /// Of the time between the end of publishing and the begin of consuming; for messages alone.
+    /// The time from the end of publishing to the start of consuming; for messages alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_wait: Option<Percentiles>,
 }
 
-/// How the mesh did over a stretch of time: what `/api/mesh` answers.
+/// The edges of the mesh over a period: the answer of `/api/mesh`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Mesh {
-    /// Whether only the newest traces were looked at.
+    /// Whether only the newest traces were measured.
     pub sample: bool,
-    /// How many traces were.
+    /// The number of measured traces.
     pub traces: usize,
-    /// From when, in milliseconds since 1970.
+    /// Start of the period, in milliseconds since 1970.
     pub from: u64,
-    /// Until when, likewise.
+    /// End of the period, in milliseconds since 1970.
     pub to: u64,
-    /// In the order of their names.
+    /// Ordered by their names.
     pub edges: Vec<Edge>,
 }
 
@@ -109,7 +109,7 @@ impl Edges {
         }
     }
 
-    /// The edges, in the order of their names.
+    /// The edges, ordered by their names.
     pub fn list(self) -> Vec<Edge> {
         let edge = |((caller, callee, kind), measured): ((Text, Text, EdgeKind), Measured)| Edge {
             caller: (&*caller).into(),
@@ -133,14 +133,14 @@ impl Edges {
             EdgeKind::Rpc
         };
         let callee = server.and_then(Span::service).or(span.remote_service());
-        // The client knows best how the call ended; a server may have answered one that nobody waited for.
+        // The client's error takes precedence: it can have given up on a call that the server answered.
         let failed = [Some(span), server].into_iter().flatten().find(|side| side.is_error());
         if let Some(measured) = self.edge(span.service(), callee, kind) {
             measured.add(span, failed);
         }
     }
 
-    /// A server whose client reported nothing is all there is to know of the call.
+    /// Counts a server's span only where its client reported none.
     fn add_server(&mut self, place: Place<'_, '_>) {
         let span = place.span();
         if place.parent().is_some_and(|parent| parent.kind == Some(Kind::Client)) {
@@ -153,7 +153,7 @@ impl Edges {
         }
     }
 
-    /// A message that was published counts where it is consumed; one that could not be, here.
+    /// Counts a message that could not be published; others count where they are consumed.
     fn add_producer(&mut self, place: Place<'_, '_>) {
         let span = place.span();
         let is_consumed = place.children().any(|child| child.kind == Some(Kind::Consumer));
@@ -172,7 +172,7 @@ impl Edges {
         let Some(measured) = self.edge(from, span.service(), EdgeKind::Messaging) else { return };
         measured.add(span, span.is_error().then_some(span));
         if let Some(producer) = producer.filter(|producer| producer.timestamp > 0 && span.timestamp > 0) {
-            // Clocks of two hosts may differ: no message is consumed before it is published.
+            // Zero where the consumer's clock is behind the publisher's.
             let published = producer.timestamp.saturating_add(producer.duration);
             measured.waits.add(span.timestamp.saturating_sub(published));
         }
@@ -189,7 +189,7 @@ impl Edges {
 }
 
 impl Measured {
-    /// Counts a call, with the side of it that says how it failed.
+    /// Counts a call; `failed` is the span with its error.
     fn add(&mut self, span: &Span, failed: Option<&Span>) {
         self.count += 1;
         if let Some(failed) = failed {
@@ -203,7 +203,7 @@ impl Measured {
 
     fn add_code(&mut self, failed: &Span) {
         let Some(code) = CODE_TAGS.iter().find_map(|tag| failed.tag(tag)) else { return };
-        if self.codes.len() < MOST_CODES || self.codes.contains_key(code) {
+        if self.codes.len() < MAX_CODES || self.codes.contains_key(code) {
             *self.codes.entry(code.clone()).or_default() += 1;
         }
     }

@@ -1,13 +1,12 @@
-//! Ids of traces and spans: lower-case hexadecimal digits, as Zipkin's server demands them.
+//! Ids of traces and spans, in lower-case hexadecimal digits as in Zipkin.
 
 use std::{fmt, num::NonZeroU64};
 
 use serde::{Serialize, Serializer};
 
-/// A trace's id, of 64 or 128 bits; never all zero.
+/// A trace's id of 64 or 128 bits; never zero.
 ///
-/// Ids with the same low half stand together in their order, so that a trace of 128 bits is found by the 64 that an
-/// older tracer kept of it.
+/// Ordered by the low half first, so that a trace of 128 bits is found by the 64 bits that an older tracer kept of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TraceId {
     low: u64,
@@ -15,24 +14,24 @@ pub struct TraceId {
 }
 
 impl TraceId {
-    /// The least of the ids with this low half; with [`TraceId::last_of`] the bounds of a search.
+    /// The smallest id with this low half; with [`TraceId::last_of`] the bounds of a search.
     pub fn first_of(low: u64) -> Self {
         Self { low, high: 0 }
     }
 
-    /// The greatest of the ids with this low half.
+    /// The largest id with this low half.
     pub fn last_of(low: u64) -> Self {
         Self { low, high: u64::MAX }
     }
 
-    /// The greatest of all.
+    /// The largest id.
     pub const MAX: Self = Self { low: u64::MAX, high: u64::MAX };
 
-    /// The least of all.
+    /// The lower bound of all ids.
     pub const MIN: Self = Self { low: 0, high: 0 };
 
-    /// Reads 16 to 32 lower-case hexadecimal digits that are not all zero. One of 17 to 31 is filled up with zeros on
-    /// the left; a high half of zeros is none.
+    /// Parses 16 to 32 lower-case hexadecimal digits that are not all zero. Fewer than 32 are padded with zeros on the
+    /// left; a high half of zeros means an id of 64 bits.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = digits(text, 16..=32)?;
         let low = u64::try_from(digits & u128::from(u64::MAX)).ok()?;
@@ -40,7 +39,7 @@ impl TraceId {
         Some(Self { low, high })
     }
 
-    /// Whether it has 64 bits alone.
+    /// Whether it has only 64 bits.
     pub fn is_short(self) -> bool {
         self.high == 0
     }
@@ -71,7 +70,7 @@ impl Serialize for TraceId {
 pub struct SpanId(NonZeroU64);
 
 impl SpanId {
-    /// Reads 16 lower-case hexadecimal digits that are not all zero.
+    /// Parses 16 lower-case hexadecimal digits that are not all zero.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = u64::try_from(digits(text, 16..=16)?).ok()?;
         NonZeroU64::new(digits).map(Self)
@@ -90,7 +89,7 @@ impl Serialize for SpanId {
     }
 }
 
-/// The digits as a number; `None` when there are too few or too many, another character, or zeros alone.
+/// The digits as a number; `None` for too few or too many, for another character, and for zero.
 fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> Option<u128> {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if !length.contains(&text.len()) || !text.bytes().all(is_digit) {
@@ -104,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_written_as_they_were_read() {
+    fn ids_are_written_as_they_were_parsed() {
         for text in ["000000000000000a", "4e441824ec2b6a44ffdc9bb9a6453df3", "ffffffffffffffff"] {
             assert_eq!(TraceId::parse(text).unwrap().to_string(), text);
         }
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_high_half_of_zeros_is_none_and_missing_digits_are_zeros() {
+    fn a_trace_id_is_padded_and_a_high_half_of_zeros_is_dropped() {
         assert_eq!(
             TraceId::parse("0000000000000000ffdc9bb9a6453df3").unwrap().to_string(),
             "ffdc9bb9a6453df3"
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_refused() {
+    fn an_invalid_id_is_refused() {
         let long = "0".repeat(33);
         for text in
             ["", "a", "0000000000000000", "FFDC9BB9A6453DF3", "+000000000000001", "é00000000000000", &long]

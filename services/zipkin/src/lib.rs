@@ -1,8 +1,8 @@
-//! Zipkin's v2 spans: their model, their JSON, and what whole traces say of the mesh.
+//! Zipkin's v2 spans: their model, their JSON, and what traces show about the mesh.
 //!
-//! The model is [zipkin-api's `zipkin2-api.yaml`](https://github.com/openzipkin/zipkin-api); where that is silent,
-//! Zipkin's own server decides. [`read`] makes spans of a report, [`tree`] joins the spans of one trace, [`links`]
-//! counts calls between services by Zipkin's rules, [`edges`] measures them. Nothing here does I/O.
+//! The model follows [zipkin-api's `zipkin2-api.yaml`](https://github.com/openzipkin/zipkin-api) and, where that is
+//! silent, Zipkin's own server. [`read`] parses a report, [`tree`] joins the spans of one trace, [`links`] counts calls
+//! between services by Zipkin's rules, [`edges`] measures them. The crate does no I/O.
 
 pub mod edges;
 pub mod id;

@@ -1,7 +1,7 @@
-//! Which service calls which, and how often: Zipkin's dependency links, by the rules of its linker.
+//! Zipkin's dependency links: which service calls which, and how often, by the rules of its linker.
 //!
-//! A call that both sides report counts once, by the server's names. A client that no server answers counts with the
-//! name it gave the other side, so that a database shows. Messages link to their broker: the producer to it, it to
+//! A call that both sides report counts once, by the server's names. A client without a server's span counts with the
+//! name of its remote endpoint, so that databases appear. Messages link the producer to the broker and the broker to
 //! the consumer.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{Kind, Span, Text, tree::Place, tree::Tree};
 
-/// Calls counted so far.
+/// The counts so far.
 #[derive(Debug, Default)]
 pub struct Links {
     counts: BTreeMap<(Text, Text), Count>,
@@ -26,13 +26,13 @@ struct Count {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Link {
-    /// Who calls.
+    /// The service that calls.
     pub parent: Box<str>,
-    /// Who is called.
+    /// The service that is called.
     pub child: Box<str>,
-    /// How often.
+    /// The number of calls.
     pub call_count: u64,
-    /// How often with an error.
+    /// The number of calls with an error.
     pub error_count: u64,
 }
 
@@ -44,7 +44,7 @@ impl Links {
         }
     }
 
-    /// The links, in the order of their names.
+    /// The links, ordered by their names.
     pub fn list(&self) -> Vec<Link> {
         let link = |((parent, child), count): (&(Text, Text), &Count)| Link {
             parent: (&**parent).into(),
@@ -57,14 +57,14 @@ impl Links {
 
     fn add_span(&mut self, place: Place<'_, '_>) {
         let span = place.span();
-        // What is below a client is the other side, which knows its own name better.
+        // The span below a client is its server's, which counts instead: it knows its own name.
         if span.kind == Some(Kind::Client) && place.children().next().is_some() {
             return;
         }
         let (service, remote) = (span.service(), span.remote_service());
         let kind = match span.kind {
             Some(kind) => kind,
-            // Both sides named: as good as a client.
+            // A span that names both sides counts as a client's.
             None if service.is_some() && remote.is_some() => Kind::Client,
             None => return,
         };
@@ -87,14 +87,14 @@ impl Links {
         let mut is_error = span.is_error();
         if let Some((above, name)) = place.remote_ancestor().and_then(|above| Some((above, above.service()?)))
         {
-            // A hop that nobody reported lies between.
+            // An unreported hop lies between.
             if kind == Kind::Client && caller.is_some_and(|caller| caller != name) {
                 self.count(Some(name), caller, false);
             }
             if kind == Kind::Server || caller.is_none() {
                 caller = Some(name);
             }
-            // The client, which is not counted itself, may know of an error that the server never saw.
+            // The client's span is not counted, but can have an error that the server never saw.
             is_error |= above.kind == Some(Kind::Client)
                 && (span.parent_id == Some(above.id) || span.id == above.id)
                 && above.is_error();

@@ -1,4 +1,4 @@
-//! A report of spans: a JSON list, read span by span, so that one that is malformed costs no other.
+//! Parses a report: a JSON list of spans, read one by one, so that a malformed span does not affect the others.
 
 mod field;
 mod plain;
@@ -14,47 +14,47 @@ use serde_json::value::RawValue;
 
 use crate::{Span, Text};
 
-/// Malformed spans that are described one by one; more are counted.
-const DESCRIBED: usize = 32;
+/// The maximum number of malformed spans that are described; further ones are only counted.
+const MAX_DESCRIBED: usize = 32;
 
-/// What a report held.
+/// The content of a report.
 #[derive(Debug, Default, PartialEq)]
 pub struct Batch {
     /// The well-formed spans, in their order.
     pub spans: Vec<Span>,
-    /// What was wrong with the first 32 others.
+    /// The first 32 malformed spans.
     pub malformed: Vec<Malformed>,
-    /// How many were malformed in all.
+    /// The number of all malformed spans.
     pub malformed_count: usize,
-    /// Where the text ceased to be a JSON list, if it did; what stood after that is unknown.
+    /// Where the text stops being a JSON list, if it does; the rest is not read.
     pub broken: Option<Broken>,
 }
 
-/// A span that is none.
+/// A malformed span.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Malformed {
-    /// Its place in the list, from zero.
+    /// Its index in the list, from zero.
     pub index: usize,
-    /// The byte at which it begins.
+    /// The offset of its first byte.
     pub offset: usize,
-    /// The member at fault, such as `localEndpoint.port` or `annotations[2].value`; empty for the whole span.
+    /// The malformed member, such as `localEndpoint.port` or `annotations[2].value`; empty for the whole span.
     pub field: String,
     /// What is wrong with it, and what is allowed.
     pub problem: String,
 }
 
-/// A text that is no JSON list.
+/// Where and why a text is not a JSON list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// The place in the list that was being read, from zero.
+    /// The index in the list that was being read, from zero.
     pub index: usize,
-    /// The byte at which it is no JSON any more.
+    /// The offset of the first byte that is not JSON.
     pub offset: usize,
-    /// Why not.
+    /// Why.
     pub problem: String,
 }
 
-/// Where a report's texts come from: whoever keeps equal texts once spares their copies.
+/// Provides the texts of a report's spans, so that equal texts can share one allocation.
 pub trait Intern {
     /// A text equal to this one.
     fn intern(&mut self, text: &str) -> Text;
@@ -70,16 +70,16 @@ impl Intern for Copies {
 }
 
 impl Batch {
-    /// Reads a report.
+    /// Parses a report.
     pub fn read(bytes: &[u8]) -> Self {
         Self::read_with(bytes, &mut Copies)
     }
 
-    /// Reads a report; every text of its spans, and no other, is what `texts` made of it.
+    /// Parses a report; `texts` provides every text of its well-formed spans, and no other.
     pub fn read_with(bytes: &[u8], texts: &mut impl Intern) -> Self {
         let (text, is_cut) = match std::str::from_utf8(bytes) {
             Ok(text) => (text, false),
-            // Not a panic: what precedes the first wrong byte is UTF-8.
+            // Reads what precedes the first invalid byte.
             Err(error) => {
                 let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
                 (std::str::from_utf8(valid).unwrap_or_default(), true)
@@ -99,13 +99,13 @@ impl Batch {
         batch
     }
 
-    /// Whether every span of the report was read.
+    /// Whether every span of the report is well-formed.
     pub fn is_whole(&self) -> bool {
         self.malformed_count == 0 && self.broken.is_none()
     }
 }
 
-/// The list, whose elements are taken as they come.
+/// Reads the elements of the list one by one.
 struct Report<'a, 'b, I> {
     text: &'a str,
     texts: &'b mut I,
@@ -134,15 +134,15 @@ impl<'a, I: Intern> Visitor<'a> for Report<'a, '_, I> {
                     }
                     self.batch.spans.push(span);
                 }
-                Err(fault) => {
+                Err(error) => {
                     self.batch.malformed_count += 1;
-                    if self.batch.malformed.len() < DESCRIBED {
-                        let begin = raw.get().as_ptr().addr();
+                    if self.batch.malformed.len() < MAX_DESCRIBED {
+                        let start = raw.get().as_ptr().addr();
                         self.batch.malformed.push(Malformed {
                             index: *self.index,
-                            offset: begin.saturating_sub(self.text.as_ptr().addr()),
-                            field: fault.field,
-                            problem: fault.problem,
+                            offset: start.saturating_sub(self.text.as_ptr().addr()),
+                            field: error.field,
+                            problem: error.problem,
                         });
                     }
                 }
@@ -153,7 +153,7 @@ impl<'a, I: Intern> Visitor<'a> for Report<'a, '_, I> {
     }
 }
 
-/// `serde_json` counts lines and, in bytes, columns; both from one.
+/// The byte offset of an error; `serde_json` reports a line and a column in bytes, both from one.
 fn offset(text: &str, error: &serde_json::Error) -> usize {
     let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
     let before: usize = lines.map(str::len).sum();

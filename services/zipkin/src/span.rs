@@ -11,16 +11,16 @@ use crate::{SpanId, TraceId};
 /// Text that many spans share.
 pub type Text = Arc<str>;
 
-/// What a span is in a call or a message; a local span is nothing of these.
+/// A span's side of a call or a message; a local span has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// Sent a request.
+    /// Sends a request.
     Client,
-    /// Answered one.
+    /// Answers a request.
     Server,
-    /// Sent a message.
+    /// Sends a message.
     Producer,
-    /// Took one.
+    /// Receives a message.
     Consumer,
 }
 
@@ -35,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// The kind of this name.
+    /// The kind with this name in JSON.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Client, Self::Server, Self::Producer, Self::Consumer]
             .into_iter()
@@ -48,11 +48,11 @@ impl Kind {
 pub struct Endpoint {
     /// In lower case; never empty.
     pub service: Option<Text>,
-    /// Its address.
+    /// Its IPv4 address.
     pub ipv4: Option<Ipv4Addr>,
-    /// Its other address; never one that maps an IPv4 address.
+    /// Its IPv6 address; never an IPv4-mapped one.
     pub ipv6: Option<Ipv6Addr>,
-    /// Zero is none.
+    /// Zero means absent.
     pub port: u16,
 }
 
@@ -61,38 +61,38 @@ pub struct Endpoint {
 pub struct Annotation {
     /// Microseconds since 1970.
     pub timestamp: u64,
-    /// What happened.
+    /// The event.
     pub value: Text,
 }
 
 /// One operation within a trace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Span {
-    /// The trace it belongs to.
+    /// Its trace.
     pub trace_id: TraceId,
-    /// Its own id; a server may share its client's.
+    /// Its own id; a server can share its client's.
     pub id: SpanId,
-    /// The span that caused it; never itself.
+    /// Its parent span; never itself.
     pub parent_id: Option<SpanId>,
-    /// What it is in a call.
+    /// Its side of a call.
     pub kind: Option<Kind>,
     /// In lower case; never empty.
     pub name: Option<Text>,
-    /// Microseconds since 1970; zero is none.
+    /// Microseconds since 1970; zero means absent.
     pub timestamp: u64,
-    /// Microseconds; zero is none.
+    /// Microseconds; zero means absent.
     pub duration: u64,
-    /// Who reports it.
+    /// The service that reports it.
     pub local: Option<Endpoint>,
     /// The other side.
     pub remote: Option<Endpoint>,
-    /// In the order in which they were sent.
+    /// In the order of the report.
     pub annotations: Box<[Annotation]>,
-    /// By key, in order; no key twice.
+    /// Sorted by key, without duplicates.
     pub tags: Box<[(Text, Text)]>,
-    /// Kept by the tracer whatever its sampling said.
+    /// Whether the tracer was forced to keep it.
     pub debug: Option<bool>,
-    /// Whether another tracer began it.
+    /// Whether another tracer started it.
     pub shared: Option<bool>,
 }
 
@@ -118,7 +118,7 @@ impl Span {
         self.tag("error").is_some()
     }
 
-    /// Every text in it, for those who keep equal texts once.
+    /// All its texts, so that a store can share equal ones.
     pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut Text> {
         let endpoints = [&mut self.local, &mut self.remote].into_iter().flatten();
         let services = endpoints.filter_map(|endpoint| endpoint.service.as_mut());
@@ -127,7 +127,8 @@ impl Span {
         self.name.iter_mut().chain(services).chain(values).chain(tags)
     }
 
-    /// Takes what `pieces`, which came later of the same span, know and this one does not; of two, the earlier counts.
+    /// Adds the values of `pieces`, later reports of the same span, that this one lacks; earlier values take
+    /// precedence.
     pub(crate) fn absorb(&mut self, pieces: &[&Self]) {
         for piece in pieces {
             self.parent_id = self.parent_id.or(piece.parent_id);
@@ -143,7 +144,7 @@ impl Span {
                 self.remote.clone_from(&piece.remote);
             }
         }
-        // All pieces at once: each costs its own tags, and not those of the pieces before it once more.
+        // All pieces at once, so that each costs only its own tags.
         let mut tags: BTreeMap<Text, Text> = std::mem::take(&mut self.tags).into_iter().collect();
         for (key, value) in pieces.iter().flat_map(|piece| &piece.tags) {
             if !tags.contains_key(key) {

@@ -1,13 +1,13 @@
-//! The spans of one trace, each with the span that caused it.
+//! The spans of one trace as a tree.
 //!
-//! Zipkin's rules: a server may share its client's id, and then stands below it; a child of an id that two spans share
-//! belongs to the one that its own service reported. A span that was reported in pieces is one again here.
+//! Zipkin's rules: a server that shares its client's id is the client's child; a child of a shared id belongs to the
+//! span of its own service. The pieces of a span that was reported in several are joined.
 
 use std::{borrow::Cow, collections::HashMap};
 
 use crate::{Kind, Span, SpanId};
 
-/// A trace's spans as a forest: any span may be missing.
+/// A trace's spans as a forest: any span can be missing.
 #[derive(Debug)]
 pub struct Tree<'a> {
     nodes: Vec<Node<'a>>,
@@ -21,7 +21,7 @@ struct Node<'a> {
     children: Vec<usize>,
 }
 
-/// A span at its place in a tree.
+/// A span with its place in a tree.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'t, 'a> {
     tree: &'t Tree<'a>,
@@ -57,16 +57,16 @@ impl<'a> Tree<'a> {
         })
     }
 
-    /// For each span the nearest one above it that is part of a call or a message. Every span is visited once,
-    /// however long the chains are, and a circle of spans has none.
+    /// For each span its nearest ancestor that is part of a call or a message. Visits every span once, however long the
+    /// chains are; the spans of a cycle have none.
     fn remote_ancestors(&self) -> Vec<Option<usize>> {
         #[derive(Clone, Copy)]
         enum Visit {
-            Ahead,
-            UnderWay,
+            Pending,
+            Active,
             Done(Option<usize>),
         }
-        let mut visits = vec![Visit::Ahead; self.nodes.len()];
+        let mut visits = vec![Visit::Pending; self.nodes.len()];
         for index in 0..self.nodes.len() {
             let mut path = Vec::new();
             let mut current = index;
@@ -74,8 +74,8 @@ impl<'a> Tree<'a> {
                 let Some(visit) = visits.get_mut(current) else { break None };
                 match *visit {
                     Visit::Done(found) => break found,
-                    Visit::UnderWay => break None,
-                    Visit::Ahead => *visit = Visit::UnderWay,
+                    Visit::Active => break None,
+                    Visit::Pending => *visit = Visit::Active,
                 }
                 path.push(current);
                 let Some(parent) = self.nodes.get(current).and_then(|node| node.parent) else { break None };
@@ -101,28 +101,28 @@ impl<'t> Place<'t, '_> {
         &self.node.span
     }
 
-    /// The span right above it.
+    /// Its parent.
     pub fn parent(self) -> Option<&'t Span> {
         self.tree.nodes.get(self.node.parent?).map(|node| &*node.span)
     }
 
-    /// The spans right below it.
+    /// Its children.
     pub fn children(self) -> impl Iterator<Item = &'t Span> {
         let tree = self.tree;
         self.node.children.iter().filter_map(|index| tree.nodes.get(*index)).map(|node| &*node.span)
     }
 
-    /// The nearest span above it that is part of a call or a message.
+    /// Its nearest ancestor that is part of a call or a message.
     pub fn remote_ancestor(self) -> Option<&'t Span> {
         self.tree.nodes.get(self.remote_ancestor?).map(|node| &*node.span)
     }
 }
 
-/// One node a span, its pieces put together: those with its id, on its side of the call, from its service.
+/// One node per span, its pieces joined: those with the same id, side of the call and service.
 fn whole_spans<'a>(spans: impl IntoIterator<Item = &'a Span> + Clone) -> Vec<Node<'a>> {
-    let mut beginners: HashMap<SpanId, (bool, bool)> = HashMap::new();
+    let mut starters: HashMap<SpanId, (bool, bool)> = HashMap::new();
     for span in spans.clone() {
-        let (client, producer) = beginners.entry(span.id).or_default();
+        let (client, producer) = starters.entry(span.id).or_default();
         *client |= span.kind == Some(Kind::Client);
         *producer |= span.kind == Some(Kind::Producer);
     }
@@ -130,7 +130,7 @@ fn whole_spans<'a>(spans: impl IntoIterator<Item = &'a Span> + Clone) -> Vec<Nod
     let mut known = HashMap::new();
     let mut pieces: HashMap<usize, Vec<&Span>> = HashMap::new();
     for span in spans {
-        let (has_client, has_producer) = beginners.get(&span.id).copied().unwrap_or_default();
+        let (has_client, has_producer) = starters.get(&span.id).copied().unwrap_or_default();
         let is_shared = span.shared == Some(true)
             || (span.kind == Some(Kind::Server) && has_client)
             || (span.kind == Some(Kind::Consumer) && has_producer);
@@ -149,7 +149,7 @@ fn whole_spans<'a>(spans: impl IntoIterator<Item = &'a Span> + Clone) -> Vec<Nod
     nodes
 }
 
-/// Where a parent is looked for.
+/// Indexes for finding parents.
 struct Parents {
     own: HashMap<SpanId, usize>,
     shared: HashMap<SpanId, usize>,

@@ -1,4 +1,4 @@
-//! Spans as JSON, members in the order in which Zipkin writes them; what a span lacks is left out.
+//! Serializes spans to JSON, with the members in Zipkin's order and without absent ones.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 

@@ -1,4 +1,4 @@
-//! A query's parameters, each with its name in what is said of it.
+//! The query parameters of a request; each error names its parameter.
 
 use std::{
     collections::BTreeMap,
@@ -8,17 +8,17 @@ use std::{
 use super::Refusal;
 use crate::store::{Search, Window};
 
-/// As Zipkin's server has it when it is not told otherwise: a day, in milliseconds.
+/// Zipkin's default: a day, in milliseconds.
 const LOOKBACK: u64 = 86_400_000;
 
-/// How many traces are found when nobody says, and at most.
+/// The default and the maximum number of traces in an answer.
 const TRACES: usize = 10;
-const MOST_TRACES: usize = 10_000;
+const MAX_TRACES: usize = 10_000;
 
-/// Terms of an `annotationQuery`, of which Zipkin's server reads as many.
-const MOST_TERMS: usize = 100;
+/// The maximum number of terms in an `annotationQuery`, as in Zipkin's server.
+const MAX_TERMS: usize = 100;
 
-/// What stands after the question mark, decoded; of a key that comes twice, the first.
+/// The decoded query; of a duplicate key, the first value.
 #[derive(Debug, Default)]
 pub(super) struct Parameters(BTreeMap<String, String>);
 
@@ -32,13 +32,13 @@ impl Parameters {
         Self(parameters)
     }
 
-    /// A value that says something.
+    /// A value that is not blank.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
     }
 
     pub(super) fn required(&self, name: &str) -> Result<&str, Refusal> {
-        self.text(name).ok_or_else(|| Refusal::bad(format!("{name}: is required")))
+        self.text(name).ok_or_else(|| Refusal::bad(format!("{name}: required")))
     }
 
     pub(super) fn window(&self) -> Result<Window, Refusal> {
@@ -52,13 +52,13 @@ impl Parameters {
             None => TRACES,
             Some(limit) => usize::try_from(limit)
                 .ok()
-                .filter(|limit| *limit <= MOST_TRACES)
-                .ok_or_else(|| Refusal::bad(format!("limit: must be at most {MOST_TRACES}")))?,
+                .filter(|limit| *limit <= MAX_TRACES)
+                .ok_or_else(|| Refusal::bad(format!("limit: must be at most {MAX_TRACES}")))?,
         };
         let (min_duration, max_duration) = (self.number("minDuration")?, self.number("maxDuration")?);
         match (min_duration, max_duration) {
-            (None, Some(_)) => return Err(Refusal::bad("maxDuration: needs minDuration beside it")),
-            (Some(least), Some(most)) if most < least => {
+            (None, Some(_)) => return Err(Refusal::bad("maxDuration: requires minDuration")),
+            (Some(min), Some(max)) if max < min => {
                 return Err(Refusal::bad("maxDuration: must not be less than minDuration"));
             }
             _ => {}
@@ -68,7 +68,7 @@ impl Parameters {
             limit,
             service: label("serviceName"),
             remote_service: label("remoteServiceName"),
-            // What Zipkin's page says when none is chosen.
+            // Zipkin's page sends "all" when no name is selected.
             span_name: label("spanName").filter(|name| name != "all"),
             annotations: self.annotations()?,
             min_duration,
@@ -76,27 +76,27 @@ impl Parameters {
         })
     }
 
-    /// `error and http.method=GET`: annotations and tags, all of which must be there.
+    /// Parses `error and http.method=GET`: annotations and tags, all of which are required.
     fn annotations(&self) -> Result<BTreeMap<String, String>, Refusal> {
         const NAME: &str = "annotationQuery";
         let terms = self.text(NAME).unwrap_or_default().split(" and ").map(str::trim);
-        let terms: Vec<&str> = terms.filter(|term| !term.is_empty()).take(MOST_TERMS + 1).collect();
-        if terms.len() > MOST_TERMS {
-            return Err(Refusal::bad(format!("{NAME}: must have at most {MOST_TERMS} terms")));
+        let terms: Vec<&str> = terms.filter(|term| !term.is_empty()).take(MAX_TERMS + 1).collect();
+        if terms.len() > MAX_TERMS {
+            return Err(Refusal::bad(format!("{NAME}: must have at most {MAX_TERMS} terms")));
         }
         let mut annotations = BTreeMap::new();
         for term in terms {
             if let Some((key, value)) = term.split_once('=') {
                 annotations.insert(key.trim().to_owned(), value.trim().to_owned());
             } else {
-                // As in Zipkin: where one value is asked for, to ask for any adds nothing.
+                // As in Zipkin, a required value takes precedence over any value.
                 annotations.entry(term.to_owned()).or_default();
             }
         }
         Ok(annotations)
     }
 
-    /// Above zero, as Zipkin demands of all its numbers.
+    /// A number above zero, as Zipkin requires.
     fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let number = text.parse().ok().filter(|number| *number > 0);
@@ -110,7 +110,7 @@ pub(super) fn now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// As HTML forms encode: a plus is a space. What is no escape stays as it is.
+/// Decodes percent-encoding, with a plus for a space. An invalid escape is kept.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_is_read_as_zipkins_page_writes_it() {
+    fn a_search_of_zipkins_page_is_parsed() {
         let query = "serviceName=Service-A&spanName=all&annotationQuery=error+and+http.method%3DGET&limit=7\
                      &minDuration=5&maxDuration=9&endTs=100000&lookback=1000&remoteServiceName=&x";
         let search = Parameters::read(Some(query)).search().unwrap();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_parameter_is_named() {
+    fn an_invalid_parameter_is_named() {
         for name in ["endTs", "lookback", "limit", "minDuration", "maxDuration"] {
             for value in ["x", "0", "-1", "1.5", "99999999999999999999"] {
                 assert!(refused(&format!("{name}={value}")).starts_with(&format!("{name}: ")));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tags_value_is_asked_for_whatever_stands_around_it() {
+    fn an_annotation_query_is_parsed_into_its_terms() {
         for (query, annotations) in [
             ("a=b and a", &[("a", "b")][..]),
             ("a and a=b", &[("a", "b")]),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_asks_for_a_hundred_annotations_and_tags_at_most() {
+    fn an_annotation_query_has_at_most_a_hundred_terms() {
         let terms = |count: usize| {
             let terms: Vec<String> = (0..count).map(|term| format!("k{term}")).collect();
             format!("annotationQuery={}", terms.join("+and+"))
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_escape_stays_as_it_is() {
+    fn an_invalid_escape_is_kept() {
         for (text, plain) in
             [("%41+b", "A b"), ("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("%+1", "% 1"), ("%c3%bc", "ü")]
         {

@@ -1,4 +1,4 @@
-//! Zipkin's query API, and `/api/v2/mesh` beside it, an extension of Octet's.
+//! Zipkin's query API, and Octet's own `/api/v2/mesh`.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use octet_zipkin::{Span, TraceId, edges::Mesh};
 
 use super::{Collector, Refusal, json, parameters::Parameters};
 
-/// Traces that `/traceMany` answers at most.
-const MANY: usize = 1_000;
+/// The maximum number of ids in `/traceMany`.
+const MAX_IDS: usize = 1_000;
 
 type Answer = Result<Response, Refusal>;
 
@@ -54,12 +54,12 @@ async fn trace(State(collector): State<Collector>, Path(id): Path<String>) -> An
     let id = trace_id("traceId", &id)?;
     let store = collector.store();
     match store.trace(id) {
-        [] => Err(Refusal::new(StatusCode::NOT_FOUND, format!("there is no trace {id}"))),
+        [] => Err(Refusal::new(StatusCode::NOT_FOUND, format!("trace {id} not found"))),
         spans => Ok(json(StatusCode::OK, &spans)),
     }
 }
 
-/// Those that are there, in the order in which they were asked for, each once.
+/// Returns the stored traces among the requested ones, in the order of the request and without duplicates.
 async fn trace_many(State(collector): State<Collector>, RawQuery(query): RawQuery) -> Answer {
     let parameters = Parameters::read(query.as_deref());
     let mut seen = BTreeSet::new();
@@ -70,8 +70,8 @@ async fn trace_many(State(collector): State<Collector>, RawQuery(query): RawQuer
             ids.push(id);
         }
     }
-    if ids.len() > MANY {
-        return Err(Refusal::bad(format!("traceIds: must be at most {MANY}")));
+    if ids.len() > MAX_IDS {
+        return Err(Refusal::bad(format!("traceIds: must have at most {MAX_IDS} ids")));
     }
     let store = collector.store();
     let found: Vec<&[Span]> =
@@ -94,11 +94,11 @@ async fn tag_values(State(collector): State<Collector>, RawQuery(query): RawQuer
     Ok(json(StatusCode::OK, &collector.store().tag_values(key)))
 }
 
-/// From every trace of the window.
+/// Measures every trace of the period.
 async fn mesh(State(collector): State<Collector>, RawQuery(query): RawQuery) -> Answer {
     let window = Parameters::read(query.as_deref()).window()?;
     let (traces, edges) = collector.store().edges(window);
-    let mesh = Mesh { sample: false, traces, from: window.begin(), to: window.end(), edges };
+    let mesh = Mesh { sample: false, traces, from: window.start(), to: window.end(), edges };
     Ok(json(StatusCode::OK, &mesh))
 }
 

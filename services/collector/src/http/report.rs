@@ -1,4 +1,4 @@
-//! `POST /api/v2/spans`: spans come in.
+//! `POST /api/v2/spans` receives reports.
 
 use axum::{
     Router,
@@ -17,10 +17,10 @@ pub(super) fn router() -> Router<Collector> {
     Router::new().route("/api/v2/spans", post(report).get(super::query::span_names))
 }
 
-/// What became of a report that was not good throughout.
+/// The answer to a report with errors.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Blame {
+struct ReportErrors {
     message: String,
     stored: u64,
     duplicate: u64,
@@ -31,11 +31,11 @@ struct Blame {
     broken: Option<Broken>,
 }
 
-/// 202 when every span is well-formed; else 400, which says of each that is not where it is and why. The well-formed
-/// ones are kept either way.
+/// Answers 202 when every span is well-formed; otherwise 400 with the position of each malformed span and the reason.
+/// The well-formed ones are stored either way.
 async fn report(State(collector): State<Collector>, request: Request) -> Response {
     let Ok(_admitted) = collector.admission.admit() else {
-        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many reports at once, try again later")
+        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many concurrent reports; try again later")
             .into_response();
     };
     let (parts, body) = request.into_parts();
@@ -82,8 +82,8 @@ impl Collector {
         if batch.is_whole() {
             return StatusCode::ACCEPTED.into_response();
         }
-        let blame = Blame {
-            message: blame(&batch.malformed, batch.broken.as_ref()),
+        let errors = ReportErrors {
+            message: message(&batch.malformed, batch.broken.as_ref()),
             stored,
             duplicate,
             dropped,
@@ -91,13 +91,13 @@ impl Collector {
             malformed: batch.malformed,
             broken: batch.broken,
         };
-        tracing::debug!(message = blame.message, stored, "a report with faults");
-        json(StatusCode::BAD_REQUEST, &blame)
+        tracing::debug!(message = errors.message, stored, "report with errors");
+        json(StatusCode::BAD_REQUEST, &errors)
     }
 }
 
-/// The first fault, as a sentence.
-fn blame(malformed: &[Malformed], broken: Option<&Broken>) -> String {
+/// A sentence for the first error.
+fn message(malformed: &[Malformed], broken: Option<&Broken>) -> String {
     match (malformed.first(), broken) {
         (Some(first), _) => {
             let field = if first.field.is_empty() { String::new() } else { format!(", {}", first.field) };

@@ -1,18 +1,18 @@
-//! The names that searches begin with: services, and what each of them reports.
+//! The index of service names, with the span names and remote services of each.
 
 use std::collections::BTreeMap;
 
 use octet_zipkin::{Span, Text};
 
-/// What an entry of a map takes, with its share of the nodes, which are about two thirds full.
+/// The bytes of an entry in a map, with its share of the nodes, which are about two thirds full.
 const ENTRY: usize = 48;
 const SERVICE: usize = 160;
 
-/// Names with the number of spans that have them.
+/// Names, each with the number of its spans.
 #[derive(Debug, Default)]
 struct Counted(BTreeMap<Text, usize>);
 
-/// Every service of the spans that are kept.
+/// The services of all stored spans.
 #[derive(Debug, Default)]
 pub(super) struct Services {
     known: BTreeMap<Text, Service>,
@@ -66,7 +66,7 @@ impl Services {
 }
 
 impl Counted {
-    /// Answers how many bytes that took.
+    /// Returns the added bytes.
     fn add(&mut self, name: Option<&Text>) -> usize {
         let Some(name) = name else { return 0 };
         if let Some(count) = self.0.get_mut(name) {
@@ -77,7 +77,7 @@ impl Counted {
         ENTRY
     }
 
-    /// Answers how many bytes that gave back.
+    /// Returns the freed bytes.
     fn remove(&mut self, name: Option<&Text>) -> usize {
         let Some(name) = name else { return 0 };
         match self.0.get_mut(name) {

@@ -33,20 +33,20 @@ fn insert_all(store: &mut Store, text: &str) {
 }
 
 #[test]
-fn a_span_that_comes_twice_is_kept_once() {
+fn a_duplicate_span_is_stored_once() {
     let mut store = Store::new(Memory::of(1 << 20));
     assert_eq!(insert(&mut store, span(1, 1, "a")), Outcome::Stored);
     assert_eq!(insert(&mut store, span(1, 1, "a")), Outcome::Duplicate);
-    assert_eq!(insert(&mut store, span(1, 1, "b")), Outcome::Stored, "another piece of it");
+    assert_eq!(insert(&mut store, span(1, 1, "b")), Outcome::Stored, "another piece of the span");
     assert_eq!(store.usage().spans, 2);
 
     let bytes = store.usage().bytes;
     assert_eq!(insert(&mut store, span(1, 1, "b")), Outcome::Duplicate);
-    assert_eq!(store.usage().bytes, bytes, "what a duplicate brings is let go");
+    assert_eq!(store.usage().bytes, bytes, "a duplicate's texts are released");
 }
 
 #[test]
-fn a_trace_that_grows_outlives_those_that_are_quiet() {
+fn a_trace_that_grows_outlives_idle_ones() {
     let mut store = Store::new(Memory::of(1 << 20));
     for number in 0..20_000 {
         insert(&mut store, span(1_000 + number, 1, &format!("quiet {number}")));
@@ -60,7 +60,7 @@ fn a_trace_that_grows_outlives_those_that_are_quiet() {
 }
 
 #[test]
-fn the_traces_that_were_quiet_for_longest_go_and_leave_nothing_behind() {
+fn the_longest_idle_traces_are_evicted_and_all_their_memory_is_released() {
     let mut store = Store::new(Memory::of(1 << 20));
     for trace in 1..=20_000 {
         insert(&mut store, span(trace, 1, &format!("value {trace}")));
@@ -77,12 +77,12 @@ fn the_traces_that_were_quiet_for_longest_go_and_leave_nothing_behind() {
     while !store.traces.is_empty() {
         store.evict_oldest();
     }
-    assert_eq!((store.usage().bytes, store.usage().spans), (0, 0), "every text and every name is released");
+    assert_eq!((store.usage().bytes, store.usage().spans), (0, 0), "all texts and names are released");
     assert!(store.by_time.is_empty() && store.services().is_empty());
 }
 
 #[test]
-fn a_giant_trace_takes_its_share_and_no_more() {
+fn a_giant_trace_uses_at_most_its_share() {
     let mut store = Store::new(Memory::of(1 << 20));
     for trace in 1..=100 {
         insert(&mut store, span(trace, 1, "small"));
@@ -90,14 +90,14 @@ fn a_giant_trace_takes_its_share_and_no_more() {
     let outcomes: Vec<_> =
         (1..=5_000).map(|id| insert(&mut store, span(9_999, id, &format!("giant {id}")))).collect();
     assert!(outcomes.contains(&Outcome::Stored) && outcomes.contains(&Outcome::Dropped));
-    assert_eq!(store.usage().evicted, 0, "the small ones stay");
+    assert_eq!(store.usage().evicted, 0, "the small traces stay");
     let huge = "x".repeat(1 << 20);
     assert_eq!(insert(&mut store, span(77_777, 1, &huge)), Outcome::Dropped);
-    assert_eq!(store.usage().traces, 101, "and no empty trace is left");
+    assert_eq!(store.usage().traces, 101, "no empty trace remains");
 }
 
 #[test]
-fn a_short_id_finds_the_newest_trace_whose_low_half_it_is() {
+fn a_short_id_finds_the_newest_trace_with_that_low_half() {
     let mut store = Store::new(Memory::of(1 << 20));
     let low = "00000000000000aa";
     for (high, id) in [("000000000000000b", 1), ("000000000000000c", 2), ("000000000000000a", 3)] {
@@ -126,7 +126,7 @@ fn search() -> Search {
 }
 
 #[test]
-fn searches_find_what_zipkin_would_newest_first() {
+fn searches_find_the_same_traces_as_zipkin_newest_first() {
     let mut store = Store::new(Memory::of(1 << 20));
     let text = r#"[
       {"traceId":"0000000000000001","id":"0000000000000001","timestamp":1000000,"duration":100,"name":"get",
@@ -175,9 +175,9 @@ fn searches_find_what_zipkin_would_newest_first() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever comes in whatever order: the limit holds, and what is there is what was sent.
+    /// In any order of spans, the limit holds and stored spans equal the reported ones.
     #[test]
-    fn the_bound_holds_for_any_sequence(sent in prop::collection::vec((1..400_u64, 1..60_u64, 0..4_000_usize), 1..1_500)) {
+    fn the_memory_limit_holds_for_any_sequence(sent in prop::collection::vec((1..400_u64, 1..60_u64, 0..4_000_usize), 1..1_500)) {
         let mut store = Store::new(Memory::of(1 << 20));
         for (trace, id, length) in sent {
             let sent = span(trace, id, &"v".repeat(length));

@@ -50,11 +50,11 @@ impl Peer {
         Self { address, admin, client, drain: trigger, serving }
     }
 
-    /// Ends it, and waits until it has ended.
-    pub(crate) async fn end(self) {
+    /// Stops it, and waits until it has stopped.
+    pub(crate) async fn stop(self) {
         self.drain.begin();
         drop(self.client);
-        self.serving.await.expect("ended");
+        self.serving.await.expect("stopped");
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
@@ -69,7 +69,7 @@ impl Peer {
         self.send(request.body(body.into()).expect("a request")).await
     }
 
-    /// Posts spans that must all be taken.
+    /// Posts spans that must all be accepted.
     pub(crate) async fn report(&self, spans: impl Into<Body>) {
         let reply = self.post(&[("content-type", "application/json")], spans).await;
         assert_eq!((reply.status.as_u16(), reply.text()), (202, String::new()));
@@ -80,7 +80,7 @@ impl Peer {
         self.send(request.body(Body::empty()).expect("a request")).await
     }
 
-    /// The JSON of an answer that must be 200.
+    /// The JSON of an answer, which must be 200.
     pub(crate) async fn json(&self, path: &str) -> Value {
         let reply = self.get(path).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.text());
@@ -120,11 +120,11 @@ impl Reply {
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).expect("packed");
-    encoder.finish().expect("packed")
+    encoder.write_all(bytes).expect("compressed");
+    encoder.finish().expect("compressed")
 }
 
-/// A span with the members that most tests do not care for.
+/// A span with the required members and `rest`.
 pub(crate) fn span(trace: u64, id: u64, rest: &str) -> String {
     format!(r#"{{"traceId":"{trace:016x}","id":"{id:016x}"{rest}}}"#)
 }

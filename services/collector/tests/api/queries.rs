@@ -1,10 +1,10 @@
-//! What Zipkin's query API answers.
+//! Zipkin's query API.
 
 use serde_json::{Value, json};
 
 use crate::peer::Peer;
 
-/// One greeting: edge → a → b, a store, a queue.
+/// One greeting: edge → a → b, with a store and a queue.
 const TRACE: &str = r#"[
  {"traceId":"000000000000000100000000000000aa","id":"0000000000000001","kind":"SERVER","name":"get","timestamp":1000000000,
   "duration":9000,"localEndpoint":{"serviceName":"a"},"tags":{"http.method":"GET"}},
@@ -39,11 +39,11 @@ async fn names_are_listed_in_order() {
     }
     assert_eq!(peer.json("/health").await["status"], "UP");
     assert!(peer.json("/info").await["octet"]["version"].is_string());
-    peer.end().await;
+    peer.stop().await;
 }
 
 #[tokio::test]
-async fn traces_are_found_by_what_they_hold() {
+async fn traces_are_found_by_service_name_annotation_and_duration() {
     let peer = Peer::start().await;
     peer.report(TRACE).await;
     let newer = r#"[{"traceId":"00000000000000bb","id":"0000000000000001","timestamp":1000500000,"name":"get","localEndpoint":{"serviceName":"a"}}]"#;
@@ -63,7 +63,7 @@ async fn traces_are_found_by_what_they_hold() {
     assert_eq!(found("serviceName=a&spanName=greet&minDuration=4000&maxDuration=6000").await, [old]);
     assert_eq!(found("remoteServiceName=queue").await, [old]);
     assert_eq!(found("spanName=nothing").await, [""; 0]);
-    assert_eq!(peer.json("/api/v2/traces").await, json!([]), "not of the last day");
+    assert_eq!(peer.json("/api/v2/traces").await, json!([]), "older than the default lookback of a day");
 
     let many = peer.json(&format!("/api/v2/traceMany?traceIds={new},{old},00000000000000cc,{new}")).await;
     assert_eq!(many.as_array().unwrap().len(), 2);
@@ -72,11 +72,11 @@ async fn traces_are_found_by_what_they_hold() {
         6,
         "by its low half"
     );
-    peer.end().await;
+    peer.stop().await;
 }
 
 #[tokio::test]
-async fn the_graph_shows_services_queue_and_database() {
+async fn dependencies_and_mesh_contain_services_queue_and_database() {
     let peer = Peer::start().await;
     peer.report(TRACE).await;
     let link = |parent: &str, child: &str, errors: u64| json!({"parent":parent,"child":child,"callCount":1,"errorCount":errors});
@@ -93,12 +93,16 @@ async fn the_graph_shows_services_queue_and_database() {
             {"caller":"b","callee":"f","kind":"messaging","count":1,"errors":0,"p50":0.7,"p99":0.7,
              "queueWait":{"p50":2.5,"p99":2.5}}]})
     );
-    assert_eq!(peer.json("/api/v2/dependencies").await, json!([]), "not of the last day");
-    peer.end().await;
+    assert_eq!(
+        peer.json("/api/v2/dependencies").await,
+        json!([]),
+        "older than the default lookback of a day"
+    );
+    peer.stop().await;
 }
 
 #[tokio::test]
-async fn wrong_questions_are_told_what_is_wrong() {
+async fn an_invalid_query_is_refused_with_the_name_of_its_parameter() {
     let peer = Peer::start().await;
     let many_terms = format!("/api/v2/traces?annotationQuery={}", "+and+k".repeat(101));
     for (path, status, named) in [
@@ -122,5 +126,5 @@ async fn wrong_questions_are_told_what_is_wrong() {
         assert!(reply.json()["message"].as_str().unwrap().contains(named), "{path}: {}", reply.text());
         assert!(!reply.headers.contains_key("access-control-allow-origin"));
     }
-    peer.end().await;
+    peer.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Spans come in: well-formed, packed, in pieces, and wrong.
+//! Reports: well-formed, compressed, in pieces, and malformed.
 
 use axum::body::{Body, Bytes};
 use octet_zipkin::Batch;
@@ -13,13 +13,13 @@ use crate::peer::{Peer, gzip, span};
 const PY_ZIPKIN: &str = include_str!("py_zipkin.json");
 
 #[tokio::test]
-async fn what_py_zipkin_encodes_is_taken_and_comes_back_as_it_was() {
+async fn spans_of_py_zipkin_are_accepted_and_returned_unchanged() {
     let peer = Peer::start().await;
     peer.report(PY_ZIPKIN).await;
     let trace = peer.json("/api/v2/trace/4e441824ec2b6a44ffdc9bb9a6453df3").await;
     let mut sent: serde_json::Value =
         serde_json::from_str(&PY_ZIPKIN.to_lowercase().replace("traceid", "traceId")).unwrap();
-    // Names come back in lower case, as in Zipkin; everything else as it was.
+    // Names are returned in lower case, as in Zipkin; everything else unchanged.
     let lower = |value: &serde_json::Value| -> serde_json::Value {
         let text = value.to_string().to_lowercase().replace("traceid", "traceId");
         serde_json::from_str(&text).unwrap()
@@ -32,17 +32,17 @@ async fn what_py_zipkin_encodes_is_taken_and_comes_back_as_it_was() {
         peer.json("/api/v2/dependencies?endTs=1502787601000&lookback=60000").await,
         json!([{"parent":"service-a","child":"service-b","callCount":1,"errorCount":1}])
     );
-    peer.end().await;
+    peer.stop().await;
 }
 
 #[tokio::test]
-async fn packed_and_chunked_reports_are_taken() {
+async fn compressed_and_chunked_reports_are_accepted() {
     let peer = Peer::start().await;
     let reply =
         peer.post(&[("content-encoding", "gzip")], gzip(format!("[{}]", span(1, 1, "")).as_bytes())).await;
     assert_eq!(reply.status, 202);
 
-    // As Envoy sends them: in chunks, without a length.
+    // In chunks without a length, as Envoy sends them.
     let mut stream = TcpStream::connect(&peer.address).await.expect("connected");
     let body = format!("[{}]", span(2, 1, ""));
     let (start, end) = body.split_at(7);
@@ -59,11 +59,11 @@ async fn packed_and_chunked_reports_are_taken() {
     for trace in ["0000000000000001", "0000000000000002"] {
         peer.json(&format!("/api/v2/trace/{trace}")).await;
     }
-    peer.end().await;
+    peer.stop().await;
 }
 
 #[tokio::test]
-async fn a_trace_in_pieces_out_of_order_and_twice_is_one_trace() {
+async fn a_trace_in_unordered_pieces_with_duplicates_is_one_trace() {
     let peer = Peer::start().await;
     for id in [3, 1, 2, 3] {
         peer.report(format!("[{}]", span(7, id, ""))).await;
@@ -77,24 +77,24 @@ async fn a_trace_in_pieces_out_of_order_and_twice_is_one_trace() {
     };
     assert_eq!((spans("stored").await, spans("duplicate").await), (3, 1));
     assert_eq!(peer.metric(r#"octet_collector_kept{what="traces"}"#).await, 1);
-    peer.end().await;
+    peer.stop().await;
 }
 
 #[tokio::test]
-async fn a_malformed_span_is_answered_with_its_place_and_costs_no_other() {
+async fn a_malformed_span_is_reported_with_its_position_and_others_are_stored() {
     let peer = Peer::start().await;
     let first = span(1, 1, "");
     let reply = peer
         .post(&[], format!("[{first},{},{}]", span(1, 2, r#","localEndpoint":{"port":-1}"#), span(1, 3, "")))
         .await;
     assert_eq!(reply.status, 400);
-    let blame = reply.json();
-    assert_eq!((&blame["stored"], &blame["malformedCount"]), (&json!(2), &json!(1)));
-    let malformed = &blame["malformed"][0];
+    let errors = reply.json();
+    assert_eq!((&errors["stored"], &errors["malformedCount"]), (&json!(2), &json!(1)));
+    let malformed = &errors["malformed"][0];
     assert_eq!(malformed["index"], 1);
     assert_eq!(malformed["field"], "localEndpoint.port");
     assert_eq!(malformed["offset"], first.len() + 2);
-    assert!(blame["message"].as_str().unwrap().starts_with("span 1 at byte "), "{blame}");
+    assert!(errors["message"].as_str().unwrap().starts_with("span 1 at byte "), "{errors}");
     assert_eq!(peer.json("/api/v2/trace/0000000000000001").await.as_array().unwrap().len(), 2);
 
     let reply = peer.post(&[], format!("[{},{{\"x\":?}}]", span(2, 1, ""))).await;
@@ -102,11 +102,11 @@ async fn a_malformed_span_is_answered_with_its_place_and_costs_no_other() {
     assert_eq!((reply.status.as_u16(), &broken["stored"]), (400, &json!(1)), "{broken}");
     assert_eq!(broken["broken"]["offset"], span(2, 1, "").len() + 2 + 5, "{broken}");
     assert_eq!(peer.metric(r#"octet_collector_spans_total{result="malformed"}"#).await, 1);
-    peer.end().await;
+    peer.stop().await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_report_is_refused_with_the_status_that_says_so() {
+async fn an_invalid_report_is_refused_with_its_status() {
     let peer = Peer::start().await;
     for (headers, body, status) in [
         (&[][..], Bytes::new(), 400),
@@ -116,7 +116,7 @@ async fn what_cannot_be_a_report_is_refused_with_the_status_that_says_so() {
         (&[("content-type", "application/x-protobuf")], "[]".into(), 415),
         (&[("content-type", "text/plain")], "[]".into(), 202),
         (&[], vec![b' '; 10 * 1024 * 1024 + 1].into(), 413),
-        // A few kilobytes that would be many megabytes.
+        // A few kilobytes that decompress to 64 MiB.
         (&[("content-encoding", "gzip")], gzip(&vec![b' '; 64 * 1024 * 1024]).into(), 413),
     ] {
         let length = body.len();
@@ -129,11 +129,11 @@ async fn what_cannot_be_a_report_is_refused_with_the_status_that_says_so() {
     let reply = peer.send(delete.body(Body::empty()).unwrap()).await;
     assert_eq!(reply.status, 405);
     assert!(reply.headers["allow"].to_str().unwrap().contains("POST"), "{:?}", reply.headers);
-    peer.end().await;
+    peer.stop().await;
 }
 
 #[tokio::test]
-async fn reports_beyond_those_under_way_are_told_to_come_later() {
+async fn too_many_concurrent_reports_are_refused_with_retry_after() {
     let peer = Peer::with(&[("MAX_CONCURRENT", "1")]).await;
     let mut slow = TcpStream::connect(&peer.address).await.expect("connected");
     slow.write_all(
@@ -141,7 +141,7 @@ async fn reports_beyond_those_under_way_are_told_to_come_later() {
     )
     .await
     .expect("sent");
-    // The collector asks for the body once it reads it: the report is under way.
+    // The collector requests the body once it reads it: the report is in flight.
     let mut go_on = [0; 25];
     slow.read_exact(&mut go_on).await.expect("answered");
     assert!(go_on.starts_with(b"HTTP/1.1 100 "));
@@ -152,11 +152,11 @@ async fn reports_beyond_those_under_way_are_told_to_come_later() {
     slow.read_exact(&mut answer).await.expect("answered");
     assert_eq!(&answer, b"HTTP/1.1 202 ");
     drop(slow);
-    peer.end().await;
+    peer.stop().await;
 }
 
 #[tokio::test]
-async fn memory_is_bounded_and_the_newest_stay() {
+async fn memory_is_bounded_and_the_newest_traces_stay() {
     let peer = Peer::with(&[("COLLECTOR_MEMORY", "1MiB")]).await;
     for batch in 0..40_u64 {
         let spans: Vec<_> = (1..=100)
@@ -176,11 +176,14 @@ async fn memory_is_bounded_and_the_newest_stay() {
 
     let spans: Vec<_> = (1..=2_000).map(|id| span(9_999, id, "")).collect();
     peer.report(format!("[{}]", spans.join(","))).await;
-    assert!(peer.metric(r#"octet_collector_spans_total{result="dropped"}"#).await > 0, "a giant is cut");
-    peer.end().await;
+    assert!(
+        peer.metric(r#"octet_collector_spans_total{result="dropped"}"#).await > 0,
+        "a giant trace loses spans"
+    );
+    peer.stop().await;
 }
 
 #[test]
-fn the_fixture_is_whole() {
+fn the_fixture_is_well_formed() {
     assert!(Batch::read(PY_ZIPKIN.as_bytes()).is_whole());
 }

@@ -1,11 +1,11 @@
-//! What many spans cost, in a process of its own, so that its memory is theirs.
+//! The cost of many spans, in a process of its own so that its memory can be measured.
 //!
 //! The figures: `cargo test --release -p octet-collector --test scale -- --nocapture`.
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a helper that fails is a test that fails"
+    reason = "a failing helper fails its test"
 )]
 
 #[path = "../api/peer.rs"]
@@ -19,7 +19,7 @@ use crate::peer::Peer;
 const TRACES: u64 = 5_000;
 const SPANS: u64 = 20;
 
-/// A trace as the mesh makes them, of 20 spans.
+/// A trace of 20 spans, like those of the mesh.
 fn trace(number: u64, spans: &mut String) {
     for id in 1..=SPANS {
         let kind = if id % 2 == 1 { "SERVER" } else { "CLIENT" };
@@ -43,7 +43,7 @@ fn trace(number: u64, spans: &mut String) {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_spans_are_kept_and_searched_quickly_and_counted_honestly() {
+async fn a_hundred_thousand_spans_are_searched_quickly_and_their_memory_is_estimated_well() {
     let peer = Peer::with(&[("COLLECTOR_MEMORY", "256MiB")]).await;
     let before = resident();
     let mut posting = std::time::Duration::ZERO;
@@ -51,16 +51,16 @@ async fn a_hundred_thousand_spans_are_kept_and_searched_quickly_and_counted_hone
         let mut spans = String::from("[");
         (1..=50).for_each(|number| trace(batch * 50 + number, &mut spans));
         spans.push(']');
-        let begun = Instant::now();
+        let started = Instant::now();
         peer.report(spans).await;
-        posting += begun.elapsed();
+        posting += started.elapsed();
     }
     let kept = peer.metric(r#"octet_collector_kept{what="spans"}"#).await;
     assert_eq!(kept, TRACES * SPANS);
     let estimate = peer.metric(r#"octet_collector_kept{what="bytes"}"#).await;
     let real = resident() - before;
     println!("{kept} spans: {posting:?} to take, estimate {estimate} bytes, resident {real} bytes more");
-    // Reports pass through the same memory, and the allocator keeps some: the estimate may be a little low.
+    // Reports use the same memory, and the allocator keeps some, so the estimate can be a little low.
     assert!(estimate * 3 > real * 2 && estimate * 2 < real * 3, "estimate {estimate}, resident {real}");
 
     let window = format!("endTs={}&lookback={}", TRACES * 1_000 + 1_000, TRACES * 1_000 + 1_000);
@@ -73,14 +73,14 @@ async fn a_hundred_thousand_spans_are_kept_and_searched_quickly_and_counted_hone
         (format!("/api/v2/mesh?{window}"), 20_000),
         (format!("/api/v2/trace/{:016x}{:016x}", TRACES / 2, TRACES / 2), 100),
     ] {
-        let begun = Instant::now();
+        let started = Instant::now();
         peer.json(&path).await;
-        let took = begun.elapsed();
+        let took = started.elapsed();
         println!("{took:>12?} {path}");
-        // Generous, for debug builds on busy machines: what must not be is a search that grows with the square.
+        // Generous, for debug builds on busy machines; a search of quadratic time would exceed it.
         assert!(took.as_millis() < limit, "{path} took {took:?}");
     }
-    peer.end().await;
+    peer.stop().await;
 }
 
 /// Bytes of this process in memory.

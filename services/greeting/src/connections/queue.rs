@@ -1,4 +1,4 @@
-//! The queue of a role.
+//! The queues of a process.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -12,23 +12,23 @@ use octet_backends::{
 use octet_runtime::environment::Environment;
 use octet_topology::QueueName;
 
-use crate::{consume::IN_HAND, observed::ServerPlace};
+use crate::{consume::PREFETCH, observed::ServerAttributes};
 
 const SERVER: &str = "RABBITMQ_CONN";
 const EMBEDDED: &str = "QUEUE_URL";
 
-/// Where the queues are.
+/// Where a process's queues are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueueConnection {
     /// A directory with one SQLite file a queue.
     Sqlite(PathBuf),
-    /// RabbitMQ or Amazon MQ. Its own form shows no password.
+    /// RabbitMQ or Amazon MQ. Its `Debug` form contains no password.
     Rabbit(RabbitAddress),
 }
 
 impl QueueConnection {
     pub(super) fn from_environment(environment: &mut Environment<'_>) -> Self {
-        super::place(environment, (SERVER, EMBEDDED), ".octet/queue", str::parse)
+        super::address_or_directory(environment, (SERVER, EMBEDDED), ".octet/queue", str::parse)
             .map_or_else(Self::Sqlite, Self::Rabbit)
     }
 
@@ -41,16 +41,16 @@ impl QueueConnection {
     }
 
     /// The broker, for spans.
-    pub(crate) fn server(&self) -> Option<ServerPlace> {
+    pub(crate) fn server(&self) -> Option<ServerAttributes> {
         match self {
             Self::Sqlite(_) => None,
             Self::Rabbit(address) => {
-                Some(ServerPlace { address: address.host().to_owned(), port: Some(address.port()) })
+                Some(ServerAttributes { address: address.host().to_owned(), port: Some(address.port()) })
             }
         }
     }
 
-    /// The variable that says it, for what is wrong with it.
+    /// The variable that configures it, for error messages.
     pub fn variable(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => EMBEDDED,
@@ -61,7 +61,7 @@ impl QueueConnection {
     /// Opens a queue to publish on.
     ///
     /// # Errors
-    /// [`OpenError`] when the place can never be used; what may heal is for the queue's own calls to say.
+    /// [`OpenError`] when the queue can never be used; a passing failure is reported by the queue's own calls.
     pub(crate) async fn publisher(&self, queue: &QueueName) -> Result<Arc<dyn Publisher>, OpenError> {
         Ok(match self {
             Self::Sqlite(directory) => Arc::new(SqlitePublisher::open(sqlite(directory, queue)).await?),
@@ -80,10 +80,10 @@ impl QueueConnection {
         })
     }
 
-    /// Will look into a queue, for the audit.
+    /// Inspects a queue, for the audit.
     ///
     /// # Errors
-    /// As [`publisher`](Self::publisher); whether anything is there is for the look itself to say.
+    /// As [`publisher`](Self::publisher); whether the queue exists is reported by the inspection.
     pub async fn inspect(&self, queue: &QueueName) -> Result<Arc<dyn QueueInspect>, OpenError> {
         Ok(match self {
             Self::Sqlite(directory) => Arc::new(SqliteQueueInspect::new(&sqlite(directory, queue))),
@@ -94,11 +94,11 @@ impl QueueConnection {
 
 fn sqlite(directory: &PathBuf, queue: &QueueName) -> SqliteQueueSettings {
     SqliteQueueSettings {
-        prefetch: u32::from(IN_HAND),
+        prefetch: u32::from(PREFETCH),
         ..SqliteQueueSettings::new(directory, queue.as_str())
     }
 }
 
 fn rabbit(address: &RabbitAddress, queue: &QueueName) -> RabbitSettings {
-    RabbitSettings { prefetch: IN_HAND, ..RabbitSettings::new(address.clone(), queue.as_str()) }
+    RabbitSettings { prefetch: PREFETCH, ..RabbitSettings::new(address.clone(), queue.as_str()) }
 }

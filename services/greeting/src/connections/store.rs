@@ -1,4 +1,4 @@
-//! The document store of a role.
+//! The document stores of a process.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -12,23 +12,23 @@ use octet_backends::{
 use octet_runtime::environment::Environment;
 use octet_topology::Store;
 
-use crate::observed::ServerPlace;
+use crate::observed::ServerAttributes;
 
 const SERVER: &str = "MONGO_CONN";
 const EMBEDDED: &str = "STORE_URL";
 
-/// Where the databases are.
+/// Where a process's databases are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StoreConnection {
     /// A directory with one SQLite file a database.
     Sqlite(PathBuf),
-    /// MongoDB or DocumentDB. Its own form shows no credentials.
+    /// MongoDB or DocumentDB. Its `Debug` form contains no credentials.
     Mongo(Box<MongoAddress>),
 }
 
 impl StoreConnection {
     pub(super) fn from_environment(environment: &mut Environment<'_>) -> Self {
-        super::place(environment, (SERVER, EMBEDDED), ".octet/store", str::parse)
+        super::address_or_directory(environment, (SERVER, EMBEDDED), ".octet/store", str::parse)
             .map_or_else(Self::Sqlite, |address| Self::Mongo(Box::new(address)))
     }
 
@@ -41,16 +41,16 @@ impl StoreConnection {
     }
 
     /// The database's server, for spans.
-    pub(crate) fn server(&self) -> Option<ServerPlace> {
+    pub(crate) fn server(&self) -> Option<ServerAttributes> {
         match self {
             Self::Sqlite(_) => None,
             Self::Mongo(address) => {
-                address.only_host().map(|(host, port)| ServerPlace { address: host.to_owned(), port })
+                address.only_host().map(|(host, port)| ServerAttributes { address: host.to_owned(), port })
             }
         }
     }
 
-    /// The variable that says it, for what is wrong with it.
+    /// The variable that configures it, for error messages.
     pub fn variable(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => EMBEDDED,
@@ -61,7 +61,7 @@ impl StoreConnection {
     /// Opens one collection.
     ///
     /// # Errors
-    /// [`OpenError`] when the place can never be written; what may heal is for the store's own calls to say.
+    /// [`OpenError`] when the store can never be used; a passing failure is reported by the store's own calls.
     pub(crate) async fn open(&self, store: &Store) -> Result<Arc<dyn DocumentStore>, OpenError> {
         Ok(match self {
             Self::Sqlite(directory) => Arc::new(SqliteStore::open(sqlite(directory, store)).await?),
@@ -69,10 +69,10 @@ impl StoreConnection {
         })
     }
 
-    /// Will look into one collection, for the audit.
+    /// Inspects one collection, for the audit.
     ///
     /// # Errors
-    /// As [`open`](Self::open); whether anything is there is for the look itself to say.
+    /// As [`open`](Self::open); whether the collection exists is reported by the inspection.
     pub async fn inspect(&self, store: &Store) -> Result<Arc<dyn StoreInspect>, OpenError> {
         Ok(match self {
             Self::Sqlite(directory) => Arc::new(SqliteStoreInspect::new(sqlite(directory, store))),

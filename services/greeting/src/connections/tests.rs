@@ -21,12 +21,12 @@ fn an_embedded_url_names_a_directory() {
 }
 
 #[test]
-fn a_data_directory_holds_what_the_defaults_name() {
+fn the_default_directories_are_those_of_the_default_data_directory() {
     assert_eq!(Connections::embedded(Path::new(".octet")), parsed(&[]).unwrap());
 }
 
 #[test]
-fn a_server_takes_the_place_of_the_embedded_form() {
+fn a_connection_string_selects_the_server() {
     let connections =
         parsed(&[("MONGO_CONN", "mongodb://u:hunter2@db"), ("RABBITMQ_CONN", "amqp://u:hunter2@mq")])
             .unwrap();
@@ -38,7 +38,7 @@ fn a_server_takes_the_place_of_the_embedded_form() {
 }
 
 #[test]
-fn a_connection_string_may_come_from_a_file() {
+fn a_connection_string_can_come_from_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("mq");
     fs::write(&file, "amqps://u:p@mq/v\n").unwrap();
@@ -47,7 +47,7 @@ fn a_connection_string_may_come_from_a_file() {
 }
 
 #[test]
-fn what_is_wrong_is_said_without_a_password() {
+fn a_fault_never_contains_a_password() {
     for (variables, fault) in [
         (&[("STORE_URL", "data")][..], "STORE_URL: must be sqlite:DIRECTORY"),
         (&[("QUEUE_URL", "sqlite:")], "QUEUE_URL: must be"),

@@ -1,17 +1,18 @@
-//! How those who deal with deliveries hear that the consumer ends.
+//! Notifies the tasks that handle deliveries that the consumer is stopping.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// What is under way at the end has so long: time for the commit or two that all inserts in hand share. Well within any
-/// grace period: a delivery that is still held when the process is gone counts, as after a crash.
+/// The time that work in flight has once the consumer stops: enough for the one or two commits that all inserts in
+/// flight share, and well within any grace period. A delivery still held when the process exits counts as after a
+/// crash.
 const LAST_PATIENCE: Duration = Duration::from_millis(50);
 
-/// Announces the end.
+/// Announces that the consumer is stopping.
 pub(super) struct End(watch::Sender<bool>);
 
-/// Hears of the end.
+/// Waits for that announcement.
 #[derive(Clone)]
 pub(super) struct Ending(watch::Receiver<bool>);
 
@@ -27,13 +28,13 @@ impl End {
 }
 
 impl Ending {
-    /// Returns once the end is announced.
+    /// Returns once the stop is announced.
     pub(super) async fn announced(&self) {
-        // An `End` that is dropped says the same.
+        // A dropped `End` announces it too.
         let _ = self.0.clone().wait_for(|announced| *announced).await;
     }
 
-    /// What `work` answers; nothing when it is still under way 50 ms after the end was announced. It is dropped then.
+    /// The result of `work`; `None` when it is dropped because it is not done [`LAST_PATIENCE`] after the announcement.
     pub(super) async fn allows<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let overdue = async {
             self.announced().await;

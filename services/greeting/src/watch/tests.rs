@@ -11,7 +11,7 @@ use super::*;
 
 type Seen = Result<(QueueDepth, Option<SystemTime>), InspectError>;
 
-/// A queue that shows what the test says.
+/// A queue whose state the test sets.
 struct Shown(Mutex<Seen>);
 
 impl Shown {
@@ -47,7 +47,7 @@ impl QueueInspect for Shown {
     }
 }
 
-/// A consumer that is asked, and never answers.
+/// A consumer that never answers.
 struct Silent;
 
 #[async_trait]
@@ -75,7 +75,7 @@ fn depth(ready: u64) -> QueueDepth {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_cannot_be_seen_has_no_length_until_it_can() {
+async fn the_gauges_of_a_queue_are_absent_while_it_cannot_be_inspected() {
     let metrics = Metrics::new("service-f").expect("metrics");
     let minutes_ago = SystemTime::now() - Duration::from_mins(2);
     let shown = Shown::new(Ok((depth(7), Some(minutes_ago))));
@@ -90,7 +90,7 @@ async fn a_queue_that_cannot_be_seen_has_no_length_until_it_can() {
     assert!(seen.iter().any(|line| line.starts_with("octet_queue_oldest_seconds 12")), "{seen:?}");
     assert!(seen.contains(&"octet_queue_consumer_up 0".to_owned()), "{seen:?}");
 
-    shown.show(Err(InspectError::Unavailable("away".to_owned())));
+    shown.show(Err(InspectError::Unavailable("connection refused".to_owned())));
     sleep(INTERVAL * 2).await;
     assert_eq!(lines(&metrics), ["octet_queue_consumer_up 0"]);
 

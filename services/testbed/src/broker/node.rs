@@ -42,10 +42,10 @@ impl Node {
         }
         Self {
             name: format!("octet-{:08x}@127.0.0.1", fastrand::u32(..)),
-            port: ports::free(),
-            tls_port: certificate.map(|_| ports::free()),
-            distribution_port: ports::free(),
-            port_mapper_port: ports::free(),
+            port: ports::free_port(),
+            tls_port: certificate.map(|_| ports::free_port()),
+            distribution_port: ports::free_port(),
+            port_mapper_port: ports::free_port(),
             log: directory.join("broker.log"),
             directory,
         }

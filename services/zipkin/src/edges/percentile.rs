@@ -1,4 +1,4 @@
-//! Percentiles of everything there was, and not of a sketch: the collector's memory bounds how much that is.
+//! Exact percentiles: the collector's memory bounds the number of samples.
 
 use serde::{Serialize, Serializer};
 
@@ -9,10 +9,10 @@ pub(super) struct Samples(Vec<u64>);
 /// Two percentiles by the nearest rank, in milliseconds with three decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Percentiles {
-    /// Half of all are at most this long.
+    /// The median.
     #[serde(serialize_with = "milliseconds")]
     pub p50: Option<u64>,
-    /// 99 of 100 are at most this long.
+    /// The 99th percentile.
     #[serde(serialize_with = "milliseconds")]
     pub p99: Option<u64>,
 }
@@ -35,7 +35,7 @@ impl Samples {
 
 #[expect(clippy::ref_option, reason = "serde's signature")]
 fn milliseconds<S: Serializer>(micros: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
-    #[expect(clippy::cast_precision_loss, reason = "a duration of centuries may lose a microsecond")]
+    #[expect(clippy::cast_precision_loss, reason = "only durations of centuries lose a microsecond")]
     let milliseconds = micros.map(|micros| micros as f64 / 1_000.0);
     milliseconds.serialize(serializer)
 }

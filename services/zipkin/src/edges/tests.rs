@@ -37,13 +37,13 @@ fn a_call_is_measured_at_its_client_and_named_by_its_server() {
 }
 
 #[test]
-fn an_edge_tells_how_its_calls_failed() {
+fn an_edge_counts_its_errors_by_code() {
     let unavailable = r#""error":"gone","rpc.grpc.status_code":"14""#;
     let refused = r#""error":"","http.response.status_code":"503""#;
     let spans = [
         span(1, 0, "CLIENT", ("a", "b"), (10, 5_000), unavailable),
         span(2, 0, "CLIENT", ("a", "b"), (20, 5_000), unavailable),
-        // The server says what the client does not.
+        // Only the server reports the error.
         span(3, 0, "CLIENT", ("a", "b"), (30, 5_000), ""),
         span(4, 3, "SERVER", ("b", ""), (31, 3_000), refused),
         span(5, 0, "CLIENT", ("a", "b"), (40, 5_000), r#""rpc.grpc.status_code":"0""#),
@@ -58,7 +58,7 @@ fn an_edge_tells_how_its_calls_failed() {
 }
 
 #[test]
-fn no_more_than_sixteen_ways_to_fail_are_told_apart() {
+fn an_edge_counts_at_most_sixteen_codes() {
     let failed = |code: u8| {
         span(code, 0, "CLIENT", ("a", "b"), (10, 1_000), &format!(r#""error":"","error.type":"{code}""#))
     };
@@ -70,7 +70,7 @@ fn no_more_than_sixteen_ways_to_fail_are_told_apart() {
 }
 
 #[test]
-fn a_store_is_a_database_and_a_server_without_a_client_still_counts() {
+fn a_store_is_a_database_and_a_server_without_a_client_counts() {
     let spans = [
         span(1, 0, "SERVER", ("c", "edge"), (10, 9_000), ""),
         span(2, 1, "CLIENT", ("c", "db"), (11, 1_500), r#""db.system":"mongodb""#),
@@ -85,7 +85,7 @@ fn a_store_is_a_database_and_a_server_without_a_client_still_counts() {
 }
 
 #[test]
-fn a_message_goes_from_producer_to_consumer_with_its_wait() {
+fn a_message_is_an_edge_from_producer_to_consumer_with_its_wait() {
     let spans = [
         span(1, 0, "PRODUCER", ("d", "queue"), (1_000, 500), ""),
         span(2, 1, "CONSUMER", ("f", "queue"), (4_000, 250), ""),

@@ -6,7 +6,7 @@ fn links(spans: &str) -> Vec<String> {
     assert!(batch.is_whole(), "{batch:?}");
     let mut links = Links::default();
     links.add(&batch.spans);
-    // Their order must not matter.
+    // Independent of their order.
     let mut reversed = Links::default();
     reversed.add(batch.spans.iter().rev());
     assert_eq!(links.list(), reversed.list());
@@ -53,7 +53,7 @@ fn an_error_of_either_side_is_an_error_of_the_call() {
 }
 
 #[test]
-fn a_client_without_a_server_shows_what_it_called() {
+fn a_client_without_a_server_links_to_its_remote_endpoint() {
     let store = [span(1, 0, "SERVER", "c", ""), span(2, 1, "CLIENT", "c", &remote("service-c"))];
     assert_eq!(links(&list(&store)), ["c>service-c 0/1"]);
 }
@@ -102,7 +102,7 @@ fn a_span_in_pieces_is_one_call() {
 }
 
 #[test]
-fn spans_that_are_each_others_parents_end() {
+fn spans_that_are_each_others_parents_do_not_loop() {
     let spans = [span(1, 2, "", "a", ""), span(2, 1, "", "a", ""), span(3, 2, "CLIENT", "a", &remote("b"))];
     assert_eq!(links(&list(&spans)), ["a>b 0/1"]);
 }

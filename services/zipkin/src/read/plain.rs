@@ -1,7 +1,7 @@
-//! The common case, in one pass and without an allocation: a span whose members all have their plainest form.
+//! Parses the common case in one pass and without an allocation: a span whose members all have their plainest form.
 //!
-//! What is not read here may still be well-formed, as a number that is written 1.5e3 is. [`span`](super::span)
-//! decides that, and says what is wrong; a test holds both to the same spans.
+//! A span that is refused here can still be well-formed, such as one with a number written 1.5e3. [`span`](super::span)
+//! decides that, and reports errors; a test checks that both return the same spans.
 
 use std::{
     borrow::Cow,
@@ -17,12 +17,12 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Intern, span::PARENT_OF_NOBODY};
+use super::{Intern, span::NO_PARENT};
 use crate::{Annotation, Endpoint, Kind, Span, SpanId, Text, TraceId};
 
-/// The text as it stands in the report, or a copy where it holds escapes.
+/// A text of the report, borrowed, or a copy where it contains escapes.
 ///
-/// A type of its own, since serde borrows a `Cow` only where it is a field, and not within an `Option` or a map.
+/// A type of its own because serde borrows a `Cow` only as a field, not within an `Option` or a map.
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(transparent)]
 struct Str<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -35,7 +35,7 @@ impl Deref for Str<'_> {
     }
 }
 
-/// A well-formed span, which borrows its texts.
+/// A span that borrows its texts.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PlainSpan<'a> {
@@ -82,7 +82,7 @@ struct PlainAnnotation<'a> {
     value: Str<'a>,
 }
 
-/// The ids and addresses of a span, once they are known to be such.
+/// The parsed ids and addresses of a span.
 struct Checked {
     trace_id: TraceId,
     id: SpanId,
@@ -98,7 +98,7 @@ struct Addresses {
     ipv6: Option<Ipv6Addr>,
 }
 
-/// Reads `raw`, and takes its texts from `texts` once nothing can fail any more.
+/// Parses `raw`, and interns its texts once nothing can fail any more.
 pub(super) fn read(raw: &RawValue, texts: &mut impl Intern) -> Option<Span> {
     let Object(span): Object<PlainSpan<'_>> = serde_json::from_str(raw.get()).ok()?;
     let checked = span.check()?;
@@ -109,7 +109,7 @@ impl PlainSpan<'_> {
     fn check(&self) -> Option<Checked> {
         let id = SpanId::parse(&self.id)?;
         let parent_id = match self.parent_id.as_deref() {
-            None | Some(PARENT_OF_NOBODY) => None,
+            None | Some(NO_PARENT) => None,
             Some(parent) => Some(SpanId::parse(parent)?).filter(|parent| *parent != id),
         };
         let kind = match self.kind.as_deref() {
@@ -157,7 +157,7 @@ impl PlainSpan<'_> {
 }
 
 impl PlainEndpoint<'_> {
-    /// Nothing when one of them is no address.
+    /// `None` when one of them is not an address.
     fn addresses(&self) -> Option<Addresses> {
         let mut addresses = Addresses::default();
         for text in [&self.ipv4, &self.ipv6].into_iter().flatten().filter(|text| !text.is_empty()) {
@@ -182,14 +182,14 @@ fn endpoint(
     (endpoint != Endpoint::default()).then_some(endpoint)
 }
 
-/// In lower case; an empty one is none.
+/// In lower case; `None` for an empty one.
 fn label(text: Option<Str<'_>>, texts: &mut impl Intern) -> Option<Text> {
     let text = text.filter(|text| !text.is_empty())?;
     let is_lower = text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
     Some(if is_lower { texts.intern(&text) } else { texts.intern(&text.to_lowercase()) })
 }
 
-/// Microseconds that a signed number of 64 bits can hold.
+/// Microseconds that fit into a signed number of 64 bits.
 #[derive(Clone, Copy, Default)]
 struct Micros(u64);
 
@@ -200,7 +200,7 @@ impl<'de> Deserialize<'de> for Micros {
     }
 }
 
-/// An object: serde would take a list for one, member by member.
+/// Accepts only an object: serde would also accept a list of the members.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -221,7 +221,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// By key, in order; of a key that comes twice, the last.
+/// Sorted by key; of a duplicate key, the last.
 #[derive(Default)]
 struct Tags<'a>(Vec<(Str<'a>, Str<'a>)>);
 
@@ -232,15 +232,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Tags<'a> {
             type Value = Tags<'a>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of texts")
+                f.write_str("an object of strings")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-                let mut tags: Vec<(Str<'a>, Str<'a>)> = Vec::with_capacity(MOST_SPANS_HAVE);
+                let mut tags: Vec<(Str<'a>, Str<'a>)> = Vec::with_capacity(USUAL_TAGS);
                 while let Some(tag) = members.next_entry()? {
                     tags.push(tag);
                 }
-                // Stable, so that of equal keys the last stays last.
+                // Stable, so that the last of equal keys stays last.
                 tags.sort_by(|(one, _), (other, _)| one.cmp(other));
                 tags.reverse();
                 tags.dedup_by(|(one, _), (other, _)| one == other);
@@ -252,5 +252,5 @@ impl<'de: 'a, 'a> Deserialize<'de> for Tags<'a> {
     }
 }
 
-/// Room for so many tags is made at once.
-const MOST_SPANS_HAVE: usize = 16;
+/// The initial capacity, which most spans' tags fit into.
+const USUAL_TAGS: usize = 16;

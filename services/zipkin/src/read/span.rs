@@ -1,23 +1,23 @@
-//! One span from its JSON object.
+//! Parses one span from its JSON object.
 //!
-//! The published model decides what is malformed; what Zipkin's server makes right, is made right here too: names
-//! in lower case, a zero for nothing, a span that is its own parent, a client that says it shares its span.
+//! The published model decides what is malformed. What Zipkin's server corrects is corrected here too: names become
+//! lower case; zero means absent; a span is not its own parent; a client does not share its span.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::field::{Fault, flag, label, micros, shortened, text};
+use super::field::{FieldError, flag, label, micros, shortened, text};
 use crate::{Annotation, Endpoint, Kind, Span, SpanId, Text, TraceId};
 
-/// What is allowed, as ends of the sentence "must be …".
+/// The allowed values, for messages that start with "must be".
 const TRACE_ID: &str = "16 or 32 lower-case hexadecimal digits, not all zero";
 const SPAN_ID: &str = "16 lower-case hexadecimal digits, not all zero";
 const KIND: &str = "CLIENT, SERVER, PRODUCER or CONSUMER";
-pub(super) const PARENT_OF_NOBODY: &str = "0000000000000000";
+pub(super) const NO_PARENT: &str = "0000000000000000";
 
-/// The members that a span may have; null is none, and others are left alone.
+/// The members of a span. Null counts as absent, and other members are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawSpan<'a> {
@@ -70,7 +70,7 @@ struct RawAnnotation<'a> {
     value: Option<&'a RawValue>,
 }
 
-pub(super) fn read(raw: &RawValue) -> Result<Span, Fault> {
+pub(super) fn read(raw: &RawValue) -> Result<Span, FieldError> {
     let span: RawSpan<'_> = object("", "an object", raw)?;
     let id = required("id", SPAN_ID, span.id, SpanId::parse)?;
     let kind = match span.kind {
@@ -95,12 +95,12 @@ pub(super) fn read(raw: &RawValue) -> Result<Span, Fault> {
     })
 }
 
-/// serde would take a list for an object, member by member.
-fn object<'a, T: Deserialize<'a>>(field: &str, allowed: &str, raw: &'a RawValue) -> Result<T, Fault> {
+/// Accepts only an object: serde would also accept a list of the members.
+fn object<'a, T: Deserialize<'a>>(field: &str, allowed: &str, raw: &'a RawValue) -> Result<T, FieldError> {
     if !raw.get().starts_with('{') {
-        return Err(Fault::not(field, allowed, raw));
+        return Err(FieldError::expected(field, allowed, raw));
     }
-    serde_json::from_str(raw.get()).map_err(|error| Fault::new(field, shortened(&error.to_string())))
+    serde_json::from_str(raw.get()).map_err(|error| FieldError::new(field, shortened(&error.to_string())))
 }
 
 fn required<T>(
@@ -108,26 +108,26 @@ fn required<T>(
     allowed: &str,
     raw: Option<&RawValue>,
     parse: impl FnOnce(&str) -> Option<T>,
-) -> Result<T, Fault> {
-    let raw = raw.ok_or_else(|| Fault::new(field, format!("is missing; it must be {allowed}")))?;
-    parse(&text(field, raw)?).ok_or_else(|| Fault::not(field, allowed, raw))
+) -> Result<T, FieldError> {
+    let raw = raw.ok_or_else(|| FieldError::new(field, format!("missing; must be {allowed}")))?;
+    parse(&text(field, raw)?).ok_or_else(|| FieldError::expected(field, allowed, raw))
 }
 
-/// Zeros stand for no parent, as in Zipkin.
-fn parent(raw: Option<&RawValue>) -> Result<Option<SpanId>, Fault> {
+/// All zeros mean no parent, as in Zipkin.
+fn parent(raw: Option<&RawValue>) -> Result<Option<SpanId>, FieldError> {
     let Some(raw) = raw else { return Ok(None) };
     let text = text("parentId", raw)?;
-    if text == PARENT_OF_NOBODY {
+    if text == NO_PARENT {
         return Ok(None);
     }
-    SpanId::parse(&text).map(Some).ok_or_else(|| Fault::not("parentId", SPAN_ID, raw))
+    SpanId::parse(&text).map(Some).ok_or_else(|| FieldError::expected("parentId", SPAN_ID, raw))
 }
 
-/// An endpoint that says nothing is none.
-fn endpoint(field: &str, raw: Option<&RawValue>) -> Result<Option<Endpoint>, Fault> {
+/// `None` for an endpoint without values.
+fn endpoint(field: &str, raw: Option<&RawValue>) -> Result<Option<Endpoint>, FieldError> {
     let Some(raw) = raw else { return Ok(None) };
     let raw: RawEndpoint<'_> = object(field, "an object", raw)?;
-    let read = || -> Result<Endpoint, Fault> {
+    let read = || -> Result<Endpoint, FieldError> {
         let mut endpoint =
             Endpoint { service: label("serviceName", raw.service_name)?, ..Endpoint::default() };
         for (field, raw) in [("ipv4", raw.ipv4), ("ipv6", raw.ipv6)] {
@@ -139,49 +139,52 @@ fn endpoint(field: &str, raw: Option<&RawValue>) -> Result<Option<Endpoint>, Fau
         }
         if let Some(raw) = raw.port {
             let port = micros("port", Some(raw)).ok().and_then(|port| u16::try_from(port).ok());
-            endpoint.port = port.ok_or_else(|| Fault::not("port", "a whole number from 0 to 65535", raw))?;
+            endpoint.port =
+                port.ok_or_else(|| FieldError::expected("port", "a whole number from 0 to 65535", raw))?;
         }
         Ok(endpoint)
     };
-    let endpoint = read().map_err(|fault| fault.within(field))?;
+    let endpoint = read().map_err(|error| error.within(field))?;
     Ok((endpoint != Endpoint::default()).then_some(endpoint))
 }
 
-/// An address of either family, whichever member it stands in; an empty one is none.
-fn address(field: &str, raw: Option<&RawValue>) -> Result<Option<IpAddr>, Fault> {
+/// An address of either family in either member; `None` for an empty one.
+fn address(field: &str, raw: Option<&RawValue>) -> Result<Option<IpAddr>, FieldError> {
     let Some(raw) = raw else { return Ok(None) };
     let text = text(field, raw)?;
     if text.is_empty() {
         return Ok(None);
     }
     let address: Result<IpAddr, _> = text.parse();
-    address.map(|address| Some(address.to_canonical())).map_err(|_| Fault::not(field, "an IP address", raw))
+    address
+        .map(|address| Some(address.to_canonical()))
+        .map_err(|_| FieldError::expected(field, "an IP address", raw))
 }
 
-fn annotations(raw: Option<&RawValue>) -> Result<Box<[Annotation]>, Fault> {
+fn annotations(raw: Option<&RawValue>) -> Result<Box<[Annotation]>, FieldError> {
     let Some(raw) = raw else { return Ok(Box::default()) };
     let list: Vec<&RawValue> =
-        serde_json::from_str(raw.get()).map_err(|_| Fault::not("annotations", "a list", raw))?;
+        serde_json::from_str(raw.get()).map_err(|_| FieldError::expected("annotations", "a list", raw))?;
     let read = |(index, raw)| {
         let field = format!("annotations[{index}]");
         let raw: RawAnnotation<'_> = object(&field, "an object", raw)?;
-        let missing = |name: &str| Fault::new(format!("{field}.{name}"), "is missing");
+        let missing = |name: &str| FieldError::new(format!("{field}.{name}"), "missing");
         let timestamp = raw.timestamp.ok_or_else(|| missing("timestamp"))?;
         let value = raw.value.ok_or_else(|| missing("value"))?;
         let read = || {
             let timestamp = micros("timestamp", Some(timestamp))?;
             Ok(Annotation { timestamp, value: text("value", value)?.into() })
         };
-        read().map_err(|fault: Fault| fault.within(&field))
+        read().map_err(|error: FieldError| error.within(&field))
     };
     list.into_iter().enumerate().map(read).collect()
 }
 
-fn tags(raw: Option<&RawValue>) -> Result<Box<[(Text, Text)]>, Fault> {
+fn tags(raw: Option<&RawValue>) -> Result<Box<[(Text, Text)]>, FieldError> {
     let Some(raw) = raw else { return Ok(Box::default()) };
-    let tags: BTreeMap<String, &RawValue> = object("tags", "an object of texts", raw)?;
+    let tags: BTreeMap<String, &RawValue> = object("tags", "an object of strings", raw)?;
     let read = |(key, raw): (String, &RawValue)| {
-        let value = text(&key, raw).map_err(|fault| fault.within("tags"))?;
+        let value = text(&key, raw).map_err(|error| error.within("tags"))?;
         Ok((Text::from(key), Text::from(value)))
     };
     tags.into_iter().map(read).collect()

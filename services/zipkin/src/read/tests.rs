@@ -10,7 +10,7 @@ fn one(members: &str) -> Result<Span, Malformed> {
 }
 
 #[test]
-fn every_member_is_read_and_written_as_it_was() {
+fn every_member_is_parsed_and_written_unchanged() {
     let text = concat!(
         r#"{"traceId":"4e441824ec2b6a44ffdc9bb9a6453df3","parentId":"ffdc9bb9a6453df3","id":"ffdc9bb9a6453df4","#,
         r#""kind":"CLIENT","name":"get /","timestamp":1502787600000000,"duration":150000,"#,
@@ -24,18 +24,18 @@ fn every_member_is_read_and_written_as_it_was() {
 }
 
 #[test]
-fn what_zipkin_makes_right_is_made_right() {
+fn what_zipkin_corrects_is_corrected() {
     let span = one(&format!(
         r#"{ID},"parentId":"00000000000000bb","kind":"CLIENT","shared":true,"name":"GET","timestamp":0,"duration":1.5e3,
            "localEndpoint":{{"serviceName":"","ipv4":"","port":0}},"remoteEndpoint":{{"serviceName":"B","ipv6":"::ffff:1.2.3.4"}},
            "tags":null,"annotations":[],"unknown":{{"deep":[1]}}"#
     ));
     let span = span.expect("well-formed");
-    assert_eq!(span.parent_id, None, "no span is its own parent");
-    assert_eq!(span.shared, None, "a client shares nothing");
+    assert_eq!(span.parent_id, None, "a span is not its own parent");
+    assert_eq!(span.shared, None, "a client does not share its span");
     assert_eq!(span.name.as_deref(), Some("get"));
     assert_eq!((span.timestamp, span.duration), (0, 1_500));
-    assert_eq!(span.local, None, "an endpoint that says nothing");
+    assert_eq!(span.local, None, "an endpoint without values");
     let remote = span.remote.expect("named");
     assert_eq!(remote.service.as_deref(), Some("b"));
     assert_eq!(remote.ipv4, Some([1, 2, 3, 4].into()));
@@ -90,7 +90,7 @@ fn the_good_spans_around_a_malformed_one_are_kept() {
 }
 
 #[test]
-fn where_the_json_breaks_is_said_to_the_byte_and_what_came_before_is_kept() {
+fn the_offset_of_broken_json_is_reported_and_earlier_spans_are_kept() {
     let good = format!("[{{{ID}}},\n");
     for (rest, at) in [("}", 0), ("{\"a\":x}]", 5), ("{} x", 3)] {
         let batch = Batch::read(format!("{good}{rest}").as_bytes());
@@ -114,7 +114,7 @@ fn a_long_text_is_not_repeated_in_full() {
     assert!(malformed.problem.len() < 300, "{}", malformed.problem);
 }
 
-/// A member of a span, right or wrong.
+/// A member of a span, well-formed or malformed.
 fn member() -> impl proptest::strategy::Strategy<Value = String> {
     let name = proptest::sample::select(vec![
         "name",
@@ -171,7 +171,7 @@ fn member() -> impl proptest::strategy::Strategy<Value = String> {
 }
 
 #[test]
-fn what_octet_itself_reports_is_read_in_one_pass() {
+fn octets_own_spans_are_parsed_in_one_pass() {
     let text = concat!(
         r#"{"traceId":"4e441824ec2b6a44ffdc9bb9a6453df3","parentId":"ffdc9bb9a6453df3","id":"ffdc9bb9a6453df4","#,
         r#""kind":"SERVER","name":"greeting.v3.GreetingService/Greeting","timestamp":1502787600000000,"duration":15,"#,
@@ -185,24 +185,24 @@ proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(2_000))]
 
     #[test]
-    fn no_bytes_are_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+    fn no_input_causes_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
         Batch::read(&bytes);
     }
 
-    /// Of a list of members, some of them odd, in any order.
+    /// For members in any order, some of them unusual or malformed.
     #[test]
-    fn what_is_read_in_one_pass_is_what_is_read_member_by_member(members in proptest::collection::vec(member(), 0..6)) {
+    fn both_parsers_return_the_same_span(members in proptest::collection::vec(member(), 0..6)) {
         let text = format!("{{{}}}", [ID.to_owned()].into_iter().chain(members).collect::<Vec<_>>().join(","));
         if let Ok(raw) = serde_json::from_str::<&RawValue>(&text) {
             let slow = span::read(raw);
             if let Some(fast) = plain::read(raw, &mut Copies) {
-                proptest::prop_assert_eq!(Ok(fast), slow.map_err(|fault| fault.problem), "{}", text);
+                proptest::prop_assert_eq!(Ok(fast), slow.map_err(|error| error.problem), "{}", text);
             }
         }
     }
 
     #[test]
-    fn what_is_read_is_written_so_that_it_reads_the_same(text in r#"\[(\{"traceId":"[0-9a-f]{16}","id":"[1-9a-f]{16}","(name|kind|tags|x)":("[A-Z]{0,9}"|7|\{"k":"\PC"\}|null)\},?){0,5}\]"#) {
+    fn a_written_span_parses_to_the_same_span(text in r#"\[(\{"traceId":"[0-9a-f]{16}","id":"[1-9a-f]{16}","(name|kind|tags|x)":("[A-Z]{0,9}"|7|\{"k":"\PC"\}|null)\},?){0,5}\]"#) {
         let first = Batch::read(text.as_bytes());
         let again = Batch::read(&serde_json::to_vec(&first.spans).unwrap());
         proptest::prop_assert!(again.is_whole());

@@ -3,50 +3,50 @@
 use crate::{assert_faults, mesh};
 
 #[test]
-fn a_field_out_of_shape_is_reported() {
+fn a_missing_unknown_or_mistyped_field_is_reported() {
     let two = "[[service]]\nname = 'a'\ngreeting = 'A'\n";
     assert_faults(&[
         (
             "an empty file",
             String::new(),
-            "t:1:1: entry: missing\nt:1:1: service: a topology has at least one [[service]]",
+            "t:1:1: entry: missing\nt:1:1: service: must have at least one [[service]]",
         ),
         ("a missing entry", two.to_owned(), "t:1:1: entry: missing"),
         (
             "an entry of the wrong type",
             format!("entry = 1\n{two}"),
-            "t:1:9: entry: has to be a string, and is an integer",
+            "t:1:9: entry: must be a string, not an integer",
         ),
         (
             "no services",
             "entry = 'a'\nservice = []".to_owned(),
-            "t:2:11: service: a topology has at least one [[service]]",
+            "t:2:11: service: must have at least one [[service]]",
         ),
         (
             "services of the wrong type",
             "entry = 'a'\n[service]\nname = 'a'".to_owned(),
-            "t:2:1: service: has to be tables, each headed [[service]], and is a table",
+            "t:2:1: service: must be an array of tables ([[service]]), not a table",
         ),
         (
             "a service of the wrong type",
             "entry = 'a'\nservice = [{ name = 'a', greeting = 'A' }, 1.5]".to_owned(),
-            "t:2:44: service[1]: has to be a table, and is a float",
+            "t:2:44: service[1]: must be a table, not a float",
         ),
         (
             "an unknown field at the top",
             format!("entry = 'a'\nversion = 3\n{two}"),
-            "t:2:1: version: not a field; fields are: entry, service",
+            "t:2:1: version: unknown field; fields are: entry, service",
         ),
         (
             "an unknown field of a service",
             mesh("", "'gree ting' = 'Hi'"),
-            "t:9:1: service[1].\"gree ting\": not a field; \
+            "t:9:1: service[1].\"gree ting\": unknown field; \
              fields are: name, greeting, calls, store, publishes, consumes, policy",
         ),
         (
             "an unknown field of a store",
             mesh("store = { database = 'd', collection = 'c', url = 'x' }", ""),
-            "t:5:45: service[0].store.url: not a field; fields are: database, collection",
+            "t:5:45: service[0].store.url: unknown field; fields are: database, collection",
         ),
         (
             "a missing name",
@@ -61,17 +61,17 @@ fn a_field_out_of_shape_is_reported() {
         (
             "calls of the wrong type",
             mesh("calls = 'service-b'", ""),
-            "t:5:9: service[0].calls: has to be an array of strings, and is a string",
+            "t:5:9: service[0].calls: must be an array of strings, not a string",
         ),
         (
             "an upstream of the wrong type",
             mesh("calls = ['service-b', true]", ""),
-            "t:5:23: service[0].calls[1]: has to be a string, and is a boolean",
+            "t:5:23: service[0].calls[1]: must be a string, not a boolean",
         ),
         (
             "a store of the wrong type",
             mesh("store = 'd.c'", ""),
-            "t:5:9: service[0].store: has to be a table, and is a string",
+            "t:5:9: service[0].store: must be a table, not a string",
         ),
         (
             "a store without a collection",

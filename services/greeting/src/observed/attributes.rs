@@ -1,4 +1,4 @@
-//! Stores and queues, as spans name them.
+//! The attributes of spans for stores and queues.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,16 +6,17 @@ use octet_backends::queue::Delivery;
 use octet_runtime::telemetry::{Span, SpanKind};
 use octet_topology::{QueueName, Store};
 
-/// The one server that is spoken to. Files have none, and a connection string with several hosts does not say which.
+/// The server of a store or queue. Files have none, and a connection string with several hosts does not name the one in
+/// use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ServerPlace {
+pub(crate) struct ServerAttributes {
     pub(crate) address: String,
-    /// `None` where it is looked up.
+    /// `None` where DNS provides it.
     pub(crate) port: Option<u16>,
 }
 
-impl ServerPlace {
-    fn tell(server: Option<&Self>, span: &mut Span) {
+impl ServerAttributes {
+    fn set(server: Option<&Self>, span: &mut Span) {
         let Some(Self { address, port }) = server else { return };
         span.set("server.address", address.clone());
         if let Some(port) = port {
@@ -24,15 +25,15 @@ impl ServerPlace {
     }
 }
 
-/// A collection, as spans name it.
-pub(crate) struct StorePlace {
+/// The attributes of a collection.
+pub(crate) struct StoreAttributes {
     /// `sqlite` or `mongodb`, as OpenTelemetry's conventions spell them.
     pub(crate) system: &'static str,
     pub(crate) store: Store,
-    pub(crate) server: Option<ServerPlace>,
+    pub(crate) server: Option<ServerAttributes>,
 }
 
-impl StorePlace {
+impl StoreAttributes {
     pub(super) fn insert_span(&self) -> Span {
         let mut span = Span::child(SpanKind::Client, &format!("insert {}", self.store.collection));
         if span.is_recording() {
@@ -40,47 +41,48 @@ impl StorePlace {
             span.set("db.namespace", self.store.database.to_string());
             span.set("db.collection.name", self.store.collection.to_string());
             span.set("db.operation.name", "insert");
-            // With its collection: a database may be named as its service is, and would be taken for it in a graph.
+            // With its collection: a graph would confuse a database with a service of the same name.
             span.set("peer.service", self.store.to_string());
-            ServerPlace::tell(self.server.as_ref(), &mut span);
+            ServerAttributes::set(self.server.as_ref(), &mut span);
         }
         span
     }
 }
 
-/// A queue, as spans name it.
+/// The attributes of a queue.
 #[derive(Clone)]
-pub(crate) struct QueuePlace {
+pub(crate) struct QueueAttributes {
     /// `sqlite` or `rabbitmq`.
     pub(crate) system: &'static str,
     pub(crate) queue: QueueName,
-    pub(crate) server: Option<ServerPlace>,
+    pub(crate) server: Option<ServerAttributes>,
 }
 
-impl QueuePlace {
-    /// What a publisher tells a consumer's span in a message's headers: when it was sent, in microseconds since 1970.
-    /// Brokers tell that to the second, or not at all.
+impl QueueAttributes {
+    /// The message header with the time of publishing, in microseconds since 1970. Brokers report it in seconds, if at
+    /// all.
     const SENT: &str = "octet-sent-us";
 
-    /// Notes this moment as the one when the message was sent.
-    pub(super) fn note_sent(headers: &mut Vec<(String, String)>) {
+    /// Adds the current time as the time of publishing.
+    pub(super) fn add_sent(headers: &mut Vec<(String, String)>) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         headers.push((Self::SENT.to_owned(), now.as_micros().to_string()));
     }
 
-    /// How long a delivery has been on its way. Clocks may differ, but nothing comes before it is sent.
+    /// The time since publishing; zero where the publisher's clock is ahead.
     pub(crate) fn waited(delivery: &Delivery) -> Option<Duration> {
-        let noted = delivery.message().headers.iter().find(|(name, _)| name == Self::SENT);
-        let noted = noted.and_then(|(_, sent)| sent.parse().ok()).map(Duration::from_micros);
-        let sent = noted.and_then(|sent| SystemTime::UNIX_EPOCH.checked_add(sent)).or(delivery.published())?;
+        let sent_us = delivery.message().headers.iter().find(|(name, _)| name == Self::SENT);
+        let sent_us = sent_us.and_then(|(_, sent)| sent.parse().ok()).map(Duration::from_micros);
+        let sent =
+            sent_us.and_then(|sent| SystemTime::UNIX_EPOCH.checked_add(sent)).or(delivery.published())?;
         Some(SystemTime::now().duration_since(sent).unwrap_or_default())
     }
 
-    pub(crate) fn tell(&self, span: &mut Span, message: &str) {
+    pub(crate) fn set(&self, span: &mut Span, message: &str) {
         span.set("messaging.system", self.system);
         span.set("messaging.destination.name", self.queue.to_string());
         span.set("messaging.message.id", message.to_owned());
         span.set("peer.service", self.queue.to_string());
-        ServerPlace::tell(self.server.as_ref(), span);
+        ServerAttributes::set(self.server.as_ref(), span);
     }
 }

@@ -1,9 +1,9 @@
-//! Parts that do not fit each other.
+//! Invalid references between the parts of a topology.
 
-use crate::{assert_faults, faults, mesh};
+use crate::{assert_faults, findings, mesh};
 
 #[test]
-fn parts_that_do_not_fit_each_other_are_reported() {
+fn invalid_references_are_reported() {
     let two = "[[service]]\nname = 'a'\ngreeting = 'A'\n";
     assert_faults(&[
         (
@@ -12,9 +12,9 @@ fn parts_that_do_not_fit_each_other_are_reported() {
             r#"t:1:9: entry: "x" is not a service; services are: a"#,
         ),
         (
-            "a name taken twice",
+            "a duplicate name",
             format!("{}[[service]]\nname = 'service-b'\ngreeting = 'B'", mesh("", "")),
-            r#"t:11:8: service[2].name: "service-b" is the name of service[1]"#,
+            r#"t:11:8: service[2].name: "service-b" is already the name of service[1]"#,
         ),
         (
             "an unknown upstream",
@@ -24,7 +24,7 @@ fn parts_that_do_not_fit_each_other_are_reported() {
         (
             "an upstream called twice",
             mesh("calls = ['service-b', 'service-b']", ""),
-            r#"t:5:23: service[0].calls[1]: "service-b" is called by service[0].calls[0] already"#,
+            r#"t:5:23: service[0].calls[1]: "service-b" is already in service[0].calls[0]"#,
         ),
         (
             "a service that calls itself",
@@ -34,7 +34,7 @@ fn parts_that_do_not_fit_each_other_are_reported() {
         (
             "a cycle",
             mesh("calls = ['service-b']", "calls = ['service-a']"),
-            "t:9:10: service[1].calls[0]: the calls go round in a cycle: service-a -> service-b -> service-a",
+            "t:9:10: service[1].calls[0]: calls form a cycle: service-a -> service-b -> service-a",
         ),
         (
             "a shared store",
@@ -42,25 +42,25 @@ fn parts_that_do_not_fit_each_other_are_reported() {
                 "store = { database = 'd', collection = 'c' }",
                 "store = { database = 'd', collection = 'c' }",
             ),
-            "t:9:9: service[1].store: the store of service[0] already; the audit tells services apart by their stores",
+            "t:9:9: service[1].store: is already the store of service[0]; each service needs its own",
         ),
         (
-            "databases that differ by case alone",
+            "databases that differ only in case",
             mesh(
                 "store = { database = 'd', collection = 'c' }",
                 "store = { database = 'D', collection = 'e' }",
             ),
-            r#"t:9:22: service[1].store.database: differs from the database "d" by case alone"#,
+            r#"t:9:22: service[1].store.database: differs from the database "d" only in case"#,
         ),
         (
-            "a consumed queue nobody publishes to",
+            "a consumed queue without a publisher",
             mesh("store = { database = 'd', collection = 'c' }\nconsumes = 'q'", ""),
             r#"t:6:12: service[0].consumes: no service publishes to "q""#,
         ),
         (
             "a consumer without a store",
             mesh("publishes = 'q'", "consumes = 'q'"),
-            "t:9:12: service[1].consumes: a consumer needs a store to put the messages in",
+            "t:9:12: service[1].consumes: a consumer needs a store",
         ),
     ]);
 }
@@ -75,15 +75,18 @@ service = [
   { name = "c", greeting = "C", calls = ["b", "a"] },
 ]"#;
     let cycles = ["b -> c -> b", "a -> b -> c -> a", "a -> b -> a"];
-    let found = faults(text);
+    let found = findings(text);
     assert_eq!(found.len(), cycles.len());
     for cycle in cycles {
-        assert!(found.iter().any(|fault| fault.ends_with(&format!("cycle: {cycle}"))), "{cycle}: {found:?}");
+        assert!(
+            found.iter().any(|finding| finding.ends_with(&format!("cycle: {cycle}"))),
+            "{cycle}: {found:?}"
+        );
     }
 }
 
 #[test]
-fn what_is_odd_but_allowed_is_no_fault() {
+fn unusual_but_allowed_topologies_have_no_findings() {
     let store = |collection: &str| format!("store = {{ database = 'd', collection = '{collection}' }}");
     let cases = [
         ("a published queue without a consumer", mesh("publishes = 'q'", "")),
@@ -95,9 +98,9 @@ fn what_is_odd_but_allowed_is_no_fault() {
                 &format!("consumes = 'q'\n{}", store("d")),
             ),
         ),
-        ("a service nobody reaches", mesh("", "")),
+        ("an unreachable service", mesh("", "")),
     ];
     for (what, text) in cases {
-        assert_eq!(faults(&text), [""; 0], "{what}");
+        assert_eq!(findings(&text), [""; 0], "{what}");
     }
 }
