@@ -117,7 +117,7 @@ async fn begin(
         transcode::Body::Ignored => Bytes::new(),
         transcode::Body::Message | transcode::Body::Field(_) => collect(body, &rest.limits, deadline).await?,
     };
-    let message = found.request(parts.uri.query(), &body).map_err(Status::from)?;
+    let message = found.encoded_request(parts.uri.query(), &body)?;
     let metadata = rest.entry.metadata(parts)?;
 
     let rpc = Rpc { path: binding.grpc_path(), kind: kind(binding.rpc()), deadline };

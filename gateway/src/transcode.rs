@@ -16,17 +16,15 @@
 //! [rules]: https://github.com/googleapis/googleapis/blob/master/google/api/http.proto
 //! [json]: https://protobuf.dev/programming-guides/json/
 
-mod any;
 mod binding;
 mod body;
+mod budget;
 mod codec;
-mod depth;
 mod duration;
 mod error;
 mod field_path;
 mod headers;
 mod json;
-mod locate;
 mod message;
 pub(crate) mod percent;
 mod query;
@@ -39,7 +37,8 @@ mod update_mask;
 mod well_known;
 
 pub use binding::{Binding, Body};
-pub use codec::{DynamicCodec, DynamicDecoder, DynamicEncoder};
+pub use body::message_from_json;
+pub use codec::{BytesEncoder, DynamicCodec, DynamicDecoder};
 pub use error::{RequestError, ResponseError};
 pub use field_path::FieldPath;
 pub(crate) use headers::is_protocol;

@@ -1,23 +1,23 @@
-//! A tonic codec for messages that are known by their descriptors only.
+//! A tonic codec for RPCs that are known by their descriptors only.
 
 use std::fmt;
 
-use prost::Message;
+use bytes::{BufMut, Bytes};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tonic::{
     Status,
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-/// Writes requests and reads responses of one RPC, unary or streaming, as [`DynamicMessage`]s.
+/// Writes requests, which are encoded already, and reads responses of one RPC as [`DynamicMessage`]s.
 #[derive(Clone)]
 pub struct DynamicCodec {
     response: MessageDescriptor,
 }
 
-/// Writes messages.
+/// Writes encoded messages.
 #[derive(Debug, Clone, Copy)]
-pub struct DynamicEncoder;
+pub struct BytesEncoder;
 
 /// Reads messages of one type.
 #[derive(Clone)]
@@ -46,13 +46,13 @@ impl fmt::Debug for DynamicDecoder {
 }
 
 impl Codec for DynamicCodec {
-    type Encode = DynamicMessage;
+    type Encode = Bytes;
     type Decode = DynamicMessage;
-    type Encoder = DynamicEncoder;
+    type Encoder = BytesEncoder;
     type Decoder = DynamicDecoder;
 
-    fn encoder(&mut self) -> DynamicEncoder {
-        DynamicEncoder
+    fn encoder(&mut self) -> BytesEncoder {
+        BytesEncoder
     }
 
     fn decoder(&mut self) -> DynamicDecoder {
@@ -60,14 +60,13 @@ impl Codec for DynamicCodec {
     }
 }
 
-impl Encoder for DynamicEncoder {
-    type Item = DynamicMessage;
+impl Encoder for BytesEncoder {
+    type Item = Bytes;
     type Error = Status;
 
-    fn encode(&mut self, message: DynamicMessage, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        message
-            .encode(buffer)
-            .map_err(|error| Status::internal(format!("cannot encode the message: {error}")))
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
     }
 
     fn buffer_settings(&self) -> BufferSettings {

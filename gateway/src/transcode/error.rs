@@ -34,6 +34,9 @@ pub enum RequestError {
         /// What is wrong, what is allowed, and where.
         problem: String,
     },
+    /// The decoded request would take too much memory.
+    #[error("{0}")]
+    TooLarge(String),
     /// A header cannot be metadata.
     #[error("header `{name}`: {problem}")]
     Header {
@@ -45,9 +48,14 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The gRPC code to answer with; [`http_status`](super::http_status) maps it to 400.
+    /// The gRPC code to answer with.
     pub fn code(&self) -> Code {
-        Code::InvalidArgument
+        match self {
+            Self::TooLarge(_) => Code::ResourceExhausted,
+            Self::Path { .. } | Self::Query { .. } | Self::Body { .. } | Self::Header { .. } => {
+                Code::InvalidArgument
+            }
+        }
     }
 }
 
@@ -70,16 +78,43 @@ impl From<ResponseError> for Status {
     }
 }
 
-/// The text of an error with its line and column, cut if it quotes a long text of the client's.
-pub(super) fn brief(error: &serde_json::Error) -> String {
-    // One line, whatever the quoted text contains.
+/// The text of a JSON error with its line and column.
+pub(super) fn positioned(error: &serde_json::Error) -> String {
+    format!("{} at line {} column {}", plain(error), error.line(), error.column().max(1))
+}
+
+/// The text of a JSON error without its position: one line, cut if it quotes a long text of the client's. The words for
+/// types are JSON's and not Rust's.
+pub(super) fn plain(error: &serde_json::Error) -> String {
     let full = error.to_string().replace(char::is_control, " ");
-    match full.char_indices().nth(3 * MAX_QUOTED) {
-        Some((end, _)) => {
-            let start = full.get(..end).unwrap_or_default();
-            format!("{start}… at line {} column {}", error.line(), error.column())
-        }
-        None => full,
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let text = full.strip_suffix(&position).unwrap_or(&full);
+    if let Some((found, expected)) =
+        text.strip_prefix("invalid type: ").and_then(|text| text.rsplit_once(", expected "))
+    {
+        let found = match found.split(' ').next().unwrap_or_default() {
+            "map" => "an object",
+            "sequence" => "an array",
+            "string" => "a string",
+            "boolean" => "a boolean",
+            "null" => "null",
+            _ => "a number",
+        };
+        return format!("expected {expected}, but got {found}");
+    }
+    if let Some(inside) = text.strip_prefix("EOF while parsing ") {
+        return format!("the JSON ends within {inside}");
+    }
+    match text {
+        "recursion limit exceeded" => "arrays and objects can nest at most 127 levels deep".to_owned(),
+        "trailing characters" => "unexpected characters after the JSON value".to_owned(),
+        "expected value" => "expected a JSON value".to_owned(),
+        "expected ident" => "expected true, false or null".to_owned(),
+        "key must be a string" => "expected a key in double quotes".to_owned(),
+        _ => match text.char_indices().nth(4 * MAX_QUOTED) {
+            Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+            None => text.to_owned(),
+        },
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) fn set(owner: &mut DynamicMessage, field: &FieldDescriptor, value: Va
     owner.try_set_field(field, value).map_err(|_| "the value has the wrong type for the field".to_owned())
 }
 
-fn check_oneof(owner: &DynamicMessage, field: &FieldDescriptor) -> Result<(), String> {
+pub(super) fn check_oneof(owner: &DynamicMessage, field: &FieldDescriptor) -> Result<(), String> {
     let Some(oneof) = field.containing_oneof() else {
         return Ok(());
     };

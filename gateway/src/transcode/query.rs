@@ -7,10 +7,11 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 
 use super::{
     binding::Binding,
+    budget::{self, Budget},
     error::{RequestError, quoted, shortened},
     field_path::{reach, set, singular_message},
     percent::{self, Part},
@@ -25,68 +26,74 @@ pub(super) fn apply(
     message: &mut DynamicMessage,
     query: &str,
     binding: &Binding,
+    budget: &Budget,
 ) -> Result<(), RequestError> {
-    let mut seen = HashSet::new();
+    let mut parameters = Parameters { binding, budget, seen: HashSet::new() };
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (raw_key, raw_value) = pair.split_once('=').unwrap_or((pair, ""));
         let key = percent::decode(raw_key, Part::Query)
             .map_err(|error| RequestError::Query { key: shortened(raw_key), problem: error.to_string() })?;
         percent::decode(raw_value, Part::Query)
             .map_err(|error| error.to_string())
-            .and_then(|value| set_parameter(message, &key, value, binding, &mut seen))
-            .map_err(|problem| RequestError::Query { key: shortened(&key), problem })?;
+            .and_then(|value| parameters.set(message, &key, value))
+            .map_err(|problem| match budget.exceeded() {
+                Some(problem) => RequestError::TooLarge(problem),
+                None => RequestError::Query { key: shortened(&key), problem },
+            })?;
     }
     Ok(())
 }
 
-/// The fields that the query has set already: each by its path of field numbers and, in a map, its key.
-type Seen = HashSet<(Vec<u32>, Option<String>)>;
+struct Parameters<'a> {
+    binding: &'a Binding,
+    budget: &'a Budget,
+    /// The fields that the query has set already: each by its path of field numbers and, in a map, its key.
+    seen: HashSet<(Vec<u32>, Option<String>)>,
+}
 
-fn set_parameter(
-    message: &mut DynamicMessage,
-    key: &str,
-    value: Cow<'_, str>,
-    binding: &Binding,
-    seen: &mut Seen,
-) -> Result<(), String> {
-    let (dotted, entry) = entry_key(key);
-    let Some(path) = resolve(binding.input(), dotted)? else {
-        return Ok(());
-    };
-    if binding.sets_beside_query(&path) {
-        return Ok(());
-    }
+impl Parameters<'_> {
+    fn set(&mut self, message: &mut DynamicMessage, key: &str, value: Cow<'_, str>) -> Result<(), String> {
+        let (dotted, entry) = entry_key(key);
+        let Some(path) = resolve(self.binding.input(), dotted)? else {
+            return Ok(());
+        };
+        if self.binding.sets_beside_query(&path) {
+            return Ok(());
+        }
 
-    let (owner, field) = reach(message, &path)?;
-    if field.is_list() {
-        check_no_entry(entry)?;
-        let element = element(&field.kind(), value)?;
-        return match owner.get_field_mut(field).as_list_mut() {
-            Some(list) => {
-                list.extend(element);
+        self.budget.charge((path.len() - 1) * budget::MESSAGE + budget::ENTRY + value.len())?;
+        let (owner, field) = reach(message, &path)?;
+        let element = |kind: &Kind, depth| match kind {
+            Kind::Message(message) => well_known::parse(message, &value, self.budget, depth),
+            kind => scalar::parse(kind, Cow::Borrowed(&value)).map(Some),
+        };
+        if field.is_list() {
+            check_no_entry(entry)?;
+            let element = element(&field.kind(), path.len())?;
+            let list = owner.get_field_mut(field).as_list_mut().ok_or("the field is not a list")?;
+            list.extend(element);
+            return Ok(());
+        }
+
+        if !self.seen.insert((path.iter().map(FieldDescriptor::number).collect(), entry.map(str::to_owned))) {
+            return Err("only one value is allowed, but the query has several".to_owned());
+        }
+        match field.kind() {
+            Kind::Message(entries) if field.is_map() => {
+                let entry = entry.ok_or_else(|| format!("the field is a map: write `{key}[key]=value`"))?;
+                let entry = scalar::map_key(&entries.map_entry_key_field().kind(), entry)?;
+                // On the wire an entry is a message.
+                let element = element(&entries.map_entry_value_field().kind(), path.len() + 1)?;
+                let map = owner.get_field_mut(field).as_map_mut().ok_or("the field is not a map")?;
+                map.extend(element.map(|element| (entry, element)));
                 Ok(())
             }
-            None => Err("the field is not a list".to_owned()),
-        };
-    }
-
-    if !seen.insert((path.iter().map(FieldDescriptor::number).collect(), entry.map(str::to_owned))) {
-        return Err("only one value is allowed, but the query has several".to_owned());
-    }
-    match field.kind() {
-        Kind::Message(entries) if field.is_map() => {
-            let entry = entry.ok_or_else(|| format!("the field is a map: write `{key}[key]=value`"))?;
-            let entry = scalar::map_key(&entries.map_entry_key_field().kind(), entry)?;
-            let element = element(&entries.map_entry_value_field().kind(), value)?;
-            let map = owner.get_field_mut(field).as_map_mut().ok_or("the field is not a map")?;
-            map.extend(element.map(|element| (entry, element)));
-            Ok(())
-        }
-        kind => {
-            check_no_entry(entry)?;
-            match element(&kind, value)? {
-                Some(value) => set(owner, field, value),
-                None => Ok(()),
+            kind => {
+                check_no_entry(entry)?;
+                match element(&kind, path.len())? {
+                    Some(value) => set(owner, field, value),
+                    None => Ok(()),
+                }
             }
         }
     }
@@ -127,12 +134,4 @@ fn resolve(message: &MessageDescriptor, dotted: &str) -> Result<Option<Vec<Field
         }
     }
     Ok(Some(path))
-}
-
-/// One value of a field, of a list or of a map; `None` leaves the field unset.
-fn element(kind: &Kind, text: Cow<'_, str>) -> Result<Option<Value>, String> {
-    match kind {
-        Kind::Message(message) => well_known::parse(message, &text),
-        kind => scalar::parse(kind, text).map(Some),
-    }
 }

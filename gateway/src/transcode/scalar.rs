@@ -1,6 +1,6 @@
 //! Scalar values from the text of a path variable or a query parameter.
 
-use std::{borrow::Cow, fmt::Display, ops::RangeInclusive, str::FromStr};
+use std::{borrow::Cow, str::FromStr};
 
 use base64::{
     Engine,
@@ -29,18 +29,10 @@ pub(super) fn parse(kind: &Kind, text: Cow<'_, str>) -> Result<Value, String> {
         Kind::String => Ok(Value::String(text.into_owned())),
         Kind::Bytes => bytes(&text).map(|bytes| Value::Bytes(bytes.into())),
         Kind::Bool => boolean(&text).map(Value::Bool),
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
-            integer(&text, "a 32-bit integer", &(i32::MIN..=i32::MAX)).map(Value::I32)
-        }
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
-            integer(&text, "a 64-bit integer", &(i64::MIN..=i64::MAX)).map(Value::I64)
-        }
-        Kind::Uint32 | Kind::Fixed32 => {
-            integer(&text, "an unsigned 32-bit integer", &(u32::MIN..=u32::MAX)).map(Value::U32)
-        }
-        Kind::Uint64 | Kind::Fixed64 => {
-            integer(&text, "an unsigned 64-bit integer", &(u64::MIN..=u64::MAX)).map(Value::U64)
-        }
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => integer(&text).map(Value::I32),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => integer(&text).map(Value::I64),
+        Kind::Uint32 | Kind::Fixed32 => integer(&text).map(Value::U32),
+        Kind::Uint64 | Kind::Fixed64 => integer(&text).map(Value::U64),
         Kind::Float => {
             let value = float::<f32>(&text)?;
             in_range(&text, value.is_infinite()).map(|()| Value::F32(value))
@@ -69,9 +61,31 @@ pub(super) fn map_key(kind: &Kind, text: &str) -> Result<MapKey, String> {
     }
 }
 
-fn integer<T: FromStr + Display>(text: &str, what: &str, range: &RangeInclusive<T>) -> Result<T, String> {
-    text.parse()
-        .map_err(|_| format!("{} is not {what}, from {} to {}", quoted(text), range.start(), range.end()))
+/// The integer types of protobuf.
+pub(super) trait IntegerType: FromStr + TryFrom<i128> {
+    /// The error for a text that is not such an integer.
+    fn not_one(text: &str) -> String;
+}
+
+macro_rules! integer_types {
+    ($($type:ty: $name:literal;)*) => {
+        $(impl IntegerType for $type {
+            fn not_one(text: &str) -> String {
+                format!("{} is not {}, from {} to {}", quoted(text), $name, Self::MIN, Self::MAX)
+            }
+        })*
+    };
+}
+
+integer_types! {
+    i32: "a 32-bit integer";
+    i64: "a 64-bit integer";
+    u32: "an unsigned 32-bit integer";
+    u64: "an unsigned 64-bit integer";
+}
+
+fn integer<T: IntegerType>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| T::not_one(text))
 }
 
 fn float<T: FromStr>(text: &str) -> Result<T, String> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tonic::Code;
 
-use super::any::AnyJson;
+use super::json::AnyJson;
 
 /// The HTTP status of a gRPC code (GATEWAY.md; grpc-gateway's `HTTPStatusFromCode`).
 pub fn http_status(code: Code) -> StatusCode {

@@ -15,7 +15,7 @@ async fn call(response: &[u8]) -> Result<Value, tonic::Status> {
     let Lookup::Found(found) = routes().find(&Method::POST, "/v1/shelves") else {
         panic!("the route exists");
     };
-    let request = found.request(None, br#"{"name":"7"}"#).unwrap();
+    let request = found.encoded_request(None, br#"{"name":"7"}"#).unwrap();
     let expected = frame(&from_json("CreateShelfRequest", &json!({"shelf": {"name": "7"}})).encode_to_vec());
     let response = frame(response);
 

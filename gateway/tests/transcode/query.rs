@@ -125,6 +125,18 @@ fn an_invalid_parameter_is_refused_with_name_and_allowed_values() {
             "`choice_nested.text`: `choice_number` is already set, and only one field of oneof `choice` can be set",
         ),
         (
+            "field_mask=a,,b",
+            r#"`field_mask`: "a,,b" is not a comma-separated list of fields, such as title,author.given_name"#,
+        ),
+        (
+            "field_mask=foo-bar",
+            r#"`field_mask`: "foo-bar" is not a comma-separated list of fields, such as title,author.given_name"#,
+        ),
+        (
+            "duration=1.0000000001s",
+            r#"`duration`: "1.0000000001s" is not a duration, such as 1.5s, 100ms or 2h45m"#,
+        ),
+        (
             "timestamp=yesterday",
             r#"`timestamp`: "yesterday" is not an RFC 3339 time, such as 2024-02-29T12:00:00.5Z"#,
         ),
@@ -136,7 +148,7 @@ fn an_invalid_parameter_is_refused_with_name_and_allowed_values() {
         ),
         (
             "struct={",
-            r#"`struct`: "{" is not the JSON of a google.protobuf.Struct: EOF while parsing an object at line 1 column 1"#,
+            r#"`struct`: "{" is not the JSON of a google.protobuf.Struct: the JSON ends within an object at line 1 column 1"#,
         ),
         (
             "string_value=%zz",
@@ -169,7 +181,13 @@ fn a_time_that_does_not_exist_is_refused() {
         "2024-00-00T00:00:00Z",
         "2024-01-01T24:00:00Z",
         "2024-01-01T00:60:00Z",
+        "2024-01-01T00:00:60Z",
         "2024-01-01T00:00:61Z",
+        "2024-01-01T00:00:00.0000000001Z",
+        "2024-01-01T00:00:00.Z",
+        "2024-01-01T00:00:00%2B1:00",
+        "2024-01-01t00:00:00Z",
+        "2024-01-01T00:00:00z",
         "0000-01-01T00:00:00Z",
         "9999-12-31T23:59:59-23:59",
         "99999-01-01T00:00:00Z",
