@@ -5,7 +5,7 @@
 ARG RUST=1.95.0
 ARG NODE=20
 
-# The page, which the program holds in itself.
+# The page, which the program embeds.
 FROM node:${NODE}-bookworm-slim AS ui
 WORKDIR /src/ui
 COPY ui/package.json ui/package-lock.json ui/.npmrc ./
@@ -15,12 +15,12 @@ RUN npm run build
 
 FROM rust:${RUST}-slim-bookworm AS build
 ARG RUST
-# The image's own toolchain, without the components that only the checks need.
+# The image's own toolchain, without components that only checks need.
 ENV RUSTUP_TOOLCHAIN=${RUST}
 WORKDIR /src
 COPY . .
 COPY --from=ui /src/ui/dist ui/dist
-# The caches are gone with this step, so the program leaves the target directory within it.
+# Cache mounts exist only during this step, so it copies the program out of the target directory.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     cargo build --release --locked --package octet \
@@ -28,7 +28,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
 
 # glibc, libgcc and the certificate authorities; no shell, and no root.
 FROM gcr.io/distroless/cc-debian12:nonroot
-# The release says which; a local build does not.
+# Set by the release workflow.
 ARG VERSION=unreleased
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="octet" \
@@ -37,7 +37,7 @@ LABEL org.opencontainers.image.title="octet" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /usr/local/bin/octet /usr/local/bin/octet
-# By number, so that Kubernetes can tell that it is not root.
+# A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
 # The gateway and its admin server; a service and its admin server.
 EXPOSE 8080 9000 50051 9001

@@ -1,4 +1,4 @@
-"""The processes that the bench starts, and the only ones that it ends."""
+"""The processes that the bench starts; it stops only these."""
 
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,32 +8,32 @@ from pathlib import Path
 import interrupts
 from trouble import Trouble
 
-# `octet up` drains its nine processes first; a second SIGTERM has it end them at once.
+# `octet up` drains its processes first; a second SIGTERM makes it stop them at once.
 PATIENCE = 15.0
 LAST_PATIENCE = 5.0
 
 
 class Child:
-    """A process of ours. What it writes goes to a file, so that it never waits for a reader."""
+    """A process of ours. It writes to a file, so that it never waits for a reader."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", name: str, output: Path) -> None:
         self._process = process
         self.name = name
-        self._output = output
+        self._file = output
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    def said(self) -> str:
-        """All that it has written."""
-        return self._output.read_text(encoding="utf-8", errors="replace")
+    def output(self) -> str:
+        """Everything it has written."""
+        return self._file.read_text(encoding="utf-8", errors="replace")
 
     def check(self) -> None:
-        """Refuses to go on without it."""
+        """Fails if it has ended."""
         status = self._process.poll()
         if status is not None:
-            raise Trouble(f"{self.name} ended with status {status}:\n{self.said().strip()[-2000:]}")
+            raise Trouble(f"{self.name} ended with status {status}:\n{self.output().strip()[-2000:]}")
 
     def ended_within(self, seconds: float) -> int | None:
         """Its exit status; None when it still runs after `seconds`."""
@@ -43,7 +43,7 @@ class Child:
             return None
 
     def end(self) -> None:
-        """SIGTERM, again, SIGKILL, each with time to be obeyed."""
+        """Sends SIGTERM twice, then SIGKILL, each with time to act."""
         for ask, patience in (
             (self._process.terminate, PATIENCE),
             (self._process.terminate, LAST_PATIENCE),
@@ -58,10 +58,10 @@ class Child:
 def started(command: Sequence[str | Path], output: Path, environment: Mapping[str, str]) -> Iterator[Child]:
     """Runs `command` while the block runs.
 
-    Its environment is exactly `environment`: what this shell has set must not change what is measured.
-    It has a process group of its own: Ctrl-C at the terminal is for the bench, which ends all in order.
-    But no session of its own: Linux's autogroups share the CPU out by session, so nine sessions would have
-    nine shares against everybody else where `octet up` and its nine have one.
+    Its environment is exactly `environment`: variables of this shell must not change what is measured.
+    It has its own process group: Ctrl-C at the terminal is for the bench, which stops everything in order.
+    It stays in the bench's session: Linux's autogroups divide the CPU by session, so nine sessions would get
+    nine shares where `octet up` and its processes get one.
     """
     name = Path(command[0]).name
     child = None

@@ -1,4 +1,4 @@
-"""From turns to figures: what each variant shows, and how two of them compare."""
+"""From turns to figures: each variant's, and ratios between two of them."""
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Metric:
-    """Something that each turn has one number for, or none."""
+    """A quantity with at most one number per turn."""
 
     key: str
     title: str
@@ -22,7 +22,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Spread:
-    """A number over the rounds."""
+    """A number's spread over the rounds."""
 
     least: float
     median: float
@@ -30,7 +30,7 @@ class Spread:
 
     @classmethod
     def over(cls, values: Iterable[float | None]) -> "Spread | None":
-        """None when no round has it."""
+        """None when no round has a value."""
         there = [value for value in values if value is not None]
         return cls(min(there), statistics.median(there), max(there)) if there else None
 
@@ -41,7 +41,7 @@ def per_thousand(turn: Turn, seconds: float) -> float | None:
 
 
 def serving_sum(by_process: dict[str, float]) -> float | None:
-    """The sum over what serves: without the runner."""
+    """The sum over the serving processes, without the runner."""
     values = [value for name, value in by_process.items() if name != RUNNER]
     return sum(values) if values else None
 
@@ -77,19 +77,19 @@ OTHERS = Metric("others_percent", "others' CPU %", 0, lambda turn: turn.others_s
 
 
 def of(turns: Sequence[Turn], variant: str, users: int | None = None) -> list[Turn]:
-    """One variant's turns, with one number of users or with any."""
+    """One variant's turns, with one number of users or with all."""
     return [turn for turn in turns if turn.variant == variant and users in (None, turn.users)]
 
 
 def spread(turns: Iterable[Turn], metric: Metric) -> Spread | None:
-    """Of one metric over `turns`."""
+    """The spread of one metric over `turns`."""
     return Spread.over(map(metric.of, turns))
 
 
 def ratio(
     turns: Sequence[Turn], metric: Metric, above: str, below: str, users: int | None = None
 ) -> Spread | None:
-    """`above` to `below`, turn by turn within a round: the machine drifts from one round to the next."""
+    """The ratio of `above` to `below`, taken within each round, because the machine drifts between rounds."""
     partners = {(turn.round, turn.users): turn for turn in of(turns, below, users)}
 
     def one(turn: Turn) -> float | None:

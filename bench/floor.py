@@ -14,7 +14,7 @@ from trouble import Trouble
 
 BUILD_TIMEOUT = 1800
 
-# As the crate's run.sh starts them, leaves first: name, its argument and port, and those it calls.
+# As in the crate's run.sh, leaves first: name, argument, port, and the ports it calls.
 _CHAIN = (
     ("service-f", "F", 6, ()),
     ("service-g", "G", 7, ()),
@@ -29,7 +29,7 @@ _CHAIN = (
 
 
 class Floor:
-    """The nine, running."""
+    """The nine running processes."""
 
     def __init__(self, base: int, spawned: float) -> None:
         self._children: dict[str, child.Child] = {}
@@ -44,7 +44,7 @@ class Floor:
             process.check()
 
     def await_ready(self) -> None:
-        """F, which nobody asks, is ready as soon as it is spawned, or nearly."""
+        """Nothing to wait for: F, which nothing calls, is ready almost as soon as it is spawned."""
 
     def processes(self) -> dict[str, int]:
         return {name: process.pid for name, process in self._children.items()}
@@ -52,7 +52,7 @@ class Floor:
 
 @contextmanager
 def run(directory: Path, program: Path) -> Iterator[Floor]:
-    """The nine, each started by the bench itself."""
+    """The nine processes, each started by the bench."""
     base = ports.free_block()
     floor = Floor(base, time.perf_counter())
     with ExitStack() as stack:
@@ -64,20 +64,20 @@ def run(directory: Path, program: Path) -> Iterator[Floor]:
 
 
 def build(crate: Path, workshop: Path) -> Path:
-    """Builds a copy of `crate` in `workshop`, for the original is only read, and returns the program.
+    """Builds a copy of `crate` in `workshop` (the original is only read) and returns the program.
 
-    The copy keeps the times of the files, so that an unchanged crate is not built again, and the lock file of
-    the first build, so that the yardstick does not change between two runs.
+    The copy keeps the files' times, so that an unchanged crate is not rebuilt, and the lock file of the first
+    build, so that the yardstick does not change between runs.
     """
     if not (crate / "Cargo.toml").is_file():
-        raise Trouble(f"--floor: {crate} holds no Cargo.toml")
+        raise Trouble(f"--floor: {crate} has no Cargo.toml")
     copy, target = workshop / "crate", workshop / "target"
     for source in sorted(crate.rglob("*")):
         relative = source.relative_to(crate)
         if source.is_file() and relative.parts[0] not in ("target", ".git"):
             destination = copy / relative
             destination.parent.mkdir(parents=True, exist_ok=True)
-            # Contents and times alone: a read-only original must not make a read-only copy.
+            # Contents and times only: the copy of a read-only original must be writable.
             shutil.copyfile(source, destination)
             times = source.stat()
             os.utime(destination, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -85,5 +85,5 @@ def build(crate: Path, workshop: Path) -> Path:
     environment = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
     built = subprocess.run(command, cwd=copy, env=environment, timeout=BUILD_TIMEOUT)
     if built.returncode:
-        raise Trouble(f"--floor: cargo cannot build {crate}")
+        raise Trouble(f"--floor: cargo failed to build {crate}")
     return target / "release" / "floor"

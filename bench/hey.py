@@ -1,4 +1,4 @@
-"""The load generator: runs it, and reads what it prints."""
+"""Runs the load generator hey and reads its output."""
 
 import re
 import resource
@@ -10,7 +10,7 @@ from pathlib import Path
 import child
 from trouble import Trouble
 
-# Beyond the time it was given: hey waits up to 20 s for an answer that does not come.
+# Beyond the given time: hey waits up to 20 s for a missing response.
 GRACE = 30.0
 
 PERCENTILES = (50, 95, 99)
@@ -18,17 +18,17 @@ PERCENTILES = (50, 95, 99)
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of hey saw."""
+    """The result of one run of hey."""
 
     seconds: float
     answers: dict[int, int]
-    """How many, by HTTP status."""
+    """Responses by HTTP status."""
     errors: dict[str, int]
-    """Requests that had no answer, by reason."""
+    """Requests without a response, by reason."""
     latency_ms: dict[int, float | None]
-    """By percentile, of all answers. None where there were too few to tell."""
+    """By percentile, of all responses. None where there were too few."""
     cpu_seconds: float
-    """What hey itself took, on the same cores."""
+    """hey's own CPU time, on the same cores."""
 
     @property
     def ok(self) -> int:
@@ -40,7 +40,7 @@ class Load:
 
 
 def find() -> Path:
-    """hey, or how to get it."""
+    """The path of hey; fails with how to install it."""
     program = shutil.which("hey")
     if program is None:
         raise Trouble("hey is missing: `make tools` installs it")
@@ -55,7 +55,7 @@ def run(
     output: Path,
     midway: Callable[[], None] = lambda: None,
 ) -> Load:
-    """Loads `url` for `seconds` from `users` connections, and calls `midway` while the load is on."""
+    """Loads `url` for `seconds` from `users` connections, and calls `midway` during the load."""
     command = [program, "-z", f"{seconds}s", "-c", str(users), url]
     before = _cpu_of_ended_children()
     with child.started(command, output, {}) as hey:
@@ -66,12 +66,12 @@ def run(
         if status is None:
             raise Trouble(f"hey did not end within {seconds + GRACE:.0f} s")
         if status:
-            raise Trouble(f"hey ended with status {status}:\n{hey.said().strip()}")
-        return parse(hey.said(), _cpu_of_ended_children() - before)
+            raise Trouble(f"hey ended with status {status}:\n{hey.output().strip()}")
+        return parse(hey.output(), _cpu_of_ended_children() - before)
 
 
 def parse(text: str, cpu_seconds: float) -> Load:
-    """Reads hey's summary. Of few requests it prints `0% in 0.0000 secs` for percentiles it does not have."""
+    """Reads hey's summary. For few requests it prints `0% in 0.0000 secs` in place of missing percentiles."""
     total = re.search(r"^\s*Total:\s+([\d.]+) secs", text, re.MULTILINE)
     if total is None:
         raise Trouble(f"hey printed no summary:\n{text.strip()[-2000:]}")

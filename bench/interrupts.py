@@ -1,4 +1,4 @@
-"""Ctrl-C and its like: they end the bench, but never between a process's start and our knowing its id."""
+"""Signals stop the bench, but never between the start of a process and storing its id."""
 
 import signal
 import sys
@@ -12,14 +12,14 @@ _ending = False
 
 
 def install() -> None:
-    """From now on SIGINT, SIGTERM and SIGHUP unwind the stack, so that whatever was started is ended."""
+    """Makes SIGINT, SIGTERM and SIGHUP unwind the stack, so that everything that was started is stopped."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _handle)
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Holds interrupts back until the block is through: a spawn, or the ending of what was spawned."""
+    """Delays interrupts until the block ends: a spawn, or the stop of a child."""
     global _depth, _waiting
     _depth += 1
     try:
@@ -40,7 +40,7 @@ def _handle(number: int, _frame: FrameType | None) -> None:
 
 
 def _end(number: int) -> None:
-    """The first interrupt ends the bench. Unwinding is bounded in time; no second one may cut it short."""
+    """The first interrupt stops the bench. Unwinding takes bounded time; a second interrupt does not cut it short."""
     global _ending
     if not _ending:
         _ending = True

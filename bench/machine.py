@@ -1,4 +1,4 @@
-"""The facts without which a figure says nothing: where, when, what, and who else was there."""
+"""The conditions of a measurement: machine, time, versions, and the load by others."""
 
 import hashlib
 import platform
@@ -12,7 +12,7 @@ import proc
 
 
 def facts(root: Path, octet: Path, hey: Path) -> dict[str, object]:
-    """Of this machine, this checkout and the programs that are measured, taken before anything is started."""
+    """Facts of this machine, this checkout and the measured programs, taken before anything is started."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": _commit(root),
@@ -29,15 +29,15 @@ def facts(root: Path, octet: Path, hey: Path) -> dict[str, object]:
 
 
 def _commit(root: Path) -> str:
-    """The checkout's; a binary may be older than it, or newer, which the binary's own hash tells."""
-    # git status would otherwise refresh the index, which belongs to whoever works here.
+    """The checkout's commit; the measured binary may differ, so its hash is recorded too."""
+    # Otherwise git status would refresh the index, which belongs to the user.
     git = ["git", "--no-optional-locks"]
     commit = _say([*git, "rev-parse", "--short=12", "HEAD"], root)
     return f"{commit}, with changes" if _say([*git, "status", "--porcelain"], root, "") else commit
 
 
 def _hey_version(hey: Path) -> str:
-    """hey does not tell its version; Debian does."""
+    """hey does not print its version; Debian's package has it."""
     version = ""
     if shutil.which("dpkg-query"):
         version = _say(["dpkg-query", "--show", "--showformat=${Version}", "hey"], Path("/"), "")

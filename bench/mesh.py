@@ -1,4 +1,4 @@
-"""Octet as a user starts it: `octet up`, in a directory and a block of ports of its own."""
+"""Octet as users start it: `octet up`, with its own directory and block of ports."""
 
 import json
 import subprocess
@@ -12,15 +12,15 @@ import ports
 from trouble import Trouble
 from variant import RUNNER
 
-# `octet up` itself gives up after 30 s.
+# `octet up` itself times out after 30 s.
 READY_TIMEOUT = 40.0
 
-# What makes a topology more than a chain of calls.
+# The fields beyond calls.
 _BEYOND_CALLS = ("store", "publishes", "consumes")
 
 
 class Mesh:
-    """A platform that `octet up` runs."""
+    """A platform run by `octet up`."""
 
     def __init__(self, up: child.Child, data: Path, base: int, spawned: float) -> None:
         self._up = up
@@ -32,18 +32,18 @@ class Mesh:
         self._up.check()
 
     def await_ready(self) -> None:
-        """The first answer may come while F, which no answer needs, still starts."""
+        """Waits for all processes: the first response may come while F, which no response needs, still starts."""
         end = time.monotonic() + READY_TIMEOUT
-        while "octet is up" not in self._up.said():
+        while "octet is up" not in self._up.output():
             self.check()
             if time.monotonic() > end:
-                raise Trouble(f"octet was not up within {READY_TIMEOUT:.0f} s:\n{self._up.said()}")
+                raise Trouble(f"octet was not up within {READY_TIMEOUT:.0f} s:\n{self._up.output()}")
             time.sleep(0.01)
 
     def processes(self) -> dict[str, int]:
         ids = {RUNNER: self._up.pid}
         for file in sorted(self._run.glob("*.pid")):
-            # A process that is being restarted has no file for a moment, or an empty one.
+            # While a process restarts, its file may be missing or empty.
             with suppress(FileNotFoundError, ValueError):
                 ids[file.stem] = int(file.read_text())
         ids.pop("up", None)
@@ -54,7 +54,7 @@ class Mesh:
 def run(
     directory: Path, octet: Path, topology: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> Iterator[Mesh]:
-    """A mesh of the built-in topology, or of another; `environment` is all that it inherits."""
+    """A mesh of the built-in or another topology; `environment` is all that it inherits."""
     base = ports.free_block()
     data = directory / "data"
     command: list[str | Path] = [octet, "up", "--base-port", str(base), "--data", data]
@@ -66,7 +66,7 @@ def run(
 
 
 def check_bare(octet: Path, bare: Path) -> None:
-    """Refuses a bare topology that is not the built-in one less its stores and queue.
+    """Fails unless the bare topology is the built-in one without stores and queue.
 
     The graph is stated once, in services/topology/topology.toml; a copy that drifted would be another mesh.
     """
@@ -74,7 +74,7 @@ def check_bare(octet: Path, bare: Path) -> None:
     for service in wanted["services"]:
         service.update(dict.fromkeys(_BEYOND_CALLS))
     if _topology(octet, {"TOPOLOGY": str(bare)}) != wanted:
-        raise Trouble(f"{bare} is not the built-in topology less its stores and queue: bring it up to date")
+        raise Trouble(f"{bare} must equal the built-in topology without stores and queue: update it")
 
 
 def _topology(octet: Path, environment: Mapping[str, str]) -> dict:

@@ -1,4 +1,4 @@
-"""The command line, every number within bounds: a bench that cannot end is not one."""
+"""The command line; every number is bounded, so that a bench ends."""
 
 import argparse
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from typing import TypeVar
 def parse(root: Path, target: Path) -> argparse.Namespace:
     """What to measure, and for how long."""
     parser = argparse.ArgumentParser(
-        prog="make bench-mesh", description="Measures the mesh against itself without stores, queue and telemetry."
+        prog="make bench-mesh", description="Measures the mesh beside itself without stores, queue and telemetry."
     )
-    parser.add_argument("--seconds", type=_number(float, 0.5, 120), help="of load, each time (default: 8)")
-    parser.add_argument("--rounds", type=_number(int, 1, 20), help="how often all is repeated (default: 3)")
-    parser.add_argument("--users", type=_users, help="connections, a list (default: 1,25,250)")
-    parser.add_argument("--quick", action="store_true", help="1 second and 1 round, where not said otherwise")
-    parser.add_argument("--out", type=Path, metavar="DIR", default=target / "bench", help="for results")
+    parser.add_argument("--seconds", type=_number(float, 0.5, 120), help="of each load (default: 8)")
+    parser.add_argument("--rounds", type=_number(int, 1, 20), help="number of rounds (default: 3)")
+    parser.add_argument("--users", type=_users, help="numbers of connections (default: 1,25,250)")
+    parser.add_argument("--quick", action="store_true", help="defaults of 1 second and 1 round")
+    parser.add_argument("--out", type=Path, metavar="DIR", default=target / "bench", help="directory for results")
     parser.add_argument(
         "--floor", type=Path, metavar="DIR", help="a crate of bare processes, the yardstick; only read"
     )
@@ -55,5 +55,5 @@ def _users(text: str) -> list[int]:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text} is not a list of whole numbers") from error
     if len(users) > 6 or len(set(users)) < len(users):
-        raise argparse.ArgumentTypeError("at most 6 numbers, none of them twice")
+        raise argparse.ArgumentTypeError("at most 6 numbers, without duplicates")
     return users

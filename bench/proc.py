@@ -1,4 +1,4 @@
-"""What the kernel says of processes and of the machine."""
+"""The kernel's figures for processes and the machine."""
 
 import os
 import time
@@ -9,7 +9,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and all its threads, ended ones too.
+    """CPU time of a process and all its threads, including ended ones.
 
     /proc/PID/stat counts in ticks of 10 ms, which is coarse for nine processes that share a second. The
     process's CPU clock counts in nanoseconds; its id is made as clock_getcpuclockid(3) makes it.
@@ -30,12 +30,12 @@ def resident_bytes(pid: int) -> int:
 
 
 def cores() -> int:
-    """Those that this process may use, and so its children."""
+    """The cores that this process and its children may use."""
     return len(os.sched_getaffinity(0))
 
 
 def busy_seconds() -> float:
-    """CPU time that the whole machine has spent since it started, by whomever."""
+    """CPU time of all processes of the machine since it started."""
     user, nice, system, _idle, _iowait, irq, softirq, steal = map(
         int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
     )
@@ -43,5 +43,5 @@ def busy_seconds() -> float:
 
 
 def load_average() -> list[float]:
-    """Over 1, 5 and 15 minutes."""
+    """Load averages over 1, 5 and 15 minutes."""
     return [round(value, 2) for value in os.getloadavg()]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`make bench-publish`: how fast D publishes to RabbitMQ beside a bare lapin publisher, 25 callers each."""
+"""`make bench-publish`: how fast D publishes to RabbitMQ, compared with a bare lapin publisher, 25 callers each."""
 
 import json
 import os
@@ -38,11 +38,11 @@ def main() -> int:
         command = [TARGET / "octet", "service", "service-d"]
         with child.started(command, Path(scratch, "service-d"), environment) as service:
             rounds = []
-            # The first warms up.
+            # The first round is a warm-up.
             for number in range(ROUNDS + 1):
                 service.check()
-                rates = said([EXAMPLES / "publish_rate", "1"], environment)
-                rates |= said([EXAMPLES / "call_rate", address, str(CALLS)], environment)
+                rates = measured([EXAMPLES / "publish_rate", "1"], environment)
+                rates |= measured([EXAMPLES / "call_rate", address, str(CALLS)], environment)
                 if number > 0:
                     rounds.append(rates)
                     print(f"bench: round {number}/{ROUNDS}, {rates}", file=sys.stderr, flush=True)
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 class started_broker:
-    """A RabbitMQ node of our own; the value is its URL."""
+    """Starts a RabbitMQ node; the value is its URL."""
 
     def __init__(self, scratch: Path) -> None:
         self._output = scratch / "broker"
@@ -61,20 +61,20 @@ class started_broker:
     def __enter__(self) -> str:
         broker = self._started.__enter__()
         end = time.monotonic() + PATIENCE
-        while not broker.said().endswith("\n"):
+        while not broker.output().endswith("\n"):
             broker.check()
             if time.monotonic() > end:
                 raise Trouble(f"the broker did not start within {PATIENCE:.0f} s")
             time.sleep(0.05)
-        return broker.said().strip()
+        return broker.output().strip()
 
     def __exit__(self, *failure: object) -> None:
         self._started.__exit__(*failure)
 
 
-def said(command: list[str | Path], environment: dict[str, str]) -> dict[str, float]:
-    """What a program measured."""
-    # The first call of D may come before D has found its broker.
+def measured(command: list[str | Path], environment: dict[str, str]) -> dict[str, float]:
+    """The result of a measuring program."""
+    # The first call may arrive before D has connected to its broker.
     for last in (False, True):
         run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
         if run.returncode == 0:
@@ -86,7 +86,7 @@ def said(command: list[str | Path], environment: dict[str, str]) -> dict[str, fl
 
 
 def markdown(rounds: list[dict[str, float]]) -> str:
-    """Medians, and the spread of the ratios that were taken within one round."""
+    """Medians, and the spread of the ratios taken within each round."""
     kinds = {
         "bare_lapin_per_second": "bare lapin",
         "adapter_per_second": "the adapter",

@@ -1,4 +1,4 @@
-"""The result in words and numbers: Markdown to read, JSON to compute with."""
+"""The result as Markdown to read and JSON to compute with."""
 
 import json
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from figures import MIB, Metric, Spread
 from turn import Turn
 from variant import RUNNER, Variant
 
-# Of the JSON's shape: a number more for whoever compares files over time.
+# Version of the JSON's shape, for comparing files over time.
 SCHEMA = 1
 
-# Of the machine, in per cent, taken by others during a turn: beyond it figures need a word of warning.
+# Percentage of the machine used by others during a turn, above which figures get a warning.
 QUIET = 5
 
 
 @dataclass(frozen=True)
 class Result:
-    """All that a run found."""
+    """The result of a run."""
 
     machine: dict[str, object]
     seconds: float
@@ -52,7 +52,7 @@ def save(result: Result, directory: Path) -> Path:
 
 
 def markdown(result: Result) -> str:
-    """For eyes, in a terminal too."""
+    """To read, also in a terminal."""
     parts = ["# Octet's bench", _verdict(result), *_warning(result), _circumstances(result)]
     for users in result.users:
         parts += [f"## {_users(users)}", _compared(result, figures.UNDER_LOAD, users)]
@@ -76,10 +76,10 @@ def _verdict(result: Result) -> str:
         reasons = {f"status {status}": count for status, count in turn.load.answers.items() if status != 200}
         reasons |= turn.load.errors
         if turn.warm_up_not_ok:
-            reasons["while it warmed up"] = turn.warm_up_not_ok
+            reasons["during warm-up"] = turn.warm_up_not_ok
         if reasons:
-            told = ", ".join(f"{count:,} × {reason}" for reason, count in reasons.items())
-            lines.append(f"- round {turn.round}, {_users(turn.users)}, {turn.variant}: {told}")
+            listed = ", ".join(f"{count:,} × {reason}" for reason, count in reasons.items())
+            lines.append(f"- round {turn.round}, {_users(turn.users)}, {turn.variant}: {listed}")
     return "\n".join(lines)
 
 
@@ -88,8 +88,8 @@ def _warning(result: Result) -> list[str]:
     if others is None or others.most <= QUIET:
         return []
     return [
-        f"**NOT QUIET: others took {_cell(others, 0)} % of the machine."
-        " Absolute figures are too low, and ratios uncertain.**"
+        f"**NOT QUIET: other processes used {_cell(others, 0)} % of the machine."
+        " Absolute figures are too low, ratios uncertain.**"
     ]
 
 
@@ -110,7 +110,7 @@ def _circumstances(result: Result) -> str:
 
 
 def _compared(result: Result, metrics: Sequence[Metric], users: int | None) -> str:
-    """Each variant's figures, and below them each pair's ratios."""
+    """Each variant's figures, then each pair's ratios."""
     rows = [["", *(metric.title for metric in metrics), figures.OTHERS.title]]
     for variant in result.variants:
         turns = figures.of(result.turns, variant.key, users)
@@ -124,7 +124,7 @@ def _compared(result: Result, metrics: Sequence[Metric], users: int | None) -> s
 
 
 def _per_process(result: Result, users: int) -> str:
-    """Medians. The sum is the median of the sums, which is not the sum of the medians."""
+    """Medians. The sum row is the median of the sums, not the sum of the medians."""
     turns = {variant.key: figures.of(result.turns, variant.key, users) for variant in result.variants}
     kinds = ("CPU-s/1,000", "idle MiB", "loaded MiB")
     rows = [["", *(f"{key}: {kind}" for key in turns for kind in kinds)]]
@@ -158,7 +158,7 @@ def _cell(spread: Spread | None, digits: int) -> str:
 
 
 def _table(rows: list[list[str]]) -> str:
-    """Columns as wide as their widest cell, so that a terminal shows a table too."""
+    """Columns are as wide as their widest cell, so that a terminal shows a table too."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows)]
     lines = [
         "| " + " | ".join(cell.rjust(width) if at else cell.ljust(width) for at, (cell, width) in line) + " |"
@@ -169,9 +169,9 @@ def _table(rows: list[list[str]]) -> str:
 
 
 def _data(result: Result) -> dict[str, object]:
-    """Every turn as it was, and what follows from them."""
+    """Every turn, and the figures derived from them."""
 
-    def told(spread: Spread | None) -> dict[str, float] | None:
+    def fields(spread: Spread | None) -> dict[str, float] | None:
         return asdict(spread) if spread else None
 
     groups: list[tuple[int | None, Sequence[Metric]]] = [
@@ -190,7 +190,7 @@ def _data(result: Result) -> dict[str, object]:
                 "users": users,
                 "variant": variant.key,
                 "metric": metric.key,
-                "over_rounds": told(figures.spread(figures.of(result.turns, variant.key, users), metric)),
+                "over_rounds": fields(figures.spread(figures.of(result.turns, variant.key, users), metric)),
             }
             for users, metrics in groups
             for variant in result.variants
@@ -202,7 +202,7 @@ def _data(result: Result) -> dict[str, object]:
                 "above": above.key,
                 "below": below.key,
                 "metric": metric.key,
-                "over_rounds": told(figures.ratio(result.turns, metric, above.key, below.key, users)),
+                "over_rounds": fields(figures.ratio(result.turns, metric, above.key, below.key, users)),
             }
             for users, metrics in groups
             for above, below in result.pairs

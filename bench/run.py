@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`make bench-mesh`: the mesh, the same mesh bare, and the yardstick, in turns. README.md says how to read it."""
+"""`make bench-mesh`: the mesh, the same mesh bare, and the yardstick, in turns. README.md explains the results."""
 
 import os
 import shutil
@@ -26,13 +26,13 @@ ROOT = HERE.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").absolute()
 
 BARE = HERE / "bare.toml"
-# By the environment alone: the binary has no special way for benches.
+# By environment only: the binary has no special path for benches.
 UNTRACED = {"OTEL_TRACES_EXPORTER": "none"}
 TELEMETRY_OFF = {"LOG_LEVEL": "off", **UNTRACED}
 
 
 def variants(octet: Path, floor_crate: Path | None) -> list[Variant]:
-    """What is compared; each with all that come after it."""
+    """What is compared: each with all that follow."""
     chosen = [
         Variant("on", "on: everything, each request traced", partial(mesh.run, octet=octet)),
         Variant("untraced", "untraced: no spans", partial(mesh.run, octet=octet, environment=UNTRACED)),
@@ -59,13 +59,13 @@ def main() -> int:
         compared = variants(octet, chosen.floor)
         facts = machine.facts(ROOT, octet, program)
 
-        # A variant's turns do not follow one another: what is compared is measured side by side.
+        # Variants alternate, so that what is compared is measured close in time.
         plan = list(product(range(1, chosen.rounds + 1), chosen.users, compared))
-        say(f"{len(plan)} turns of {chosen.seconds:g} s and a little more")
+        say(f"{len(plan)} turns, about {chosen.seconds:g} s each")
         turns = []
         for number, users, variant in plan:
             turns.append(turn.measure(variant, number, users, chosen.seconds, program, Path(scratch, "turn")))
-            say(f"round {number}/{chosen.rounds}, {told(turns[-1])}")
+            say(f"round {number}/{chosen.rounds}, {summary(turns[-1])}")
         facts["load_average_after"] = proc.load_average()
 
     result = report.Result(facts, chosen.seconds, chosen.rounds, chosen.users, compared, turns)
@@ -79,13 +79,13 @@ def main() -> int:
 
 
 def own_copy(octet: Path, directory: Path) -> Path:
-    """The program, safe from whoever builds it anew meanwhile: all turns measure the same one."""
+    """A copy of the program, so that a rebuild meanwhile does not change what is measured."""
     if not octet.is_file():
-        raise Trouble(f"{octet} is missing: `make build` makes it")
+        raise Trouble(f"{octet} is missing: run `make build`")
     return Path(shutil.copy(octet, directory / "octet"))
 
 
-def told(taken: turn.Turn) -> str:
+def summary(taken: turn.Turn) -> str:
     p50 = taken.load.latency_ms[50]
     rate, failed = taken.load.ok / taken.load.seconds, taken.load.not_ok
     text = f"users {taken.users}, {taken.variant}: {rate:,.0f} requests/s"

@@ -1,5 +1,5 @@
-"""What a person can mend: told in a sentence, without a stack trace."""
+"""An error for people: shown as a sentence, without a stack trace."""
 
 
 class Trouble(Exception):
-    """The bench cannot go on; its text says why, and what to do where that is known."""
+    """The bench cannot continue; the text says why and, where known, what to do."""

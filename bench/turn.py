@@ -1,6 +1,6 @@
-"""One turn: a variant is started afresh, loaded by one number of users, and ended.
+"""One turn: a variant is started, loaded by one number of users, and stopped.
 
-Nothing else of the bench runs meanwhile, and what it is compared with has its turn right before or after.
+Nothing else of the bench runs meanwhile; what it is compared with has its turn just before or after.
 """
 
 import http.client
@@ -20,13 +20,13 @@ from variant import Running, Variant
 
 FIRST_ANSWER_TIMEOUT = 60.0
 
-# Between two questions for the first answer: short beside what is measured, and not a load of its own.
-QUESTION_INTERVAL = 0.002
+# Between two attempts at the first response: short compared with what is measured, without being a load.
+RETRY_INTERVAL = 0.002
 
-# Connections, caches and the allocator settle in this time; no longer than a quarter of the load.
+# For connections, caches and the allocator; at most a quarter of the load.
 WARM_UP = 2.0
 
-# After start and before memory is read; after the load, so that what it left in the queue counts as its work.
+# After start, before memory is read; and after the load, so that consuming its messages counts as its work.
 SETTLE = 0.3
 
 Number = TypeVar("Number", int, float)
@@ -34,7 +34,7 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True)
 class Turn:
-    """What was measured. Process names are those of the topology."""
+    """The result of a turn. Process names are the topology's."""
 
     round: int
     variant: str
@@ -46,13 +46,13 @@ class Turn:
     rss_idle: dict[str, int]
     rss_loaded: dict[str, int]
     others_share: float
-    """Of the machine's CPU time, what neither the variant nor hey took. It disturbs."""
+    """The share of the machine's CPU time that neither the variant nor hey used."""
 
 
 def measure(
     variant: Variant, number: int, users: int, seconds: float, program: Path, directory: Path
 ) -> Turn:
-    """Takes one turn with hey's `program`, in `directory`, which it makes and removes."""
+    """Takes one turn with hey's `program`, in `directory`, which it creates and removes."""
     directory.mkdir()
     try:
         with variant.start(directory) as running:
@@ -66,7 +66,7 @@ def measure(
             warm_up = min(WARM_UP, seconds / 4)
             warmed = hey.run(program, running.url, users, warm_up, directory / "warm-up.log")
 
-            began, busy, cpu = time.monotonic(), proc.busy_seconds(), _each(pids, proc.cpu_seconds)
+            started, busy, cpu = time.monotonic(), proc.busy_seconds(), _each(pids, proc.cpu_seconds)
             load = hey.run(
                 program, running.url, users, seconds, directory / "hey.log",
                 midway=lambda: rss_loaded.update(_each(pids, proc.resident_bytes)),
@@ -77,7 +77,7 @@ def measure(
             if died:
                 raise ProcessLookupError(f"{', '.join(died)} died")
             spent = {name: after - cpu[name] for name, after in _each(pids, proc.cpu_seconds).items()}
-            busy, elapsed = proc.busy_seconds() - busy, time.monotonic() - began
+            busy, elapsed = proc.busy_seconds() - busy, time.monotonic() - started
             running.check()
 
             others = max(0.0, busy - sum(spent.values()) - load.cpu_seconds)
@@ -94,13 +94,13 @@ def measure(
                 others_share=others / (elapsed * proc.cores()),
             )
     except ProcessLookupError as gone:
-        raise Trouble(f"{variant.title}, {users} users: {gone}, so there is nothing to compare") from gone
+        raise Trouble(f"{variant.title}, {users} users: {gone}, so nothing can be compared") from gone
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
 def _first_answer(running: Running, greetings: int) -> float:
-    """Milliseconds from the spawn to the first 200, which has to be a whole answer."""
+    """Milliseconds from the spawn to the first 200, which must be a complete response."""
     end = time.monotonic() + FIRST_ANSWER_TIMEOUT
     while time.monotonic() < end:
         running.check()
@@ -108,9 +108,9 @@ def _first_answer(running: Running, greetings: int) -> float:
         if body is not None:
             answered = time.perf_counter()
             if len(json.loads(body)["greeting"]) != greetings:
-                raise Trouble(f"{running.url} does not answer with {greetings} greetings: {body.decode()}")
+                raise Trouble(f"{running.url} must return {greetings} greetings, not {body.decode()}")
             return (answered - running.spawned) * 1000
-        time.sleep(QUESTION_INTERVAL)
+        time.sleep(RETRY_INTERVAL)
     raise Trouble(f"{running.url} did not answer with 200 within {FIRST_ANSWER_TIMEOUT:.0f} s")
 
 
@@ -129,7 +129,7 @@ def _ask(url: str) -> bytes | None:
 
 
 def _each(pids: dict[str, int], read: Callable[[int], Number]) -> dict[str, Number]:
-    """What `read` says of every process; a process that is gone is named."""
+    """The result of `read` for every process; names a process that is gone."""
     values = {}
     for name, pid in pids.items():
         try:

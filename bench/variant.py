@@ -1,4 +1,4 @@
-"""A variant: one thing to measure. A new one is a new entry in run.py's table."""
+"""A variant: one thing to measure. Add new ones to run.py's table."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Protocol
 
 RUNNER = "octet up"
-"""What only watches over the others. It is shown, and left out of sums: a cluster has no such process."""
+"""The supervisor. It is shown but not counted in sums: a cluster has no such process."""
 
 
 class Running(Protocol):
-    """Processes that run and answer."""
+    """Running processes."""
 
     url: str
-    """What is loaded."""
+    """The URL to load."""
 
     spawned: float
     """time.perf_counter() just before the first process was spawned."""
@@ -23,18 +23,18 @@ class Running(Protocol):
         """Raises Trouble when a process that the bench started has ended."""
 
     def await_ready(self) -> None:
-        """Returns once nothing is starting any more."""
+        """Returns once every process has started."""
 
     def processes(self) -> dict[str, int]:
-        """Id by name. The names are those of the topology, so that variants compare, and RUNNER."""
+        """Ids by name: the topology's names, so that variants compare, and RUNNER."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How to start it, in an empty directory of its own; leaving the context ends it."""
+    """How to start it in an empty directory; leaving the context stops it."""
 
     key: str
     title: str
     start: Callable[[Path], AbstractContextManager[Running]]
     greetings: int = 7
-    """In one answer. A chain that answers with less did less, and would look fast."""
+    """In one response. A chain that returns fewer did less work, and would look fast."""

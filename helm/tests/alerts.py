@@ -1,4 +1,4 @@
-"""Whether what the chart ships to Prometheus and Grafana is what lies in the repository, and is right."""
+"""Checks that the rules and dashboards in the chart equal the repository's files, and that promtool accepts them."""
 
 import json
 import pathlib
@@ -7,12 +7,12 @@ import tempfile
 from graph import of_kind
 from render import CHART, run, yaml
 
-# Says the same of processes as octet-kubernetes says of containers.
+# The same alerts for processes that octet-kubernetes has for containers.
 LEFT_OUT = "octet-processes"
 
 
 def faults(objects):
-    """A line for each difference, and for what promtool says."""
+    """One line per difference, and per error of promtool."""
     return [fault for rule in of_kind(objects, "PrometheusRule") for fault in _rules(rule)] + list(_dashboards(objects))
 
 

@@ -1,20 +1,20 @@
-"""What AWS refuses, or does otherwise than it reads, and no schema at hand knows: a line for each such thing."""
+"""Checks of what AWS refuses or does unexpectedly and no available schema covers; one line per error."""
 
 import json
 import re
 
 from render import Loader, name_of, yaml
 
-# Of security groups, their rules and DocumentDB's subnets. EC2's own list, in API_IpRange and API_CreateSecurityGroup.
+# For security groups, their rules and DocumentDB's subnets. EC2's list, from API_IpRange and API_CreateSecurityGroup.
 DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
-# A rule of a load balancer's listener: its hosts, paths and header values together.
+# The limit of a listener rule: hosts, paths and header values together.
 VALUES_IN_A_RULE = 5
 ALB = "alb.ingress.kubernetes.io/"
 GRPC = {"application/grpc", "application/grpc+*"}
 
 
 class Template(Loader):
-    """CloudFormation's short forms, as what they are given."""
+    """CloudFormation's short forms, read as their arguments."""
 
 
 def _short_form(loader, _tag, node):
@@ -32,7 +32,7 @@ def template(file):
 
 
 def descriptions(template):
-    """Groups whose description, or a rule's, has a character that is refused when the stack is made."""
+    """Groups whose description, or a rule's, has a character that AWS refuses."""
     for name, resource in template["Resources"].items():
         own = resource.get("Properties", {})
         rules = [own, *own.get("SecurityGroupIngress", []), *own.get("SecurityGroupEgress", [])]
@@ -44,7 +44,7 @@ def descriptions(template):
 
 
 def topics(template):
-    """Topics that alarms cannot publish to: the policy of AWS's own key admits no CloudWatch, and cannot be changed."""
+    """Topics that alarms cannot publish to: the policy of AWS's own key does not admit CloudWatch, and cannot be changed."""
     resources = template["Resources"]
     for name, resource in resources.items():
         if resource["Type"] != "AWS::SNS::Topic" or "KmsMasterKeyId" not in resource["Properties"]:
@@ -54,26 +54,26 @@ def topics(template):
                    if statement["Principal"].get("Service") == "cloudwatch.amazonaws.com"
                    for action in statement["Action"]}
         if not allowed >= {"kms:Decrypt", "kms:GenerateDataKey*"}:
-            yield f"{name}: its key lets no alarm publish"
+            yield f"{name}: its key does not let alarms publish"
 
 
 def rules(ingress):
-    """What the load balancer's rules take. A target group of gRPC answers 464 to everything else, gRPC-Web and its
-    preflights included, which come by the same paths."""
+    """Checks which requests the load balancer's rules match. A gRPC target group answers 464 to everything else, including
+    gRPC-Web and its preflights, which use the same paths."""
     annotations = ingress["metadata"]["annotations"]
     paths = [(rule, path) for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
     backends = {path["backend"]["service"]["name"] for _, path in paths}
     for key in annotations:
         if key.startswith(f"{ALB}conditions.") and key.removeprefix(f"{ALB}conditions.") not in backends:
-            yield f"{name_of(ingress)}: {key} is of no backend"
+            yield f"{name_of(ingress)}: {key} matches no backend"
     for rule, path in paths:
         conditions = json.loads(annotations.get(f"{ALB}conditions.{path['backend']['service']['name']}", "[]"))
         headers = {condition["httpHeaderConfig"]["httpHeaderName"]: condition["httpHeaderConfig"]["values"]
                    for condition in conditions if condition["field"] == "http-header"}
         if annotations.get(f"{ALB}backend-protocol-version") == "GRPC" and set(headers.get("content-type", [])) != GRPC:
-            yield f"{name_of(ingress)}: {path['path']} takes what is not gRPC"
-        # A prefix is two patterns: itself, and all below it.
+            yield f"{name_of(ingress)}: {path['path']} matches more than gRPC"
+        # A prefix is two patterns: itself, and everything below it.
         patterns = 2 if path["pathType"] == "Prefix" and path["path"] != "/" else 1
         values = ("host" in rule) + patterns + sum(map(len, headers.values()))
         if values > VALUES_IN_A_RULE:
-            yield f"{name_of(ingress)}: {path['path']} makes a rule of {values} values, and {VALUES_IN_A_RULE} are allowed"
+            yield f"{name_of(ingress)}: {path['path']} makes a rule with {values} values; {VALUES_IN_A_RULE} are allowed"

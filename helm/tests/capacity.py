@@ -1,10 +1,10 @@
-"""Whether the nodes of k8s/eks/cluster.yaml hold Octet behind Istio, by the CPU that is asked for: nothing adds nodes."""
+"""Checks that the nodes of k8s/eks/cluster.yaml hold Octet behind Istio, by requested CPU; none are added automatically."""
 
 from graph import of_kind
 from render import pods
 
 CORES = {"large": 2, "xlarge": 4, "2xlarge": 8}
-# Thousandths of a core, as the charts and add-ons of the guide ask, from memory and rounded up. Every node's: VPC plugin,
+# Thousandths of a core that the guide's charts and add-ons request, from memory and rounded up. Per node: VPC plugin,
 # kube-proxy, EBS driver, CloudWatch's agent, Fluent Bit, Istio's CNI. Once: istiod, the ingress gateway, Prometheus,
 # Jaeger, Kiali, CoreDNS, metrics-server and the controllers.
 DAEMONS = 600
@@ -12,16 +12,16 @@ PLATFORM = 2000
 
 
 def faults(objects, cluster, istiod):
-    """A line where the least number of nodes, one of them away, or the largest, is too small."""
+    """One line where the smallest number of nodes, one of them down, or the largest, is too small."""
     sidecar = thousandths(istiod["global"]["proxy"]["resources"]["requests"]["cpu"])
     for group in cluster["managedNodeGroups"]:
         node = min(allocatable(cores(kind)) for kind in group["instanceTypes"]) - DAEMONS
-        # An update or a failure takes a node away; what the autoscalers ask for beyond may wait until you add one.
+        # An update or a failure takes one node; what the autoscalers request beyond may wait until you add one.
         for count, which in ((group["minSize"] - 1, "minReplicas"), (group["maxSize"], "maxReplicas")):
             room, asked = count * node - PLATFORM, requests(objects, which, sidecar)
             if asked > room:
-                yield (f"eks/cluster.yaml: the group {group['name']} leaves {room}m of CPU to Octet where it has {count}, "
-                       f"and with {which} Octet asks for {asked}m")
+                yield (f"eks/cluster.yaml: the group {group['name']} leaves {room}m of CPU to Octet with {count} "
+                       f"node{'s' * (count > 1)}, and with {which} Octet requests {asked}m")
 
 
 def cores(kind):
@@ -29,12 +29,12 @@ def cores(kind):
 
 
 def allocatable(count):
-    """What EKS leaves to pods: it keeps 6 % of the first core, 1 % of the second, 0.5 % of two more, 0.25 % of the rest."""
+    """What EKS leaves to pods: it reserves 6 % of the first core, 1 % of the second, 0.5 % of two more, 0.25 % of the rest."""
     return count * 1000 - 60 - 10 * (count > 1) - 5 * min(max(count - 2, 0), 2) - 5 * max(count - 4, 0) // 2
 
 
 def requests(objects, which, sidecar):
-    """What lasting pods ask for together, as many as their autoscalers have at `which` end, a sidecar in each."""
+    """The total request of lasting pods, at their autoscalers' `which`, with a sidecar in each."""
     scaled = {found["spec"]["scaleTargetRef"]["name"]: found["spec"][which]
               for found in of_kind(objects, "HorizontalPodAutoscaler")}
     return sum(scaled.get(pod.owner["metadata"]["name"], pod.owner["spec"].get("replicas", 1))

@@ -1,4 +1,4 @@
-"""What the chart is rendered with: values files, every toggle, and what it refuses."""
+"""The values that the chart is rendered with: values files, every toggle, and what it must refuse."""
 
 from render import CHART
 
@@ -18,7 +18,7 @@ GATEWAY_API = ("gatewayApi.enabled=true", "gatewayApi.className=istio", *HOSTS)
 LOAD = ("loadGenerator.enabled=true", "loadGenerator.image.repository=registry.example.com/hey",
         "loadGenerator.image.tag=0.1.4")
 
-# Name, arguments. The first five are what people install.
+# Name, arguments. The first five are the usual installations.
 CASES = {
     "default": IMAGE,
     "laptop": [*IMAGE, *values("laptop")],
@@ -28,7 +28,7 @@ CASES = {
     "servers by connection": [*IMAGE, *sets(
         "rabbitmq.mode=external", "rabbitmq.external.connection=amqps://u:p@mq.example.com:5671/%2f",
         "mongodb.mode=external", "mongodb.external.connection=mongodb://u:p@db.example.com/?tls=true")],
-    "secrets of one's own": [*IMAGE, *sets(
+    "own secrets": [*IMAGE, *sets(
         "rabbitmq.bundled.existingSecret=own-rabbitmq", "mongodb.bundled.existingSecret=own-mongodb")],
     "no collector": [*IMAGE, *sets("collector.enabled=false", "tracing.exporter=none")],
     "otlp": [*IMAGE, *sets("tracing.exporter=otlp", "tracing.endpoint=http://jaeger.observability:4318",
@@ -43,10 +43,10 @@ CASES = {
     "prometheus operator": [*IMAGE, *sets("podMonitor.enabled=true", "prometheusRule.enabled=true",
                                           "dashboards.enabled=true")],
     "ingress": [*IMAGE, *sets("ingress.enabled=true", "ingress.className=nginx", *HOSTS)],
-    "browsers elsewhere": [*IMAGE, *sets("gateway.allowedOrigins={https://page.example.com}",
+    "page on another origin": [*IMAGE, *sets("gateway.allowedOrigins={https://page.example.com}",
                                          "gateway.serviceType=LoadBalancer")],
     # Every variable that the chart may set; helm/tests/processes.py runs the program with them.
-    "told everything": [*IMAGE, *sets(
+    "all settings": [*IMAGE, *sets(
         "gateway.allowedOrigins={https://page.example.com}", "gateway.apiUrl=https://api.example.com",
         "gateway.trustedProxies={127.0.0.6,192.168.0.0/16}", "tracing.sampler=parentbased_traceidratio",
         "tracing.samplerArgument=1.0", "defaults.env.MAX_CONCURRENT=200")],
@@ -65,41 +65,41 @@ CASES = {
 # Secrets and ConfigMaps that a case expects to find.
 EXISTING = {"own-rabbitmq", "own-mongodb", "mongo-express", "octet-rabbitmq", "octet-mongodb", "documentdb-ca"}
 
-# Wrong values, and what the refusal says.
+# Wrong values, and a part of the refusal's message.
 REFUSALS = [
     ([], "image.repository is required"),
     ([*IMAGE, *sets("entry=service-z")], "entry: service-z is not a service"),
     ([*IMAGE, *sets("services.service-b.calls={service-d,service-x}")],
-     "services.service-b.calls: service-x is not a service; services has service-a, "),
+     "services.service-b.calls: service-x is not a service; services are service-a, "),
     ([*IMAGE, *sets("services.service-b.calls={service-b}")], "services.service-b.calls: a service cannot call itself"),
     ([*IMAGE, *sets("services.service-h.calls={service-b}")], "the calls form a cycle"),
     ([*IMAGE, *sets("services.service-c.calls={service-d,service-d}")], "items at 0 and 1 are equal"),
     ([*IMAGE, *sets("mongodb.mode=none")], "services.service-c.store: mongodb.mode is none"),
-    ([*IMAGE, *sets("rabbitmq.mode=none")], "services.service-d: it has a queue, and rabbitmq.mode is none"),
-    ([*IMAGE, *sets("rabbitmq.mode=external")], "rabbitmq.external: name a Secret"),
+    ([*IMAGE, *sets("rabbitmq.mode=none")], "services.service-d: it uses a queue, but rabbitmq.mode is none"),
+    ([*IMAGE, *sets("rabbitmq.mode=external")], "rabbitmq.external: set existingSecret"),
     ([*IMAGE, *sets("mongodb.mode=external", "mongodb.external.existingSecret=a",
-                    "mongodb.external.connection=mongodb://b")], "two places for one thing"),
+                    "mongodb.external.connection=mongodb://b")], "mutually exclusive"),
     ([*IMAGE, *values("istio"), *sets("mongodb.mode=external", "mongodb.external.existingSecret=a")],
-     "mongodb.external.hosts: the mesh has to know"),
+     "mongodb.external.hosts: Istio needs"),
     ([*IMAGE, *sets("mongodb.external.connection=postgres://a")], "does not match pattern"),
     ([*IMAGE, *sets("services.service-g.store.database=service-h")], "is already the store of service-g"),
-    ([*IMAGE, *sets("services.service-d.publishes=other")], "no service publishes service-d.greeting"),
+    ([*IMAGE, *sets("services.service-d.publishes=other")], "no service publishes to service-d.greeting"),
     ([*IMAGE, *sets("services.service-f.store=null")], "a consumer needs a store"),
-    ([*IMAGE, *sets("services.gateway.greeting=hi")], "the name is taken by the chart's own gateway"),
+    ([*IMAGE, *sets("services.gateway.greeting=hi")], "the chart uses the name gateway itself"),
     ([*IMAGE, *sets("services.service-b.env.SERVICE_D_URL=x")], "the chart sets this variable itself"),
     ([*IMAGE, *sets("defaults.env.PORT=1")], "defaults.env.PORT: the chart sets this variable itself"),
     ([*IMAGE, *values("istio"), *sets("canary.enabled=true", "canary.weights.v1=80")],
-     "canary.weights: v1 and v2 have to add up to 100, and make 90"),
+     "canary.weights: v1 and v2 must add up to 100, not 90"),
     ([*IMAGE, *values("istio"), *sets("canary.enabled=true", "canary.weights.v1=101", "canary.weights.v2=-1")],
      "canary/weights"),
     ([*IMAGE, *values("istio"), *sets("canary.enabled=true", "canary.service=service-z")],
      "canary.service: service-z is not a service"),
-    ([*IMAGE, *sets("canary.enabled=true")], "weights need istio.enabled or gatewayApi.enabled"),
+    ([*IMAGE, *sets("canary.enabled=true")], "canary.enabled: needs istio.enabled or gatewayApi.enabled"),
     ([*IMAGE, *values("istio"), *sets("istio.faults.service-z.delay.percent=1", "istio.faults.service-z.delay.duration=1s")],
      "istio.faults.service-z: not a service"),
     ([*IMAGE, *values("istio"), *sets("istio.faults.service-e.delay.percent=101",
                                       "istio.faults.service-e.delay.duration=1s")], "maximum"),
-    ([*IMAGE, *values("istio"), *sets(*GATEWAY_API)], "each brings its own gateway"),
+    ([*IMAGE, *values("istio"), *sets(*GATEWAY_API)], "each creates a gateway"),
     ([*IMAGE, *values("istio"), *sets("gateway.allowedOrigins={https://page.example.com}")],
      "istio.corsOrigins and gateway.allowedOrigins"),
     ([*IMAGE, *sets("gatewayApi.enabled=true", *HOSTS)], "gatewayApi.className is required"),

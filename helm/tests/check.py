@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Checks the chart: every values file and toggle, against schemas, policies and the graph; every refusal.
+"""Checks the chart: every values file and toggle against schemas, policies and the graph, and every refusal.
 
-    helm/tests/check.py          all of it; `make lint-deploy` runs it with its tools installed
+    helm/tests/check.py          everything; `make lint-deploy` runs it with its tools
 
-Python, and what scripts/tools.sh installs.
+It needs Python and what scripts/tools.sh installs.
 """
 
 import pathlib
@@ -26,7 +26,7 @@ def main():
         print(fault, file=sys.stderr)
     if found:
         sys.exit(f"{len(found)} faults")
-    print(f"helm/octet: {len(CASES)} renderings and {len(REFUSALS)} refusals are as they should be")
+    print(f"helm/octet: {len(CASES)} renderings and {len(REFUSALS)} refusals are correct")
 
 
 def _values(own):
@@ -54,11 +54,11 @@ def _refusals():
         if done.returncode == 0:
             yield f"{' '.join(arguments)}: is not refused"
         elif sentence not in done.stderr:
-            yield f"{' '.join(arguments)}: does not say {sentence!r}: {done.stderr}"
+            yield f"{' '.join(arguments)}: the message lacks {sentence!r}: {done.stderr}"
 
 
 def _documents():
-    """The chart packs, and what is in it is what it needs."""
+    """The chart can be packaged, and the package contains what it needs."""
     with tempfile.TemporaryDirectory() as directory:
         run("helm", "package", CHART, "--destination", directory)
         (package,) = pathlib.Path(directory).iterdir()
@@ -68,7 +68,7 @@ def _documents():
             yield f"the package lacks {wanted}"
     for name in listing:
         if name.endswith(".test.yaml"):
-            yield f"the package holds {name}"
+            yield f"the package contains {name}"
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
     manifest = (CHART.parent.parent / "Cargo.toml").read_text()
     if f'\nversion = "{version}"\n' not in manifest:

@@ -1,4 +1,4 @@
-"""What has to be true of every rendering, beyond what any schema says."""
+"""Checks of every rendering beyond what a schema can express."""
 
 import pathlib
 import tempfile
@@ -12,7 +12,7 @@ SAFE_RETRIES = "connect-failure,refused-stream"
 
 
 def faults(objects, own_topology):
-    """A line for each thing that is wrong with one rendering."""
+    """One line per error in one rendering."""
     return [*_graph(objects, own_topology), *_edges(objects, own_topology), *_environment(objects, own_topology),
             *references.faults(objects), *_istio(objects)]
 
@@ -48,7 +48,7 @@ def _edges(objects, own):
     spans = endpoint.startswith("http://collector:") or sidecars
     ports = {server: port for server, port in graph.SERVERS.items() if server in bundled}
     expected = graph.expected(own, spans and collector, collector, ports)
-    # Telemetry is the namespace's, so that the sidecars of clients report as well.
+    # Telemetry applies to the namespace, so the sidecars of clients report as well.
     clients = {(client, *callee) for client in graph.clients(objects)
                for callee in (graph.GATEWAY, *([graph.COLLECTOR] if sidecars else []))}
 
@@ -104,28 +104,28 @@ def _environment(objects, own):
         if role not in calls:
             continue
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
-        told = variables(deployment)
+        configured = variables(deployment)
         arguments = ["service", role] if role in services else [role]
         if container["name"] != role or container["args"] != arguments:
             yield f"{name}: the container {container['name']} runs {container['args']}"
-        upstreams = {key: value for key, value in told.items() if key.startswith("SERVICE_") and key.endswith("_URL")}
+        upstreams = {key: value for key, value in configured.items() if key.startswith("SERVICE_") and key.endswith("_URL")}
         if upstreams != {f"{callee.upper().replace('-', '_')}_URL": f"{callee}:50051" for callee in calls[role]}:
-            yield f"{name}: is told {upstreams}, and calls {calls[role]}"
+            yield f"{name}: its environment names {upstreams}, but it calls {calls[role]}"
         service = services.get(role, {"store": None, "publishes": None, "consumes": None})
         for variable, server in (("MONGO_CONN_FILE", "mongodb"), ("RABBITMQ_CONN_FILE", "rabbitmq")):
-            if (variable in told) != graph.uses(service, server):
-                yield f"{name}: {variable} is {told.get(variable)}"
+            if (variable in configured) != graph.uses(service, server):
+                yield f"{name}: {variable} is {configured.get(variable)}"
         mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
         for variable in ("MONGO_CONN_FILE", "RABBITMQ_CONN_FILE", "TOPOLOGY"):
-            if variable in told and not any(told[variable].startswith(f"{mount}/") for mount in mounts):
+            if variable in configured and not any(configured[variable].startswith(f"{mount}/") for mount in mounts):
                 yield f"{name}: nothing is mounted where {variable} points"
 
 
 def proxies(objects, wanted):
-    """Whom the gateway believes about its clients: where one on the way is missing, every client has its address."""
-    told = set((variables(_deployments(objects)["gateway"]).get("TRUSTED_PROXIES") or "").split(","))
-    if told != wanted:
-        yield f"gateway: TRUSTED_PROXIES is {sorted(told)}, and not {sorted(wanted)}"
+    """The proxies that the gateway trusts: if one on the way is missing, every client appears with its address."""
+    configured = set((variables(_deployments(objects)["gateway"]).get("TRUSTED_PROXIES") or "").split(","))
+    if configured != wanted:
+        yield f"gateway: TRUSTED_PROXIES is {sorted(configured)}, expected {sorted(wanted)}"
 
 
 def _istio(objects):
@@ -136,7 +136,7 @@ def _istio(objects):
             if route.get("retries", {}).get("retryOn") != SAFE_RETRIES or "timeout" not in route:
                 yield f"{name_of(service)}: retries more than what was provably not processed, or has no timeout"
             if "allowOrigin" in route.get("corsPolicy", {}):
-                yield f"{name_of(service)}: allowOrigin, which Istio reads no more"
+                yield f"{name_of(service)}: allowOrigin, which Istio no longer reads"
             if sum(target.get("weight", 100) for target in route["route"]) != 100:
                 yield f"{name_of(service)}: the weights do not add up to 100"
             for target in route["route"]:
@@ -145,4 +145,4 @@ def _istio(objects):
                     yield f"{name_of(service)}: no subset {destination.get('subset')} of {destination['host']}"
     for peer in of_kind(objects, "PeerAuthentication"):
         if peer["spec"]["mtls"]["mode"] != "STRICT":
-            yield f"{name_of(peer)}: plain text is let in"
+            yield f"{name_of(peer)}: allows plain text"

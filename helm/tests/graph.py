@@ -1,6 +1,6 @@
-"""Who may call whom: as the topology has it, and as each kind of policy has it.
+"""Which calls are allowed: by the topology, and by each kind of policy.
 
-An edge is (caller, callee, port). Servers that the chart does not run are callees called by their kind.
+An edge is (caller, callee, port). Servers that the chart does not run are named by their kind.
 """
 
 import re
@@ -9,7 +9,7 @@ GREETING = "50051"
 GATEWAY = ("gateway", "8080")
 COLLECTOR = ("collector", "9411")
 SERVERS = {"mongodb": "27017", "rabbitmq": "5672"}
-# Clients beyond the graph, of a release's own namespace; their edges are told apart from the graph's.
+# Clients in the release's namespace that are not in the graph; their edges are kept apart from the graph's.
 CLIENTS = {"octet-load", "octet-test"}
 
 
@@ -18,7 +18,7 @@ def uses(service, server):
 
 
 def expected(topology, spans, collector, ports):
-    """The graph's edges: calls, the way in, reports of spans, servers."""
+    """The graph's edges: calls, the gateway's call, reports of spans, servers."""
     edges = {(service["name"], callee, GREETING) for service in topology["services"] for callee in service["calls"]}
     edges.add(("gateway", topology["entry"], GREETING))
     if spans:
@@ -60,7 +60,7 @@ def of_authorization(objects):
 
 
 def clients(objects):
-    """The clients that are there."""
+    """The clients that exist."""
     return {found["metadata"]["name"] for found in objects if found["kind"] in ("Job", "CronJob")} & CLIENTS
 
 

@@ -1,4 +1,4 @@
-"""The containers of a rendering as processes of this host: laid out as the kubelet does, asked as it asks."""
+"""The containers of a rendering as processes of this host, set up and probed as the kubelet does."""
 
 import json
 import re
@@ -12,16 +12,16 @@ import urllib.request
 from graph import of_kind
 from render import octet, run
 
-# Seconds that anything may take. Two cores may be busy with a build.
+# Seconds that any step may take: the cores may be busy.
 PATIENCE = 60
 
 
 class Fault(Exception):
-    """What a pod would have suffered."""
+    """A failure that a pod would have."""
 
 
 def free_port(taken=set()):
-    """Below the ports that the system takes for connections."""
+    """Below the system's ephemeral ports."""
     for port in range(21_000, 32_000):
         if port in taken:
             continue
@@ -50,7 +50,7 @@ class Mesh:
         return container
 
     def __enter__(self):
-        # In any order: a pod does not wait for its upstreams either.
+        # In any order: pods do not wait for their upstreams either.
         for name in self.deployments:
             self._start(name)
         return self
@@ -68,7 +68,7 @@ class Mesh:
         files = {mount["mountPath"]: self._volume(name, mount["name"], home) for mount in container.get("volumeMounts", [])}
         variables = {entry["name"]: self._value(name, entry["name"], entry["value"], files) for entry in container["env"]}
         log = (home / "log").open("wb")
-        # Nothing but what the pod would have: no variable of this process leaks in.
+        # Only what the pod would have: no variable of this process is inherited.
         self.processes[name] = subprocess.Popen([octet(), *container["args"]], cwd=home, env=variables, stdout=log,
                                                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
 
@@ -83,10 +83,10 @@ class Mesh:
                       lambda at: f"{at[1] or ''}{self._address(at[2], int(at[3]))}", value)
 
     def _address(self, host, port):
-        """Where a Service's port leads: by its selector to a pod, by the target's name to the pod's port."""
+        """Resolves a Service's port: by its selector to a pod, by the target's name to the pod's port."""
         services = [found for found in of_kind(self.objects, "Service") if found["metadata"]["name"] == host]
         if not services:
-            raise Fault(f"{host} is no Service")
+            raise Fault(f"{host} is not a Service")
         targets = [entry["targetPort"] for entry in services[0]["spec"]["ports"] if entry["port"] == port]
         selector = services[0]["spec"]["selector"].items()
         for name, deployment in self.deployments.items():
@@ -115,7 +115,7 @@ class Mesh:
         return place
 
     def _connection(self, volume, rendered):
-        """The rendered string, on the real server: what comes after the host stays as it is."""
+        """The rendered string, pointed at the real server: what follows the host is unchanged."""
         start = rf"^[a-z]+://octet:[A-Za-z0-9]+@{volume}:(5672|27017)"
         if not re.match(start, rendered):
             raise Fault(f"the connection of {volume} is {rendered}")
@@ -127,19 +127,19 @@ class Mesh:
         return (self.directory / name / "log").read_text()
 
     def _until(self, name, what, look):
-        begun = time.monotonic()
+        started = time.monotonic()
         while True:
             if self.processes[name].poll() is not None:
                 raise Fault(f"{name} ended with {self.processes[name].returncode}: {self._log(name)}")
             try:
                 return look()
             except (Fault, OSError) as error:
-                if time.monotonic() - begun > PATIENCE:
+                if time.monotonic() - started > PATIENCE:
                     raise Fault(f"{name}: {what}: {error}\n{self._log(name)}") from error
             time.sleep(0.1)
 
     def probes(self, name):
-        """Every probe of the container, as the kubelet asks it."""
+        """Every probe of the container, as the kubelet calls it."""
         container = self._container(name)
         by_name = {entry["name"]: entry["containerPort"] for entry in container["ports"]}
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
@@ -161,10 +161,10 @@ class Mesh:
         environment = {"MONGO_CONN": self.servers["mongodb"], "RABBITMQ_CONN": self.servers["rabbitmq"]}
         done = run(octet(), "audit", "--answered", file, "--wait", "30s", environment=environment, check=False)
         if done.returncode != 0:
-            raise Fault(f"the audit says {done.stdout}{done.stderr}")
+            raise Fault(f"the audit reports {done.stdout}{done.stderr}")
 
     def traced(self):
-        """The gateway finds in the collector what the services sent there: one trace over all of them."""
+        """The gateway finds one trace over all services in the collector."""
         address = self._address("gateway", 8080)
         expected = {"gateway", *(name for name in self.deployments if name.startswith("service-"))}
 
@@ -176,19 +176,19 @@ class Mesh:
         self._until("collector", "a whole trace", look)
 
     def tested(self):
-        """What `helm test` runs, on this mesh; and that it would fail, were another answer expected."""
+        """Runs `helm test`'s command on this mesh, and checks that it fails for another response."""
         (job,) = [found for found in of_kind(self.objects, "Job") if found["metadata"]["name"] == "octet-test"]
         (container,) = job["spec"]["template"]["spec"]["containers"]
-        told = {entry["name"]: entry["value"] for entry in container["env"]}
-        told["URL"] = told["URL"].replace("gateway:8080", self._address("gateway", 8080))
-        done = run(*container["command"], environment=told, check=False)
+        environment = {entry["name"]: entry["value"] for entry in container["env"]}
+        environment["URL"] = environment["URL"].replace("gateway:8080", self._address("gateway", 8080))
+        done = run(*container["command"], environment=environment, check=False)
         if done.returncode != 0:
-            raise Fault(f"helm test says {done.stdout}{done.stderr}")
-        if run(*container["command"], environment={**told, "EXPECTED": "service-a"}, check=False).returncode == 0:
-            raise Fault("helm test takes any answer")
+            raise Fault(f"helm test reports {done.stdout}{done.stderr}")
+        if run(*container["command"], environment={**environment, "EXPECTED": "service-a"}, check=False).returncode == 0:
+            raise Fault("helm test accepts any response")
 
     def end(self):
-        """SIGTERM, as the kubelet sends it: each drains and ends with success."""
+        """SIGTERM, as the kubelet sends it: each process drains and exits with 0."""
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
         for name, process in self.processes.items():

@@ -1,9 +1,9 @@
-// Checks custom resources against the published models of their kinds: values by the models' validators, and unknown
-// fields by the compiler, since the validators let those pass.
+// Checks custom resources against the published models of their kinds: values by the models' validators, unknown fields
+// by the compiler, because the validators let those pass.
 //
 //   node models.mjs MODELS-DIRECTORY < objects.json     [{where, object}, …]
 //
-// Prints a line a fault. Exit status 1 with faults, 2 for a kind that no model knows.
+// Prints one line per error. Exit status 1 with errors, 2 for a kind without a model.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -36,8 +36,8 @@ async function wrongValues(entries) {
   return faults;
 }
 
-// An object literal with a property that its type lacks does not compile. One line an object, so that the compiler's
-// line says which it is.
+// An object literal with a property that its type lacks does not compile. One line per object, so that the compiler's
+// line identifies it.
 function unknownFields(entries) {
   const lines = entries.map(({ object }, index) => {
     const { specifier } = modelOf(object);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows that the checks catch what they are there for: each fault is planted in something good, and has to be found."""
+"""Tests the checks: each fault is planted in valid manifests and must be found."""
 
 import copy
 import sys
@@ -83,7 +83,7 @@ def edge_missing_from_policies(objects):
     pick(objects, "AuthorizationPolicy", "service-e")["spec"]["rules"].pop(0)
 
 
-def edge_too_many(objects):
+def extra_edge(objects):
     rule = pick(objects, "AuthorizationPolicy", "service-g")["spec"]["rules"][0]
     rule["from"][0]["source"]["principals"].append("cluster.local/ns/octet/sa/service-a")
 
@@ -134,11 +134,11 @@ def broken_alert(objects):
     pick(objects, "PrometheusRule", "octet")["spec"]["groups"][0]["rules"][0]["expr"] = "up{job=\"octet\" == 0"
 
 
-def selector_of_nobody(objects):
+def selector_without_pods(objects):
     pick(objects, "PodDisruptionBudget", "service-a")["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"] = "a"
 
 
-def secret_of_nobody(objects):
+def secret_that_does_not_exist(objects):
     volumes = pick(objects, "Deployment", "service-c")["spec"]["template"]["spec"]["volumes"]
     next(volume for volume in volumes if volume["name"] == "mongodb")["secret"]["secretName"] = "octet-mongo"
 
@@ -148,11 +148,11 @@ def spans_of_clients_refused(objects):
     rule["from"][0]["source"]["principals"].remove("cluster.local/ns/octet/sa/octet-load")
 
 
-def spans_of_clients_kept_in(objects):
+def spans_of_clients_blocked(objects):
     pick(objects, "NetworkPolicy", "octet-test")["spec"]["egress"].pop()
 
 
-def alb_not_believed(objects):
+def alb_not_trusted(objects):
     entries = container(objects, "gateway")["env"]
     next(entry for entry in entries if entry["name"] == "TRUSTED_PROXIES")["value"] = "127.0.0.6"
 
@@ -203,7 +203,7 @@ def grpc_by_path_alone(files):
     del files["ingress"]["metadata"]["annotations"]["alb.ingress.kubernetes.io/conditions.istio-ingress"]
 
 
-def conditions_of_nobody(files):
+def conditions_without_backend(files):
     files["ingress"]["metadata"]["annotations"]["alb.ingress.kubernetes.io/conditions.gateway"] = "[]"
 
 
@@ -220,12 +220,12 @@ PLANTED = [
     (wrong_istio_value, by_schemas, "STRICTLY"),
     (unknown_operator_field, by_schemas, "intervall"),
     (edge_missing_from_policies, by_facts, "AuthorizationPolicies: ('service-b', 'service-e', '50051') is missing"),
-    (edge_too_many, by_facts, "('service-a', 'service-g', '50051') is not in the graph"),
+    (extra_edge, by_facts, "('service-a', 'service-g', '50051') is not in the graph"),
     (edge_missing_from_network, by_facts, "NetworkPolicies (ingress): ('service-e', 'service-h', '50051') is missing"),
     (edge_missing_from_sidecar, by_facts, "Sidecars: ('service-b', 'service-d') is missing"),
-    (upstream_missing_from_environment, by_facts, "service-b: is told"),
+    (upstream_missing_from_environment, by_facts, "service-b: its environment names"),
     (queue_missing_from_environment, by_facts, "service-d: RABBITMQ_CONN_FILE is None"),
-    (wrong_port_name, by_facts, "which a mesh does not take for gRPC"),
+    (wrong_port_name, by_facts, "which a mesh does not recognise as gRPC"),
     (wrong_target_port, by_facts, "has no port http"),
     (unpinned_image, by_workloads, "is not pinned"),
     (latest_image, by_workloads, "is not pinned"),
@@ -234,28 +234,28 @@ PLANTED = [
     (privileged_container, policy.faults, "CKV_K8S_16"),
     (broken_alert, alerts.faults, "PrometheusRule: differs"),
     (broken_alert, alerts.faults, "parse"),
-    (selector_of_nobody, by_facts, "PodDisruptionBudget/service-a: selects no pod"),
-    (secret_of_nobody, by_facts, "wants octet-mongo, which nobody makes"),
+    (selector_without_pods, by_facts, "PodDisruptionBudget/service-a: selects no pod"),
+    (secret_that_does_not_exist, by_facts, "refers to octet-mongo, which nothing creates"),
     (spans_of_clients_refused, by_facts, "others: ('octet/octet-load', 'collector', '9411') is missing"),
-    (spans_of_clients_kept_in, by_facts, "(egress) of clients: ('octet-test', 'collector', '9411') is missing"),
-    (alb_not_believed, by_proxies, "TRUSTED_PROXIES is ['127.0.0.6'], and not"),
+    (spans_of_clients_blocked, by_facts, "(egress) of clients: ('octet-test', 'collector', '9411') is missing"),
+    (alb_not_trusted, by_proxies, "TRUSTED_PROXIES is ['127.0.0.6'], expected"),
     (old_cors, by_facts, "allowOrigin"),
     (unsafe_retries, by_facts, "retries more than"),
     (greeting_changed, by_facts, "the rendered topology differs"),
 ]
 
-# In files of k8s/, beside the chart.
+# In files of k8s/, outside the chart.
 PLANTED_BESIDE = [
-    (small_nodes, by_capacity, "leaves 660m of CPU to Octet where it has 2, and with minReplicas Octet asks for 3800m"),
-    (two_nodes, by_capacity, "leaves 1320m of CPU to Octet where it has 1"),
-    (large_sidecars, by_capacity, "with maxReplicas Octet asks for 13750m"),
+    (small_nodes, by_capacity, "leaves 660m of CPU to Octet with 2 nodes, and with minReplicas Octet requests 3800m"),
+    (two_nodes, by_capacity, "leaves 1320m of CPU to Octet with 1 node"),
+    (large_sidecars, by_capacity, "with maxReplicas Octet requests 13750m"),
     (apostrophe_in_a_group, by_descriptions, "BrokerGroup: AWS refuses"),
     (apostrophe_in_a_rule, by_descriptions, "DatabaseGroup: AWS refuses"),
-    (key_of_aws, by_topics, "Alarms: its key lets no alarm publish"),
-    (key_without_alarms, by_topics, "Alarms: its key lets no alarm publish"),
-    (grpc_by_path_alone, by_rules, "/greeting.v3.GreetingService takes what is not gRPC"),
-    (conditions_of_nobody, by_rules, "conditions.gateway is of no backend"),
-    (sixth_value, by_rules, "makes a rule of 6 values"),
+    (key_of_aws, by_topics, "Alarms: its key does not let alarms publish"),
+    (key_without_alarms, by_topics, "Alarms: its key does not let alarms publish"),
+    (grpc_by_path_alone, by_rules, "/greeting.v3.GreetingService matches more than gRPC"),
+    (conditions_without_backend, by_rules, "conditions.gateway matches no backend"),
+    (sixth_value, by_rules, "makes a rule with 6 values"),
 ]
 
 
@@ -274,10 +274,10 @@ def _missed(planted, good):
     for plant, check, sentence in planted:
         bad = copy.deepcopy(good)
         plant(bad)
-        # What is wrong is one object: the schemas need not look at all the others.
+        # Only one object is wrong: the schemas need not check the others.
         said = check([found for found in bad if found not in good] if check is by_schemas else bad)
         if not any(sentence in fault for fault in said):
-            yield f"{plant.__name__}: {check.__name__} does not say {sentence!r}, but {said}"
+            yield f"{plant.__name__}: {check.__name__} expected {sentence!r}, got {said}"
 
 
 def _files():

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Runs the chart's pods as processes of this host: `octet` with exactly the arguments, variables and files of the
-rendered Deployments, every address of a Service mapped to loopback, each process in a directory of its own; beside a
-real broker and database. Then greets, audits, asks every probe, and ends them. So chart and program cannot drift.
+rendered Deployments, every Service's address mapped to loopback, each process in its own directory, beside a real
+broker and database. It sends requests, audits, calls every probe and stops them, so that chart and program cannot
+diverge.
 
-    helm/tests/processes.py      `make test-chart` runs it with what it needs
+    helm/tests/processes.py      `make test-chart` runs it with its tools
 
-What differs from a cluster: addresses, the broker's password, and the database, which takes no login.
+Differences from a cluster: addresses, the broker's password, and the database, which has no login.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ GREETINGS = 25
 
 
 def main():
-    objects = render(CASES["told everything"])
+    objects = render(CASES["all settings"])
     order = topology()["order"]
     with contextlib.ExitStack() as stack:
         directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="octet-chart-")))
@@ -34,18 +35,18 @@ def main():
         answers = [mesh.greet() for _ in range(GREETINGS)]
         for answer in answers:
             if [greeting["service"] for greeting in answer["greeting"]] != order:
-                raise Fault(f"the answer is {answer}, and not of {order}")
+                raise Fault(f"expected greetings of {order}, got {answer}")
         mesh.audit(answers)
         mesh.traced()
         mesh.tested()
         mesh.end()
-    print(f"helm/octet: {len(mesh.processes)} containers run as processes, greet {GREETINGS} times with "
-          f"{len(order)} greetings each, lose nothing, answer their probes, pass `helm test` and end in order")
+    print(f"helm/octet: {len(mesh.processes)} containers run as processes, answer {GREETINGS} requests with "
+          f"{len(order)} greetings each, lose nothing, answer their probes, pass `helm test` and stop cleanly")
 
 
 @contextlib.contextmanager
 def server(name):
-    """An example of services/testbed, which prints its URL and ends with SIGTERM."""
+    """An example of services/testbed, which prints its URL and stops on SIGTERM."""
     program = octet().parent / "examples" / name
     process = subprocess.Popen([program], stdout=subprocess.PIPE, text=True)
     try:

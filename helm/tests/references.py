@@ -1,4 +1,4 @@
-"""Whether what objects say of one another is there: ports, pods, Secrets, accounts."""
+"""Checks that what objects refer to exists: ports, pods, Secrets, accounts."""
 
 from cases import EXISTING
 from graph import of_kind
@@ -6,7 +6,7 @@ from render import name_of, pods
 
 
 def faults(objects):
-    """A line for each name that leads nowhere."""
+    """One line per dangling reference."""
     return [*_ports(objects), *_selectors(objects), *_references(objects)]
 
 
@@ -24,12 +24,12 @@ def _ports(objects):
                 if port["targetPort"] not in known:
                     yield f"{name_of(service)}: {pod.name} has no port {port['targetPort']}"
                 elif known[port["targetPort"]] != port["port"]:
-                    yield f"{name_of(service)}: {port['port']} leads to {known[port['targetPort']]}"
+                    yield f"{name_of(service)}: port {port['port']} leads to {known[port['targetPort']]}"
         if name.startswith("service-"):
             protocols = {(port["name"], port.get("appProtocol"))
                          for port in service["spec"]["ports"] if port["port"] == 50051}
             if protocols != {("grpc", "grpc")}:
-                yield f"{name_of(service)}: port 50051 is {protocols}, which a mesh does not take for gRPC"
+                yield f"{name_of(service)}: port 50051 is {protocols}, which a mesh does not recognise as gRPC"
     for pod in labelled:
         for container in pod.spec["containers"]:
             known = {entry["name"] for entry in container.get("ports", [])}
@@ -38,7 +38,7 @@ def _ports(objects):
                 look = container.get(probe, {})
                 target = look.get("httpGet", look.get("tcpSocket", look.get("grpc", {}))).get("port")
                 if target is not None and target not in known | numbers:
-                    yield f"{pod.name}: {probe} asks a port {target} that is not there"
+                    yield f"{pod.name}: {probe} uses port {target}, which does not exist"
 
 
 def _matches(selector, pod, found):
@@ -63,9 +63,9 @@ def _selectors(objects):
         target = deployments.get(scaler["spec"]["scaleTargetRef"]["name"])
         metric = scaler["spec"]["metrics"][0]["containerResource"]
         if target is None or "replicas" in target["spec"]:
-            yield f"{name_of(scaler)}: no such Deployment, or one that says its replicas itself"
+            yield f"{name_of(scaler)}: no such Deployment, or its Deployment sets replicas"
         elif target["spec"]["template"]["spec"]["containers"][0]["name"] != metric["container"]:
-            yield f"{name_of(scaler)}: looks at a container {metric['container']} that is not there"
+            yield f"{name_of(scaler)}: measures container {metric['container']}, which does not exist"
 
 
 def _references(objects):
@@ -79,6 +79,6 @@ def _references(objects):
             names |= {entry["valueFrom"]["secretKeyRef"]["name"]
                       for entry in container.get("env", []) if "valueFrom" in entry}
         for name in sorted(names - known - {None}):
-            yield f"{pod.name}: wants {name}, which nobody makes"
+            yield f"{pod.name}: refers to {name}, which nothing creates"
         if (pod.namespace, pod.spec["serviceAccountName"]) not in accounts:
             yield f"{pod.name}: its ServiceAccount is missing"

@@ -1,4 +1,4 @@
-"""Renders the chart, and finds the tools that look at it."""
+"""Renders the chart, and finds the tools that check it."""
 
 import json
 import os
@@ -12,7 +12,7 @@ TOOLS = ROOT / ".tools"
 CHART = ROOT / "helm/octet"
 NAMESPACE = "octet"
 
-# PyYAML, kubernetes-validate and cfn-lint are there, and nowhere else.
+# PyYAML, kubernetes-validate and cfn-lint are installed there.
 sys.path.insert(0, str(TOOLS / "deploy"))
 os.environ["PATH"] = f"{TOOLS / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
@@ -23,7 +23,7 @@ except ImportError:
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """YAML as Kubernetes reads it: `=` is text, and a key said twice is a fault."""
+    """YAML as Kubernetes reads it: `=` is text, and a duplicate key is an error."""
 
 
 def _mapping(loader, node):
@@ -32,7 +32,7 @@ def _mapping(loader, node):
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         if key in found:
-            raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", key_node.start_mark)
         found[key] = loader.construct_object(value_node, deep=True)
     return found
 
@@ -46,7 +46,7 @@ def objects(text):
 
 
 def run(*command, given=None, check=True, environment=None):
-    """A finished process, its output as text. With `check`, a failure ends the checks and is shown."""
+    """A finished process, its output as text. With `check`, a failure is shown and stops the checks."""
     done = subprocess.run([str(part) for part in command], input=given, capture_output=True, text=True,
                           env={**os.environ, **(environment or {})})
     if check and done.returncode != 0:
@@ -55,7 +55,7 @@ def run(*command, given=None, check=True, environment=None):
 
 
 def helm(action, arguments, check=True, chart=CHART):
-    """`helm ACTION` with the chart, in a namespace as users have it."""
+    """`helm ACTION` with the chart, in the namespace that users take."""
     release = [] if action == "lint" else ["octet"]
     extra = ["--strict"] if action == "lint" else ["--dry-run=client"] if action == "install" else []
     return run("helm", action, *release, chart, "--namespace", NAMESPACE, *extra, *arguments, check=check)
@@ -76,13 +76,13 @@ def octet():
 
 
 def topology(file=None):
-    """The graph as the program reads it: its own, or a file's."""
+    """The graph as the program reads it: built in, or from a file."""
     environment = {"TOPOLOGY": str(file)} if file else {}
     return json.loads(run(octet(), "topology", "show", "--format", "json", environment=environment).stdout)
 
 
 def name_of(found):
-    """How a fault names an object."""
+    """How messages name an object."""
     return f"{found.get('kind')}/{found.get('metadata', {}).get('name')}"
 
 

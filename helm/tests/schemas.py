@@ -1,4 +1,4 @@
-"""Whether Kubernetes, and the operators, know what an object says."""
+"""Checks objects against the schemas of Kubernetes and of operators."""
 
 import json
 
@@ -6,16 +6,16 @@ from render import ROOT, TOOLS, name_of, run
 
 import kubernetes_validate
 
-# The two newest versions that EKS offers as its standard.
+# The two newest versions in EKS's standard support.
 VERSIONS = ("1.35", "1.36")
 
-# Whose kinds a cluster has only with their operators; helm/tests/models.mjs checks these.
+# API groups of operators; helm/tests/models.mjs checks these.
 CUSTOM = ("networking.istio.io/v1", "security.istio.io/v1", "telemetry.istio.io/v1", "gateway.networking.k8s.io/v1",
           "monitoring.coreos.com/v1", "argoproj.io/v1alpha1", "external-secrets.io/v1")
 
 
 def faults(labelled):
-    """What is wrong with (label, object) pairs: a line each. Equal objects are looked at once."""
+    """One line per error in (label, object) pairs. Equal objects are checked once."""
     unique = {}
     for label, found in labelled:
         unique.setdefault(json.dumps(found, sort_keys=True), (f"{label}, {name_of(found)}", found))

@@ -1,10 +1,10 @@
-"""What holds for every pod, the chart's and others: restricted, and of a version that is named."""
+"""Checks every pod, the chart's and others: restricted security, and pinned images."""
 
 from render import pods
 
 
 def faults(objects):
-    """A line for each pod that might do more than it should, and each image that may change."""
+    """One line per pod that may do more than it should, and per image that may change."""
     for pod in pods(objects):
         yield from _restricted(pod)
         for container in [*pod.spec["containers"], *pod.spec.get("initContainers", [])]:
@@ -21,11 +21,11 @@ def pinned(image):
 def _restricted(pod):
     security = pod.spec.get("securityContext", {})
     if security.get("runAsNonRoot") is not True or not security.get("runAsUser", 0) > 0:
-        yield f"{pod.name}: runs as root, or may"
+        yield f"{pod.name}: runs as root, or may run as root"
     if security.get("seccompProfile", {}).get("type") != "RuntimeDefault":
         yield f"{pod.name}: has no seccomp profile"
     if pod.spec.get("automountServiceAccountToken") is not False:
-        yield f"{pod.name}: has a token of the API server"
+        yield f"{pod.name}: mounts an API server token"
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.spec.get(key):
             yield f"{pod.name}: {key}"
@@ -36,6 +36,6 @@ def _restricted(pod):
         if own.get("runAsUser", 1) == 0 or own.get("privileged") or own.get("allowPrivilegeEscalation") is not False:
             yield f"{pod.name}, {container['name']}: may become root"
         if own.get("readOnlyRootFilesystem") is not True or own.get("capabilities", {}).get("drop") != ["ALL"]:
-            yield f"{pod.name}, {container['name']}: writable root, or capabilities"
+            yield f"{pod.name}, {container['name']}: root filesystem is writable, or has capabilities"
         if "memory" not in container["resources"]["limits"] or "cpu" not in container["resources"]["requests"]:
-            yield f"{pod.name}, {container['name']}: no limit of memory, or no request of CPU"
+            yield f"{pod.name}, {container['name']}: no memory limit, or no CPU request"

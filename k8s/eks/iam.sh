@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the policies that k8s/eks/cluster.yaml names, from the files in k8s/eks/iam. Run it once, before the cluster.
+# Creates the policies that k8s/eks/cluster.yaml names, from the files in k8s/eks/iam. Run it once, before creating the
+# cluster.
 #
 #   k8s/eks/iam.sh create      prints each policy's ARN
 #   k8s/eks/iam.sh delete

@@ -1,4 +1,4 @@
-{{- /* The environment of one process: the program's own variables, as README.md lists them. */ -}}
+{{- /* The environment of one process; docs/configuration.md describes the variables. */ -}}
 {{- define "octet.environment" -}}
 {{- $values := .root.Values -}}
 {{- $workload := .workload -}}

@@ -7,7 +7,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
-{{- /* Which pods are `name`'s, whatever their version. */ -}}
+{{- /* Selects the pods of `name`, of any version. */ -}}
 {{- define "octet.selector" -}}
 app.kubernetes.io/name: {{ .name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -18,7 +18,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{ include "octet.release-labels" .root }}
 {{- end }}
 
-{{- /* What Istio and Kiali name workloads by. */ -}}
+{{- /* With the labels by which Istio and Kiali name workloads. */ -}}
 {{- define "octet.pod-labels" -}}
 {{ include "octet.selector" . }}
 app.kubernetes.io/part-of: octet

@@ -13,7 +13,7 @@ namespaceSelector:
 {{- if gt (len $parts) 1 }}{{ last $parts }}{{ else }}80{{ end -}}
 {{- end }}
 
-{{- /* What every pod may reach: names, and the mesh's control plane. */ -}}
+{{- /* What every pod may reach: DNS, and the mesh's control plane. */ -}}
 {{- define "octet.egress-basics" -}}
 - ports:
     - {port: 53, protocol: UDP}
@@ -26,7 +26,7 @@ namespaceSelector:
 {{- end }}
 {{- end }}
 
-{{- /* Who may read metrics: the processes', and the sidecars'. */ -}}
+{{- /* Who may read the metrics of processes and sidecars. */ -}}
 {{- define "octet.ingress-metrics" -}}
 - {{ with .root.Values.networkPolicy.metricsFrom -}}
   from: {{ toYaml . | nindent 4 }}
@@ -39,7 +39,7 @@ namespaceSelector:
     {{- end }}
 {{- end }}
 
-{{- /* Of pods whose process has no metrics, the sidecar's: Prometheus asks every sidecar. */ -}}
+{{- /* For pods whose process has no metrics, the sidecar's: Prometheus scrapes every sidecar. */ -}}
 {{- define "octet.ingress-sidecar-metrics" -}}
 {{- if .Values.istio.enabled -}}
 - {{ with .Values.networkPolicy.metricsFrom -}}

@@ -1,4 +1,4 @@
-{{- /* What Kubernetes' `restricted` profile wants of a pod, and more. */ -}}
+{{- /* What Kubernetes' `restricted` profile requires of a pod, and more. */ -}}
 {{- define "octet.pod-security" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -7,7 +7,7 @@ securityContext:
   runAsUser: {{ .user }}
   runAsGroup: {{ .user }}
   fsGroup: {{ .user }}
-  # A volume whose root is right is left alone: RabbitMQ's cookie may not become readable to a group.
+  # A volume whose root has the right owner is not changed: RabbitMQ's cookie must not become readable to a group.
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile: {type: RuntimeDefault}
 {{- end }}
@@ -47,8 +47,8 @@ tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
 
 {{- /*
-Services answer gRPC health themselves. `liveness` is that the process answers; the service's own name is that it is
-ready, its store and queue included: asking that before a restart would restart whatever waits for a database.
+Services implement gRPC health themselves. `liveness` means that the process answers; the service's own name means
+that it is ready, store and queue included: a liveness probe on that would restart whatever waits for a database.
 */ -}}
 {{- define "octet.probes" -}}
 {{- if eq .workload.component "service" -}}
@@ -80,12 +80,12 @@ readinessProbe:
 {{- end }}
 {{- end }}
 
-{{- /* The name says the protocol, for meshes that go by it. */ -}}
+{{- /* The name states the protocol, for meshes that use it. */ -}}
 {{- define "octet.port-name" -}}
 {{- if eq .component "service" }}grpc{{ else if eq .component "gateway" }}http2{{ else }}http{{ end }}
 {{- end }}
 
-{{- /* The gateway answers HTTP/1.1, REST over HTTP/2 and gRPC on its port: a proxy that knows speaks HTTP/2 to it. */ -}}
+{{- /* The gateway serves HTTP/1.1, REST over HTTP/2 and gRPC on one port; with h2c a proxy speaks HTTP/2 to it. */ -}}
 {{- define "octet.app-protocol" -}}
 {{- if eq .component "service" }}grpc{{ else if eq .component "gateway" }}kubernetes.io/h2c{{ else }}http{{ end }}
 {{- end }}

@@ -5,8 +5,8 @@
 {{- end }}
 
 {{- /*
-The password of a bundled server: made once, and read back from the cluster afterwards. Where there is no cluster to
-ask (helm template, Argo CD) every rendering would make another: name an existingSecret there.
+The password of a bundled server: generated once, and read back from the cluster afterwards.
+Without a cluster (helm template, Argo CD) every rendering would generate another: use existingSecret there.
 */ -}}
 {{- define "octet.password" -}}
 {{- $existing := lookup "v1" "Secret" .root.Release.Namespace (printf "octet-%s" .server) -}}

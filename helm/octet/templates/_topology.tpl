@@ -1,4 +1,4 @@
-{{- /* The graph in the program's own form. TOML's basic strings take JSON's escapes. */ -}}
+{{- /* The graph as a topology file. TOML's basic strings accept JSON's escapes. */ -}}
 {{- define "octet.topology" -}}
 entry = {{ .Values.entry | toJson }}
 {{- range $name, $service := .Values.services }}

@@ -23,7 +23,7 @@
 - name: {{ $server }}
   secret:
     secretName: {{ include "octet.connection-secret" (dict "root" $.root "server" $server) }}
-    # The connection alone: the server's own password is none of the service's business.
+    # Only the connection: services do not need the server's own password.
     items: [{key: connection, path: connection}]
     defaultMode: 0440
 {{- end }}

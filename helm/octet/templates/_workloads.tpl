@@ -46,22 +46,22 @@ Every process as YAML, by name: its values merged over `defaults`, and what foll
 {{- or (and .Values.collector.enabled $own) (eq (include "octet.sidecars-to-collector" .) "true") -}}
 {{- end }}
 
-{{- /* Whether every sidecar of the namespace reports there, the clients' included: Telemetry is the namespace's. */ -}}
+{{- /* Whether every sidecar of the namespace reports there, clients included: Telemetry applies to the namespace. */ -}}
 {{- define "octet.sidecars-to-collector" -}}
 {{- and .Values.collector.enabled .Values.istio.enabled (not (empty .Values.istio.telemetry.tracingProvider)) -}}
 {{- end }}
 
-{{- /* Who greets from within the namespace beyond the graph, as a YAML list. */ -}}
+{{- /* Clients within the namespace that are not in the graph, as a YAML list. */ -}}
 {{- define "octet.clients" -}}
 {{- ternary (list "octet-load" "octet-test") (list "octet-test") .Values.loadGenerator.enabled | toYaml -}}
 {{- end }}
 
-{{- /* The versions of a workload that run: v1, and v2 of the canary's service. Blank between them. */ -}}
+{{- /* The running versions of a workload, separated by a space: v1, and v2 for the canary's service. */ -}}
 {{- define "octet.versions" -}}
 v1{{ if and .root.Values.canary.enabled (eq .name .root.Values.canary.service) }} v2{{ end }}
 {{- end }}
 
-{{- /* The services of an answer, in its order: depth first, as declared. */ -}}
+{{- /* The services of a response, in its order: depth first, as declared. */ -}}
 {{- define "octet.answer" -}}
 {{- if gt (len .path) (len .root.Values.services) -}}
 {{- fail (printf "services: the calls form a cycle: %s" (join " calls " (append .path .name))) -}}

@@ -193,7 +193,7 @@ async fn a_poison_message_is_told_to_slack() {
     assert_eq!(attachment["title"], "[FIRING] service-f", "{message}");
     assert_eq!(attachment["color"], "warning", "{message}");
     let text = attachment["text"].as_str().expect("a text");
-    let expected = "*OctetDeadLetters* (warning): messages for service-f are among the dead letters";
+    let expected = "*OctetDeadLetters* (warning): messages for service-f were dead-lettered";
     assert!(text.starts_with(expected), "{text}");
     mesh.end().await;
 }

@@ -1,4 +1,4 @@
-{{- /* Only what was provably not processed: anything else would store and publish twice. Istio's default tries more. */ -}}
+{{- /* Only what was provably not processed: other retries would store and publish twice. Istio's default retries more. */ -}}
 {{- define "octet.istio-retries" -}}
 retries:
   attempts: 2
