@@ -62,5 +62,5 @@ impl Match<'_, '_> {
 fn fill(message: &mut DynamicMessage, path: &super::FieldPath, raw: &str, part: Part) -> Result<(), String> {
     let text = percent::decode(raw, part).map_err(|error| error.to_string())?;
     let (owner, field) = reach(message, path.fields())?;
-    set(owner, field, scalar::parse(&field.kind(), text)?)
+    set(owner, field, scalar::parse(&field.kind(), &text)?)
 }

@@ -5,7 +5,7 @@
 //! `DefaultQueryParser`: unknown keys and keys of bound fields are ignored, a key is a dotted path of .proto or JSON
 //! names, and `map[key]=value` sets a map's entry.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::collections::HashSet;
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 
@@ -35,7 +35,7 @@ pub(super) fn apply(
             .map_err(|error| RequestError::Query { key: shortened(raw_key), problem: error.to_string() })?;
         percent::decode(raw_value, Part::Query)
             .map_err(|error| error.to_string())
-            .and_then(|value| parameters.set(message, &key, value))
+            .and_then(|value| parameters.set(message, &key, &value))
             .map_err(|problem| match budget.exceeded() {
                 Some(problem) => RequestError::TooLarge(problem),
                 None => RequestError::Query { key: shortened(&key), problem },
@@ -52,7 +52,7 @@ struct Parameters<'a> {
 }
 
 impl Parameters<'_> {
-    fn set(&mut self, message: &mut DynamicMessage, key: &str, value: Cow<'_, str>) -> Result<(), String> {
+    fn set(&mut self, message: &mut DynamicMessage, key: &str, value: &str) -> Result<(), String> {
         let (dotted, entry) = entry_key(key);
         let Some(path) = resolve(self.binding.input(), dotted)? else {
             return Ok(());
@@ -64,8 +64,8 @@ impl Parameters<'_> {
         self.budget.charge((path.len() - 1) * budget::MESSAGE + budget::ENTRY + value.len())?;
         let (owner, field) = reach(message, &path)?;
         let element = |kind: &Kind, depth| match kind {
-            Kind::Message(message) => well_known::parse(message, &value, self.budget, depth),
-            kind => scalar::parse(kind, Cow::Borrowed(&value)).map(Some),
+            Kind::Message(message) => well_known::parse(message, value, self.budget, depth),
+            kind => scalar::parse(kind, value).map(Some),
         };
         if field.is_list() {
             check_no_entry(entry)?;

@@ -1,6 +1,6 @@
 //! Scalar values from the text of a path variable or a query parameter.
 
-use std::{borrow::Cow, str::FromStr};
+use std::str::FromStr;
 
 use base64::{
     Engine,
@@ -24,24 +24,24 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 /// Reads `text` as a value of `kind`. The error says what is allowed.
 ///
 /// As in grpc-gateway, booleans and floats are read as Go's `strconv` reads them: `1`, `t`, `TRUE`, `Infinity`, `nan`.
-pub(super) fn parse(kind: &Kind, text: Cow<'_, str>) -> Result<Value, String> {
+pub(super) fn parse(kind: &Kind, text: &str) -> Result<Value, String> {
     match kind {
-        Kind::String => Ok(Value::String(text.into_owned())),
-        Kind::Bytes => bytes(&text).map(|bytes| Value::Bytes(bytes.into())),
-        Kind::Bool => boolean(&text).map(Value::Bool),
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => integer(&text).map(Value::I32),
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => integer(&text).map(Value::I64),
-        Kind::Uint32 | Kind::Fixed32 => integer(&text).map(Value::U32),
-        Kind::Uint64 | Kind::Fixed64 => integer(&text).map(Value::U64),
+        Kind::String => Ok(Value::String(text.to_owned())),
+        Kind::Bytes => bytes(text).map(|bytes| Value::Bytes(bytes.into())),
+        Kind::Bool => boolean(text).map(Value::Bool),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => integer(text).map(Value::I32),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => integer(text).map(Value::I64),
+        Kind::Uint32 | Kind::Fixed32 => integer(text).map(Value::U32),
+        Kind::Uint64 | Kind::Fixed64 => integer(text).map(Value::U64),
         Kind::Float => {
-            let value = float::<f32>(&text)?;
-            in_range(&text, value.is_infinite()).map(|()| Value::F32(value))
+            let value = float::<f32>(text)?;
+            in_range(text, value.is_infinite()).map(|()| Value::F32(value))
         }
         Kind::Double => {
-            let value = float::<f64>(&text)?;
-            in_range(&text, value.is_infinite()).map(|()| Value::F64(value))
+            let value = float::<f64>(text)?;
+            in_range(text, value.is_infinite()).map(|()| Value::F64(value))
         }
-        Kind::Enum(kind) => enum_number(kind, &text).map(Value::EnumNumber),
+        Kind::Enum(kind) => enum_number(kind, text).map(Value::EnumNumber),
         Kind::Message(message) => {
             Err(format!("the field is a {}, which has no text form", message.full_name()))
         }
@@ -50,7 +50,7 @@ pub(super) fn parse(kind: &Kind, text: Cow<'_, str>) -> Result<Value, String> {
 
 /// Reads a map's key. Floats, bytes and messages cannot be keys.
 pub(super) fn map_key(kind: &Kind, text: &str) -> Result<MapKey, String> {
-    match parse(kind, Cow::Borrowed(text))? {
+    match parse(kind, text)? {
         Value::Bool(key) => Ok(MapKey::Bool(key)),
         Value::I32(key) => Ok(MapKey::I32(key)),
         Value::I64(key) => Ok(MapKey::I64(key)),

@@ -1,7 +1,5 @@
 //! Messages with a text form in a query: the well-known types that grpc-gateway accepts there.
 
-use std::borrow::Cow;
-
 use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
 
 use super::{
@@ -56,7 +54,7 @@ fn field_mask(message: &MessageDescriptor, text: &str) -> Result<DynamicMessage,
 /// A wrapper has the text form of the value it wraps.
 fn wrapper(message: &MessageDescriptor, text: &str) -> Result<DynamicMessage, String> {
     let wrapped = message.get_field(1).ok_or("the descriptor is not the published one")?;
-    message_with(message, vec![scalar::parse(&wrapped.kind(), Cow::Borrowed(text))?])
+    message_with(message, vec![scalar::parse(&wrapped.kind(), text)?])
 }
 
 fn json(

@@ -158,7 +158,7 @@ fn snake_case(path: &str) -> Option<String> {
     Some(names)
 }
 
-/// A path in lowerCamelCase; `None` if [`snake_case`] would not restore it ("irreversible", field_mask.proto).
+/// A path in lowerCamelCase; `None` if [`snake_case`] would not restore it ("irreversible", `field_mask.proto`).
 fn camel_case(path: &str) -> Option<String> {
     let mut camel = String::with_capacity(path.len());
     let mut is_after_underscore = false;
