@@ -1,6 +1,5 @@
-//! How fast the RabbitMQ publisher is beside bare lapin: 25 callers, each waiting for its confirm, in alternating
-//! rounds, against the broker at `RABBITMQ_CONN`. `publish_rate [ROUNDS]` (5); prints one JSON object. `make bench` runs
-//! it.
+//! Compares the RabbitMQ publisher's rate with bare lapin: 25 callers, each waiting for its confirm, in alternating
+//! rounds, with the broker at `RABBITMQ_CONN`. `publish_rate [ROUNDS]` (5) prints one JSON object. `make bench` runs it.
 
 use std::{
     error::Error,
@@ -21,7 +20,7 @@ use octet_backends::{
 use tokio::{task::JoinSet, time::sleep};
 
 const CALLERS: usize = 25;
-const MESSAGES_A_CALLER: usize = 400;
+const MESSAGES_PER_CALLER: usize = 400;
 const BODY: &[u8] =
     br#"{"id":"6a6f1e8e-8d2a-4f0e-9c1b-6f3f0a8f2b11","service":"service-d","message":"Shalom"}"#;
 
@@ -72,7 +71,7 @@ async fn main() -> Outcome<()> {
 async fn rate<F: Future<Output = Outcome<()>> + Send + 'static>(
     publish: impl Fn(usize) -> F,
 ) -> Outcome<f64> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut callers = JoinSet::new();
     for caller in 0..CALLERS {
         callers.spawn(publish(caller));
@@ -81,12 +80,12 @@ async fn rate<F: Future<Output = Outcome<()>> + Send + 'static>(
         ended??;
     }
     #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-    let messages = (CALLERS * MESSAGES_A_CALLER) as f64;
-    Ok(messages / begun.elapsed().as_secs_f64())
+    let messages = (CALLERS * MESSAGES_PER_CALLER) as f64;
+    Ok(messages / started.elapsed().as_secs_f64())
 }
 
 async fn publish_bare(channel: Channel, queue: ShortString, caller: usize) -> Outcome<()> {
-    for number in 0..MESSAGES_A_CALLER {
+    for number in 0..MESSAGES_PER_CALLER {
         let properties = BasicProperties::default()
             .with_message_id(ShortString::try_new(format!("{caller}-{number}"))?)
             .with_delivery_mode(2);
@@ -102,7 +101,7 @@ async fn publish_bare(channel: Channel, queue: ShortString, caller: usize) -> Ou
 }
 
 async fn publish_adapted(publisher: Arc<RabbitPublisher>, caller: usize) -> Outcome<()> {
-    for number in 0..MESSAGES_A_CALLER {
+    for number in 0..MESSAGES_PER_CALLER {
         let message = Message {
             id: format!("{caller}-{number}"),
             headers: vec![(

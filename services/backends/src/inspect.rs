@@ -1,17 +1,16 @@
-//! What the audit asks of a store and a queue.
+//! The ports through which the audit inspects a store and a queue.
 //!
-//! Inspection changes nothing and loses nothing (RabbitMQ's dead letters are taken and given back), works from another process, and works when the
-//! services are dead. Memory is bounded by the caller, who asks about ids in batches.
+//! Inspection changes nothing (RabbitMQ's dead letters are taken and given back), and works from any process, whether or
+//! not the services run. The caller bounds the memory by passing ids in batches.
 
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-/// Why there is no answer.
+/// Why an inspection failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InspectError {
-    /// The store or queue does not exist: nothing has ever opened it, or, where the first write makes it, nothing
-    /// was ever written.
+    /// The store or queue does not exist: it was never opened, or, where the first write creates it, never written.
     #[error("there is no {0}")]
     Absent(String),
     /// It cannot be read now.
@@ -19,50 +18,50 @@ pub enum InspectError {
     Unavailable(String),
 }
 
-/// Looks into one document collection.
+/// Inspects one document collection.
 #[async_trait]
 pub trait StoreInspect: Send + Sync {
-    /// How many documents there are.
+    /// The number of documents.
     ///
     /// # Errors
     /// See [`InspectError`].
     async fn count(&self) -> Result<u64, InspectError>;
 
-    /// Those of `ids` that no document has, in their order. Ask in batches of some thousands.
+    /// The `ids` that no document has, in their order. Pass a few thousand at a time.
     ///
     /// # Errors
     /// See [`InspectError`].
     async fn missing(&self, ids: &[String]) -> Result<Vec<String>, InspectError>;
 }
 
-/// How many messages a queue holds, and what it went through.
+/// Counts of a queue's messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueDepth {
     /// Waiting for a consumer.
     pub ready: u64,
-    /// With a consumer, and not settled; 0 where the broker does not tell (RabbitMQ).
+    /// Held by a consumer; 0 where the broker does not report that (RabbitMQ).
     pub leased: u64,
-    /// Given up.
+    /// Dead-lettered.
     pub dead_lettered: u64,
-    /// Deliveries that were not a message's first, since the queue was made; 0 where the broker does not tell
+    /// Deliveries that were not a message's first, since the queue was created; 0 where the broker does not report that
     /// (RabbitMQ).
     pub redelivered: u64,
 }
 
-/// A message that was given up.
+/// A dead-lettered message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     /// The message's id.
     pub id: String,
-    /// Why it was given up.
+    /// Why it was dead-lettered.
     pub reason: String,
-    /// How often it had been delivered; 0 where the broker does not tell.
+    /// How often it had been delivered; 0 where the broker does not report that.
     pub attempts: u32,
-    /// When it was given up, where the broker tells.
+    /// When it was dead-lettered, if the broker reports that.
     pub at: Option<SystemTime>,
 }
 
-/// Which messages have not reached their end.
+/// The messages that are not consumed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pending {
     /// Ids of messages on the queue, ready or leased. Empty for a broker that cannot be read without taking.
@@ -71,30 +70,31 @@ pub struct Pending {
     pub dead_lettered: Vec<String>,
 }
 
-/// How much of a queue can be seen without taking from it.
+/// How much of a queue can be seen without taking messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sight {
-    /// Every message, with a consumer or not.
+    /// Every message, held by a consumer or not.
     Everything,
-    /// How many wait, and the dead letters; not which messages wait, and nothing of those with a consumer.
+    /// How many messages wait, and the dead letters. The waiting messages' ids, and messages that consumers hold, cannot
+    /// be seen.
     DeadLetters,
 }
 
-/// Looks into one queue and its dead letters.
+/// Inspects one queue and its dead letters.
 #[async_trait]
 pub trait QueueInspect: Send + Sync {
-    /// How much of the queue this broker shows. Where it is not everything, a message that is nowhere to be seen
-    /// may still be on its way.
+    /// How much of the queue this broker shows. Where that is not everything, a message that cannot be seen may still be
+    /// in the queue.
     fn sight(&self) -> Sight;
 
-    /// Its counts, all of one moment where the broker allows that.
+    /// The queue's counts, all of one moment where the broker supports that.
     ///
     /// # Errors
     /// See [`InspectError`].
     async fn depth(&self) -> Result<QueueDepth, InspectError>;
 
-    /// When the message that has waited longest was published; nothing where none waits, or where the broker does
-    /// not tell (RabbitMQ).
+    /// When the oldest waiting message was published; `None` if no message waits, or if the broker does not report that
+    /// (RabbitMQ).
     ///
     /// # Errors
     /// See [`InspectError`].
@@ -108,7 +108,7 @@ pub trait QueueInspect: Send + Sync {
     /// See [`InspectError`].
     async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, InspectError>;
 
-    /// Which of `ids` are still queued or dead-lettered, in their order. Ask in batches of some thousands.
+    /// The `ids` that are queued or dead-lettered, in their order. Pass a few thousand at a time.
     ///
     /// # Errors
     /// See [`InspectError`].

@@ -1,13 +1,13 @@
-//! A store in MongoDB, or in what speaks its wire protocol (Amazon DocumentDB among others).
+//! A store in MongoDB, or in a server that speaks its wire protocol, such as Amazon DocumentDB.
 //!
-//! Opening never waits for the server: [`MongoStore::open`] fails for a fault in the configuration and for
-//! nothing else. While no server can take writes, calls answer `Unavailable` at once with the reason; the
-//! driver's monitor looks every second, and calls pass again as soon as it has seen one.
+//! Opening never waits for the server: [`MongoStore::open`] fails only for a fault in the configuration. While no server
+//! can take writes, calls return `Unavailable` at once with the reason; the driver's monitor checks every second, and
+//! calls pass again as soon as it has found one.
 //!
-//! Writes are acknowledged by a majority unless the URL says otherwise. Inserts that wait are sent together, in
-//! one command, and each gets its own answer: a round trip costs far more than a document.
+//! By default, a majority acknowledges writes. Waiting inserts are sent together, in one command, and each gets its own
+//! answer: a round trip costs far more than a document.
 //!
-//! What the URL does not say is set for a service that has to answer within seconds: see [`MongoAddress`].
+//! The defaults of options suit a service that has to answer within seconds: see [`MongoAddress`].
 
 mod address;
 mod certificates;
@@ -16,9 +16,9 @@ mod failure;
 mod health;
 mod inspect;
 mod options;
+mod servers;
 mod settings;
 mod store;
-mod verdict;
 mod writer;
 
 pub use address::{MongoAddress, MongoAddressError};

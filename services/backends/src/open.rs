@@ -1,11 +1,11 @@
-//! Why an adapter was not opened.
+//! Errors of opening an adapter.
 
 use std::{io, path::PathBuf};
 
-/// A fault in the configuration, which no waiting repairs.
+/// A fault in the configuration: waiting does not repair it.
 ///
-/// What may pass by itself (a broker that is away, a file that is damaged, locked or on a full disk) is none:
-/// the adapter opens, answers `Unavailable` with the reason, and recovers when the cause is gone.
+/// A fault that may pass by itself (a broker that is unavailable, a file that is damaged, locked or on a full disk) is
+/// not an error: the adapter opens, returns `Unavailable` with the reason, and recovers when the cause is gone.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A setting is not allowed.
@@ -16,7 +16,7 @@ pub enum OpenError {
         /// What is allowed.
         rule: &'static str,
     },
-    /// The directory cannot be made, or the file in it cannot be written.
+    /// The directory cannot be created, or the file in it cannot be written.
     #[error("{} cannot be written: {reason}", .path.display())]
     NotWritable {
         /// The file.
@@ -25,17 +25,17 @@ pub enum OpenError {
         reason: String,
     },
     /// The certificates to trust cannot be read.
-    #[error("{} holds no certificates to trust: {reason}", .path.display())]
+    #[error("{} contains no certificates to trust: {reason}", .path.display())]
     Untrustworthy {
         /// The file.
         path: PathBuf,
         /// The reason, short.
         reason: String,
     },
-    /// The system's own certificates, which a TLS address without a file of its own needs, cannot be used.
+    /// The system's certificates, which a TLS address without its own file needs, cannot be used.
     #[error("the system's certificates cannot be used: {0}")]
     SystemCertificates(String),
-    /// A file that an address names cannot be used.
+    /// A file that is named in an address cannot be used.
     #[error("{option} {}: {reason}", .path.display())]
     File {
         /// The address's option.
@@ -45,10 +45,18 @@ pub enum OpenError {
         /// The reason, short.
         reason: String,
     },
-    /// The database's driver does not take the options.
+    /// The database's driver refuses the options.
     #[error("the driver refuses the options: {0}")]
     Driver(String),
     /// The adapter's thread did not start.
     #[error("the thread for a SQLite file did not start: {0}")]
     Thread(io::Error),
+}
+
+/// Checks the rules of settings. A rule is whether it holds, the setting's name and what is allowed.
+pub(crate) fn check(rules: &[(bool, &'static str, &'static str)]) -> Result<(), OpenError> {
+    match rules.iter().find(|(holds, ..)| !holds) {
+        Some(&(_, setting, rule)) => Err(OpenError::Invalid { setting, rule }),
+        None => Ok(()),
+    }
 }

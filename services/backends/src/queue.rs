@@ -1,4 +1,4 @@
-//! The ports to a queue: at least once, oldest first, settled one by one.
+//! The ports to a queue: delivery at least once, oldest first, with each message settled on its own.
 
 mod delivery;
 
@@ -6,11 +6,11 @@ use async_trait::async_trait;
 
 pub use delivery::{Delivery, SettleError, Settlement};
 
-/// What travels through the queue.
+/// A message of the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Names the message for the publisher's retries and for the audit; a UUID. Empty for a message that another
-    /// program published without one.
+    /// Identifies the message for the publisher's retries and the audit; a UUID. Empty for a message that another
+    /// program published without an id.
     pub id: String,
     /// Name and value pairs: the trace context. May be empty. Values of one name keep their order; a broker may sort
     /// the names (RabbitMQ does).
@@ -19,13 +19,13 @@ pub struct Message {
     pub body: Vec<u8>,
 }
 
-/// Why a message was not published, or the publisher cannot be reached.
+/// Why a message was not published, or the publisher does not work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
-    /// The broker did not confirm. It may have taken the message all the same; publishing it again is safe.
+    /// The broker did not confirm. It may still have accepted the message; publishing it again is safe.
     #[error("the queue is unavailable: {0}")]
     Unavailable(String),
-    /// The broker will never take this message.
+    /// The broker will never accept this message.
     #[error("the queue refused the message: {0}")]
     Rejected(String),
 }
@@ -37,13 +37,13 @@ impl PublishError {
     }
 }
 
-/// Why no delivery comes.
+/// Why there is no delivery.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConsumeError {
-    /// The broker cannot be reached now. The adapter reconnects by itself, and paces that.
+    /// The broker is unavailable. The adapter reconnects by itself.
     #[error("the queue is unavailable: {0}")]
     Unavailable(String),
-    /// The consumer was closed; nothing will come any more.
+    /// The consumer was closed.
     #[error("the consumer is closed")]
     Closed,
 }
@@ -53,14 +53,14 @@ pub enum ConsumeError {
 pub trait Publisher: Send + Sync {
     /// Publishes `message`, and returns once the broker has confirmed that it will not lose it.
     ///
-    /// A message of the same id that is still queued makes this a success that changes nothing, where the
-    /// adapter can see that (SQLite does, RabbitMQ does not): consumers are idempotent by id in any case.
+    /// If a message of the same id is still queued, this is a success that changes nothing, where the adapter can detect
+    /// that (SQLite does, RabbitMQ does not): consumers are idempotent by id.
     ///
     /// # Errors
     /// [`PublishError::Unavailable`] may succeed later; [`PublishError::Rejected`] never will.
     async fn publish(&self, message: Message) -> Result<(), PublishError>;
 
-    /// Whether the broker can be reached now; readiness asks.
+    /// Checks that the queue works now, for readiness.
     ///
     /// # Errors
     /// [`PublishError::Unavailable`], with the reason.
@@ -69,30 +69,28 @@ pub trait Publisher: Send + Sync {
 
 /// Takes messages from a queue.
 ///
-/// Up to the adapter's prefetch limit, deliveries may be outstanding at once, and they are settled in any
-/// order, concurrently, from any task. Dropping the consumer does what [`close`](Consumer::close) does,
-/// without waiting for it.
+/// Several deliveries may be outstanding at once, up to the adapter's prefetch limit. They may be settled in any order,
+/// concurrently, from any task. Dropping the consumer does what [`close`](Consumer::close) does, without waiting.
 #[async_trait]
 pub trait Consumer: Send + Sync {
-    /// Waits for the next message, through outages too. Safe to cancel: no message is lost on the way.
+    /// Waits for the next message, also during outages. Safe to cancel: no message is lost.
     ///
     /// # Errors
-    /// [`ConsumeError::Closed`] once the consumer is closed. [`ConsumeError::Unavailable`] where an adapter
-    /// gives up waiting; it has paced itself by then, so the caller may simply ask again.
+    /// [`ConsumeError::Closed`] once the consumer is closed. [`ConsumeError::Unavailable`] where an adapter stops waiting;
+    /// the caller may call again at once, because the adapter paces its attempts.
     async fn next(&self) -> Result<Delivery, ConsumeError>;
 
-    /// Whether the broker can be reached now; readiness asks.
+    /// Checks that the queue works now, for readiness.
     ///
     /// # Errors
     /// [`ConsumeError::Unavailable`], with the reason.
     async fn ping(&self) -> Result<(), ConsumeError>;
 
-    /// Stops taking, and gives back what was prefetched and not handed out, so that another process gets it
-    /// at once. Deliveries that were handed out stay valid and are settled as before. Closing again is a
-    /// success.
+    /// Stops taking messages, and gives back those that were not handed out, so that another process gets them at once.
+    /// Deliveries that were handed out stay valid. Closing again is a success.
     ///
     /// # Errors
-    /// [`ConsumeError::Unavailable`] when the messages could not be given back now; they then come back by
-    /// themselves, as after a crash.
+    /// [`ConsumeError::Unavailable`] when the messages could not be given back now; they return to the queue as after a
+    /// crash.
     async fn close(&self) -> Result<(), ConsumeError>;
 }

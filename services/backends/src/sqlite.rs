@@ -1,26 +1,25 @@
 //! Store and queue in SQLite files (WAL), shared by the processes of one host.
 //!
-//! One file a database, `<directory>/<database>.sqlite`, with a table a collection; one file a queue,
-//! `<directory>/<queue>.sqlite`. Any SQLite client may look at them while the services run.
+//! Each database is a file, `<directory>/<database>.sqlite`, with a table per collection; each queue is a file,
+//! `<directory>/<queue>.sqlite`. Any SQLite client may read them while the services run.
 //!
-//! Every adapter owns one thread, and the thread owns the connection. Callers hand it jobs; it puts all jobs
-//! that wait into one transaction, because a transaction costs far more than a row. What was confirmed is
-//! committed to the file that was at the path when the commit returned: it survives the death of any process
-//! (see [`Durability`] for the loss of power).
+//! Every adapter owns one thread, and the thread owns the connection. Callers send it jobs; it runs all waiting jobs in
+//! one transaction, because a transaction costs far more than a row. Confirmed writes are committed to the file that was
+//! at the path when the commit returned: they survive the death of any process (see [`Durability`] for the loss of
+//! power).
 //!
-//! A file that fails (disk full, damaged, made read-only) makes calls `Unavailable`; the connection is then
-//! dropped, and reopened on a later call, with a jittered backoff of 50 ms to 1 s. A file that is deleted while
-//! the services run is noticed by the next transaction, which makes a new file and runs there; what the old
-//! file held is gone, by the hand that deleted it. Deleting only the `-wal` or `-shm` file beside a live
-//! database damages it, and is not guarded against.
+//! A file that fails (disk full, damaged, made read-only) makes calls `Unavailable`; the connection is then dropped, and
+//! reopened on a later call, with a jittered backoff of 50 ms to 1 s. If a file is deleted while the services run, the
+//! next transaction notices, creates a new file and runs there; the content of the old file is lost. Deleting only the
+//! `-wal` or `-shm` file beside a live database damages it, and is not guarded against.
 
+mod busy;
 mod consumer;
 mod database;
 mod failure;
 mod file;
 mod health;
 mod inspect;
-mod patience;
 mod publisher;
 mod queue_tables;
 mod settings;

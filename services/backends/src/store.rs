@@ -9,30 +9,30 @@ pub struct Document {
     pub id: String,
     /// The service that greeted.
     pub service: String,
-    /// What it said.
+    /// The greeting's text.
     pub message: String,
-    /// When, in RFC 3339, UTC, with nanoseconds.
+    /// When it was created, in RFC 3339, UTC, with nanoseconds.
     pub created: String,
-    /// The host it greeted from.
+    /// The host of the service.
     pub hostname: String,
 }
 
-/// What an insert found.
+/// The result of an insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inserted {
-    /// The document was not there and is now.
+    /// The document was stored.
     New,
-    /// A document of this id was there and is unchanged.
+    /// A document of this id exists and is unchanged.
     AlreadyThere,
 }
 
-/// Why the store did not do it. The text is for a log: short, and without credentials.
+/// Why the store failed. The text is short and contains no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The store cannot do it now; the same call may succeed later, and is safe to repeat.
+    /// The store cannot do this now; the call may succeed later, and is safe to repeat.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// The store will never take this document.
+    /// The store will never accept this document.
     #[error("the store refused the document: {0}")]
     Rejected(String),
 }
@@ -47,17 +47,17 @@ impl StoreError {
 /// Where a service keeps the greetings it was handed.
 #[async_trait]
 pub trait DocumentStore: Send + Sync {
-    /// Stores `document` unless one of its id is there, and returns once it is durable, as the adapter's settings
-    /// define it. While the store is known to be away the answer comes at once.
+    /// Stores `document` unless one with its id exists, and returns once it is durable, as the adapter's settings define
+    /// that. Fails at once while the store is known to be unavailable.
     ///
-    /// Idempotent by id, so that a retry never makes a second document. A caller that stops waiting does not
-    /// know whether the insert happened.
+    /// Idempotent by id, so that a retry makes no second document. When a caller stops waiting, the document may or may
+    /// not be stored.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] may succeed later; [`StoreError::Rejected`] never will.
     async fn insert(&self, document: &Document) -> Result<Inserted, StoreError>;
 
-    /// Whether the store can be reached now; readiness asks.
+    /// Checks that the store works now, for readiness.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], with the reason.

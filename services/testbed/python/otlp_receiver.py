@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """An OTLP receiver that shares no code with Octet: OpenTelemetry's own protobuf classes behind Python's HTTP server.
 
-    otlp_receiver.py PORT      on 127.0.0.1; PYTHONPATH names where opentelemetry-proto is
+    otlp_receiver.py PORT      on 127.0.0.1; PYTHONPATH must contain opentelemetry-proto
 
-POST /v1/traces takes spans as http/protobuf and refuses what the specification does: another content type (415), bytes that
-are no request (400), ids that are not 16 and 8 bytes (400). GET /spans answers all of them as JSON. GET /ready is 200.
+POST /v1/traces accepts spans as http/protobuf and refuses what the specification does: another content type (415), bytes
+that are not a request (400), ids that do not have 16 and 8 bytes (400). GET /spans returns all spans as JSON. GET /ready
+returns 200.
 """
 
 import json
@@ -16,7 +17,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service
 from opentelemetry.proto.trace.v1 import trace_pb2 as trace
 
-LARGEST = 16 * 1024 * 1024
+MAX_BODY = 16 * 1024 * 1024
 
 spans: list[dict] = []
 lock = Lock()
@@ -32,15 +33,15 @@ def value(any_value):
 def attributes(pairs) -> dict:
     names = [pair.key for pair in pairs]
     if len(set(names)) != len(names):
-        raise ValueError(f"a name stands twice: {names}")
+        raise ValueError(f"duplicate names: {names}")
     return {pair.key: value(pair.value) for pair in pairs}
 
 
-def told(resource: dict, scope: str, span) -> dict:
+def as_json(resource: dict, scope: str, span) -> dict:
     if len(span.trace_id) != 16 or len(span.span_id) != 8 or len(span.parent_span_id) not in (0, 8):
         raise ValueError("an id has the wrong length")
     if not any(span.trace_id) or not any(span.span_id):
-        raise ValueError("an id of zeros")
+        raise ValueError("an id is zero")
     return {
         "traceId": span.trace_id.hex(),
         "id": span.span_id.hex(),
@@ -60,7 +61,7 @@ def told(resource: dict, scope: str, span) -> dict:
 def read(body: bytes) -> list[dict]:
     request = service.ExportTraceServiceRequest.FromString(body)
     return [
-        told(attributes(of_resource.resource.attributes), of_scope.scope.name, span)
+        as_json(attributes(of_resource.resource.attributes), of_scope.scope.name, span)
         for of_resource in request.resource_spans
         for of_scope in of_resource.scope_spans
         for span in of_scope.spans
@@ -81,14 +82,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         length = self.headers.get("content-length", "")
-        if not length.isdigit() or int(length) > LARGEST:
+        if not length.isdigit() or int(length) > MAX_BODY:
             self.close_connection = True
-            return self.answer(411, "text/plain", b"say how long the body is\n")
+            return self.answer(411, "text/plain", b"content-length must be at most 16 MiB\n")
         body = self.rfile.read(int(length))
         if self.path != "/v1/traces":
             return self.answer(404, "text/plain", b"no such path\n")
         if self.headers.get("content-type") != "application/x-protobuf":
-            return self.answer(415, "text/plain", b"application/x-protobuf is taken\n")
+            return self.answer(415, "text/plain", b"content-type must be application/x-protobuf\n")
         try:
             read_spans = read(body)
         except (DecodeError, ValueError) as error:

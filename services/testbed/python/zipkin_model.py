@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Whether JSON on standard input is what Zipkin's published v2 model calls it.
+"""Checks that JSON on standard input is valid as a definition of Zipkin's published v2 model.
 
-    zipkin_model.py DEFINITION < JSON      exit 0, or 1 and what is wrong with it; PYTHONPATH names where fastjsonschema is
+    zipkin_model.py DEFINITION < JSON      exit 0, or 1 and the error; PYTHONPATH must contain fastjsonschema
 """
 
 import json

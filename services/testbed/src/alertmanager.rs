@@ -1,4 +1,4 @@
-//! An Alertmanager of a test's own.
+//! An Alertmanager for one test.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::{ports, program, ready};
 
 const MISSING: &str = "prometheus-alertmanager is not installed: run `make tools`";
 
-/// Alertmanager without peers, on a configuration of the test's, on a free port of 127.0.0.1.
+/// Alertmanager without peers, with the test's configuration, on a free port of 127.0.0.1.
 ///
 /// Dropping it kills it and removes what it stored; it dies with the test process in any case.
 pub struct Alertmanager {
@@ -19,12 +19,12 @@ pub struct Alertmanager {
 }
 
 impl Alertmanager {
-    /// Starts it and waits until it is ready. `files` are written beside the configuration, by their names; paths in
-    /// the configuration may be relative to there.
+    /// Starts it and waits until it is ready. `files` are names and contents of files beside the configuration, which may
+    /// use their relative paths.
     ///
     /// # Panics
-    /// With one sentence where it is not installed; with the end of its log where it does not start, which is also
-    /// where a fault in the configuration shows.
+    /// With a sentence if it is not installed; with the end of its log if it does not start, for example because of a
+    /// fault in the configuration.
     pub async fn start(configuration: &str, files: &[(&str, &str)]) -> Self {
         let lifeline = Lifeline::new("alertmanager");
         let directory = lifeline.directory();
@@ -33,7 +33,7 @@ impl Alertmanager {
         }
         let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free_port());
         let log = directory.join("alertmanager.log");
-        // Debian's name, to tell it from others.
+        // Debian's name first.
         let program =
             program::on_path("prometheus-alertmanager").or_else(|| program::on_path("alertmanager"));
         let mut command = Command::new(program.expect(MISSING));

@@ -1,4 +1,4 @@
-//! Certificates that nobody else trusts.
+//! A private certificate authority.
 
 use std::path::{Path, PathBuf};
 
@@ -10,14 +10,14 @@ use rcgen::{
 };
 use tempfile::TempDir;
 
-/// A private certificate authority, and one server certificate that it issued, for `localhost`, 127.0.0.1
-/// and `::1`. Its files are removed when it is dropped.
+/// A private certificate authority, and one server certificate that it issued, for `localhost`, 127.0.0.1 and `::1`.
+/// Dropping it removes its files.
 pub struct Authority {
     directory: TempDir,
 }
 
 impl Authority {
-    /// Makes new keys and writes `ca.pem`, `cert.pem` and `key.pem`.
+    /// Creates keys and writes `ca.pem`, `cert.pem` and `key.pem`.
     ///
     /// # Panics
     /// When the files cannot be written.
@@ -29,7 +29,7 @@ impl Authority {
         Self { directory }
     }
 
-    /// The authority's own certificate, in PEM: what a client is to trust.
+    /// The authority's own certificate, in PEM: the one that clients should trust.
     pub fn ca(&self) -> PathBuf {
         self.directory.path().join(CA)
     }
@@ -78,7 +78,7 @@ fn issue(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
 
 /// RFC 7468.
 fn pem(label: &str, der: &[u8]) -> String {
-    // 48 bytes are a line of 64 characters.
+    // 48 bytes make a line of 64 characters.
     let lines: Vec<String> = der.chunks(48).map(|bytes| STANDARD.encode(bytes)).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }

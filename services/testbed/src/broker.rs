@@ -1,4 +1,4 @@
-//! A RabbitMQ node of a test's own.
+//! A RabbitMQ node for one test.
 
 mod node;
 
@@ -12,19 +12,19 @@ use crate::lifeline::{Lifeline, Process};
 use crate::{Authority, eventually, ready};
 use node::{Certificate, Node};
 
-/// The node's one user; it may do everything.
+/// The node's only user, with all permissions.
 pub const USER: &str = "octet";
-/// The user's password: nothing else contains it, so a log or an error that shows it can be caught.
+/// The user's password. It is unique, so that a test can find it in a log or an error.
 pub const PASSWORD: &str = "pianissimo-quetzal-4711";
 
 /// The protocol header of AMQP 0-9-1, which a broker answers with `connection.start`.
 const AMQP_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 const METHOD_FRAME: u8 = 1;
 
-/// A RabbitMQ node with its own name, data, ports and port mapper, and no plugins.
+/// A RabbitMQ node with its own name, data, ports and port mapper, and without plugins.
 ///
-/// It boots in 3 to 4 s on two idle cores (2.5 s of CPU; 130 MB). Dropping it kills it and removes what it
-/// stored; it dies with the test process in any case.
+/// It boots in 3 to 4 s on two idle cores (2.5 s of CPU; 130 MB). Dropping it kills it and removes its data; it dies with
+/// the test process in any case.
 pub struct Broker {
     address: IpAddr,
     server: Process,
@@ -33,7 +33,7 @@ pub struct Broker {
     lifeline: Lifeline,
 }
 
-/// How a [`Broker`] is to be started.
+/// The options of a [`Broker`].
 #[derive(Clone)]
 #[must_use]
 pub struct BrokerBuilder {
@@ -45,25 +45,24 @@ impl Broker {
     /// Starts a node on 127.0.0.1.
     ///
     /// # Panics
-    /// With one sentence where RabbitMQ is not installed; with the end of its log where it does not answer
-    /// within 60 s.
+    /// With a sentence if RabbitMQ is not installed; with the end of its log if it does not answer within 60 s.
     pub async fn start() -> Self {
         Self::builder().start().await
     }
 
-    /// How it is to be started, beginning with what [`Broker::start`] does.
+    /// The options, which [`Broker::start`] does not change.
     pub fn builder() -> BrokerBuilder {
         BrokerBuilder { address: Ipv4Addr::LOCALHOST.into(), certificate: None }
     }
 
-    /// `amqp://USER:PASSWORD@ADDRESS:PORT/%2f`, by the address that it listens on.
+    /// `amqp://USER:PASSWORD@ADDRESS:PORT/%2f`, with the address on which it listens.
     pub fn url(&self) -> String {
-        // A socket address puts an IPv6 address into brackets, as a URL does.
+        // A socket address has brackets around an IPv6 address, as a URL has.
         let authority = SocketAddr::new(self.address, self.node.port());
         format!("amqp://{USER}:{PASSWORD}@{authority}/%2f")
     }
 
-    /// The same by a name, `localhost` above all, for tests in which the broker changes its address.
+    /// The same with a name, such as `localhost`, for tests in which the broker's address changes.
     pub fn url_by_name(&self, host: &str) -> String {
         format!("amqp://{USER}:{PASSWORD}@{host}:{}/%2f", self.node.port())
     }
@@ -83,13 +82,12 @@ impl Broker {
         self.node.port()
     }
 
-    /// Every port that its processes listen on: AMQP, Erlang's distribution, its port mapper, and AMQP over
-    /// TLS if there is.
+    /// The ports of its processes: AMQP, Erlang's distribution, its port mapper, and AMQP over TLS if there is.
     pub fn ports(&self) -> Vec<u16> {
         self.node.ports()
     }
 
-    /// Where its data, settings and log are, until it is dropped.
+    /// The directory of its data, settings and log, until this is dropped.
     pub fn directory(&self) -> &Path {
         self.lifeline.directory()
     }
@@ -104,11 +102,10 @@ impl Broker {
         self.server.kill();
     }
 
-    /// Waits until the node has saved that it has this quorum queue, which takes it about a second.
+    /// Waits until the node has saved the name of this quorum queue, which takes it about a second.
     ///
-    /// Killed before, RabbitMQ 3.10 comes back with the queue empty, confirmed messages included: its Raft
-    /// library writes the names of new queues lazily. A test that declares a queue and then kills the broker
-    /// waits here, or it finds this loss and no other.
+    /// If it is killed before, RabbitMQ 3.10 comes back with the queue empty and confirmed messages lost: its Raft library
+    /// writes the names of new queues lazily. A test that declares a queue and then kills the broker waits here first.
     ///
     /// # Panics
     /// When the queue's name is not saved within 60 s.
@@ -117,8 +114,8 @@ impl Broker {
             .await;
     }
 
-    /// Starts it again, on the same data and ports, and waits until it speaks AMQP. A node that still runs
-    /// is killed first.
+    /// Starts it again, with the same data and ports, and waits until it speaks AMQP. A node that still runs is killed
+    /// first.
     ///
     /// # Panics
     /// As [`Broker::start`] does.
@@ -126,7 +123,7 @@ impl Broker {
         self.restart_on(self.address).await;
     }
 
-    /// Starts it again on the same data and ports, listening on another address.
+    /// Starts it again with the same data and ports, on another address.
     ///
     /// # Panics
     /// As [`Broker::start`] does.
@@ -137,7 +134,7 @@ impl Broker {
         answers(&mut self.server, &self.node, self.address).await;
     }
 
-    /// Stops the VM where it is, as `kill -STOP` does: connections stay open, and nothing answers.
+    /// Stops the VM, as `kill -STOP` does: connections stay open without an answer.
     ///
     /// # Panics
     /// When the VM was killed.
@@ -145,7 +142,7 @@ impl Broker {
         self.server.freeze();
     }
 
-    /// Lets a frozen VM go on. Dropping or restarting a frozen broker needs no thaw.
+    /// Continues a frozen VM. A frozen broker can be dropped or restarted without this.
     ///
     /// # Panics
     /// When the VM was killed.
@@ -177,7 +174,7 @@ impl BrokerBuilder {
     /// Listens for AMQP over TLS as well, on a port of its own, with the authority's certificate.
     ///
     /// # Panics
-    /// When the authority's files are gone.
+    /// When the authority's files cannot be read.
     pub fn tls(mut self, authority: &Authority) -> Self {
         self.certificate = Some(Certificate::read(authority));
         self

@@ -1,4 +1,4 @@
-//! A database server of a test's own.
+//! A database server for one test.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use crate::{ports, program, ready};
 const MISSING: &str = "nx-27017 is not installed: run `make tools`, or set MONGO_CONN where a test takes any \
     database server";
 
-/// A nx-27017 server: MongoDB's wire protocol over SQLite, one file a database.
+/// A nx-27017 server: MongoDB's wire protocol over SQLite, with a file per database.
 ///
-/// It is an independent server for the real driver, and not MongoDB: it knows neither users nor TLS (put a
-/// TLS proxy in front of it), no replica sets and no transactions. It answers within 1 s of its start.
-/// Dropping it kills it and removes what it stored; it dies with the test process in any case.
+/// It is an independent server for the real driver, not MongoDB: it has no users, TLS (use [`TlsFront`](crate::TlsFront)),
+/// replica sets or transactions. It answers within 1 s of its start. Dropping it kills it and removes its data; it dies
+/// with the test process in any case.
 pub struct Database {
     address: IpAddr,
     port: u16,
@@ -29,8 +29,7 @@ impl Database {
     /// Starts a server on 127.0.0.1.
     ///
     /// # Panics
-    /// With one sentence where nx-27017 is not installed; with the end of its log where it does not answer
-    /// within 60 s.
+    /// With a sentence if nx-27017 is not installed; with the end of its log if it does not answer within 60 s.
     pub async fn start() -> Self {
         let lifeline = Lifeline::new("database");
         let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free_port());
@@ -45,7 +44,7 @@ impl Database {
         format!("mongodb://{}/", self.socket())
     }
 
-    /// The same by a name, `localhost` above all, for tests in which the server changes its address.
+    /// The same with a name, such as `localhost`, for tests in which the server's address changes.
     pub fn url_by_name(&self, host: &str) -> String {
         format!("mongodb://{host}:{}/", self.port)
     }
@@ -65,8 +64,8 @@ impl Database {
         self.server.kill();
     }
 
-    /// Starts it again, on the same data and port, and waits until it answers. A server that still runs is
-    /// killed first.
+    /// Starts it again, with the same data and port, and waits until it answers. A server that still runs is killed
+    /// first.
     ///
     /// # Panics
     /// As [`Database::start`] does.
@@ -74,7 +73,7 @@ impl Database {
         self.restart_on(self.address).await;
     }
 
-    /// Starts it again on the same data and port, listening on another address.
+    /// Starts it again with the same data and port, on another address.
     ///
     /// # Panics
     /// As [`Database::start`] does.
@@ -86,7 +85,7 @@ impl Database {
         answers(&mut self.server, &self.log, socket).await;
     }
 
-    /// Stops the server where it is, as `kill -STOP` does: connections stay open, and nothing answers.
+    /// Stops the server, as `kill -STOP` does: connections stay open without an answer.
     ///
     /// # Panics
     /// When the server was killed.
@@ -94,7 +93,7 @@ impl Database {
         self.server.freeze();
     }
 
-    /// Lets a frozen server go on. Dropping or restarting a frozen server needs no thaw.
+    /// Continues a frozen server. A frozen server can be dropped or restarted without this.
     ///
     /// # Panics
     /// When the server was killed.

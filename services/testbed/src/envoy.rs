@@ -1,4 +1,4 @@
-//! An Envoy of a test's own: an ingress or a service's sidecar, as Istio sets them up.
+//! An Envoy for one test: an ingress or a service's sidecar, as Istio configures them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
@@ -10,15 +10,14 @@ use crate::{ports, program, ready};
 
 const MISSING: &str = "envoy is not installed: run `make tools`";
 
-/// A proxy to be: what its spans call it, and its listeners.
+/// A proxy's name, listeners and clusters.
 pub struct EnvoyBuilder {
     name: String,
     listeners: Vec<Value>,
     clusters: Vec<Value>,
 }
 
-/// Envoy on listeners of 127.0.0.1. It reports every request by its Zipkin tracer and passes B3 on, each proxy as a span
-/// of its own, as Istio has it.
+/// Envoy with listeners on 127.0.0.1. It makes a span of each request, reports it to Zipkin and propagates B3, as in Istio.
 ///
 /// Dropping it kills it; it dies with the test process in any case.
 pub struct Envoy {
@@ -28,35 +27,35 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// A proxy whose spans are `name`'s, reported to the Zipkin at `zipkin`.
+    /// A proxy with the service name `name`, which reports spans to the Zipkin at `zipkin`.
     pub fn builder(name: &str, zipkin: SocketAddr) -> EnvoyBuilder {
         let clusters = vec![cluster("zipkin", zipkin)];
         EnvoyBuilder { name: name.to_owned(), listeners: Vec::new(), clusters }
     }
 }
 
-/// What a listener is for.
-enum Way<'a> {
-    /// From clients, whose pages are at `origin`.
-    IntoMesh { origin: &'a str },
-    /// From other proxies to the service itself.
-    In,
-    /// From the service to another's proxy.
-    Out,
+/// A listener's direction.
+enum Direction<'a> {
+    /// From clients into the mesh. Their pages are at `origin`.
+    Ingress { origin: &'a str },
+    /// From other proxies to the service.
+    Inbound,
+    /// From the service to another service's proxy.
+    Outbound,
 }
 
-impl Way<'_> {
-    fn direction(&self) -> &'static str {
+impl Direction<'_> {
+    fn name(&self) -> &'static str {
         match self {
-            Self::In => "INBOUND",
-            // As Istio's gateways have it: they call the mesh, and are no service of it.
-            Self::IntoMesh { .. } | Self::Out => "OUTBOUND",
+            Self::Inbound => "INBOUND",
+            // As in Istio's gateways: they call the mesh and are not part of it.
+            Self::Ingress { .. } | Self::Outbound => "OUTBOUND",
         }
     }
 
-    /// What the filters are told for all hosts.
+    /// The filters' configuration for all hosts.
     fn filters(&self) -> Value {
-        let Self::IntoMesh { origin } = self else { return json!({}) };
+        let Self::Ingress { origin } = self else { return json!({}) };
         json!({ "envoy.filters.http.cors": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
             "allow_origin_string_match": [{ "exact": origin }],
@@ -70,29 +69,29 @@ impl Way<'_> {
 }
 
 impl EnvoyBuilder {
-    /// The way into the mesh: it gives requests their ids, and answers preflights from `origin` itself.
+    /// Adds the listener for clients. It sets request ids, and answers CORS preflights from `origin`.
     #[must_use]
     pub fn ingress(self, at: SocketAddr, to: (&str, SocketAddr), origin: &str) -> Self {
-        self.listener(at, to, &Way::IntoMesh { origin })
+        self.listener(at, to, &Direction::Ingress { origin })
     }
 
-    /// From other proxies to the service itself.
+    /// Adds a listener for other proxies, which forwards to the service.
     #[must_use]
     pub fn inbound(self, at: SocketAddr, to: (&str, SocketAddr)) -> Self {
-        self.listener(at, to, &Way::In)
+        self.listener(at, to, &Direction::Inbound)
     }
 
-    /// From the service to another's proxy.
+    /// Adds a listener for the service, which forwards to another service's proxy.
     #[must_use]
     pub fn outbound(self, at: SocketAddr, to: (&str, SocketAddr)) -> Self {
-        self.listener(at, to, &Way::Out)
+        self.listener(at, to, &Direction::Outbound)
     }
 
     /// Starts it and waits until it is ready.
     ///
     /// # Panics
-    /// With one sentence where it is not installed; with the end of its log where it does not start, which is also
-    /// where a port that is taken shows.
+    /// With a sentence if it is not installed; with the end of its log if it does not start, for example because a port is
+    /// in use.
     pub async fn start(self) -> Envoy {
         let lifeline = Lifeline::new("envoy");
         let admin = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free_port());
@@ -100,7 +99,7 @@ impl EnvoyBuilder {
             "node": { "id": self.name, "cluster": self.name },
             "admin": { "address": address(admin) },
             "static_resources": { "listeners": self.listeners, "clusters": self.clusters },
-            // Reported at once: somebody waits to see the trace.
+            // Report spans at once: the test waits for them.
             "layered_runtime": { "layers": [{ "name": "test", "static_layer": {
                 "tracing.zipkin.min_flush_spans": 1,
                 "tracing.zipkin.flush_interval_ms": 100,
@@ -126,15 +125,14 @@ impl EnvoyBuilder {
         Envoy { _server: server, _lifeline: lifeline }
     }
 
-    fn listener(mut self, at: SocketAddr, (name, to): (&str, SocketAddr), way: &Way) -> Self {
-        let direction = way.direction();
+    fn listener(mut self, at: SocketAddr, (name, to): (&str, SocketAddr), direction: &Direction) -> Self {
         let filter = json!({
             "name": "envoy.filters.network.http_connection_manager",
-            "typed_config": self.manager(name, way),
+            "typed_config": self.manager(name, direction),
         });
         self.listeners.push(json!({
-            "name": format!("{direction} {name}"),
-            "traffic_direction": direction,
+            "name": format!("{} {name}", direction.name()),
+            "traffic_direction": direction.name(),
             "address": address(at),
             "filter_chains": [{ "filters": [filter] }],
         }));
@@ -142,8 +140,8 @@ impl EnvoyBuilder {
         self
     }
 
-    /// What takes HTTP/1.1 and HTTP/2, makes a span of each request, and passes it on.
-    fn manager(&self, to: &str, way: &Way) -> Value {
+    /// The filter that accepts HTTP/1.1 and HTTP/2, makes a span of each request, and forwards it.
+    fn manager(&self, to: &str, direction: &Direction) -> Value {
         let filter = |name: &str, kind: &str| {
             json!({
                 "name": format!("envoy.filters.http.{name}"),
@@ -153,7 +151,7 @@ impl EnvoyBuilder {
         json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": self.name,
-            "use_remote_address": matches!(way, Way::IntoMesh { .. }),
+            "use_remote_address": matches!(direction, Direction::Ingress { .. }),
             "tracing": {
                 "random_sampling": { "value": 100.0 },
                 "provider": { "name": "envoy.tracers.zipkin", "typed_config": {
@@ -168,10 +166,10 @@ impl EnvoyBuilder {
             "route_config": { "virtual_hosts": [{
                 "name": to,
                 "domains": ["*"],
-                "typed_per_filter_config": way.filters(),
+                "typed_per_filter_config": direction.filters(),
                 "routes": [{
                     "match": { "prefix": "/" },
-                    // Deadlines are the platform's own.
+                    // The platform has its own deadlines.
                     "route": { "cluster": to, "timeout": "0s" },
                     "decorator": { "operation": to, "propagate": false },
                 }],
@@ -181,7 +179,7 @@ impl EnvoyBuilder {
     }
 }
 
-/// One address, spoken to in the HTTP version of whoever asks, as Istio's `useClientProtocol` has it.
+/// A cluster of one address, with the HTTP version of the request, as with Istio's `useClientProtocol`.
 fn cluster(name: &str, to: SocketAddr) -> Value {
     let options = json!({
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",

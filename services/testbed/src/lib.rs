@@ -1,7 +1,7 @@
-//! Real servers of a test's own: started on free loopback ports, in a directory of their own, and ended
-//! with the value that stands for them, or with the test process, however that ends.
+//! Real servers for one test: each is started on free loopback ports, in a temporary directory, and ends with its value
+//! or with the test process, however that ends.
 //!
-//! A server that is missing, or does not start, fails the test with a sentence; nothing is skipped.
+//! A server that is not installed, or does not start, fails the test with a sentence; no test is skipped.
 #![allow(
     clippy::expect_used,
     clippy::panic,

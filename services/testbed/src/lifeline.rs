@@ -1,4 +1,4 @@
-//! What ends a server's processes and removes its directory, however the test process ends.
+//! Ends a server's processes and removes its directory, however the test process ends.
 
 use std::fs::{File, OpenOptions};
 use std::io::Error;
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// Waits for the end of its input, which is the end of the test process or of the [`Lifeline`].
+/// Waits until its input is closed, by the end of the test process or of the [`Lifeline`].
 const SWEEP: &str = r#"
 read -r _
 kill -s KILL -- "-$1" 2>/dev/null
@@ -19,11 +19,11 @@ until rm -rf -- "$2" 2>/dev/null || [ "$tries" -eq 0 ]; do
 done
 "#;
 
-/// A directory, and a process group whose members live no longer than this value or its process.
+/// A directory, and a process group whose members end with this value or with its process.
 ///
-/// Two shells hold it: the anchor is the group's leader, and the sweeper, outside the group, kills it and
-/// removes the directory once the pipe it reads has no writer left. A server that is just being spawned
-/// still holds that pipe, until it has joined the group: none escapes.
+/// Two shells implement it: the anchor is the group's leader; the sweeper, outside the group, kills the group and removes
+/// the directory once its input has no writer left. A server that is being spawned keeps that input open until it has
+/// joined the group, so none escapes.
 pub(crate) struct Lifeline {
     directory: PathBuf,
     anchor: Child,
@@ -31,7 +31,7 @@ pub(crate) struct Lifeline {
 }
 
 impl Lifeline {
-    /// `purpose` begins the directory's name.
+    /// The directory's name starts with `octet-` and `purpose`.
     pub(crate) fn new(purpose: &str) -> Self {
         let directory = tempfile::Builder::new()
             .prefix(&format!("octet-{purpose}-"))
@@ -50,7 +50,7 @@ impl Lifeline {
     /// Starts a server whose output is appended to `log`.
     ///
     /// # Errors
-    /// What the system says, most often that there is no such program.
+    /// The system's error, most often that the program does not exist.
     pub(crate) fn spawn(&self, command: &mut Command, log: &Path) -> Result<Process, Error> {
         let output: File = OpenOptions::new().create(true).append(true).open(log)?;
         let group = i32::try_from(self.anchor.id()).expect("a process id is an i32");
@@ -69,7 +69,7 @@ impl Drop for Lifeline {
     fn drop(&mut self) {
         let _ = kill_process_group(pid(&self.anchor), Signal::KILL);
         let _ = self.anchor.wait();
-        // `wait` closes the input first, which sets the sweeper to work.
+        // `wait` closes the input first, which starts the sweeper.
         let _ = self.sweeper.wait();
     }
 }
@@ -96,7 +96,7 @@ impl Process {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Stops the process where it is: its connections stay open and nothing answers.
+    /// Stops the process: its connections stay open without an answer.
     pub(crate) fn freeze(&self) {
         self.signal(Signal::STOP);
     }
@@ -108,8 +108,8 @@ impl Process {
     /// # Panics
     /// When the process was killed.
     fn signal(&self, signal: Signal) {
-        // The system may have given a dead process's id to another.
-        assert!(!self.killed, "a server that was killed takes no signal");
+        // Another process may have a dead process's id.
+        assert!(!self.killed, "a server that was killed cannot be frozen or thawed");
         kill_process(pid(&self.child), signal).expect("the server still runs");
     }
 }
@@ -120,7 +120,7 @@ impl Drop for Process {
     }
 }
 
-/// A shell in a process group of its own, so that no Ctrl-C reaches it before the test process has ended.
+/// A shell in its own process group, so that Ctrl-C does not end it before the test process.
 fn shell(script: &str, arguments: &[&str]) -> Child {
     Command::new("sh")
         .args(["-c", script, "octet-testbed"])

@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use crate::lifeline::{Lifeline, Process};
 use crate::{ports, python, ready};
 
-/// A receiver of OTLP over HTTP, made of OpenTelemetry's own protobuf classes for Python, on a free port of 127.0.0.1.
+/// A receiver of OTLP over HTTP, with OpenTelemetry's own protobuf classes for Python, on a free port of 127.0.0.1.
 ///
-/// It refuses what the protocol forbids, and answers what it took at `/spans`. Dropping it kills it; it dies with the
-/// test process in any case.
+/// It refuses requests that the protocol forbids, and returns what it received at `/spans`. Dropping it kills it; it dies
+/// with the test process in any case.
 pub struct OtlpReceiver {
     socket: SocketAddr,
     // Killed before its directory goes.
@@ -20,7 +20,7 @@ impl OtlpReceiver {
     /// Starts it and waits until it is ready.
     ///
     /// # Panics
-    /// With one sentence where its libraries are not installed; with the end of its log where it does not start.
+    /// With a sentence if its libraries are not installed; with the end of its log if it does not start.
     pub async fn start() -> Self {
         let lifeline = Lifeline::new("otlp");
         let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free_port());

@@ -1,8 +1,8 @@
-//! Where the servers' programs are.
+//! Paths of the servers' programs.
 
 use std::path::{Path, PathBuf};
 
-/// What `make tools` installed, by its path below `.tools`.
+/// A program that `make tools` installed, by its path below `.tools`.
 pub(crate) fn tool(path: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2)?;
     Some(root.join(".tools").join(path)).filter(|program| program.is_file())

@@ -1,4 +1,4 @@
-//! A Prometheus of a test's own.
+//! A Prometheus for one test.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::{ports, program, ready};
 
 const MISSING: &str = "prometheus is not installed: run `make tools`";
 
-/// Prometheus, on a configuration of the test's, on a free port of 127.0.0.1.
+/// Prometheus, with the test's configuration, on a free port of 127.0.0.1.
 ///
 /// Dropping it kills it and removes what it stored; it dies with the test process in any case.
 pub struct Prometheus {
@@ -19,12 +19,12 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts it and waits until it is ready. `files` are written beside the configuration, by their names, so that
-    /// `rule_files` finds them there.
+    /// Starts it and waits until it is ready. `files` are names and contents of files beside the configuration, for its
+    /// `rule_files`.
     ///
     /// # Panics
-    /// With one sentence where it is not installed; with the end of its log where it does not start, which is also
-    /// where a fault in the configuration shows.
+    /// With a sentence if it is not installed; with the end of its log if it does not start, for example because of a
+    /// fault in the configuration.
     pub async fn start(configuration: &str, files: &[(&str, &str)]) -> Self {
         let lifeline = Lifeline::new("prometheus");
         let directory = lifeline.directory();

@@ -10,13 +10,13 @@ use tokio::net::TcpStream;
 use crate::eventually;
 use crate::lifeline::Process;
 
-/// One probe, so that a server which accepts and never answers is asked again.
-const PROBE: Duration = Duration::from_secs(5);
+/// Of one probe: a server that accepts and does not answer is probed again.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Waits until `probe` returns true: a broker on a loaded machine needs some 15 s.
 ///
 /// # Panics
-/// When the process ends first, or the wait does, with the end of the server's log.
+/// When the process ends first, or the wait takes too long; with the end of the server's log.
 pub(crate) async fn wait(
     server: &str,
     process: &mut Process,
@@ -26,7 +26,7 @@ pub(crate) async fn wait(
     eventually(&format!("{server} answers"), async || {
         let ended = process.has_ended();
         assert!(!ended, "{server} ended while it started; its log ends:\n{}", tail(log));
-        let answered = tokio::time::timeout(PROBE, probe()).await.unwrap_or(false);
+        let answered = tokio::time::timeout(PROBE_TIMEOUT, probe()).await.unwrap_or(false);
         answered.then_some(()).ok_or_else(|| format!("its log ends:\n{}", tail(log)))
     })
     .await;
@@ -34,7 +34,7 @@ pub(crate) async fn wait(
 
 /// Whether `GET path` returns 200.
 pub(crate) async fn is_ok(server: SocketAddr, path: &str) -> bool {
-    let asked = async {
+    let get = async {
         let mut stream = TcpStream::connect(server).await?;
         let request = format!("GET {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
@@ -42,7 +42,7 @@ pub(crate) async fn is_ok(server: SocketAddr, path: &str) -> bool {
         stream.read_to_end(&mut answer).await?;
         std::io::Result::Ok(answer)
     };
-    asked.await.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200 "))
+    get.await.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200 "))
 }
 
 fn tail(log: &Path) -> String {
@@ -51,7 +51,7 @@ fn tail(log: &Path) -> String {
     lines.split_at(lines.len().saturating_sub(40)).1.join("\n")
 }
 
-/// A log's whole text; servers do not promise UTF-8.
+/// A log's text, which may not be UTF-8.
 pub(crate) fn read(log: &Path) -> String {
     std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }

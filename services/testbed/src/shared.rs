@@ -1,4 +1,4 @@
-//! The servers that tests share: the ones the environment names, or one of this process.
+//! The servers that tests share: those of the environment's URLs, or this process's own.
 
 use std::time::Duration;
 
@@ -7,42 +7,40 @@ use tokio::sync::OnceCell;
 
 use crate::{Broker, Database};
 
-/// How long a server that the environment names may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(5);
+/// For a connection to the server of an environment variable.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 static BROKER: OnceCell<Broker> = OnceCell::const_new();
 static DATABASE: OnceCell<Database> = OnceCell::const_new();
 
-/// The URL of a RabbitMQ: `RABBITMQ_CONN` where it is set, otherwise a node that the tests of this process
-/// share, started by the first that asks and ended with the process.
+/// The URL of a RabbitMQ: `RABBITMQ_CONN` if it is set, otherwise a node that the tests of this process share. The first
+/// call starts it, and it ends with the process.
 ///
-/// What a test declares or stores there must have names of its own.
+/// A test must use unique names there.
 ///
 /// # Panics
-/// When the server that `RABBITMQ_CONN` names accepts no connection within 5 s, and as [`Broker::start`]
-/// does.
+/// When the server of `RABBITMQ_CONN` accepts no connection within 5 s, and as [`Broker::start`] does.
 pub async fn shared_broker() -> String {
-    match given("RABBITMQ_CONN").await {
+    match from_environment("RABBITMQ_CONN").await {
         Some(url) => url,
         None => BROKER.get_or_init(Broker::start).await.url(),
     }
 }
 
-/// The URL of a MongoDB, or of what speaks its protocol: `MONGO_CONN` where it is set, otherwise a server
-/// that the tests of this process share.
+/// The URL of a MongoDB or a server that speaks its protocol: `MONGO_CONN` if it is set, otherwise a server that the
+/// tests of this process share.
 ///
 /// # Panics
-/// When the server that `MONGO_CONN` names accepts no connection within 5 s, and as [`Database::start`]
-/// does.
+/// When the server of `MONGO_CONN` accepts no connection within 5 s, and as [`Database::start`] does.
 pub async fn shared_database() -> String {
-    match given("MONGO_CONN").await {
+    match from_environment("MONGO_CONN").await {
         Some(url) => url,
         None => DATABASE.get_or_init(Database::start).await.url(),
     }
 }
 
-/// The URL that the environment names, once its server accepts connections.
-async fn given(variable: &str) -> Option<String> {
+/// The URL of an environment variable, once its server accepts connections.
+async fn from_environment(variable: &str) -> Option<String> {
     let url = std::env::var_os(variable).filter(|url| !url.is_empty())?;
     let url = url.into_string().unwrap_or_else(|_| panic!("{variable} is not UTF-8"));
     if let Err(refusal) = reach(&url).await {
@@ -52,17 +50,17 @@ async fn given(variable: &str) -> Option<String> {
 }
 
 /// # Errors
-/// Why no server was reached, without the URL's user or password.
+/// Why the server cannot be reached, without the URL's user or password.
 async fn reach(url: &str) -> Result<(), String> {
-    // Where the servers are is for the driver to look up in DNS.
+    // The driver looks up the servers in DNS.
     if url.starts_with("mongodb+srv:") {
         return Ok(());
     }
-    let server = server(url).ok_or("it is no URL of the form scheme://host:port/")?;
-    match tokio::time::timeout(CONNECT, TcpStream::connect(&server)).await {
+    let server = server(url).ok_or("must be a URL like scheme://host:port/")?;
+    match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&server)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(format!("{server} cannot be reached ({error})")),
-        Err(_) => Err(format!("{server} does not answer within {} s", CONNECT.as_secs())),
+        Err(_) => Err(format!("{server} does not answer within {} s", CONNECT_TIMEOUT.as_secs())),
     }
 }
 
@@ -87,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_urls_first_server_is_found_without_its_password() {
+    fn the_first_server_of_a_url_is_found() {
         for (url, expected) in [
             ("amqp://octet:p@ss@localhost:5673/%2f", Some("localhost:5673")),
             ("amqps://rabbit.example/vhost?heartbeat=10", Some("rabbit.example:5671")),
@@ -103,8 +101,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unreachable_server_is_named_and_its_password_is_not() {
-        let refusal = reach("amqp://octet:secret@127.0.0.1:1/").await.expect_err("nothing listens on port 1");
+    async fn the_error_of_an_unreachable_server_omits_its_password() {
+        let refusal = reach("amqp://octet:secret@127.0.0.1:1/").await.expect_err("no server on port 1");
         assert!(refusal.starts_with("127.0.0.1:1 cannot be reached ("), "{refusal}");
         assert!(!refusal.contains("secret"), "{refusal}");
     }

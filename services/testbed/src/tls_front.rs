@@ -1,4 +1,4 @@
-//! TLS in front of a server that speaks none.
+//! TLS for a server without it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::Authority;
 
-/// A proxy on 127.0.0.1 that ends TLS and passes on what it decrypts.
+/// A proxy on 127.0.0.1 that terminates TLS and forwards the decrypted stream.
 ///
 /// It runs in the runtime that started it. Dropping it closes its port and its connections.
 pub struct TlsFront {
@@ -27,7 +27,7 @@ impl TlsFront {
     /// Listens on a free port, with the authority's certificate, for clients of `upstream`.
     ///
     /// # Panics
-    /// When no port can be bound, or the authority's files are gone.
+    /// When no port can be bound, or the authority's files cannot be read.
     pub async fn start(authority: &Authority, upstream: SocketAddr) -> Self {
         let acceptor = acceptor(authority).expect("the authority's files hold a certificate and its key");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port can be bound");
@@ -63,16 +63,16 @@ fn acceptor(authority: &Authority) -> Result<TlsAcceptor, Box<dyn std::error::Er
 }
 
 async fn serve(listener: TcpListener, acceptor: TlsAcceptor, upstream: SocketAddr) {
-    // Aborts what it holds when it is dropped with this task.
+    // Dropped with this task, it aborts all connections.
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
-        connections.spawn(pass_on(client, acceptor.clone(), upstream));
+        connections.spawn(forward(client, acceptor.clone(), upstream));
     }
 }
 
-/// A connection that fails is closed, which is what its client is to see.
-async fn pass_on(client: TcpStream, acceptor: TlsAcceptor, upstream: SocketAddr) -> std::io::Result<()> {
+/// Forwards one connection; a failure closes it.
+async fn forward(client: TcpStream, acceptor: TlsAcceptor, upstream: SocketAddr) -> std::io::Result<()> {
     let mut client = acceptor.accept(client).await?;
     let mut server = TcpStream::connect(upstream).await?;
     server.set_nodelay(true)?;

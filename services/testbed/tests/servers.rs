@@ -1,4 +1,4 @@
-//! The testbed's own promises: servers come back with what they held, keep apart, and do not stay behind.
+//! The testbed's servers keep their data over a restart, are isolated, and end with the test.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
 
@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::tcp::OwnedTLSConfig;
@@ -14,12 +14,9 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Collection};
-use octet_testbed::{Authority, Broker, Database, PASSWORD, TlsFront, shared_database};
+use octet_testbed::{Authority, Broker, Database, PASSWORD, TlsFront, eventually, shared_database};
 
 const QUEUE: &str = "greetings";
-
-/// What a test waits for at most.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn a_killed_broker_comes_back_with_its_durable_message() {
@@ -34,12 +31,12 @@ async fn a_killed_broker_comes_back_with_its_durable_message() {
 
     assert_ne!(broker.pid(), first);
     assert!(broker.url().contains("@127.0.0.2:"), "{}", broker.url());
-    assert_eq!(take(&broker.url()).await.as_deref(), Some("kept"));
+    assert_eq!(take(&broker.url()).await, "kept");
     assert!(!broker.log().contains(PASSWORD), "the broker's log shows the password");
 }
 
 #[tokio::test]
-async fn two_brokers_know_nothing_of_each_other() {
+async fn two_brokers_are_isolated() {
     let (one, other) = tokio::join!(Broker::start(), Broker::start());
     publish(&one.url(), "one's").await;
 
@@ -50,19 +47,18 @@ async fn two_brokers_know_nothing_of_each_other() {
 }
 
 #[tokio::test]
-async fn a_frozen_broker_goes_on_where_it_stopped() {
+async fn a_frozen_broker_continues_after_the_thaw() {
     let broker = Broker::start().await;
     let connection = connect(&broker.url()).await;
 
     broker.freeze();
     let waiting = connection.create_channel();
     let mut waiting = std::pin::pin!(waiting);
-    // Long enough for an answer on any machine that passes the rest.
     let early = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
     assert!(early.is_err(), "a frozen broker answered");
 
     broker.thaw();
-    tokio::time::timeout(PATIENCE, waiting).await.expect("a thawed broker answers").expect("a channel");
+    waiting.await.expect("a channel");
 }
 
 #[tokio::test]
@@ -107,7 +103,7 @@ async fn brokers_and_databases_are_reached_over_tls() {
 
 #[test]
 fn a_shared_database_outlives_the_runtime_that_started_it() {
-    let ask = || {
+    let count = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let url = shared_database().await;
@@ -116,11 +112,11 @@ fn a_shared_database_outlives_the_runtime_that_started_it() {
             url
         })
     };
-    assert_eq!(ask(), ask());
+    assert_eq!(count(), count());
 }
 
-#[test]
-fn servers_die_with_a_test_process_that_is_killed() {
+#[tokio::test]
+async fn servers_die_with_a_killed_test_process() {
     let mut holder = Command::new(std::env::current_exe().expect("this test's program"))
         .args(["--exact", "holds_servers_for_the_test_that_kills_it", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())
@@ -132,7 +128,7 @@ fn servers_die_with_a_test_process_that_is_killed() {
         .lines()
         .map(|line| line.expect("a line"))
         .find_map(|line| line.split_once("HOLDS ").map(|(_, held)| held.to_owned()))
-        .expect("the holder says what it holds");
+        .expect("the holder prints its servers");
     let mut held = line.split(' ');
     let directory = Path::new(held.next().expect("a directory"));
     let ports: Vec<u16> = held.map(|port| port.parse().expect("a port")).collect();
@@ -142,21 +138,19 @@ fn servers_die_with_a_test_process_that_is_killed() {
     holder.kill().expect("the holder is killed");
     holder.wait().expect("the holder is dead");
 
-    let gone = || ports.iter().all(|port| refuses(*port)) && !directory.exists();
-    let started = Instant::now();
-    while !gone() {
-        assert!(started.elapsed() < PATIENCE, "left behind: {line}");
-        std::thread::yield_now();
-    }
+    eventually(&format!("none is left of {line}"), async || {
+        ports.iter().all(|port| refuses(*port)) && !directory.exists()
+    })
+    .await;
 }
 
 #[tokio::test]
 #[ignore = "started by the test that kills it"]
-#[allow(clippy::print_stdout, reason = "how it tells that test")]
+#[allow(clippy::print_stdout, reason = "that test reads it")]
 async fn holds_servers_for_the_test_that_kills_it() {
     let broker = Broker::start().await;
     let database = Database::start().await;
-    // One that is frozen dies as well.
+    // A frozen server dies, too.
     database.freeze();
     let ports = broker.ports().into_iter().chain([database.socket().port()]);
     let ports: Vec<String> = ports.map(|port| port.to_string()).collect();
@@ -165,7 +159,7 @@ async fn holds_servers_for_the_test_that_kills_it() {
 }
 
 async fn connect(url: &str) -> Connection {
-    Connection::connect(url, ConnectionProperties::default()).await.expect("the broker takes the password")
+    Connection::connect(url, ConnectionProperties::default()).await.expect("the broker accepts the password")
 }
 
 /// Publishes to a durable quorum queue and waits for the confirm.
@@ -192,19 +186,15 @@ async fn publish(url: &str, text: &str) {
     assert_eq!(confirmation, Confirmation::Ack(None));
 }
 
-async fn take(url: &str) -> Option<String> {
+async fn take(url: &str) -> String {
     let connection = connect(url).await;
     let channel = connection.create_channel().await.expect("a channel");
-    let found = async {
-        // A quorum queue that has just come back may answer empty until it has its leader.
-        loop {
-            let options = BasicGetOptions { no_ack: true };
-            if let Some(message) = channel.basic_get(QUEUE.into(), options).await.expect("a get") {
-                return String::from_utf8(message.delivery.data).expect("text");
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, found).await.ok()
+    // A quorum queue that has just come back may answer empty until it has its leader.
+    let message = eventually("a message", async || {
+        let options = BasicGetOptions { no_ack: true };
+        channel.basic_get(QUEUE.into(), options).await.expect("a get")
+    });
+    String::from_utf8(message.await.delivery.data).expect("text")
 }
 
 async fn greetings(url: &str) -> Collection<Document> {

@@ -7,19 +7,19 @@ use mongodb::options::{Acknowledgment, ClientOptions, ConnectionString, HostInfo
 
 /// A MongoDB connection string that the driver takes: `mongodb://…` or `mongodb+srv://…`.
 ///
-/// What it does not say is set here: `w=majority`, `readConcernLevel=majority`, `appName=octet`,
+/// The defaults of options are `w=majority`, `readConcernLevel=majority`, `appName=octet`,
 /// `maxPoolSize=32`, `minPoolSize=0`, `serverSelectionTimeoutMS=2000`, `heartbeatFrequencyMS=1000` and
-/// `connectTimeoutMS=3000`. Everything else keeps the driver's default, `retryWrites=true` among them.
+/// `connectTimeoutMS=3000`. All others keep the driver's default, such as `retryWrites=true`.
 ///
-/// `w=0` is refused: an answer claims that the greeting was stored. So is what the driver refuses.
+/// `w=0` is refused, because an answer claims that the greeting was stored.
 ///
-/// `Display` and `Debug` show scheme, hosts and replica set; no credential and no other option.
+/// `Display` and `Debug` show scheme, hosts and replica set, but no credentials and no other option.
 #[derive(Clone, PartialEq)]
 pub struct MongoAddress {
     parsed: ConnectionString,
 }
 
-/// Why a connection string is not taken: a short line that repeats no value of it.
+/// Why a connection string is refused: a short line that repeats no value of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct MongoAddressError(String);
@@ -34,18 +34,15 @@ impl MongoAddress {
     pub(super) fn is_srv(&self) -> bool {
         matches!(self.parsed.host_info, HostInfo::DnsRecord(_))
     }
-}
 
-impl MongoAddress {
-    /// The host, where the connection string names only one: its name or address, and its port unless that is looked
-    /// up in DNS.
+    /// The host, if the connection string contains only one: its name or address, and its port unless DNS is to provide
+    /// that.
     pub fn only_host(&self) -> Option<(&str, Option<u16>)> {
-        /// Where the connection string says none.
-        const USUAL: u16 = 27017;
+        const DEFAULT_PORT: u16 = 27017;
         match &self.parsed.host_info {
             HostInfo::DnsRecord(host) => Some((host, None)),
             HostInfo::HostIdentifiers(hosts) => match hosts.as_slice() {
-                [ServerAddress::Tcp { host, port }] => Some((host, Some(port.unwrap_or(USUAL)))),
+                [ServerAddress::Tcp { host, port }] => Some((host, Some(port.unwrap_or(DEFAULT_PORT)))),
                 _ => None,
             },
             _ => None,
@@ -62,7 +59,7 @@ impl FromStr for MongoAddress {
             return Err(fault("must start with mongodb:// or mongodb+srv://"));
         }
         let (before_options, options) = rest.split_once('?').unwrap_or((rest, ""));
-        // The driver would read what stands before the `?` as a host, and repeat it in its error.
+        // The driver would read the text before the `?` as a host, and repeat it in its error.
         if options.contains('@') {
             return Err(fault("must have its ? and @ percent-encoded (%3F, %40), in the password too"));
         }
@@ -73,7 +70,7 @@ impl FromStr for MongoAddress {
         let parsed = parse(url).map_err(|_| refused(url))?;
         let acknowledgment = parsed.write_concern.as_ref().and_then(|concern| concern.w.as_ref());
         if matches!(acknowledgment, Some(Acknowledgment::Nodes(0))) {
-            return Err(fault("must not say w=0: a write that nobody acknowledges is not stored"));
+            return Err(fault("must not contain w=0: a write without acknowledgement may be lost"));
         }
         Ok(Self { parsed })
     }
@@ -108,7 +105,7 @@ fn fault(text: &str) -> MongoAddressError {
     MongoAddressError(text.to_owned())
 }
 
-/// Before the driver, which panics on a `%` that is followed by part of a longer character (3.9).
+/// Before the driver, which panics (3.9) on a `%` before part of a multi-byte character.
 fn check_user_info(user_info: &str) -> Result<(), MongoAddressError> {
     let encoded = user_info.split('%').skip(1).all(|part| {
         let mut bytes = part.bytes();
@@ -127,7 +124,7 @@ fn check_user_info(user_info: &str) -> Result<(), MongoAddressError> {
     ))
 }
 
-/// Parses, and checks what the driver would find fault with only when it makes a client. Looks up no name.
+/// Parses, with the checks that the driver makes only when it creates a client. Makes no DNS lookup.
 fn parse(url: &str) -> mongodb::error::Result<ConnectionString> {
     let parsed = ConnectionString::parse(url)?;
     let mut offline = parsed.clone();
@@ -135,14 +132,14 @@ fn parse(url: &str) -> mongodb::error::Result<ConnectionString> {
         let host = ServerAddress::Tcp { host: host.clone(), port: None };
         offline.host_info = HostInfo::HostIdentifiers(vec![host]);
     }
-    // With hosts there is nothing to wait for.
+    // With hosts this does not wait.
     match ClientOptions::parse(offline).into_future().now_or_never() {
         Some(Err(error)) => Err(error),
         _ => Ok(parsed),
     }
 }
 
-/// Names the part at fault. The driver's own words often repeat a value, which may be a secret.
+/// Names the part at fault. The driver's text often repeats a value, which may be a secret.
 fn refused(url: &str) -> MongoAddressError {
     let (before_options, options) = url.split_once('?').unwrap_or((url, ""));
     if ConnectionString::parse(before_options).is_err() {
@@ -152,7 +149,7 @@ fn refused(url: &str) -> MongoAddressError {
     if options.iter().any(|option| !option.contains('=')) {
         return fault("must have options like name=value, separated by &");
     }
-    // The fault is with an option if the rest is taken without it.
+    // An option is at fault if the string is valid without it.
     let at_fault = (0..options.len()).find(|&left_out| {
         let rest = options.iter().enumerate().filter(|(number, _)| *number != left_out);
         let rest = rest.map(|(_, option)| *option).collect::<Vec<_>>().join("&");
@@ -161,13 +158,13 @@ fn refused(url: &str) -> MongoAddressError {
     let name = at_fault.and_then(|number| options.get(number)).and_then(|option| option.split('=').next());
     match name {
         Some(name) if is_name(name) && !before_options.contains(name) => {
-            MongoAddressError(format!("has an option that is not taken: {name} (its name, or its value)"))
+            MongoAddressError(format!("has an invalid option: {name} (its name, or its value)"))
         }
-        _ => fault("has options that are not taken, or not together"),
+        _ => fault("has invalid options, or a combination that is not allowed"),
     }
 }
 
-/// Options have names like this; what a wrongly encoded password leaves may not.
+/// Names of options look like this; the rest of a wrongly encoded password may not.
 fn is_name(name: &str) -> bool {
     name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphabetic())
 }

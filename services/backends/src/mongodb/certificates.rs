@@ -1,6 +1,6 @@
-//! The files that the URL names for TLS, looked at before the driver does.
+//! Checks the TLS files of the URL before the driver reads them.
 //!
-//! The driver takes a `tlsCAFile` without a certificate for an empty list of authorities, and then trusts nobody.
+//! The driver reads a `tlsCAFile` without a certificate as an empty list of authorities, and then trusts none.
 
 use std::path::Path;
 
@@ -12,17 +12,17 @@ use crate::OpenError;
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 
 /// # Errors
-/// [`OpenError::File`]: it cannot be read, or is no PEM of the kind.
+/// [`OpenError::File`] if a file cannot be read, or contains no PEM of its kind.
 pub(super) fn check(url: &ConnectionString) -> Result<(), OpenError> {
     let Some(Tls::Enabled(tls)) = &url.tls else { return Ok(()) };
     if let Some(path) = &tls.ca_file_path {
         let pem = read("tlsCAFile", path)?;
-        holds("tlsCAFile", path, &pem, CERTIFICATE, "it holds no PEM certificate")?;
+        holds("tlsCAFile", path, &pem, CERTIFICATE, "it contains no PEM certificate")?;
     }
     if let Some(path) = &tls.cert_key_file_path {
         let pem = read("tlsCertificateKeyFile", path)?;
-        holds("tlsCertificateKeyFile", path, &pem, CERTIFICATE, "it holds no PEM certificate")?;
-        holds("tlsCertificateKeyFile", path, &pem, "PRIVATE KEY-----", "it holds no PEM private key")?;
+        holds("tlsCertificateKeyFile", path, &pem, CERTIFICATE, "it contains no PEM certificate")?;
+        holds("tlsCertificateKeyFile", path, &pem, "PRIVATE KEY-----", "it contains no PEM private key")?;
     }
     Ok(())
 }
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_absent_or_no_pem_is_a_fault_that_names_it() {
+    fn an_error_names_a_file_that_is_absent_or_not_pem() {
         let directory = tempfile::tempdir().unwrap();
         let absent = directory.path().join("absent.pem");
         let found = fault("tlsCAFile", &absent);
@@ -60,10 +60,10 @@ mod tests {
 
         let text = directory.path().join("text.pem");
         std::fs::write(&text, "a text").unwrap();
-        assert!(fault("tlsCAFile", &text).ends_with("text.pem: it holds no PEM certificate"));
+        assert!(fault("tlsCAFile", &text).ends_with("text.pem: it contains no PEM certificate"));
 
         let without_key = directory.path().join("client.pem");
         std::fs::write(&without_key, CERTIFICATE).unwrap();
-        assert!(fault("tlsCertificateKeyFile", &without_key).ends_with("it holds no PEM private key"));
+        assert!(fault("tlsCertificateKeyFile", &without_key).ends_with("it contains no PEM private key"));
     }
 }

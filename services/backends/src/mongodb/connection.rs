@@ -1,4 +1,4 @@
-//! The driver's client, made at opening or, when its hosts are in DNS, once they were found.
+//! The driver's client, created at opening or, when its hosts are in DNS, once they are found.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,25 +16,25 @@ use super::{
     failure::{Unavailable, is_of_the_login, reason},
     health::Health,
     options,
+    servers::{Servers, Transport},
     settings::MongoSettings,
-    verdict::{Servers, Transport},
 };
-use crate::OpenError;
+use crate::{OpenError, backoff::Backoff};
 
-const FIRST_BACKOFF: Duration = Duration::from_millis(250);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+/// Between DNS lookups.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(250), max: Duration::from_secs(2) };
 
-/// A client of one collection. Its monitors run until it is dropped.
+/// A client of one collection. Its monitors run until this is dropped.
 pub(super) struct Connection {
     health: Arc<Health>,
     client: watch::Receiver<Option<Client>>,
-    /// Looks the hosts up, until they are found.
+    /// Looks up the hosts until they are found.
     lookup: Option<JoinHandle<()>>,
     settings: MongoSettings,
 }
 
 impl Connection {
-    /// Checks `settings` and begins to look for the servers. Waits for no server; needs a runtime.
+    /// Checks `settings` and starts to look for the servers. Waits for no server; needs a runtime.
     pub(super) async fn open(settings: MongoSettings) -> Result<Self, OpenError> {
         settings.check()?;
         let url = settings.address.connection_string().clone();
@@ -44,7 +44,7 @@ impl Connection {
         let lookup = if settings.address.is_srv() {
             Some(tokio::spawn(look_up(url, Arc::clone(&health), made)))
         } else {
-            // With hosts there is nothing to look up, and so nothing to wait for.
+            // With hosts this does not wait.
             let client = connect(url, &health).await.map_err(|error| OpenError::Driver(reason(&error)))?;
             made.send_replace(Some(client));
             None
@@ -60,7 +60,7 @@ impl Connection {
         &self.settings
     }
 
-    /// The collection, once something is known of its servers; waits for that as long as for a server.
+    /// The collection, once its servers were seen; waits for that up to the server selection timeout.
     pub(super) async fn collection(&self) -> Result<Collection<RawDocumentBuf>, Unavailable> {
         let mut changes = self.health.changes();
         let seen = time::timeout(options::SERVER_SELECTION, changes.seen()).await;
@@ -73,12 +73,12 @@ impl Connection {
         }
     }
 
-    /// Why a call had no answer: what the monitors say, or `otherwise`.
+    /// Why a call had no answer: the monitors' reason, or `otherwise`.
     pub(super) fn unavailable(&self, otherwise: &str) -> Unavailable {
         Unavailable(self.health.lost().unwrap_or_else(|| otherwise.to_owned()))
     }
 
-    /// Why a call failed. Notices a refused login.
+    /// Why a call failed. Records a refused login.
     pub(super) fn failed(&self, error: &Error) -> Unavailable {
         let reason = reason(error);
         if is_of_the_login(error) {
@@ -86,7 +86,7 @@ impl Connection {
             return Unavailable(reason);
         }
         match error.kind.as_ref() {
-            // The monitors know why, the driver's error names only the consequence.
+            // The monitors know the cause; the driver's error names only the consequence.
             mongodb::error::ErrorKind::ServerSelection { .. }
             | mongodb::error::ErrorKind::ConnectionPoolCleared { .. } => self.unavailable(&reason),
             _ => Unavailable(reason),
@@ -117,10 +117,9 @@ async fn connect(url: ConnectionString, health: &Arc<Health>) -> Result<Client, 
     Client::with_options(options)
 }
 
-/// A name that is not found now may be found later: DNS fails too.
+/// Repeats the lookup until it succeeds: DNS may fail for a while.
 async fn look_up(url: ConnectionString, health: Arc<Health>, made: watch::Sender<Option<Client>>) {
-    let mut backoff = FIRST_BACKOFF;
-    loop {
+    for failures in 1.. {
         match connect(url.clone(), &health).await {
             Ok(client) => {
                 made.send_replace(Some(client));
@@ -128,7 +127,6 @@ async fn look_up(url: ConnectionString, health: Arc<Health>, made: watch::Sender
             }
             Err(error) => health.saw(Servers::Lost(reason(&error))),
         }
-        time::sleep(backoff.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-        backoff = backoff.saturating_mul(2).min(LONGEST_BACKOFF);
+        time::sleep(BACKOFF.after(failures)).await;
     }
 }

@@ -1,15 +1,15 @@
-//! What can go wrong, sorted by what a caller can do about it, and said in one short line.
+//! Errors, by what a caller can do about them, each as one short line.
 
 use mongodb::error::{Error, ErrorKind};
 
-/// A reason is cut to this many characters.
-const LONGEST_REASON: usize = 200;
+/// In characters. Longer reasons are truncated.
+const MAX_REASON: usize = 200;
 
 /// The store cannot be used now, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unavailable(pub(super) String);
 
-/// Whether the server does not know the credentials, or the login failed: for an operator to heal.
+/// Whether the login failed: an operator has to act.
 pub(super) fn is_of_the_login(error: &Error) -> bool {
     const AUTHENTICATION_FAILED: i32 = 18;
     match error.kind.as_ref() {
@@ -19,15 +19,15 @@ pub(super) fn is_of_the_login(error: &Error) -> bool {
     }
 }
 
-/// The reason in one short line. The driver's own text for the usual failures holds the whole topology.
+/// The reason in one short line. The driver's own text for the usual failures contains the whole topology.
 pub(super) fn reason(error: &Error) -> String {
     let text = match error.kind.as_ref() {
         ErrorKind::Io(error) => error.to_string(),
-        ErrorKind::Command(error) => said(error.code, &error.code_name, &error.message),
+        ErrorKind::Command(error) => with_code(error.code, &error.code_name, &error.message),
         ErrorKind::Authentication { message, .. } => format!("the login failed: {message}"),
-        ErrorKind::ServerSelection { .. } => "no server can take it".to_owned(),
+        ErrorKind::ServerSelection { .. } => "no server accepts writes".to_owned(),
         ErrorKind::ConnectionPoolCleared { .. } => "the connection was lost".to_owned(),
-        // The resolver goes on to print the whole query.
+        // The resolver's text continues with the whole query.
         ErrorKind::DnsResolve { message, .. } => {
             let message = message.split(" for Query {").next().unwrap_or_default();
             format!("name lookup failed: {message}")
@@ -37,8 +37,8 @@ pub(super) fn reason(error: &Error) -> String {
     short(&text)
 }
 
-/// What the server said, with its code.
-pub(super) fn said(code: i32, name: &str, message: &str) -> String {
+/// The server's message, with its code.
+pub(super) fn with_code(code: i32, name: &str, message: &str) -> String {
     match (name, message) {
         ("", message) => format!("{message} (code {code})"),
         (name, "") => format!("{name} (code {code})"),
@@ -49,7 +49,7 @@ pub(super) fn said(code: i32, name: &str, message: &str) -> String {
 /// `text` in one line of bounded length.
 pub(super) fn short(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_REASON) {
+    match line.char_indices().nth(MAX_REASON) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,
     }

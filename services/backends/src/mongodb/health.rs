@@ -1,12 +1,12 @@
-//! Whether calls may pass, and one log line for every change.
+//! Whether calls may pass, with one log line for every change.
 
 use std::time::Duration;
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{failure::Unavailable, verdict::Servers};
+use super::{failure::Unavailable, servers::Servers};
 
-/// After a refused login, calls get the reason for this long before one tries again.
+/// After a refused login, calls fail with the reason for this long before one tries again.
 const LOGIN_PAUSE: Duration = Duration::from_millis(500);
 
 /// The state of the servers behind one address, as one client sees it.
@@ -21,7 +21,7 @@ struct State {
     login: Login,
 }
 
-/// The monitors do not log in, so this is learnt from calls.
+/// The monitors do not log in, so this comes from calls.
 #[derive(Debug, Clone)]
 enum Login {
     NotRefused,
@@ -29,7 +29,7 @@ enum Login {
 }
 
 impl Health {
-    /// Nothing is known yet of `address`, which is shown in logs and must be masked.
+    /// `address` is logged and must be masked.
     pub(super) fn new(address: String) -> Self {
         Self {
             address,
@@ -37,8 +37,8 @@ impl Health {
         }
     }
 
-    /// Whether a call may pass now. Until then callers get the reason at once: waiting is the caller's business,
-    /// who knows its deadline.
+    /// Whether a call may pass now. If not, it fails at once with the reason: the caller, which knows its deadline,
+    /// decides whether to wait.
     pub(super) fn may_pass(&self) -> Result<(), Unavailable> {
         let state = self.state.borrow();
         match (&state.servers, &state.login) {
@@ -55,7 +55,7 @@ impl Health {
         Changes(self.state.subscribe())
     }
 
-    /// Why no server can take writes, if the monitors say so.
+    /// Why no server can take writes, if the monitors report that.
     pub(super) fn lost(&self) -> Option<String> {
         match &self.state.borrow().servers {
             Servers::Lost(reason) => Some(reason.clone()),
@@ -63,24 +63,24 @@ impl Health {
         }
     }
 
-    /// The monitors have looked.
+    /// Records what the monitors see.
     pub(super) fn saw(&self, servers: Servers) {
         self.change(|state| {
-            // A server that is being looked at again is not back yet.
+            // A server that the monitors check again is not back yet.
             if servers != Servers::Unseen || !matches!(state.servers, Servers::Lost(_)) {
                 state.servers = servers;
             }
         });
     }
 
-    /// A call was refused the login.
+    /// Records that a call's login was refused.
     pub(super) fn login_refused(&self, reason: String) {
         self.change(|state| {
             state.login = Login::Refused { reason, retry_at: Instant::now() + LOGIN_PAUSE };
         });
     }
 
-    /// A call was answered, so the login is right.
+    /// Records that a call was answered, so the login works.
     pub(super) fn answered(&self) {
         if matches!(self.state.borrow().login, Login::Refused { .. }) {
             self.change(|state| state.login = Login::NotRefused);
@@ -111,18 +111,18 @@ impl State {
     }
 }
 
-/// Tells when a [`Health`] may have changed.
+/// Waits for changes of a [`Health`].
 pub(super) struct Changes(watch::Receiver<State>);
 
 impl Changes {
-    /// Returns at the next change, or never when the health is gone.
+    /// Returns at the next change, or never when the [`Health`] is dropped.
     pub(super) async fn next(&mut self) {
         if self.0.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Returns once the servers were seen, with the reason if none can take writes.
+    /// Returns once the servers were seen, with an error if none can take writes.
     pub(super) async fn seen(&mut self) -> Result<(), Unavailable> {
         loop {
             match &self.0.borrow_and_update().servers {
@@ -167,7 +167,6 @@ mod tests {
         assert_eq!(health.may_pass(), Ok(()));
         health.saw(lost("refused"));
         assert_eq!(health.may_pass(), refusal("refused"));
-        // Looking again is not seeing.
         health.saw(Servers::Unseen);
         assert_eq!(health.may_pass(), refusal("refused"));
         health.saw(lost("reset"));
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_is_told_to_who_waits() {
+    async fn a_change_ends_the_wait_for_it() {
         let health = health();
         let mut changes = health.changes();
         health.saw(Servers::Writable);

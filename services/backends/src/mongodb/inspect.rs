@@ -1,4 +1,4 @@
-//! Looking into a collection, from any process, whether or not the services live.
+//! Inspecting a collection, from any process, whether or not the services run.
 
 use std::{future::Future, time::Duration};
 
@@ -10,20 +10,20 @@ use mongodb::{
 };
 use tokio::time;
 
-use super::{connection::Connection, failure::Unavailable, settings::MongoSettings, writer::there};
+use super::{connection::Connection, failure::Unavailable, settings::MongoSettings, writer::existing};
 use crate::OpenError;
 use crate::inspect::{InspectError, StoreInspect};
 
-/// Ids in one question.
-const IDS_AT_ONCE: usize = 1_000;
+/// Ids in one query.
+const MAX_IDS: usize = 1_000;
 
-/// Whether a server answers at all is known by then.
-const REACH_LIMIT: Duration = Duration::from_secs(3);
+/// For the connection to a server and its first answer.
+const REACH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Counting reads the whole index, which takes seconds where documents are many millions.
-const LOOK_LIMIT: Duration = Duration::from_mins(1);
+/// Counting reads the whole index, which takes seconds for many millions of documents.
+const QUERY_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Looks into a collection in `MongoDB`, reading what a majority has.
+/// Inspects a collection in `MongoDB`, with read concern majority.
 pub struct MongoStoreInspect {
     connection: Connection,
 }
@@ -37,22 +37,22 @@ impl MongoStoreInspect {
         Ok(Self { connection: Connection::open(settings).await? })
     }
 
-    /// Runs `look` on a collection that exists, until the server is lost. A server that is away is noticed
+    /// Runs `query` on a collection that exists, until the server is lost. A server that is unavailable is noticed
     /// within 5 s.
-    async fn look<T, F: Future<Output = Result<T, Error>>>(
+    async fn query<T, F: Future<Output = Result<T, Error>>>(
         &self,
-        look: impl FnOnce(Collection<RawDocumentBuf>) -> F,
+        query: impl FnOnce(Collection<RawDocumentBuf>) -> F,
     ) -> Result<T, InspectError> {
         let connection = &self.connection;
-        let reached = time::timeout(REACH_LIMIT, self.reach()).await;
+        let reached = time::timeout(REACH_TIMEOUT, self.reach()).await;
         let collection = reached
-            .unwrap_or_else(|_| Err(connection.unavailable(&format!("no answer within {REACH_LIMIT:?}"))))?
+            .unwrap_or_else(|_| Err(connection.unavailable(&format!("no answer within {REACH_TIMEOUT:?}"))))?
             .ok_or_else(|| self.absent())?;
         let mut changes = connection.health().changes();
         tokio::select! {
-            looked = time::timeout(LOOK_LIMIT, look(collection)) => match looked {
-                Ok(looked) => Ok(looked.map_err(|error| connection.failed(&error))?),
-                Err(_) => Err(InspectError::Unavailable(format!("no answer within {LOOK_LIMIT:?}"))),
+            found = time::timeout(QUERY_TIMEOUT, query(collection)) => match found {
+                Ok(found) => Ok(found.map_err(|error| connection.failed(&error))?),
+                Err(_) => Err(InspectError::Unavailable(format!("no answer within {QUERY_TIMEOUT:?}"))),
             },
             lost = changes.lost() => Err(lost.into()),
         }
@@ -77,16 +77,16 @@ impl MongoStoreInspect {
 impl StoreInspect for MongoStoreInspect {
     async fn count(&self) -> Result<u64, InspectError> {
         let count = async |collection: Collection<RawDocumentBuf>| collection.count_documents(doc! {}).await;
-        self.look(count).await
+        self.query(count).await
     }
 
     async fn missing(&self, ids: &[String]) -> Result<Vec<String>, InspectError> {
-        self.look(async |collection| {
+        self.query(async |collection| {
             let mut missing = Vec::new();
-            for ids in ids.chunks(IDS_AT_ONCE) {
+            for ids in ids.chunks(MAX_IDS) {
                 let asked: Vec<&str> = ids.iter().map(String::as_str).collect();
-                let there = there(&collection, &asked).await?;
-                missing.extend(ids.iter().filter(|id| !there.contains(*id)).cloned());
+                let existing = existing(&collection, &asked).await?;
+                missing.extend(ids.iter().filter(|id| !existing.contains(*id)).cloned());
             }
             Ok(missing)
         })

@@ -1,25 +1,25 @@
-//! Which collection of which server, and how long a call may take.
+//! The settings of a store in MongoDB.
 
 use std::time::Duration;
 
 use super::address::MongoAddress;
-use crate::OpenError;
+use crate::open::{self, OpenError};
 
-/// MongoDB's own limit for a database's name, in bytes.
-const LONGEST_DATABASE: usize = 63;
-/// What is left for the collection's name where a namespace may have 120 bytes, as in old versions.
-const LONGEST_NAMESPACE: usize = 120;
+/// MongoDB's limit for a database's name, in bytes.
+const MAX_DATABASE: usize = 63;
+/// The limit of old versions for the names of database and collection together, in bytes.
+const MAX_NAMESPACE: usize = 120;
 
 /// One collection of one database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MongoSettings {
-    /// Where the servers are, and how they are spoken to.
+    /// The servers, and the options of the connections.
     pub address: MongoAddress,
-    /// The database; made by the first insert. At most 63 bytes.
+    /// The database; the first insert creates it. At most 63 bytes.
     pub database: String,
-    /// The collection; made by the first insert. Its name and the database's have at most 119 bytes together.
+    /// The collection; the first insert creates it. Its name and the database's have at most 119 bytes together.
     pub collection: String,
-    /// An insert that has no answer by then is `Unavailable`; at least 100 ms. Default 10 s.
+    /// After this, an insert without an answer is `Unavailable`; at least 100 ms. Default 10 s.
     pub operation_timeout: Duration,
 }
 
@@ -36,41 +36,33 @@ impl MongoSettings {
 
     pub(super) fn check(&self) -> Result<(), OpenError> {
         let (database, collection) = (&self.database, &self.collection);
-        let rules = [
-            (
-                !database.is_empty() && database.len() <= LONGEST_DATABASE,
-                "database",
-                "must have 1 to 63 bytes",
-            ),
+        open::check(&[
+            (!database.is_empty() && database.len() <= MAX_DATABASE, "database", "must have 1 to 63 bytes"),
             (
                 !database.contains(['/', '\\', '.', ' ', '"', '$', '*', '<', '>', ':', '|', '?', '\0']),
                 "database",
-                "must not hold a blank or one of /\\.\"$*<>:|? or a NUL",
+                "must not contain a space, a NUL or one of /\\.\"$*<>:|?",
             ),
             (!collection.is_empty(), "collection", "must not be empty"),
             (
-                database.len() + collection.len() < LONGEST_NAMESPACE,
+                database.len() + collection.len() < MAX_NAMESPACE,
                 "collection",
                 "must have at most 119 bytes together with the database's name",
             ),
-            (!collection.contains(['$', '\0']), "collection", "must not hold a $ or a NUL"),
+            (!collection.contains(['$', '\0']), "collection", "must not contain a $ or a NUL"),
             (
                 !collection.starts_with("system.")
                     && !collection.starts_with('.')
                     && !collection.ends_with('.'),
                 "collection",
-                "must not start with system. or begin or end with a dot",
+                "must not start with system. and must not start or end with a dot",
             ),
             (
                 self.operation_timeout >= Duration::from_millis(100),
                 "operation_timeout",
                 "must be at least 100 ms",
             ),
-        ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, setting, rule)) => Err(OpenError::Invalid { setting, rule }),
-            None => Ok(()),
-        }
+        ])
     }
 }
 
@@ -88,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_the_server_would_refuse_are_a_fault() {
+    fn names_that_the_server_refuses_are_refused() {
         let (longest, rest) = ("d".repeat(63), "c".repeat(56));
         assert_eq!(fault("service-c", "greetings"), None);
         assert_eq!(fault(&longest, &rest), None);
@@ -102,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_that_no_server_can_keep_is_a_fault() {
+    fn a_timeout_that_is_too_short_is_refused() {
         let address = "mongodb://localhost".parse().unwrap();
         let settings = MongoSettings {
             operation_timeout: Duration::from_millis(99),

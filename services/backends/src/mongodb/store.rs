@@ -1,4 +1,4 @@
-//! The document store: a collection, a document a greeting.
+//! The document store: a collection, with a document per greeting.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,11 +10,11 @@ use super::{connection::Connection, failure::Unavailable, settings::MongoSetting
 use crate::OpenError;
 use crate::store::{Document, DocumentStore, Inserted, StoreError};
 
-/// The protocol's limit, in `MongoDB` and in `DocumentDB`.
-const LARGEST_DOCUMENT: usize = 16 * 1024 * 1024;
+/// The protocol's limit in bytes, in `MongoDB` and in `DocumentDB`.
+const MAX_DOCUMENT: usize = 16 * 1024 * 1024;
 
-/// A ping that has no answer by then is a failure. Shorter than what probes wait.
-const PING_LIMIT: Duration = Duration::from_secs(1);
+/// Shorter than the timeouts of probes.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A collection in `MongoDB`. Dropping it finishes the inserts it has accepted.
 pub struct MongoStore {
@@ -23,10 +23,10 @@ pub struct MongoStore {
 }
 
 impl MongoStore {
-    /// Opens the collection and begins to look for its servers, without waiting for one. Database and collection
-    /// are made by the first insert.
+    /// Opens the collection and starts to look for its servers, without waiting for one. The first insert creates
+    /// database and collection.
     ///
-    /// The first calls wait until a server was seen or found to be away, 2 s at most. Call it on the runtime
+    /// The first calls wait, at most 2 s, until a server is seen or found to be unavailable. Call this on the runtime
     /// that will use the store.
     ///
     /// # Errors
@@ -43,22 +43,24 @@ impl DocumentStore for MongoStore {
     async fn insert(&self, document: &Document) -> Result<Inserted, StoreError> {
         let stored = stored(document);
         let bytes = stored.as_bytes().len();
-        if bytes > LARGEST_DOCUMENT {
-            return Err(StoreError::Rejected(format!("it has {bytes} bytes, and MongoDB takes 16 MiB")));
+        if bytes > MAX_DOCUMENT {
+            return Err(StoreError::Rejected(format!(
+                "document of {bytes} bytes exceeds MongoDB's limit of 16 MiB"
+            )));
         }
         self.writer.insert(document.id.clone(), stored).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.connection.health().may_pass()?;
-        match time::timeout(PING_LIMIT, ping(&self.connection)).await {
+        match time::timeout(PING_TIMEOUT, ping(&self.connection)).await {
             Ok(result) => Ok(result?),
-            Err(_) => Err(self.connection.unavailable(&format!("no answer within {PING_LIMIT:?}")).into()),
+            Err(_) => Err(self.connection.unavailable(&format!("no answer within {PING_TIMEOUT:?}")).into()),
         }
     }
 }
 
-/// Asks the server that would take the write, over a connection that has logged in.
+/// Pings the server that takes writes, over a connection that has logged in.
 async fn ping(connection: &Connection) -> Result<(), Unavailable> {
     let database = connection.collection().await?.client().database(&connection.settings().database);
     match database.run_command(doc! { "ping": 1 }).await {

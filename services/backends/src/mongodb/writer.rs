@@ -1,4 +1,4 @@
-//! Inserts that wait travel together: one command, an answer each.
+//! Sends waiting inserts together, in one command; each gets its own answer.
 
 use std::sync::Arc;
 
@@ -15,22 +15,22 @@ use crate::store::{Inserted, StoreError};
 mod outcome;
 mod send;
 
-pub(super) use send::there;
+pub(super) use send::existing;
 
-/// Inserts that may wait; whoever comes then waits to hand over, which is the back-pressure.
-const WAITING_LIMIT: usize = 1_024;
+/// Inserts that may wait. Further callers wait to send theirs, which is the back-pressure.
+const MAX_WAITING: usize = 1_024;
 
-/// Documents in one command. More would make the first of them wait for no gain.
-const BATCH_LIMIT: usize = 256;
+/// Documents in one command. More would make the first of them wait without a gain.
+const MAX_BATCH: usize = 256;
 
-/// Bytes after which a command takes no further document. Three times this and the largest document are below
-/// the protocol's 48 MB, so that the driver never splits a command.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes after which no further document is added to a command. Three times this and the largest document are below the
+/// protocol's 48 MB, so that the driver never splits a command.
+const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// Commands under way. With one, a slow command would hold up every caller; with many, commands get small.
-const UNDER_WAY: usize = 2;
+/// Commands in flight. With one, a slow command would delay all callers; with many, commands get small.
+const MAX_IN_FLIGHT: usize = 2;
 
-/// Hands inserts to a task. When it is dropped, the task finishes what it was handed and ends.
+/// Sends inserts to a task. When this is dropped, the task finishes its inserts and ends.
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
     connection: Arc<Connection>,
@@ -43,7 +43,7 @@ struct Job {
 }
 
 impl Job {
-    /// Nobody may be waiting any more, which is no error.
+    /// The caller may have stopped waiting.
     fn answer(self, result: Result<Inserted, StoreError>) {
         let _ = self.reply.send(result);
     }
@@ -51,7 +51,7 @@ impl Job {
 
 impl Writer {
     pub(super) fn start(connection: Arc<Connection>) -> Self {
-        let (jobs, waiting) = mpsc::channel(WAITING_LIMIT);
+        let (jobs, waiting) = mpsc::channel(MAX_WAITING);
         tokio::spawn(serve(Arc::clone(&connection), waiting));
         Self { jobs, connection }
     }
@@ -80,29 +80,29 @@ impl From<Unavailable> for StoreError {
 
 async fn serve(connection: Arc<Connection>, mut waiting: mpsc::Receiver<Job>) {
     let mut changes = connection.health().changes();
-    let mut under_way = FuturesUnordered::new();
+    let mut in_flight = FuturesUnordered::new();
     loop {
         let may_pass = connection.health().may_pass();
-        let takes = may_pass.is_err() || under_way.len() < UNDER_WAY;
+        let takes = may_pass.is_err() || in_flight.len() < MAX_IN_FLIGHT;
         tokio::select! {
             job = waiting.recv(), if takes => match (job, may_pass) {
                 (None, _) => break,
                 (Some(job), Err(unavailable)) => job.answer(Err(unavailable.into())),
-                (Some(job), Ok(())) => under_way.push(send::send(&connection, gather(job, &mut waiting))),
+                (Some(job), Ok(())) => in_flight.push(send::send(&connection, gather(job, &mut waiting))),
             },
-            Some(()) = under_way.next(), if !under_way.is_empty() => {}
+            Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
             () = changes.next() => {}
         }
     }
-    while under_way.next().await.is_some() {}
+    while in_flight.next().await.is_some() {}
 }
 
-/// `first` and what else waits. A job whose caller has gone, and which is not begun, need not be done.
+/// `first` and the jobs that wait, without those whose callers have stopped waiting.
 fn gather(first: Job, waiting: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     let mut bytes = first.document.as_bytes().len();
     let mut batch = vec![first];
-    while batch.len() < BATCH_LIMIT
-        && bytes < BATCH_BYTES
+    while batch.len() < MAX_BATCH
+        && bytes < MAX_BATCH_BYTES
         && let Ok(job) = waiting.try_recv()
     {
         bytes += job.document.as_bytes().len();

@@ -1,4 +1,4 @@
-//! One message, handed to one consumer until it is settled.
+//! One message, which one consumer holds until it is settled.
 
 use std::{fmt, time::SystemTime};
 
@@ -9,38 +9,37 @@ use super::Message;
 /// Why a delivery could not be settled. Either way the message is redelivered, never lost.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettleError {
-    /// The delivery is not this consumer's any more: the broker took it back, and somebody else may have it.
-    /// Nothing was changed.
+    /// The broker took the delivery back, and another consumer may have it. Nothing was changed.
     #[error("the delivery was taken back before it was settled")]
     LeaseLost,
-    /// The broker could not be reached; the message comes again.
+    /// The broker is unavailable; the message is delivered again.
     #[error("the queue is unavailable: {0}")]
     Unavailable(String),
 }
 
 /// An adapter's side of a [`Delivery`]: how to settle it, once.
 ///
-/// A future of these methods that is dropped half-way leaves the message settled or to be redelivered.
+/// If a future of these methods is dropped early, the message is either settled or redelivered.
 #[async_trait]
 pub trait Settlement: Send + Sync {
-    /// The message is done with.
+    /// Takes the message off the queue.
     async fn ack(self: Box<Self>) -> Result<(), SettleError>;
-    /// `message` goes to the dead letters, with its headers, its body and `reason`. Waits for them while the delivery
-    /// stays this consumer's.
+    /// Moves `message` to the dead letters, with its headers, its body and `reason`. Waits for them as long as the
+    /// delivery is not lost.
     async fn dead_letter(self: Box<Self>, message: &Message, reason: &str) -> Result<(), SettleError>;
-    /// The message goes back, to be delivered again.
+    /// Gives the message back, to be delivered again.
     async fn release(self: Box<Self>) -> Result<(), SettleError>;
-    /// The message goes back as if it had not been delivered, where the broker can do that.
+    /// Gives the message back without counting the attempt, where the broker can do that.
     async fn give_back(self: Box<Self>) -> Result<(), SettleError>;
-    /// The delivery was dropped: release it without waiting.
+    /// Releases the message without waiting, because the delivery was dropped.
     fn abandon(self: Box<Self>);
 }
 
-/// A message that is this process's to deal with.
+/// A message for this process to handle.
 ///
 /// Settle it by [`ack`](Self::ack), [`dead_letter`](Self::dead_letter), [`release`](Self::release) or
-/// [`give_back`](Self::give_back). A delivery that is dropped instead, as by a task that panicked or was cancelled,
-/// is released.
+/// [`give_back`](Self::give_back). A delivery that is dropped unsettled, as by a task that panicked or was cancelled, is
+/// released.
 #[must_use = "a delivery that is dropped is delivered again"]
 pub struct Delivery {
     message: Message,
@@ -71,12 +70,12 @@ impl Delivery {
         self.attempt
     }
 
-    /// When it was published, where the broker tells.
+    /// When it was published, if the broker reports that.
     pub fn published(&self) -> Option<SystemTime> {
         self.published
     }
 
-    /// The message is done with: takes it off the queue.
+    /// Takes the message off the queue.
     ///
     /// # Errors
     /// See [`SettleError`]; the message is then delivered again.
@@ -89,9 +88,8 @@ impl Delivery {
 
     /// Moves the message to the dead letters, with its headers, its body and `reason`.
     ///
-    /// Where the dead letters may be away or full while the queue is not, as RabbitMQ's, this keeps the delivery and
-    /// tries again, at growing intervals, for as long as that takes. Dropping the future ends it, and gives the
-    /// message back unless it is settled by then.
+    /// Where the dead letters may be unavailable or full while the queue is not, as in RabbitMQ, this keeps the delivery
+    /// and tries again, at growing intervals. Dropping the future gives the message back, unless it is settled by then.
     ///
     /// # Errors
     /// See [`SettleError`]; the message is then delivered again.
@@ -106,7 +104,7 @@ impl Delivery {
     /// counts towards the delivery limit. A handler that cannot work now should wait and keep the delivery.
     ///
     /// # Errors
-    /// See [`SettleError`]; the message is delivered again all the same.
+    /// See [`SettleError`]; the message is delivered again in any case.
     pub async fn release(mut self) -> Result<(), SettleError> {
         match self.settlement.take() {
             Some(settlement) => settlement.release().await,
@@ -114,14 +112,14 @@ impl Delivery {
         }
     }
 
-    /// Gives the message back, to be delivered again at once, to this consumer or another, where nothing is wrong
-    /// with it: a handler that ends says so. Close the consumer before, or the message may come to it again.
+    /// Gives the message back, to be delivered again at once, to this consumer or another, for a handler that stops
+    /// although nothing is wrong with the message. Close the consumer first, or it may get the message again.
     ///
     /// The attempt does not count towards the delivery limit, except on RabbitMQ before 4.3, which counts every
     /// delivery.
     ///
     /// # Errors
-    /// See [`SettleError`]; the message is delivered again all the same.
+    /// See [`SettleError`]; the message is delivered again in any case.
     pub async fn give_back(mut self) -> Result<(), SettleError> {
         match self.settlement.take() {
             Some(settlement) => settlement.give_back().await,
@@ -139,7 +137,7 @@ impl Drop for Delivery {
 }
 
 impl fmt::Debug for Delivery {
-    /// Without headers and body: they may be long, and are not ours to print.
+    /// Without headers and body, which may be long or confidential.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Delivery")

@@ -1,18 +1,20 @@
-//! Where the broker is and who we are to it: `amqp://` and `amqps://` URLs.
+//! A broker's address and credentials: `amqp://` and `amqps://` URLs.
 
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use percent_encoding::percent_decode_str;
 
 /// A broker's address, from `amqp[s]://[user[:password]@]host[:port][/vhost][?parameters]`, as in RabbitMQ's URI
 /// specification.
 ///
-/// User, password, virtual host and the file's path are percent-decoded. Without them: user and password
-/// `guest`, port 5672 or, with TLS, 5671, virtual host `/`. A lone trailing slash means the virtual host `/` too
-/// (the specification's virtual host with an empty name is not one that anybody has). The parameters are
-/// `heartbeat` (seconds, 1 to 3600), `connection_timeout` (milliseconds, 1 to 60000) and, with TLS,
-/// `cacertfile` (a PEM file with the only authorities to trust; else the system's).
+/// User, password, virtual host and the file's path are percent-decoded. The defaults are user and password `guest`,
+/// port 5672 or, with TLS, 5671, and virtual host `/`. A lone trailing slash means the virtual host `/`, too: a virtual
+/// host with an empty name, which the specification allows, does not exist in practice. The parameters are
+/// `heartbeat` (seconds, 1 to 3600), `connection_timeout` (milliseconds, 1 to 60000) and, with TLS, `cacertfile` (a PEM
+/// file with the only authorities to trust; by default the system's).
 ///
 /// `Debug` and `Display` show the password as `***`.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub(super) enum Scheme {
     Tls,
 }
 
-/// What is wrong with an address, without any of its text: a part that looks like a port may be a password.
+/// What is wrong with an address. It repeats no text of it: a part that looks like a port may be a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct AddressError(&'static str);
@@ -58,26 +60,17 @@ impl FromStr for RabbitAddress {
     fn from_str(url: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = scheme(url)?;
         if url.contains(|character: char| character.is_whitespace() || character == '#') {
-            return Err(AddressError("must not hold spaces or #; write them %20 and %23"));
+            return Err(AddressError("must not contain spaces or #; write them as %20 and %23"));
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, vhost) = rest.split_once('/').unwrap_or((rest, ""));
-        let (user_info, host_and_port) = match authority.rsplit_once('@') {
-            Some((user_info, host_and_port)) => (Some(user_info), host_and_port),
-            None => (None, authority),
-        };
-        let (user, password) = match user_info {
-            None => (Cow::Borrowed("guest"), Cow::Borrowed("guest")),
-            Some(user_info) => {
-                let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-                (decoded(user)?, decoded(password)?)
-            }
-        };
+        let (user_info, host_and_port) = authority.rsplit_once('@').unwrap_or(("guest:guest", authority));
+        let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
         let (host, port) = host_and_port_of(host_and_port, scheme)?;
         let mut address = Self {
             scheme,
-            user: user.into_owned(),
-            password: password.into_owned(),
+            user: decoded(user)?,
+            password: decoded(password)?,
             host,
             port,
             vhost: virtual_host(vhost)?,
@@ -97,25 +90,25 @@ impl RabbitAddress {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         match name {
             "heartbeat" => {
-                let seconds = within(value, 1..=3_600)
-                    .ok_or(AddressError("has a heartbeat that is not 1 to 3600 (seconds)"))?;
+                let seconds =
+                    within(value, 1..=3_600).ok_or(AddressError("heartbeat must be 1 to 3600 (seconds)"))?;
                 self.heartbeat = Some(Duration::from_secs(seconds));
             }
             "connection_timeout" => {
                 let milliseconds = within(value, 1..=60_000)
-                    .ok_or(AddressError("has a connection_timeout that is not 1 to 60000 (milliseconds)"))?;
+                    .ok_or(AddressError("connection_timeout must be 1 to 60000 (milliseconds)"))?;
                 self.connection_timeout = Some(Duration::from_millis(milliseconds));
             }
             "cacertfile" if self.scheme == Scheme::Plain => {
-                return Err(AddressError("has a cacertfile, which only amqps:// uses"));
+                return Err(AddressError("cacertfile requires amqps://"));
             }
             "cacertfile" if value.is_empty() => {
-                return Err(AddressError("has an empty cacertfile; it must be the path of a PEM file"));
+                return Err(AddressError("cacertfile must be the path of a PEM file"));
             }
-            "cacertfile" => self.authorities = Some(PathBuf::from(decoded(value)?.into_owned())),
+            "cacertfile" => self.authorities = Some(PathBuf::from(decoded(value)?)),
             _ => {
                 return Err(AddressError(
-                    "has an unknown parameter; known are heartbeat, connection_timeout and cacertfile",
+                    "unknown parameter; known are heartbeat, connection_timeout and cacertfile",
                 ));
             }
         }
@@ -153,7 +146,7 @@ fn scheme(url: &str) -> Result<(Scheme, &str), AddressError> {
 }
 
 fn host_and_port_of(text: &str, scheme: Scheme) -> Result<(String, u16), AddressError> {
-    const BRACKETS: AddressError = AddressError("has a host that is no IPv6 address in its brackets");
+    const BRACKETS: AddressError = AddressError("[ ] must contain an IPv6 address");
     let (host, port) = match text.strip_prefix('[') {
         Some(bracketed) => {
             let (host, port) = bracketed.split_once(']').ok_or(BRACKETS)?;
@@ -169,13 +162,13 @@ fn host_and_port_of(text: &str, scheme: Scheme) -> Result<(String, u16), Address
         },
     };
     if host.is_empty() {
-        return Err(AddressError("names no host"));
+        return Err(AddressError("must contain a host"));
     }
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_.:".contains(character);
     if !host.chars().all(plain) {
         return Err(AddressError(
-            "has a host with characters that no host has; in user and password, write @ : / ? # % as %40 %3A %2F \
-             %3F %23 %25",
+            "the host must contain only letters, digits and -_.: ; in user and password, write @ : / ? # % as %40 %3A \
+             %2F %3F %23 %25",
         ));
     }
     let port = match (port, scheme) {
@@ -183,20 +176,20 @@ fn host_and_port_of(text: &str, scheme: Scheme) -> Result<(String, u16), Address
         (None, Scheme::Tls) => 5671,
         (Some(port), _) => within(port, 1..=65_535)
             .and_then(|port| u16::try_from(port).ok())
-            .ok_or(AddressError("has a port that is not 1 to 65535"))?,
+            .ok_or(AddressError("the port must be 1 to 65535"))?,
     };
     Ok((host.to_owned(), port))
 }
 
 fn virtual_host(text: &str) -> Result<String, AddressError> {
     if text.contains('/') {
-        return Err(AddressError("has a virtual host with a slash; write it %2F"));
+        return Err(AddressError("the virtual host must not contain a slash; write it as %2F"));
     }
     let name = decoded(text)?;
     if name.len() > 255 {
-        return Err(AddressError("has a virtual host of more than 255 bytes"));
+        return Err(AddressError("the virtual host must have at most 255 bytes"));
     }
-    Ok(if name.is_empty() { "/".to_owned() } else { name.into_owned() })
+    Ok(if name.is_empty() { "/".to_owned() } else { name })
 }
 
 /// A whole number without a sign.
@@ -205,28 +198,11 @@ fn within(text: &str, allowed: std::ops::RangeInclusive<u64>) -> Option<u64> {
     text.parse().ok().filter(|number| digits && allowed.contains(number))
 }
 
-fn decoded(text: &str) -> Result<Cow<'_, str>, AddressError> {
-    const ESCAPES: AddressError =
-        AddressError("has a % that no two hexadecimal digits follow; write % as %25");
-    if !text.contains('%') {
-        return Ok(Cow::Borrowed(text));
+fn decoded(text: &str) -> Result<String, AddressError> {
+    let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(AddressError("% must be followed by two hexadecimal digits; write % as %25"));
     }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let (digits, after) = after.split_at_checked(2).ok_or(ESCAPES)?;
-        let digits = std::str::from_utf8(digits).map_err(|_| ESCAPES)?;
-        if digits.starts_with('+') {
-            return Err(ESCAPES);
-        }
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| ESCAPES)?);
-        rest = after;
-    }
-    let text = String::from_utf8(bytes).map_err(|_| AddressError("has %-escapes that are no UTF-8"))?;
-    Ok(Cow::Owned(text))
+    let decoded = percent_decode_str(text).decode_utf8();
+    Ok(decoded.map_err(|_| AddressError("percent-encoded text must be UTF-8"))?.into_owned())
 }

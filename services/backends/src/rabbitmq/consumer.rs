@@ -1,29 +1,22 @@
-//! Consuming: messages come by themselves and lie on the shelf until somebody asks for the next.
-
-mod settlement;
-mod shelf;
-mod subscription;
+//! Consuming: the broker sends messages, up to the prefetch limit, and callers take them.
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 
-pub(super) use subscription::Subscription;
-
-use self::{
-    settlement::{RabbitSettlement, give_back},
-    shelf::{Shelf, Taken},
-};
 use super::{
-    courier::Outbox,
-    link::Link,
+    outbox::Outbox,
     settings::{Names, RabbitSettings},
+    settlement::{RabbitSettlement, give_back, give_back_soon},
+    state::ConnectionState,
+    subscription::Subscription,
     supervisor::Supervisor,
     wire,
 };
 use crate::{
     open::OpenError,
+    prefetched::Prefetched,
     queue::{ConsumeError, Consumer, Delivery},
 };
 
@@ -32,32 +25,35 @@ const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Consumes a RabbitMQ queue.
 ///
-/// A delivery whose connection is lost is the broker's again, which hands it to somebody: settling it is then a
+/// When a connection is lost, the broker takes its deliveries back and delivers them again: settling one is then a
 /// [`LeaseLost`](crate::queue::SettleError::LeaseLost).
 pub struct RabbitConsumer {
-    shelf: Arc<Shelf>,
-    link: Arc<Link>,
+    prefetched: Arc<Prefetched<lapin::message::Delivery>>,
+    cancelled: watch::Receiver<bool>,
+    state: Arc<ConnectionState>,
     /// For dead letters. While it or a clone lives, so does the connection.
     outbox: Outbox,
     names: Names,
 }
 
 impl RabbitConsumer {
-    /// Opens the queue, and connects in the background: whether the broker is there does not matter.
+    /// Opens the queue, and connects in the background, whether or not the broker is available.
     ///
     /// # Errors
-    /// See [`OpenError`]. A broker that is away or refuses us is none: the consumer is then `Unavailable`.
+    /// See [`OpenError`]. A broker that is unavailable or refuses us is not an error: the consumer is then `Unavailable`.
     pub async fn open(settings: RabbitSettings) -> Result<Self, OpenError> {
         let names = settings.names()?;
-        let shelf = Arc::new(Shelf::default());
+        let prefetched = Arc::new(Prefetched::default());
+        let (cancelling, cancelled) = watch::channel(false);
         let subscription = Subscription {
             queue: names.queue.clone(),
             prefetch: settings.prefetch,
-            shelf: Arc::clone(&shelf),
+            prefetched: Arc::clone(&prefetched),
+            cancelled: cancelling,
         };
-        let (outbox, link) =
+        let (outbox, state) =
             Supervisor::start(&settings, names.clone(), "consumer", Some(subscription)).await?;
-        Ok(Self { shelf, link, outbox, names })
+        Ok(Self { prefetched, cancelled, state, outbox, names })
     }
 
     fn delivery(&self, taken: lapin::message::Delivery) -> Delivery {
@@ -78,29 +74,24 @@ impl RabbitConsumer {
 #[async_trait]
 impl Consumer for RabbitConsumer {
     async fn next(&self) -> Result<Delivery, ConsumeError> {
-        loop {
-            let changed = self.shelf.changed();
-            match self.shelf.take() {
-                Taken::Delivery(taken) => return Ok(self.delivery(*taken)),
-                Taken::Closed => return Err(ConsumeError::Closed),
-                Taken::Nothing => changed.await,
-            }
-        }
+        let taken = self.prefetched.next().await.ok_or(ConsumeError::Closed)?;
+        Ok(self.delivery(taken))
     }
 
     async fn ping(&self) -> Result<(), ConsumeError> {
-        self.link.check().map_err(ConsumeError::Unavailable)
+        self.state.check().map_err(ConsumeError::Unavailable)
     }
 
     async fn close(&self) -> Result<(), ConsumeError> {
-        for taken in self.shelf.close() {
-            // What fails to go back is on its way back already, by the loss of the connection.
+        for taken in self.prefetched.close() {
+            // A message that cannot be given back comes back by the loss of the connection.
             let _ = give_back(&taken.acker).await;
         }
+        let mut cancelled = self.cancelled.clone();
         tokio::select! {
-            () = self.shelf.is_cancelled() => Ok(()),
-            // The broker has taken everything back by itself, or has given nothing yet.
-            () = self.link.is_not_up() => Ok(()),
+            _ = cancelled.wait_for(|cancelled| *cancelled) => Ok(()),
+            // The broker has taken everything back by itself, or has sent nothing yet.
+            () = self.state.is_not_up() => Ok(()),
             () = sleep(GIVE_BACK_TIMEOUT) => {
                 Err(ConsumeError::Unavailable("the broker did not take the messages back in time".to_owned()))
             }
@@ -110,8 +101,8 @@ impl Consumer for RabbitConsumer {
 
 impl Drop for RabbitConsumer {
     fn drop(&mut self) {
-        for taken in self.shelf.close() {
-            settlement::give_back_soon(&taken.acker);
+        for taken in self.prefetched.close() {
+            give_back_soon(&taken.acker);
         }
     }
 }

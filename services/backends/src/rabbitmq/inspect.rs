@@ -1,19 +1,19 @@
-//! Looking into the queue, from any process, whether or not the services live.
+//! Inspecting the queue, from any process, whether or not the services run.
 
 use std::{cmp::Reverse, collections::HashSet, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use lapin::{
-    BasicProperties, Channel, Error,
+    BasicProperties, Channel,
     options::{BasicGetOptions, BasicNackOptions, QueueDeclareOptions},
     types::{FieldTable, ShortString},
 };
 use tokio::time::{sleep, timeout};
 
 use super::{
-    dialer::{Dialer, Line},
-    fault::{Fault, has_code},
+    dialer::{Connection, Dialer},
+    fault::{Fault, has_code, within},
     settings::{Names, RabbitSettings},
     wire,
 };
@@ -22,24 +22,24 @@ use crate::{
     open::OpenError,
 };
 
-/// How long the broker has to accept us, and for each of its answers.
+/// For the connection, and for each of the broker's answers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How soon it is looked whether dead letters that were given back are there.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Between checks whether dead letters that were given back are in the queue again.
+const CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
-/// So many more than are wanted are kept before the oldest are dropped.
-const SORTED_AT_ONCE: usize = 1_000;
+/// How many more dead letters than requested are kept before the oldest are dropped.
+const MAX_SURPLUS: usize = 1_000;
 
-/// So many dead letters are asked for at once.
-const ASKED_AT_ONCE: usize = 32;
+/// Concurrent requests for a dead letter.
+const MAX_CONCURRENT: usize = 32;
 
 const NOT_FOUND: u16 = 404;
 
-/// Looks into a RabbitMQ queue. The queue itself is only counted, never read: that would count as a delivery.
+/// Inspects a RabbitMQ queue. The messages of the queue itself are only counted: reading one would count as a delivery.
 ///
-/// The broker does not tell how many messages are with consumers, nor how often any was redelivered: `leased` and
-/// `redelivered` are 0, and `pending` names dead letters only. Dead letters are taken and given back; meanwhile
+/// The broker reports neither how many messages are with consumers nor how often any was redelivered: `leased` and
+/// `redelivered` are 0, and `pending` contains dead letters only. Dead letters are taken and given back; meanwhile
 /// another inspection does not see them.
 pub struct RabbitQueueInspect {
     dialer: Dialer,
@@ -48,11 +48,11 @@ pub struct RabbitQueueInspect {
 }
 
 impl RabbitQueueInspect {
-    /// An inspector of the queue; connects for each question. Of the settings, the address, the queue's name and
-    /// its delivery limit count.
+    /// An inspector of the queue; each call makes a connection. It uses the settings' address, queue and delivery
+    /// limit.
     ///
     /// # Errors
-    /// See [`OpenError`]. A broker that is away is none.
+    /// See [`OpenError`]. A broker that is unavailable is not an error.
     pub async fn open(settings: &RabbitSettings) -> Result<Self, OpenError> {
         Ok(Self {
             names: settings.names()?,
@@ -61,27 +61,32 @@ impl RabbitQueueInspect {
         })
     }
 
-    async fn connect(&self) -> Result<Line, InspectError> {
-        timeout(ANSWER_TIMEOUT, self.dialer.dial())
-            .await
-            .unwrap_or_else(|_| Err(Fault::passing("the broker did not answer in time")))
-            .map_err(unavailable)
+    /// Runs `inspect` on a connection, once the queue is known to exist. `inspect` also gets the number of messages
+    /// that are ready on the queue and on the dead letters' queue.
+    async fn inspect<T>(
+        &self,
+        inspect: impl AsyncFnOnce(&Connection, u32, u32) -> Result<T, InspectError>,
+    ) -> Result<T, InspectError> {
+        let Names { queue, dead_letters } = &self.names;
+        let connection = answer(self.dialer.dial()).await?;
+        let inspecting = async {
+            let absent = || InspectError::Absent(format!("queue {queue}"));
+            let queued = ready(&connection, queue).await?.ok_or_else(absent)?;
+            let dead_lettered = ready(&connection, dead_letters).await?.unwrap_or_default();
+            inspect(&connection, queued, dead_lettered).await
+        };
+        let result = inspecting.await;
+        connection.close().await;
+        result
     }
 
     /// Shows every dead letter to `look`, in no certain order, and gives them all back.
     async fn read(&self, mut look: impl FnMut(&BasicProperties)) -> Result<(), InspectError> {
-        let Self { names, .. } = self;
-        let line = self.connect().await?;
-        let result = async {
-            ready(&line, &names.queue).await?.ok_or_else(|| absent(&names.queue))?;
-            match ready(&line, &names.dead_letters).await? {
-                None | Some(0) => Ok(()),
-                Some(count) => read_dead_letters(&line, &names.dead_letters, count, &mut look).await,
-            }
-        }
-        .await;
-        line.close().await;
-        result
+        self.inspect(async |connection, _, count| match count {
+            0 => Ok(()),
+            _ => read_dead_letters(connection, &self.names.dead_letters, count, &mut look).await,
+        })
+        .await
     }
 }
 
@@ -92,26 +97,17 @@ impl QueueInspect for RabbitQueueInspect {
     }
 
     async fn depth(&self) -> Result<QueueDepth, InspectError> {
-        let Self { names, .. } = self;
-        let line = self.connect().await?;
-        let counts = async {
-            let queued = ready(&line, &names.queue).await?.ok_or_else(|| absent(&names.queue))?;
-            let dead_lettered = ready(&line, &names.dead_letters).await?.unwrap_or_default();
-            Ok(QueueDepth {
-                ready: u64::from(queued),
-                dead_lettered: u64::from(dead_lettered),
-                ..QueueDepth::default()
-            })
-        }
-        .await;
-        line.close().await;
-        counts
+        self.inspect(async |_, queued, dead_lettered| {
+            let (ready, dead_lettered) = (u64::from(queued), u64::from(dead_lettered));
+            Ok(QueueDepth { ready, dead_lettered, ..QueueDepth::default() })
+        })
+        .await
     }
 
     async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, InspectError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut newest = Vec::new();
-        // Stable, so that what is of one moment stays in the queue's order, which every reading may change.
+        // A stable sort: letters of one moment stay in the queue's order, which every reading may change.
         let keep_newest = |letters: &mut Vec<DeadLetter>| {
             letters.sort_by_key(|letter| Reverse(letter.at));
             letters.truncate(limit);
@@ -119,7 +115,7 @@ impl QueueInspect for RabbitQueueInspect {
         self.read(|properties| {
             let wire::Death { reason, attempts, at } = wire::death(properties, self.delivery_limit);
             newest.push(DeadLetter { id: wire::id(properties), reason, attempts, at });
-            if newest.len() > limit.saturating_add(SORTED_AT_ONCE) {
+            if newest.len() > limit.saturating_add(MAX_SURPLUS) {
                 keep_newest(&mut newest);
             }
         })
@@ -145,65 +141,57 @@ impl QueueInspect for RabbitQueueInspect {
 
 /// Takes the first `count` dead letters, shows them to `look`, and returns once they are back.
 async fn read_dead_letters(
-    line: &Line,
+    connection: &Connection,
     queue: &ShortString,
     count: u32,
     look: &mut impl FnMut(&BasicProperties),
 ) -> Result<(), InspectError> {
-    let channel = channel(line).await?;
+    let channel = channel(connection).await?;
     let mut taken = 0;
     let mut letters = stream::iter(0..count)
         .map(|_| channel.basic_get(queue.clone(), BasicGetOptions::default()))
-        .buffered(ASKED_AT_ONCE);
-    while let Some(letter) = answer(letters.next()).await? {
-        // Fewer than were counted: somebody else took some.
-        let Some(letter) = letter.map_err(|error| of_broker(&error))? else { break };
+        .buffered(MAX_CONCURRENT);
+    while let Some(letter) = answer(letters.next().map(Ok::<_, Fault>)).await? {
+        // Fewer than were counted: another client took some.
+        let Some(letter) = letter.map_err(|error| unavailable(error.into()))? else { break };
         look(&letter.delivery.properties);
         taken += 1;
     }
     drop(letters);
-    // All of this channel's. The goodbye does the same, but counts as a failed attempt from 4.3 on.
+    // All messages of this channel. Closing the connection does the same, but from 4.3 on counts as a failed attempt.
     let everything = BasicNackOptions { multiple: true, requeue: true };
-    answer(channel.basic_nack(0, everything)).await?.map_err(|error| of_broker(&error))?;
-    // The broker takes them back in its own time, and whoever looks next should find them.
+    answer(channel.basic_nack(0, everything)).await?;
+    // The broker takes them back asynchronously, and the next inspection should find them.
     let are_back = async {
-        while ready(line, queue).await?.is_some_and(|ready| ready < taken) {
-            sleep(LOOK_AGAIN).await;
+        while ready(connection, queue).await?.is_some_and(|ready| ready < taken) {
+            sleep(CHECK_INTERVAL).await;
         }
         Ok(())
     };
     timeout(ANSWER_TIMEOUT, are_back).await.unwrap_or(Ok(()))
 }
 
-/// How many messages wait on a queue; nothing where there is no such queue.
-async fn ready(line: &Line, queue: &ShortString) -> Result<Option<u32>, InspectError> {
-    let channel = channel(line).await?;
+/// How many messages wait on a queue; `None` if it does not exist.
+async fn ready(connection: &Connection, queue: &ShortString) -> Result<Option<u32>, InspectError> {
+    let channel = channel(connection).await?;
     let passive = QueueDeclareOptions::default().passive();
-    match answer(channel.queue_declare(queue.clone(), passive, FieldTable::default())).await? {
+    let declaring = channel.queue_declare(queue.clone(), passive, FieldTable::default());
+    let declared = declaring.map(|declared| match declared {
         Ok(queue) => Ok(Some(queue.message_count())),
         Err(error) if has_code(&error, NOT_FOUND) => Ok(None),
-        Err(error) => Err(of_broker(&error)),
-    }
+        Err(error) => Err(error),
+    });
+    answer(declared).await
 }
 
-async fn channel(line: &Line) -> Result<Channel, InspectError> {
-    answer(line.connection.create_channel()).await?.map_err(|error| of_broker(&error))
+async fn channel(connection: &Connection) -> Result<Channel, InspectError> {
+    answer(connection.create_channel()).await
 }
 
-async fn answer<T>(question: impl Future<Output = T>) -> Result<T, InspectError> {
-    timeout(ANSWER_TIMEOUT, question)
-        .await
-        .map_err(|_| InspectError::Unavailable("the broker did not answer in time".to_owned()))
-}
-
-fn of_broker(error: &Error) -> InspectError {
-    unavailable(Fault::from(error))
+async fn answer<T, E: Into<Fault>>(request: impl Future<Output = Result<T, E>>) -> Result<T, InspectError> {
+    within(ANSWER_TIMEOUT, "answer", request).await.map_err(unavailable)
 }
 
 fn unavailable(fault: Fault) -> InspectError {
     InspectError::Unavailable(fault.reason)
-}
-
-fn absent(queue: &ShortString) -> InspectError {
-    InspectError::Absent(format!("queue {queue}"))
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    courier::{Letter, Outbox},
-    link::Link,
+    outbox::{Outbox, Outgoing},
     settings::{Names, RabbitSettings},
+    state::ConnectionState,
     supervisor::Supervisor,
     wire,
 };
@@ -18,25 +18,26 @@ use crate::{
 
 /// Publishes to a RabbitMQ queue, persistently and with confirms. Dropping it finishes what it has accepted.
 ///
-/// A message that the broker takes and then loses the chance to confirm may be there twice: consumers are
+/// When the broker accepts a message and its confirm is lost, the publisher's retry makes a second copy: consumers are
 /// idempotent by id.
 pub struct RabbitPublisher {
     outbox: Outbox,
-    link: Arc<Link>,
+    state: Arc<ConnectionState>,
     names: Names,
 }
 
 impl RabbitPublisher {
-    /// Opens the queue, and connects in the background: whether the broker is there does not matter.
+    /// Opens the queue, and connects in the background, whether or not the broker is available.
     ///
-    /// Until the first attempt to connect has ended, `publish` waits for it, within the confirm timeout.
+    /// Until the first attempt to connect is finished, `publish` waits for it, within the confirm timeout.
     ///
     /// # Errors
-    /// See [`OpenError`]. A broker that is away or refuses us is none: the publisher is then `Unavailable`.
+    /// See [`OpenError`]. A broker that is unavailable or refuses us is not an error: the publisher is then
+    /// `Unavailable`.
     pub async fn open(settings: RabbitSettings) -> Result<Self, OpenError> {
         let names = settings.names()?;
-        let (outbox, link) = Supervisor::start(&settings, names.clone(), "publisher", None).await?;
-        Ok(Self { outbox, link, names })
+        let (outbox, state) = Supervisor::start(&settings, names.clone(), "publisher", None).await?;
+        Ok(Self { outbox, state, names })
     }
 }
 
@@ -44,10 +45,10 @@ impl RabbitPublisher {
 impl Publisher for RabbitPublisher {
     async fn publish(&self, message: Message) -> Result<(), PublishError> {
         let properties = wire::properties(&message)?;
-        self.outbox.send(Letter { to: self.names.queue.clone(), properties, body: message.body }).await
+        self.outbox.send(Outgoing { queue: self.names.queue.clone(), properties, body: message.body }).await
     }
 
     async fn ping(&self) -> Result<(), PublishError> {
-        self.link.check().map_err(PublishError::Unavailable)
+        self.state.check().map_err(PublishError::Unavailable)
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use lapin::types::ShortString;
 
 use super::address::RabbitAddress;
-use crate::open::OpenError;
+use crate::open::{self, OpenError};
 
-/// What is added to a queue's name for its dead letters.
+/// The suffix of the dead letters' queue.
 const DEAD_LETTERS: &str = ".dlq";
 
-/// The longest name that leaves room for [`DEAD_LETTERS`] in AMQP's 255 bytes.
-const LONGEST_NAME: usize = 255 - DEAD_LETTERS.len();
+/// Leaves room for [`DEAD_LETTERS`] in AMQP's 255 bytes.
+const MAX_NAME: usize = 255 - DEAD_LETTERS.len();
 
 /// One queue; its publishers, its consumers and its inspectors take the same settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,15 +24,15 @@ pub struct RabbitSettings {
     pub prefetch: u16,
     /// How often a message is delivered before it is dead-lettered, at least once. Default 20.
     ///
-    /// It belongs to the queue: a publisher or a consumer with another limit finds a queue that "exists with
-    /// other arguments", and stays unavailable.
+    /// The limit belongs to the queue: a publisher or a consumer with another limit stays unavailable, because the
+    /// queue exists with another argument.
     pub delivery_limit: u32,
     /// How long a publisher waits for the broker's confirm, 1 ms to 60 s. Default 5 s.
     pub confirm_timeout: Duration,
-    /// How often both sides give a sign of life, 1 to 3,600 s, whole seconds. A broker that is silent for twice
-    /// as long is lost. Default 2 s, or the address's `heartbeat`.
+    /// The interval of heartbeats, 1 to 3,600 s, whole seconds. After two intervals of silence the connection is
+    /// lost. Default 2 s, or the address's `heartbeat`.
     pub heartbeat: Duration,
-    /// How long each of the host's addresses has to accept a connection, 1 ms to 60 s. Default 2 s, or the
+    /// The timeout for a connection to each of the host's addresses, 1 ms to 60 s. Default 2 s, or the
     /// address's `connection_timeout`.
     pub connect_timeout: Duration,
 }
@@ -55,13 +55,9 @@ impl RabbitSettings {
     pub(super) fn names(&self) -> Result<Names, OpenError> {
         let a_while = Duration::from_millis(1)..=Duration::from_mins(1);
         let heartbeat = self.heartbeat.as_secs();
-        let rules = [
-            ((1..=LONGEST_NAME).contains(&self.queue.len()), "queue", "must have 1 to 251 bytes"),
-            (
-                !self.queue.starts_with("amq."),
-                "queue",
-                "must not start with amq., which the broker keeps for itself",
-            ),
+        open::check(&[
+            ((1..=MAX_NAME).contains(&self.queue.len()), "queue", "must have 1 to 251 bytes"),
+            (!self.queue.starts_with("amq."), "queue", "must not start with amq., which the broker reserves"),
             (self.prefetch >= 1, "prefetch", "must be 1 to 65535"),
             (self.delivery_limit >= 1, "delivery_limit", "must be at least 1"),
             (a_while.contains(&self.confirm_timeout), "confirm_timeout", "must be 1 ms to 60 s"),
@@ -71,10 +67,7 @@ impl RabbitSettings {
                 "heartbeat",
                 "must be 1 to 3600 whole seconds",
             ),
-        ];
-        if let Some((_, setting, rule)) = rules.into_iter().find(|(holds, ..)| !holds) {
-            return Err(OpenError::Invalid { setting, rule });
-        }
+        ])?;
         let short = |name: String| {
             ShortString::try_new(name)
                 .map_err(|_| OpenError::Invalid { setting: "queue", rule: "must have 1 to 251 bytes" })

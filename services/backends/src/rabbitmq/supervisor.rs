@@ -1,108 +1,126 @@
 //! The task that keeps one connection: connects, works, notices the loss, connects again.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::time::sleep;
 
 use super::{
-    consumer::Subscription,
-    courier::{Courier, Outbox},
-    dialer::{Dialer, Line},
-    fault::Fault,
-    link::Link,
-    pauses::Pauses,
+    confirm_channel::{self, Ended},
+    dialer::{Connection, Dialer},
+    fault::{Fault, FaultKind},
+    outbox::{Inbox, Outbox, outbox},
     settings::{Names, RabbitSettings},
+    state::ConnectionState,
+    subscription::Subscription,
     topology::Topology,
 };
-use crate::open::OpenError;
+use crate::{
+    backoff::{Backoff, jittered},
+    open::OpenError,
+};
 
-/// How a connection's work ended.
-pub(super) enum Ended {
-    /// Nobody holds the publisher, the consumer or a delivery of it any more.
-    Finished,
-    /// The connection or the queue is lost.
-    Lost(Fault),
-}
+/// Between attempts to connect.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) };
+
+/// The longest wait before the next attempt where an operator has to act.
+const OPERATOR_WAIT: Duration = Duration::from_secs(4);
+
+/// A connection that lived for less counts as another failed attempt.
+const STABLE: Duration = Duration::from_secs(5);
 
 pub(super) struct Supervisor {
     dialer: Dialer,
     topology: Topology,
-    link: Arc<Link>,
-    courier: Courier,
-    /// A publisher has none.
+    state: Arc<ConnectionState>,
+    inbox: Inbox,
+    /// A consumer's.
     subscription: Option<Subscription>,
+    /// Failed attempts in a row.
+    failures: u32,
 }
 
 impl Supervisor {
-    /// Starts keeping a connection in the background, and answers with what its publisher or consumer holds of it.
-    /// `role` is for the broker's operator.
+    /// Starts keeping a connection in the background, and returns its publisher's or consumer's side.
+    /// `role` is shown to the broker's operator.
     ///
     /// # Errors
-    /// See [`OpenError`]. A broker that is away or refuses us is none.
+    /// See [`OpenError`]. A broker that is unavailable or refuses us is not an error.
     pub(super) async fn start(
         settings: &RabbitSettings,
         names: Names,
         role: &str,
         subscription: Option<Subscription>,
-    ) -> Result<(Outbox, Arc<Link>), OpenError> {
+    ) -> Result<(Outbox, Arc<ConnectionState>), OpenError> {
         let name = format!("octet {role} of {}", settings.queue);
-        let link = Arc::new(Link::new(name.clone(), settings.address.clone()));
-        let (outbox, courier) = Outbox::new(Arc::clone(&link), settings.confirm_timeout);
+        let state = Arc::new(ConnectionState::new(name.clone(), settings.address.clone()));
+        let (outbox, inbox) = outbox(Arc::clone(&state), settings.confirm_timeout);
         let supervisor = Self {
             dialer: Dialer::new(settings, name).await?,
             topology: Topology { names, delivery_limit: settings.delivery_limit },
-            link: Arc::clone(&link),
-            courier,
+            state: Arc::clone(&state),
+            inbox,
             subscription,
+            failures: 0,
         };
         tokio::spawn(supervisor.run());
-        Ok((outbox, link))
+        Ok((outbox, state))
     }
 
-    /// Keeps the connection until nobody needs it.
+    /// Keeps the connection until no caller is left.
     async fn run(mut self) {
-        let mut pauses = Pauses::default();
-        while !self.courier.is_finished() {
-            let (fault, connected) = match self.connect().await {
+        while !self.inbox.is_finished() {
+            let fault = match self.connect().await {
                 None => return,
-                Some(Err(fault)) => (fault, None),
-                Some(Ok(line)) => {
+                Some(Err(fault)) => fault,
+                Some(Ok(connection)) => {
                     let connected = Instant::now();
-                    self.link.up();
-                    match self.work(&line).await {
-                        Ended::Finished => return line.close().await,
-                        Ended::Lost(fault) => (fault, Some(connected)),
+                    self.state.set_up();
+                    match self.work(&connection).await {
+                        Ended::Finished => return connection.close().await,
+                        Ended::Lost(fault) => {
+                            if connected.elapsed() >= STABLE {
+                                self.failures = 0;
+                            }
+                            fault
+                        }
                     }
                 }
             };
-            self.link.down(&fault);
-            let pause = pauses.after(fault.cure, connected);
-            if self.courier.refuse_during(sleep(pause), &fault.reason).await.is_none() {
+            self.state.set_down(&fault);
+            self.failures = self.failures.saturating_add(1);
+            let wait = match fault.kind {
+                FaultKind::Transient => BACKOFF.after(self.failures),
+                FaultKind::Permanent => jittered(OPERATOR_WAIT),
+            };
+            if self.inbox.refuse_during(sleep(wait), &fault.reason).await.is_none() {
                 return;
             }
         }
     }
 
-    /// A connection with both queues declared. Nothing when nobody needs it any more.
-    async fn connect(&mut self) -> Option<Result<Line, Fault>> {
+    /// A connection with both queues declared; `None` once no caller is left.
+    async fn connect(&mut self) -> Option<Result<Connection, Fault>> {
         let connecting = async {
-            let line = self.dialer.dial().await?;
-            self.topology.declare(&line).await?;
-            Ok(line)
+            let connection = self.dialer.dial().await?;
+            self.topology.declare(&connection).await?;
+            Ok(connection)
         };
-        match self.link.lost() {
+        match self.state.down() {
             None => Some(connecting.await),
-            Some(reason) => self.courier.refuse_during(connecting, &reason).await,
+            Some(reason) => self.inbox.refuse_during(connecting, &reason).await,
         }
     }
 
-    async fn work(&mut self, line: &Line) -> Ended {
-        let delivering = self.courier.deliver(line, &self.topology);
+    async fn work(&mut self, connection: &Connection) -> Ended {
+        let publishing = confirm_channel::publish_all(&mut self.inbox, connection, &self.topology);
         match &mut self.subscription {
-            None => delivering.await,
+            None => publishing.await,
             Some(subscription) => tokio::select! {
-                ended = delivering => ended,
-                fault = subscription.consume(line) => Ended::Lost(fault),
+                ended = publishing => ended,
+                fault = subscription.consume(connection) => Ended::Lost(fault),
             },
         }
     }

@@ -9,7 +9,7 @@ use tokio::task;
 use super::address::{RabbitAddress, Scheme};
 use crate::open::OpenError;
 
-/// What secures connections to `address`; nothing for `amqp://`. Read once: a renewed authority needs a restart.
+/// The TLS settings for connections to `address`; `None` for `amqp://`. Read once: a renewed authority needs a restart.
 pub(super) async fn connector(address: &RabbitAddress) -> Result<Option<RustlsConnector>, OpenError> {
     if address.scheme == Scheme::Plain {
         return Ok(None);
@@ -24,7 +24,7 @@ pub(super) async fn connector(address: &RabbitAddress) -> Result<Option<RustlsCo
     read.await.unwrap_or_else(|error| Err(OpenError::SystemCertificates(error.to_string()))).map(Some)
 }
 
-/// The file's certificates, and no others.
+/// A connector that trusts only the file's certificates.
 fn of_file(file: &Path) -> Result<RustlsConnector, OpenError> {
     let untrustworthy = |reason: String| OpenError::Untrustworthy { path: file.to_owned(), reason };
     let certificates = CertificateDer::pem_file_iter(file)

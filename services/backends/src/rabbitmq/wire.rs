@@ -1,4 +1,4 @@
-//! Messages of the port, and messages of AMQP.
+//! Converts between messages of the port and messages of AMQP.
 
 #[cfg(test)]
 mod tests;
@@ -15,22 +15,22 @@ use lapin::{
 
 use crate::queue::{Message, PublishError};
 
-/// Why a message was dead-lettered, among the dead letter's headers.
+/// The header that says why a message was dead-lettered.
 const REASON: &str = "octet-reason";
 
-/// How often a message was delivered before it was dead-lettered.
+/// The header that says how often a message had been delivered before it was dead-lettered.
 const ATTEMPTS: &str = "octet-attempts";
 
-/// When it was, in microseconds since 1970. AMQP's timestamps have seconds.
+/// The header that says when, in microseconds since 1970: AMQP's timestamps are in seconds.
 const DEAD_LETTERED: &str = "octet-dead-lettered";
 
-/// AMQP's mark of a message that the broker keeps on disk.
+/// The delivery mode of a message that the broker keeps on disk.
 const PERSISTENT: u8 = 2;
 
 /// The properties of `message`: its id and its headers, the time, and that it is persistent JSON.
 pub(super) fn properties(message: &Message) -> Result<BasicProperties, PublishError> {
     let id = ShortString::try_new(message.id.as_str())
-        .map_err(|_| PublishError::Rejected("its id has more than 255 bytes".to_owned()))?;
+        .map_err(|_| PublishError::Rejected("its id exceeds 255 bytes".to_owned()))?;
     Ok(BasicProperties::default()
         .with_message_id(id)
         .with_content_type(ShortString::try_new("application/json").unwrap_or_default())
@@ -41,8 +41,8 @@ pub(super) fn properties(message: &Message) -> Result<BasicProperties, PublishEr
 
 /// The properties of a message that came with `original` and becomes a dead letter.
 ///
-/// A message of other origin keeps what describes it, not what the broker acts upon: an expiry would lose it, a
-/// user's name would have it refused.
+/// A message of other origin keeps the properties that describe it, not those that the broker acts on: an expiration
+/// would lose it, and with a user's name the broker would refuse it.
 pub(super) fn dead_letter(original: &BasicProperties, attempt: u32, reason: &str) -> BasicProperties {
     let mut headers = FieldTable::default();
     for (name, value) in original.headers().iter().flat_map(FieldTable::inner) {
@@ -76,7 +76,7 @@ pub(super) fn dead_letter(original: &BasicProperties, attempt: u32, reason: &str
     properties
 }
 
-/// The message of a delivery. One of other origin, without an id, has the empty id.
+/// The message of a delivery. A message of other origin, without an id, has the empty id.
 pub(super) fn message(properties: &BasicProperties, body: Vec<u8>) -> Message {
     let headers = properties.headers().as_ref().map(header_pairs).unwrap_or_default();
     Message { id: id(properties), headers, body }
@@ -103,7 +103,7 @@ pub(super) fn attempt(properties: &BasicProperties, redelivered: bool) -> u32 {
     }
 }
 
-/// What is known of a message's end.
+/// Why, when and after how many attempts a message was dead-lettered.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Death {
     pub(super) reason: String,
@@ -111,8 +111,8 @@ pub(super) struct Death {
     pub(super) at: Option<SystemTime>,
 }
 
-/// How a dead letter came to be one, by its consumer's words or the broker's. `delivery_limit` is the queue's: the
-/// letter does not tell how often it was delivered before, only how often it was looked at since.
+/// Why a message was dead-lettered, as its consumer or the broker recorded it. `delivery_limit` is the queue's: the
+/// broker does not record how often the message was delivered before, only how often it was read since.
 pub(super) fn death(properties: &BasicProperties, delivery_limit: u32) -> Death {
     if let Some(reason) = text(properties, REASON) {
         return Death {
@@ -133,7 +133,7 @@ pub(super) fn death(properties: &BasicProperties, delivery_limit: u32) -> Death 
             (format!("delivery limit of {delivery_limit} reached"), delivery_limit)
         }
         Some(other) => (other, 0),
-        None => ("put there by somebody else".to_owned(), 0),
+        None => ("published by another program".to_owned(), 0),
     };
     Death { reason, attempts, at }
 }
@@ -148,7 +148,7 @@ fn latest_death(properties: &BasicProperties) -> Option<&FieldTable> {
     }
 }
 
-/// A header's whole number, whatever its width.
+/// A header's integer, of any width.
 fn number(properties: &BasicProperties, name: &str) -> Option<u64> {
     whole(properties.headers().as_ref()?.inner().get(name)?)
 }
@@ -175,7 +175,7 @@ fn long(text: &str) -> AMQPValue {
     AMQPValue::LongString(LongString::from(text))
 }
 
-/// A table names each header once, so the values of a repeated name become an array.
+/// A table contains each name once, so the values of a repeated name become an array.
 fn headers(pairs: &[(String, String)]) -> Result<FieldTable, PublishError> {
     let mut values: BTreeMap<&str, Vec<AMQPValue>> = BTreeMap::new();
     for (name, value) in pairs {
@@ -185,11 +185,11 @@ fn headers(pairs: &[(String, String)]) -> Result<FieldTable, PublishError> {
     for (name, mut values) in values {
         if is_route(name) {
             return Err(PublishError::Rejected(format!(
-                "its header {name} would have the broker copy it elsewhere"
+                "the broker would copy it to the queues in its header {name}"
             )));
         }
         let name = ShortString::try_new(name)
-            .map_err(|_| PublishError::Rejected("a header's name has more than 255 bytes".to_owned()))?;
+            .map_err(|_| PublishError::Rejected("a header's name exceeds 255 bytes".to_owned()))?;
         let value = match (values.len(), values.pop()) {
             (1, Some(value)) => value,
             (_, last) => {
@@ -202,7 +202,7 @@ fn headers(pairs: &[(String, String)]) -> Result<FieldTable, PublishError> {
     Ok(table)
 }
 
-/// Sorted by name, without what the broker and this adapter have added.
+/// Sorted by name, without the headers that the broker and this adapter add.
 fn header_pairs(table: &FieldTable) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for (name, value) in table.inner() {
@@ -220,7 +220,7 @@ fn header_pairs(table: &FieldTable) -> Vec<(String, String)> {
     pairs
 }
 
-/// RabbitMQ copies a message to the queues that these headers name.
+/// RabbitMQ copies a message to the queues in these headers.
 fn is_route(name: &str) -> bool {
     ["CC", "BCC"].contains(&name)
 }
@@ -230,7 +230,7 @@ fn is_added(name: &str) -> bool {
     added.contains(&name) || name.starts_with("x-first-death-") || name.starts_with("x-last-death-")
 }
 
-/// A value as text; nothing for tables and the like.
+/// A value as text; `None` for arrays and tables.
 fn plain(value: &AMQPValue) -> Option<String> {
     match value {
         AMQPValue::ShortString(text) => Some(text.to_string()),

@@ -1,4 +1,4 @@
-//! A connection that is kept, dropped when it fails, and opened again.
+//! A connection that is dropped when it fails, and opened again.
 
 use std::{sync::mpsc, thread};
 
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::open::OpenError;
 
-/// A transaction is begun anew when its file was replaced under it, this often at most.
-const TRIES: u32 = 4;
+/// How often a transaction is tried, where its file is replaced during it.
+const MAX_TRIES: u32 = 4;
 
 /// One file and one connection to it, owned by one thread.
 pub(super) struct Database {
@@ -23,11 +23,11 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens `file` on a thread of its own, and has `serve` own it there until it returns.
+    /// Starts a thread that opens `file` and runs `serve`.
     ///
-    /// Returns when the file was found to be usable, or to be not usable now; opening may wait up to 2 s for
-    /// another process's lock.
-    pub(super) async fn on_its_own_thread(
+    /// Returns once the file is opened or found to be unavailable; opening may wait up to 2 s for another process's
+    /// lock.
+    pub(super) async fn spawn(
         name: &str,
         file: DatabaseFile,
         serve: impl FnOnce(Self) + Send + 'static,
@@ -37,7 +37,7 @@ impl Database {
             .name(name.to_owned())
             .spawn(move || match Self::open(file) {
                 Ok(database) => {
-                    // Whoever opens and does not wait for it has no use for the thread.
+                    // A caller that stopped waiting does not need the thread.
                     if report.send(Ok(())).is_ok() {
                         serve(database);
                     }
@@ -52,8 +52,8 @@ impl Database {
 
     /// Runs `work` in one transaction that holds the write lock from its start, and commits it.
     ///
-    /// The commit is to the file that is at the path afterwards. When the file has been deleted or replaced
-    /// meanwhile, `work` is run again on the one that is there then, so it must not have effects of its own.
+    /// The commit is to the file that is at the path afterwards. When the file was deleted or replaced meanwhile, `work`
+    /// runs again on the new one, so it must have no side effects.
     pub(super) fn write<T>(
         &mut self,
         mut work: impl FnMut(&Connection) -> rusqlite::Result<T>,
@@ -68,8 +68,8 @@ impl Database {
         Ok(done)
     }
 
-    /// Runs `work`, which only reads, as [`write`](Self::write) does but without taking the write lock. That it
-    /// works does not make a lost file count as back: a full disk can be read.
+    /// Runs `work`, which only reads, as [`write`](Self::write) does but without the write lock. Success does not mean
+    /// that a lost file is back: a full disk can be read.
     pub(super) fn read<T>(
         &mut self,
         mut work: impl FnMut(&Connection) -> rusqlite::Result<T>,
@@ -96,14 +96,14 @@ impl Database {
         &mut self,
         mut work: impl FnMut(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Unavailable> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             let mut opened = match self.opened.take() {
                 Some(opened) => opened,
                 None => self.connect()?,
             };
             let result = work(&mut opened.connection);
-            // After the work, not before: a commit to a file that nobody can find any more is none. SQLite does
-            // not look itself; in WAL mode it goes on writing to the deleted file.
+            // After the work, not before: a commit to a deleted file is lost. SQLite does not check this; in WAL mode
+            // it continues to write to the deleted file.
             if !self.file.is_at_path(&opened) {
                 self.health.replaced();
                 continue;
@@ -113,7 +113,7 @@ impl Database {
                     self.opened = Some(opened);
                     Ok(done)
                 }
-                // The connection is dropped: what failed may have left it unusable.
+                // The connection is dropped: the failure may have left it unusable.
                 Err(error) => Err(self.health.failed(reason(&error))),
             };
         }
@@ -126,7 +126,7 @@ impl Database {
     }
 }
 
-/// Sends to a thread of this module.
+/// Sends a command to an adapter's thread.
 pub(super) fn send<T>(commands: &mpsc::Sender<T>, command: T) -> Result<(), Unavailable> {
     commands.send(command).map_err(|_| thread_has_ended())
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a file, sorted by what a caller can do about it.
+//! Errors of a file, by what a caller can do about them.
 
 use std::io;
 
@@ -8,12 +8,12 @@ use rusqlite::{Error, ErrorCode};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unavailable(pub(super) String);
 
-/// What every call is told whose thread is gone. Only a defect in this crate can end it.
+/// The error of every call after the adapter's thread has ended, which only a defect in this crate can cause.
 pub(super) fn thread_has_ended() -> Unavailable {
     Unavailable("the thread that owns the file has ended".to_owned())
 }
 
-/// Whether only this row is at fault: its neighbours in the transaction can be committed.
+/// Whether only this row is at fault: the others in the transaction can be committed.
 pub(super) fn is_of_the_row(error: &Error) -> bool {
     match error {
         Error::ToSqlConversionFailure(_) => true,
@@ -29,7 +29,7 @@ pub(super) fn is_busy(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// Whether this process may not write the file, which is for the operator to change.
+/// Whether this process may not write the file: an operator has to change that.
 pub(super) fn is_not_writable(error: &Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -37,9 +37,9 @@ pub(super) fn is_not_writable(error: &Error) -> bool {
     )
 }
 
-/// Whether making a directory may succeed later although it failed now. Everything else (no permission, a file
-/// in the way, a path that cannot be) stays as it is until the operator changes it.
-pub(super) fn is_passing(error: &io::Error) -> bool {
+/// Whether creating a directory may succeed later. Other errors (no permission, a file at the path, an invalid path)
+/// last until an operator acts.
+pub(super) fn is_transient(error: &io::Error) -> bool {
     use io::ErrorKind::{
         Interrupted, OutOfMemory, QuotaExceeded, StaleNetworkFileHandle, StorageFull, TimedOut,
     };
@@ -49,7 +49,7 @@ pub(super) fn is_passing(error: &io::Error) -> bool {
     )
 }
 
-/// The reason in plain words. `SQLite`'s own text for the usual failures says less, or names the path again.
+/// The reason in plain words. `SQLite`'s own text for the usual failures is less clear, or repeats the path.
 pub(super) fn reason(error: &Error) -> String {
     let text = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full",

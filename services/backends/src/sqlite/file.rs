@@ -1,41 +1,41 @@
-//! One SQLite file: how it is opened, and whether it is still the one at its path.
+//! One SQLite file: opening it, and checking that it is still the file at its path.
 
 use std::{
     fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{
-    failure::{is_busy, is_not_writable, is_passing, reason},
-    patience::{self, BUSY_LIMIT},
+    busy::{self, BUSY_LIMIT},
+    failure::{is_busy, is_not_writable, is_transient, reason},
     settings::Durability,
 };
 
 /// The version of the schema, in the file's header.
 const SCHEMA_VERSION: i32 = 1;
 
-/// A WAL that a burst made long is cut back to this when it is next begun anew.
-const WAL_KEPT_BYTES: i64 = 16 * 1024 * 1024;
+/// A longer WAL, as after a burst, is truncated to this when it is next reset.
+const MAX_WAL_BYTES: i64 = 16 * 1024 * 1024;
 
-/// Bytes of a page, in a new file. Every commit logs and checksums whole pages, and a row is some 300 bytes: with
+/// The page size of a new file. Every commit logs and checksums whole pages, and a row has about 300 bytes: with
 /// SQLite's default of 4,096 a commit writes three times as much, and calls wait for longer checkpoints.
 const PAGE_BYTES: i64 = 1_024;
 
-/// A file that is replaced again and again while it is being opened is given up for now.
-const OPENINGS: u32 = 8;
+/// How often opening is tried, where the file is replaced meanwhile.
+const MAX_OPENINGS: u32 = 8;
 
-/// A file and what must be in it. `schema` is SQL that may run on every opening (`CREATE … IF NOT EXISTS`).
+/// A file and its schema. `schema` is SQL that may run on every opening (`CREATE … IF NOT EXISTS`).
 pub(super) struct DatabaseFile {
     pub(super) path: PathBuf,
     pub(super) schema: String,
     pub(super) durability: Durability,
 }
 
-/// A connection, and the file it holds open.
+/// A connection, and the identity of its file.
 pub(super) struct Opened {
     pub(super) connection: Connection,
     identity: Identity,
@@ -45,7 +45,7 @@ pub(super) struct Opened {
 pub(super) enum ConnectError {
     /// The directory or the file may not be written.
     NotWritable(String),
-    /// It does not work now.
+    /// The file does not work now.
     Unavailable(String),
 }
 
@@ -56,7 +56,7 @@ impl ConnectError {
     }
 }
 
-/// Tells a file from one that takes its path later. A number is not used again while the file is open.
+/// Distinguishes a file from a later one at the same path. Numbers are not reused while the file is open.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -73,7 +73,7 @@ impl Identity {
 }
 
 impl DatabaseFile {
-    /// Opens the file, making it and its directory when they are not there, and writes a page to it.
+    /// Opens the file, creates it and its directory if they do not exist, and writes a page.
     pub(super) fn connect(&self) -> Result<Opened, ConnectError> {
         if let Some(directory) = self.path.parent() {
             fs::create_dir_all(directory).map_err(|error| of_directory(&error))?;
@@ -83,19 +83,19 @@ impl DatabaseFile {
         Ok(Opened { connection, identity })
     }
 
-    /// Whether what `opened` writes to is what others find at the path.
+    /// Whether `opened` is the file at the path.
     pub(super) fn is_at_path(&self, opened: &Opened) -> bool {
         Identity::of(&self.path) == Some(opened.identity)
     }
 
-    /// Opens the file and learns which one it is: the one that was at the path both before and after. A new
-    /// file is opened twice for that.
+    /// Opens the file and identifies it: it was at the path both before and after. A new file is therefore opened
+    /// twice.
     fn open(&self) -> Result<(Connection, Identity), ConnectError> {
-        // No URI: a path is a path, whatever it starts with. No mutex: one thread owns the connection.
+        // Without URI: a path may start with anything. Without mutex: one thread owns the connection.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        for _ in 0..OPENINGS {
+        for _ in 0..MAX_OPENINGS {
             let before = Identity::of(&self.path);
             let connection =
                 Connection::open_with_flags(&self.path, flags).map_err(|error| of_file(&error))?;
@@ -108,41 +108,42 @@ impl DatabaseFile {
     }
 
     fn prepare(&self, connection: &mut Connection) -> rusqlite::Result<()> {
-        connection.busy_handler(Some(patience::busy_handler()))?;
-        // Only before the file has a page; an older file keeps its size.
+        connection.busy_handler(Some(busy::busy_handler()))?;
+        // This has an effect only before the file has a page.
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-        // Changing to WAL can be refused as busy without the busy handler being asked, when several processes
-        // open a new file together.
+        // When several processes open a new file together, this fails as busy without calling the busy handler.
         let since = Instant::now();
+        let mut failures = 0;
         while let Err(error) = connection.pragma_update(None, "journal_mode", "WAL") {
             if !is_busy(&error) || since.elapsed() >= BUSY_LIMIT {
                 return Err(error);
             }
-            patience::pause(patience::jittered(Duration::from_millis(2)));
+            failures += 1;
+            busy::pause(failures);
         }
         let synchronous = match self.durability {
             Durability::Process => "NORMAL",
             Durability::PowerLoss => "FULL",
         };
         connection.pragma_update(None, "synchronous", synchronous)?;
-        connection.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
+        connection.pragma_update(None, "journal_size_limit", MAX_WAL_BYTES)?;
 
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(&self.schema)?;
-        // Writes the first page even when nothing in it changes: the proof that the file can be written.
+        // Writes the first page even if nothing in it changes, to check that the file can be written.
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         transaction.commit()
     }
 }
 
-/// `name` as an SQL identifier, whatever it holds.
+/// `name` as an SQL identifier.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn of_directory(error: &io::Error) -> ConnectError {
-    let text = format!("its directory cannot be made: {error}");
-    if is_passing(error) { ConnectError::Unavailable(text) } else { ConnectError::NotWritable(text) }
+    let text = format!("its directory cannot be created: {error}");
+    if is_transient(error) { ConnectError::Unavailable(text) } else { ConnectError::NotWritable(text) }
 }
 
 fn of_file(error: &rusqlite::Error) -> ConnectError {

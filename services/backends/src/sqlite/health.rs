@@ -1,8 +1,15 @@
-//! Whether a file works, when to try it again, and one log line for every change.
+//! Whether a file works, and when to try it again, with one log line for every change.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
-use super::{failure::Unavailable, patience::backoff};
+use super::failure::Unavailable;
+use crate::backoff::Backoff;
+
+/// Between attempts to open a file that failed.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) };
 
 /// The state of one file, as one connection sees it.
 pub(super) struct Health {
@@ -21,8 +28,8 @@ impl Health {
         Self { path, lost: None }
     }
 
-    /// Whether the file may be tried now. Until then callers get the last failure's reason at once: waiting
-    /// for them is the caller's business, who knows its deadline.
+    /// Whether the file may be tried now. If not, calls fail at once with the last failure's reason: the caller, which
+    /// knows its deadline, decides whether to wait.
     pub(super) fn may_try(&self) -> Result<(), Unavailable> {
         match &self.lost {
             Some(lost) if Instant::now() < lost.retry_at => Err(Unavailable(lost.reason.clone())),
@@ -35,8 +42,8 @@ impl Health {
         if failures == 1 {
             tracing::warn!(path = %self.path.display(), reason, "SQLite file lost");
         }
-        self.lost =
-            Some(Lost { reason: reason.clone(), failures, retry_at: Instant::now() + backoff(failures) });
+        let retry_at = Instant::now() + BACKOFF.after(failures);
+        self.lost = Some(Lost { reason: reason.clone(), failures, retry_at });
         Unavailable(reason)
     }
 
@@ -47,6 +54,6 @@ impl Health {
     }
 
     pub(super) fn replaced(&self) {
-        tracing::warn!(path = %self.path.display(), "SQLite file was deleted or replaced; opening the path anew");
+        tracing::warn!(path = %self.path.display(), "SQLite file was deleted or replaced; opening the path again");
     }
 }

@@ -1,6 +1,6 @@
-//! Looking into the files, read-only, from any process, whether or not the services live.
+//! Inspecting the files, read-only, from any process, whether or not the services run.
 //!
-//! A file is opened for each question: it may come, go or be replaced between two. Reading a WAL file needs its
+//! Each call opens the file: it may be created, deleted or replaced between two calls. Reading a WAL file needs its
 //! `-shm` file, so the directory must be writable unless a service has the file open.
 
 mod queue;
@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, Params};
 use tokio::task;
 
-use super::{failure, patience};
+use super::{busy, failure};
 use crate::inspect::InspectError;
 
 pub use queue::SqliteQueueInspect;
 pub use store::SqliteStoreInspect;
 
-/// Runs `look` on a read-only connection to the file, on a thread where it may block, in one transaction: what
-/// it sees is of one moment. The file counts as absent until it holds `table`.
+/// Runs `look` on a read-only connection to the file, on a thread where it may block, in one transaction: all that it
+/// reads is of one moment. A file without `table` counts as absent.
 async fn look<T: Send + 'static>(
     path: PathBuf,
     table: String,
@@ -47,7 +47,7 @@ fn open(path: &Path) -> Result<Connection, InspectError> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|error| unavailable(&error))?;
-    connection.busy_handler(Some(patience::busy_handler())).map_err(|error| unavailable(&error))?;
+    connection.busy_handler(Some(busy::busy_handler())).map_err(|error| unavailable(&error))?;
     Ok(connection)
 }
 
@@ -55,7 +55,7 @@ fn unavailable(error: &rusqlite::Error) -> InspectError {
     InspectError::Unavailable(failure::reason(error))
 }
 
-/// Those of `ids` for which `sql`, given the id, finds a row, or finds none, as `wanted` says.
+/// The `ids` for which `sql` finds a row, or finds none.
 fn ids_where(
     connection: &Connection,
     sql: &str,
@@ -78,7 +78,7 @@ enum Found {
     Nothing,
 }
 
-/// The one number that `sql` answers with; SQLite's are signed.
+/// The number that `sql` returns.
 fn number(connection: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<u64> {
     let number: i64 = connection.query_row(sql, parameters, |row| row.get(0))?;
     Ok(u64::try_from(number).unwrap_or_default())

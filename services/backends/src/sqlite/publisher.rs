@@ -22,11 +22,11 @@ pub struct SqlitePublisher {
 }
 
 impl SqlitePublisher {
-    /// Opens the queue, making directory, file and tables when they are not there, and checks that the file
-    /// can be written.
+    /// Opens the queue, creates directory, file and tables if they do not exist, and checks that the file can be
+    /// written.
     ///
     /// # Errors
-    /// See [`OpenError`]. A damaged or locked file and a full disk are no errors here: the publisher opens, is
+    /// See [`OpenError`]. A damaged or locked file and a full disk are not errors: the publisher opens, is
     /// `Unavailable`, and recovers with the file.
     pub async fn open(settings: SqliteQueueSettings) -> Result<Self, OpenError> {
         settings.check()?;
@@ -57,7 +57,7 @@ impl Work for Publish {
     type Done = ();
 
     fn run(&self, connection: &Connection) -> rusqlite::Result<()> {
-        // Not OR IGNORE, which would also ignore rows that a constraint refuses, and confirm them.
+        // Not OR IGNORE, which would also confirm rows that a constraint refuses.
         connection
             .prepare_cached(
                 "INSERT INTO messages (id, published, headers, body) VALUES (?1, ?2, ?3, ?4) \
@@ -68,7 +68,7 @@ impl Work for Publish {
     }
 }
 
-/// Text where the body is text, so that SQLite clients show it; the bytes are the same.
+/// A body that is text is stored as text, so that SQLite clients show it; the bytes are the same.
 fn readable(body: &[u8]) -> ToSqlOutput<'_> {
     let value = if std::str::from_utf8(body).is_ok() { ValueRef::Text(body) } else { ValueRef::Blob(body) };
     ToSqlOutput::Borrowed(value)

@@ -1,17 +1,17 @@
-//! A queue's tables, and the moments in them.
+//! A queue's tables, and their timestamps.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{
     file::DatabaseFile,
-    settings::{LONGEST_LEASE, SqliteQueueSettings},
+    settings::{MAX_LEASE, SqliteQueueSettings},
 };
 
 /// The counter of deliveries that were not a message's first.
 pub(super) const REDELIVERED: &str = "redelivered";
 
-/// Moments are milliseconds since 1970, UTC, so that they mean the same to every process of the host and after
-/// a restart of it. `seq` is the order of publishing. `leased_until` 0 is ready; `token` names one lease.
+/// Timestamps are milliseconds since 1970, UTC, so that all processes of the host agree on them, also after its restart.
+/// `seq` is the order of publishing. A message with `leased_until` 0 is ready; `token` identifies a lease.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS messages (
         seq INTEGER PRIMARY KEY,
@@ -52,13 +52,13 @@ pub(super) fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The moment of a stored number, when it is one.
+/// The moment of a stored timestamp; `None` if it is out of range.
 pub(super) fn moment(milliseconds: i64) -> Option<SystemTime> {
     let since = u64::try_from(milliseconds).ok()?;
     UNIX_EPOCH.checked_add(Duration::from_millis(since))
 }
 
-/// A lease cannot end later than this: one that does was taken before the clock was set back.
+/// A valid lease ends by then. One that ends later was taken before the clock was set back.
 pub(super) fn latest_end(now: i64) -> i64 {
-    now.saturating_add(milliseconds(LONGEST_LEASE))
+    now.saturating_add(milliseconds(MAX_LEASE))
 }

@@ -1,20 +1,19 @@
-//! Where the files lie and how the adapters treat them.
+//! The settings of stores and queues in SQLite files.
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::open::OpenError;
+use crate::open::{self, OpenError};
 
-/// No lease is longer. A lease that ends later than this from now was written by a clock that has since been
-/// set back, and counts as ended.
-pub(super) const LONGEST_LEASE: Duration = Duration::from_mins(1);
+/// A lease that ends later than this from now was written before the clock was set back, and counts as ended.
+pub(super) const MAX_LEASE: Duration = Duration::from_mins(1);
 
-const LARGEST_PREFETCH: u32 = 10_000;
+const MAX_PREFETCH: u32 = 10_000;
 
 /// What a confirmed write survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// The death of any process, by `kill -9` too; not a loss of power or a crash of the kernel, which may
-    /// take the newest writes and never damages the file (`synchronous=NORMAL`).
+    /// The death of any process, also by `kill -9`. A loss of power or a crash of the kernel may lose the newest writes,
+    /// and never damages the file (`synchronous=NORMAL`).
     #[default]
     Process,
     /// A loss of power as well: every transaction waits for the disk (`synchronous=FULL`).
@@ -24,7 +23,7 @@ pub enum Durability {
 /// One collection of one database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqliteStoreSettings {
-    /// Where the file lies; made when it is not there.
+    /// The file's directory; created if it does not exist.
     pub directory: PathBuf,
     /// Names the file, `<database>.sqlite`.
     pub database: String,
@@ -51,26 +50,22 @@ impl SqliteStoreSettings {
 
     pub(super) fn check(&self) -> Result<(), OpenError> {
         check_file_name("database", &self.database)?;
-        if self.collection.is_empty() || self.collection.contains('\0') {
-            return Err(OpenError::Invalid {
-                setting: "collection",
-                rule: "must not be empty or hold a NUL",
-            });
-        }
-        if self.collection.to_ascii_lowercase().starts_with("sqlite_") {
-            return Err(OpenError::Invalid {
-                setting: "collection",
-                rule: "must not start with sqlite_, which SQLite keeps for itself",
-            });
-        }
-        Ok(())
+        let name = self.collection.to_ascii_lowercase();
+        open::check(&[
+            (!name.is_empty() && !name.contains('\0'), "collection", "must not be empty or contain a NUL"),
+            (
+                !name.starts_with("sqlite_"),
+                "collection",
+                "must not start with sqlite_, which SQLite reserves",
+            ),
+        ])
     }
 }
 
 /// One queue; its publishers and its consumers take the same settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqliteQueueSettings {
-    /// Where the file lies; made when it is not there.
+    /// The file's directory; created if it does not exist.
     pub directory: PathBuf,
     /// Names the file, `<queue>.sqlite`.
     pub queue: String,
@@ -82,10 +77,10 @@ pub struct SqliteQueueSettings {
     pub lease: Duration,
     /// How often a consumer renews its leases; shorter than the lease. Default 1 s.
     pub renew_every: Duration,
-    /// How soon an empty queue is looked at again at first. Default 20 ms.
-    pub poll_fastest: Duration,
-    /// How seldom a queue is looked at that stays empty. Default 250 ms.
-    pub poll_slowest: Duration,
+    /// The first interval between polls of an empty queue. Default 20 ms.
+    pub min_poll: Duration,
+    /// The longest interval between polls of a queue that stays empty. Default 250 ms.
+    pub max_poll: Duration,
     /// How often a message is delivered before it is dead-lettered, at least once. Default 20.
     pub delivery_limit: u32,
 }
@@ -100,8 +95,8 @@ impl SqliteQueueSettings {
             prefetch: 100,
             lease: Duration::from_secs(3),
             renew_every: Duration::from_secs(1),
-            poll_fastest: Duration::from_millis(20),
-            poll_slowest: Duration::from_millis(250),
+            min_poll: Duration::from_millis(20),
+            max_poll: Duration::from_millis(250),
             delivery_limit: 20,
         }
     }
@@ -112,29 +107,20 @@ impl SqliteQueueSettings {
 
     pub(super) fn check(&self) -> Result<(), OpenError> {
         check_file_name("queue", &self.queue)?;
-        let rules = [
-            ((1..=LARGEST_PREFETCH).contains(&self.prefetch), "prefetch", "must be 1 to 10000"),
-            (self.lease <= LONGEST_LEASE, "lease", "must be at most 60 s"),
+        open::check(&[
+            ((1..=MAX_PREFETCH).contains(&self.prefetch), "prefetch", "must be 1 to 10000"),
+            (self.lease <= MAX_LEASE, "lease", "must be at most 60 s"),
             (!self.renew_every.is_zero(), "renew_every", "must not be zero"),
             (self.renew_every < self.lease, "renew_every", "must be shorter than the lease"),
-            (self.poll_fastest >= Duration::from_millis(1), "poll_fastest", "must be at least 1 ms"),
-            (self.poll_fastest <= self.poll_slowest, "poll_slowest", "must not be shorter than poll_fastest"),
+            (self.min_poll >= Duration::from_millis(1), "min_poll", "must be at least 1 ms"),
+            (self.min_poll <= self.max_poll, "max_poll", "must not be shorter than min_poll"),
             (self.delivery_limit >= 1, "delivery_limit", "must be at least 1"),
-        ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, setting, rule)) => Err(OpenError::Invalid { setting, rule }),
-            None => Ok(()),
-        }
+        ])
     }
 }
 
-/// A name becomes a file's name as it is, so it must not lead anywhere else.
+/// The name becomes a file's name, so it must not lead to another directory.
 fn check_file_name(setting: &'static str, name: &str) -> Result<(), OpenError> {
-    if name.is_empty() || name.contains(['/', '\\', '\0']) || name.starts_with('.') {
-        return Err(OpenError::Invalid {
-            setting,
-            rule: "must be a plain file name: not empty, no slash, no leading dot",
-        });
-    }
-    Ok(())
+    let plain = !name.is_empty() && !name.contains(['/', '\\', '\0']) && !name.starts_with('.');
+    open::check(&[(plain, setting, "must be a plain file name: not empty, no slash, no leading dot")])
 }

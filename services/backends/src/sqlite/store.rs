@@ -1,4 +1,4 @@
-//! The document store: a table named after the collection, a column a field.
+//! The document store: a table named after the collection, with a column per field.
 
 use std::sync::Arc;
 
@@ -22,12 +22,12 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the collection, making directory, file and table when they are not there, and checks that the
-    /// file can be written.
+    /// Opens the collection, creates directory, file and table if they do not exist, and checks that the file can be
+    /// written.
     ///
     /// # Errors
-    /// See [`OpenError`]. A damaged or locked file and a full disk are no errors here: the store opens, is
-    /// `Unavailable`, and recovers with the file.
+    /// See [`OpenError`]. A damaged or locked file and a full disk are not errors: the store opens, is `Unavailable`, and
+    /// recovers with the file.
     pub async fn open(settings: SqliteStoreSettings) -> Result<Self, OpenError> {
         settings.check()?;
         let table = quoted(&settings.collection);

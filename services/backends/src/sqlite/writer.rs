@@ -1,4 +1,4 @@
-//! Group commit: a thread that owns the connection puts every job that waits into one transaction.
+//! Group commit: a thread that owns the connection runs all waiting jobs in one transaction.
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -10,17 +10,17 @@ use super::{
 };
 use crate::open::OpenError;
 
-/// Jobs that may wait; whoever comes then waits to hand over, which is the back-pressure.
-const WAITING_LIMIT: usize = 1_024;
+/// Jobs that may wait. Further callers wait to send theirs, which is the back-pressure.
+const MAX_WAITING: usize = 1_024;
 
-/// Jobs in one transaction. More would make the first of them wait for no gain.
-const BATCH_LIMIT: usize = 512;
+/// Jobs in one transaction. More would make the first of them wait without a gain.
+const MAX_BATCH: usize = 512;
 
-/// A row to write, and what came of it.
+/// A row to write, and its result.
 pub(super) trait Work: Send + Sync + 'static {
     type Done: Send + 'static;
 
-    /// Runs a single statement: one that fails by the row's fault undoes itself and nothing else.
+    /// Runs a single statement: one that fails because of its row undoes itself and nothing else.
     fn run(&self, connection: &Connection) -> rusqlite::Result<Self::Done>;
 }
 
@@ -37,7 +37,7 @@ impl From<Unavailable> for WriteError {
     }
 }
 
-/// Hands jobs to the thread. When it is dropped, the thread finishes what it was handed and ends.
+/// Sends jobs to the thread. When this is dropped, the thread finishes its jobs and ends.
 pub(super) struct Writer<W: Work> {
     jobs: mpsc::Sender<Job<W>>,
 }
@@ -49,25 +49,25 @@ enum Job<W: Work> {
 
 impl<W: Work> Writer<W> {
     pub(super) async fn open(thread: &str, file: DatabaseFile) -> Result<Self, OpenError> {
-        let (jobs, waiting) = mpsc::channel(WAITING_LIMIT);
+        let (jobs, waiting) = mpsc::channel(MAX_WAITING);
         // Bounded by the jobs: each is in one batch.
         let (done, batches) = mpsc::unbounded_channel();
-        Database::on_its_own_thread(thread, file, move |database| serve(database, waiting, &done)).await?;
+        Database::spawn(thread, file, move |database| serve(database, waiting, &done)).await?;
         tokio::spawn(answer(batches));
         Ok(Self { jobs })
     }
 
-    /// Does `work` and returns when it is committed.
+    /// Runs `work` and returns when it is committed.
     pub(super) async fn write(&self, work: W) -> Result<W::Done, WriteError> {
-        self.hand_over(|reply| Job::Write { work, reply }).await
+        self.send(|reply| Job::Write { work, reply }).await
     }
 
     /// Runs a transaction that writes nothing: it takes the write lock, as a write would.
     pub(super) async fn ping(&self) -> Result<(), WriteError> {
-        self.hand_over(|reply| Job::Ping { reply }).await
+        self.send(|reply| Job::Ping { reply }).await
     }
 
-    async fn hand_over<T>(
+    async fn send<T>(
         &self,
         job: impl FnOnce(oneshot::Sender<Result<T, WriteError>>) -> Job<W>,
     ) -> Result<T, WriteError> {
@@ -78,7 +78,7 @@ impl<W: Work> Writer<W> {
 }
 
 impl<W: Work> Job<W> {
-    /// Whether nobody waits for it: its caller was cancelled, and a job not begun need not be done.
+    /// Whether its caller has stopped waiting: a job that has not started need not run.
     fn is_abandoned(&self) -> bool {
         match self {
             Self::Write { reply, .. } => reply.is_closed(),
@@ -86,13 +86,13 @@ impl<W: Work> Job<W> {
         }
     }
 
-    /// `Ok` when the transaction can go on: the row was written (`Some`), a ping needs no row (`None`), or only
-    /// this row is at fault.
+    /// `Ok` when the transaction can continue: the row was written (`Some`), a ping needs no row (`None`), or only this
+    /// row is at fault.
     fn run(&self, connection: &Connection) -> rusqlite::Result<Result<Option<W::Done>, WriteError>> {
         let Self::Write { work, .. } = self else { return Ok(Ok(None)) };
         match work.run(connection) {
             Ok(done) => Ok(Ok(Some(done))),
-            // Autocommit: SQLite has rolled everything back, and there is no transaction to go on with.
+            // In autocommit mode SQLite has rolled everything back: there is no transaction to continue.
             Err(error) if is_of_the_row(&error) && !connection.is_autocommit() => {
                 Ok(Err(WriteError::Rejected(reason(&error))))
             }
@@ -100,20 +100,20 @@ impl<W: Work> Job<W> {
         }
     }
 
-    /// Nobody may be waiting any more, which is no error.
+    /// The caller may have stopped waiting.
     fn answer(self, result: Result<Option<W::Done>, WriteError>) {
         match (self, result) {
             (Self::Write { reply, .. }, Ok(Some(done))) => drop(reply.send(Ok(done))),
             (Self::Write { reply, .. }, Err(error)) => drop(reply.send(Err(error))),
             (Self::Ping { reply }, Ok(_)) => drop(reply.send(Ok(()))),
             (Self::Ping { reply }, Err(error)) => drop(reply.send(Err(error))),
-            // A write that succeeded has a result; without one its caller learns that the reply was dropped.
+            // Cannot happen: a write that succeeded has a result. The caller would get an error, as the reply is dropped.
             (Self::Write { .. }, Ok(None)) => {}
         }
     }
 }
 
-/// Jobs of one transaction, each with what came of it.
+/// Jobs of one transaction, each with its result.
 type Batch<W> = Vec<(Job<W>, Result<Option<<W as Work>::Done>, WriteError>)>;
 
 fn serve<W: Work>(
@@ -123,14 +123,14 @@ fn serve<W: Work>(
 ) {
     while let Some(first) = waiting.blocking_recv() {
         let mut jobs = vec![first];
-        while jobs.len() < BATCH_LIMIT
+        while jobs.len() < MAX_BATCH
             && let Ok(job) = waiting.try_recv()
         {
             jobs.push(job);
         }
         jobs.retain(|job| !job.is_abandoned());
         if !jobs.is_empty() {
-            // A runtime that has ended has nobody who waits.
+            // This fails where the runtime has ended, and with it all callers.
             let _ = done.send(commit(&mut database, jobs));
         }
     }
@@ -145,8 +145,8 @@ fn commit<W: Work>(database: &mut Database, jobs: Vec<Job<W>>) -> Batch<W> {
     }
 }
 
-/// Answers a batch at once, from within the runtime. Woken one by one from the thread, callers would cost a system
-/// call each, and have their connection written to once for each of them.
+/// Answers a batch at once, from within the runtime. Woken one by one from the thread, each caller would cost a system
+/// call, and a write to its connection.
 async fn answer<W: Work>(mut batches: mpsc::UnboundedReceiver<Batch<W>>) {
     while let Some(batch) = batches.recv().await {
         for (job, result) in batch {

@@ -1,4 +1,4 @@
-//! A second process: this test executable, run again to do one job until it is killed.
+//! A second process: this test executable, started again for one job.
 
 use std::{
     env,
@@ -27,22 +27,22 @@ use crate::factories::{document, message, soon};
 const JOB: &str = "OCTET_TEST_JOB";
 const PLACE: &str = "OCTET_TEST_PLACE";
 
-/// What marks the child's own lines between those of the test harness.
+/// Marks the child's lines among those of the test harness.
 const MARK: &str = "says> ";
 
-/// A running child. It is killed when it is dropped, and ends by itself when the parent dies.
+/// A running child. It is killed when this is dropped, and ends when the parent dies.
 pub(crate) struct Child {
     process: tokio::process::Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Child {
-    /// Does `job` where `place` says, which is a directory for SQLite's jobs.
+    /// Starts `job` with `place`, which is a directory for SQLite's jobs.
     pub(crate) fn start(job: &str, place: &(impl AsRef<OsStr> + ?Sized)) -> Self {
         Self::spawn(Command::new(env::current_exe().unwrap()), job, place.as_ref())
     }
 
-    /// A child that cannot make any file longer than `kibibytes`: to it, the disk is full from there on.
+    /// A child that cannot make a file longer than `kibibytes`: to it, the disk is then full.
     pub(crate) fn start_with_file_limit(kibibytes: u32, job: &str, directory: &Path) -> Self {
         let mut shell = Command::new("bash");
         // Without the trap the kernel would kill it at the limit instead of failing the write.
@@ -65,18 +65,18 @@ impl Child {
         Self { process, lines }
     }
 
-    /// What it says next; `None` once it has ended.
+    /// Its next line; `None` once it has ended.
     pub(crate) async fn says(&mut self) -> Option<String> {
         loop {
             let line = soon(self.lines.next_line()).await.unwrap()?;
-            // The harness may have begun the line.
+            // The harness may have written the start of the line.
             if let Some((_, said)) = line.split_once(MARK) {
                 return Some(said.to_owned());
             }
         }
     }
 
-    /// What it says from now on, until it ends.
+    /// Its lines from now on, until it ends.
     pub(crate) async fn says_to_the_end(&mut self) -> Vec<String> {
         let mut said = Vec::new();
         while let Some(line) = self.says().await {
@@ -97,7 +97,7 @@ fn job() {
     let (Some(job), Some(place)) = (env::var_os(JOB), env::var_os(PLACE)) else { return };
     let directory = Path::new(&place);
     std::thread::spawn(|| {
-        // The parent's death ends this pipe. There is nothing to tidy up, which is the point of the child.
+        // The parent's death closes this pipe.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::abort();
     });
@@ -123,7 +123,7 @@ fn store_in(directory: &Path) -> SqliteStoreSettings {
     SqliteStoreSettings::new(directory, "service-f", "messages")
 }
 
-/// Inserts from 25 tasks, 1,000 at most, and names every document once its insert is confirmed.
+/// Inserts 1,000 documents from 25 tasks, and prints the id of each confirmed insert.
 async fn insert(directory: &Path) {
     let store = Arc::new(SqliteStore::open(store_in(directory)).await.unwrap());
     let mut tasks = JoinSet::new();
@@ -172,7 +172,7 @@ async fn take(directory: &Path) {
     std::future::pending::<()>().await;
 }
 
-/// As [`take`], where the place is a queue's name and a broker's URL.
+/// As [`take`]; `place` is a queue's name and a broker's URL.
 async fn take_from_rabbitmq(place: &str) {
     let (queue, url) = place.split_once(' ').unwrap();
     let settings = RabbitSettings { prefetch: 1, ..RabbitSettings::new(url.parse().unwrap(), queue) };
@@ -182,8 +182,8 @@ async fn take_from_rabbitmq(place: &str) {
     std::future::pending::<()>().await;
 }
 
-/// Inserts large documents until the disk has been full ten times. A lost file is checkpointed when it is
-/// opened again, which can make room for a while, so inserts may succeed between two failures.
+/// Inserts large documents until ten inserts have failed. A lost file is checkpointed when it is opened again, which can
+/// make room, so inserts may succeed between two failures.
 async fn fill(directory: &Path) {
     let store = SqliteStore::open(store_in(directory)).await.unwrap();
     let mut failures = 0;

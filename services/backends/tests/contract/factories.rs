@@ -12,12 +12,12 @@ use tokio::time;
 
 use crate::child::Child;
 
-/// Longer than any condition takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+/// Longer than anything takes on a busy machine.
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Handles to one collection that was empty when the factory was made.
-#[async_trait]
-pub(crate) trait Stores: Sync {
+#[async_trait(?Send)]
+pub(crate) trait Stores {
     async fn store(&self) -> Arc<dyn DocumentStore>;
     async fn inspect(&self) -> Box<dyn StoreInspect>;
     /// A document as it is stored: names and values, in their order.
@@ -25,8 +25,8 @@ pub(crate) trait Stores: Sync {
 }
 
 /// Handles to one queue that was empty when the factory was made.
-#[async_trait]
-pub(crate) trait Queues: Sync {
+#[async_trait(?Send)]
+pub(crate) trait Queues {
     async fn publisher(&self) -> Arc<dyn Publisher>;
     /// A publisher to a queue whose consumers have these terms.
     async fn publisher_on(&self, _terms: Terms) -> Arc<dyn Publisher> {
@@ -35,27 +35,26 @@ pub(crate) trait Queues: Sync {
     async fn consumer(&self, terms: Terms) -> Arc<dyn Consumer>;
     async fn inspect(&self) -> Box<dyn QueueInspect>;
     /// The dead letters, oldest first.
-    async fn buried(&self) -> Vec<Buried>;
-    /// A process that has taken the oldest message, and holds it until it is killed.
+    async fn dead_letters(&self) -> Vec<WholeLetter>;
+    /// A process that holds the oldest message until it is killed.
     async fn taken_by_a_process(&self) -> Child;
-    /// What its inspection can see.
     fn sight(&self) -> Sight;
-    /// Whether a delivery that is given back counts towards the delivery limit all the same.
-    fn counts_what_is_given_back(&self) -> bool;
+    /// Whether a delivery that is given back counts towards the delivery limit.
+    fn counts_given_back(&self) -> bool;
 }
 
-/// How far an adapter's inspection sees.
+/// What an adapter's inspection can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sight {
     /// All that the port asks for.
     Everything,
-    /// How many messages are ready, and the dead letters: what is with a consumer, what was redelivered and which
-    /// messages wait it cannot tell, and says 0 and nothing.
+    /// How many messages are ready, and the dead letters. Counts of leased and redelivered messages are 0, and the list
+    /// of queued messages is empty.
     ReadyAndDead,
 }
 
 impl Sight {
-    /// What is seen of `depth`.
+    /// The visible part of `depth`.
     pub(crate) fn of_depth(self, depth: QueueDepth) -> QueueDepth {
         match self {
             Self::Everything => depth,
@@ -63,7 +62,7 @@ impl Sight {
         }
     }
 
-    /// What is seen of `pending`.
+    /// The visible part of `pending`.
     pub(crate) fn of_pending(self, pending: Pending) -> Pending {
         match self {
             Self::Everything => pending,
@@ -72,14 +71,14 @@ impl Sight {
     }
 }
 
-/// A dead letter with all it holds.
+/// A dead letter with its message.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Buried {
+pub(crate) struct WholeLetter {
     pub(crate) message: Message,
     pub(crate) reason: String,
 }
 
-/// A consumer's terms. Brokers that notice a death by its connection have no lease.
+/// A consumer's terms. Brokers that notice a process's death by its connection have no lease.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms {
     pub(crate) prefetch: u32,
@@ -115,29 +114,19 @@ pub(crate) fn unique() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// The result of `future`, which must come.
+/// The result of `future`, which must come in time.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    time::timeout(PATIENCE, future).await.expect("it should have happened by now")
+    time::timeout(LIMIT, future).await.expect("a result within the limit")
 }
 
-/// The next delivery, which must come.
+/// The next delivery, which must come in time.
 pub(crate) async fn next(consumer: &Arc<dyn Consumer>) -> Delivery {
     soon(consumer.next()).await.expect("the consumer is open")
 }
 
-/// Returns once `condition` holds.
-pub(crate) async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
-    soon(async {
-        while !condition().await {
-            time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-}
-
-/// Nothing may come within `duration`.
+/// Checks that no delivery comes within `duration`.
 pub(crate) async fn nothing_within(duration: Duration, consumer: &Arc<dyn Consumer>) {
     if let Ok(delivery) = time::timeout(duration, consumer.next()).await {
-        panic!("nothing should have come, but: {delivery:?}");
+        panic!("an unexpected delivery: {delivery:?}");
     }
 }

@@ -12,8 +12,8 @@ pub(crate) struct Logs(());
 
 impl Logs {
     pub(crate) fn capture() -> Self {
-        // One subscriber for all threads: with one a thread, a place that a thread without any logs from first is
-        // taken for disabled everywhere.
+        // One subscriber for all threads: with one per thread, a callsite that a thread without a subscriber reaches first
+        // is disabled everywhere.
         static INSTALLED: Once = Once::new();
         INSTALLED.call_once(|| {
             tracing_subscriber::fmt()

@@ -1,4 +1,4 @@
-//! The MongoDB factory, its adapter held to the contract, and what it does about single documents.
+//! The MongoDB factory, its adapter's contract tests, and tests of single documents.
 
 use std::{sync::Arc, thread};
 
@@ -20,7 +20,7 @@ use crate::{
     factories::{document, unique},
 };
 
-/// A database of its own, dropped with it.
+/// A database for one test, which is removed at the end.
 pub(crate) struct Mongo {
     url: String,
     database: String,
@@ -44,7 +44,7 @@ impl Mongo {
         Arc::new(MongoStore::open(self.settings()).await.unwrap())
     }
 
-    /// A client of the collection like any other.
+    /// An ordinary client of the collection.
     async fn client(&self) -> Collection<Bsons> {
         Client::with_uri_str(&self.url).await.unwrap().database(&self.database).collection("greetings")
     }
@@ -53,7 +53,7 @@ impl Mongo {
 impl Drop for Mongo {
     fn drop(&mut self) {
         let (url, database) = (self.url.clone(), self.database.clone());
-        // The test's own runtime cannot be waited for here. A server that is dead has nothing to drop.
+        // In another runtime, because the test's own is busy dropping this. A dead server's database need not be removed.
         let dropping = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -66,7 +66,7 @@ impl Drop for Mongo {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Stores for Mongo {
     async fn store(&self) -> Arc<dyn DocumentStore> {
         self.opened().await
@@ -85,8 +85,8 @@ impl Stores for Mongo {
 
 store_contract!(Mongo::shared().await);
 
-/// A unique index on `hostname`, as a hand may have made it.
-async fn one_greeting_a_host(mongo: &Mongo) {
+/// Creates a unique index on `hostname`, as an operator may do.
+async fn one_greeting_per_host(mongo: &Mongo) {
     let unique = IndexOptions::builder().unique(true).build();
     let index = IndexModel::builder().keys(doc! { "hostname": 1 }).options(unique).build();
     mongo.client().await.create_index(index).await.unwrap();
@@ -97,9 +97,9 @@ fn of_host(id: &str, hostname: &str) -> Document {
 }
 
 #[tokio::test]
-async fn a_duplicate_of_another_unique_index_is_refused_and_not_taken_for_the_document() {
+async fn a_duplicate_key_of_another_unique_index_is_rejected() {
     let mongo = Mongo::shared().await;
-    one_greeting_a_host(&mongo).await;
+    one_greeting_per_host(&mongo).await;
     let store = mongo.store().await;
     assert_eq!(store.insert(&of_host("a", "host-1")).await, Ok(Inserted::New));
     let refused = store.insert(&of_host("b", "host-1")).await;
@@ -111,7 +111,7 @@ async fn a_duplicate_of_another_unique_index_is_refused_and_not_taken_for_the_do
 #[tokio::test]
 async fn a_bad_document_fails_alone() {
     let mongo = Mongo::shared().await;
-    one_greeting_a_host(&mongo).await;
+    one_greeting_per_host(&mongo).await;
     let store = mongo.store().await;
     store.insert(&of_host("first", "taken")).await.unwrap();
     let mut inserts = JoinSet::new();
@@ -135,7 +135,7 @@ async fn a_bad_document_fails_alone() {
 }
 
 #[tokio::test]
-async fn a_document_larger_than_the_protocol_takes_is_refused() {
+async fn a_document_above_the_protocols_limit_is_rejected() {
     let mongo = Mongo::shared().await;
     let store = mongo.store().await;
     let large = Document { message: "x".repeat(16 * 1024 * 1024), ..document("large") };
@@ -148,7 +148,7 @@ async fn a_document_larger_than_the_protocol_takes_is_refused() {
 }
 
 #[tokio::test]
-async fn a_nul_in_a_text_comes_back() {
+async fn a_nul_in_a_text_is_stored() {
     let mongo = Mongo::shared().await;
     let with_nul = Document { message: "a\0b".to_owned(), ..document("nul") };
     mongo.store().await.insert(&with_nul).await.unwrap();
@@ -156,7 +156,7 @@ async fn a_nul_in_a_text_comes_back() {
 }
 
 #[tokio::test]
-async fn a_collection_that_nobody_has_written_is_absent() {
+async fn a_collection_without_a_write_is_absent() {
     let mongo = Mongo::shared().await;
     let store = mongo.store().await;
     let inspect = mongo.inspect().await;

@@ -1,4 +1,4 @@
-//! What the MongoDB store holds on to, over many reconnections.
+//! The MongoDB store's tasks and connections, over many reconnections.
 
 use std::{
     net::SocketAddr,
@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::join_all;
 use octet_backends::store::{DocumentStore, Inserted};
-use octet_testbed::Database;
+use octet_testbed::{Database, eventually};
 use tokio::{
     io,
     net::{TcpListener, TcpStream},
@@ -22,49 +22,41 @@ use tokio::{
 
 use crate::{
     Stores,
-    factories::{document, soon, unique, until},
+    factories::{document, soon, unique},
     mongodb::Mongo,
 };
 
-/// Passes connections on to a server, until it is cut.
-struct Link {
+/// Forwards connections to a server until it is cut.
+struct Proxy {
     address: SocketAddr,
     upstream: SocketAddr,
     open: Arc<AtomicUsize>,
-    passing: JoinHandle<()>,
+    forwarding: JoinHandle<()>,
 }
 
-impl Link {
+impl Proxy {
     async fn to(upstream: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let open = Arc::new(AtomicUsize::new(0));
-        let passing = tokio::spawn(pass(listener, upstream, Arc::clone(&open)));
-        Self { address, upstream, open, passing }
+        let forwarding = tokio::spawn(forward(listener, upstream, Arc::clone(&open)));
+        Self { address, upstream, open, forwarding }
     }
 
     /// Ends every connection and refuses new ones.
     async fn cut(&mut self) {
-        self.passing.abort();
-        let _ = (&mut self.passing).await;
-        until(|| async { self.open.load(Ordering::Relaxed) == 0 }).await;
+        self.forwarding.abort();
+        let _ = (&mut self.forwarding).await;
+        eventually("all connections are closed", async || self.open.load(Ordering::Relaxed) == 0).await;
     }
 
-    async fn mend(&mut self) {
-        let listener = soon(async {
-            loop {
-                if let Ok(listener) = TcpListener::bind(self.address).await {
-                    return listener;
-                }
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        self.passing = tokio::spawn(pass(listener, self.upstream, Arc::clone(&self.open)));
+    async fn restore(&mut self) {
+        let listener = eventually("the port is free", async || TcpListener::bind(self.address).await).await;
+        self.forwarding = tokio::spawn(forward(listener, self.upstream, Arc::clone(&self.open)));
     }
 }
 
-/// Counts a connection as long as it lives.
+/// Counts an open connection.
 struct Counted(Arc<AtomicUsize>);
 
 impl Drop for Counted {
@@ -73,7 +65,7 @@ impl Drop for Counted {
     }
 }
 
-async fn pass(listener: TcpListener, upstream: SocketAddr, open: Arc<AtomicUsize>) {
+async fn forward(listener: TcpListener, upstream: SocketAddr, open: Arc<AtomicUsize>) {
     let mut connections = JoinSet::new();
     loop {
         let (mut near, _) = listener.accept().await.unwrap();
@@ -92,70 +84,73 @@ async fn pass(listener: TcpListener, upstream: SocketAddr, open: Arc<AtomicUsize
 #[tokio::test]
 async fn twenty_reconnections_leave_nothing_behind() {
     let server = Database::start().await;
-    let mut link = Link::to(server.socket()).await;
-    let mongo = Mongo::at(&format!("mongodb://{}/?heartbeatFrequencyMS=500", link.address));
+    let mut proxy = Proxy::to(server.socket()).await;
+    let mongo = Mongo::at(&format!("mongodb://{}/?heartbeatFrequencyMS=500", proxy.address));
     let store = mongo.opened().await;
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let mut before = None;
     for _ in 0..20 {
-        until(|| async { store.insert(&document(&unique())).await.is_ok() }).await;
+        eventually("an insert succeeds", async || store.insert(&document(&unique())).await).await;
         let mut inserts = JoinSet::new();
         for _ in 0..25 {
             let store = Arc::clone(&store);
             inserts.spawn(async move { store.insert(&document(&unique())).await.unwrap() });
         }
         inserts.join_all().await;
-        let open = link.open.load(Ordering::Relaxed);
+        let open = proxy.open.load(Ordering::Relaxed);
         assert!(open <= 6, "{open} connections");
-        // Without the two tasks of each connection's passing.
+        // Without the proxy's task per connection.
         let most = *before.get_or_insert(tasks() - open) + 4;
         assert!(tasks() - open <= most, "{} tasks, and {most} at most", tasks() - open);
 
-        link.cut().await;
-        until(|| async { store.ping().await.is_err() }).await;
-        link.mend().await;
+        proxy.cut().await;
+        eventually("the loss is noticed", async || store.ping().await.is_err()).await;
+        proxy.restore().await;
     }
 }
 
 #[tokio::test]
 async fn a_store_that_is_dropped_leaves_no_task_and_no_connection() {
     let server = Database::start().await;
-    let link = Link::to(server.socket()).await;
-    let mongo = Mongo::at(&format!("mongodb://{}/", link.address));
+    let proxy = Proxy::to(server.socket()).await;
+    let mongo = Mongo::at(&format!("mongodb://{}/", proxy.address));
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     for _ in 0..5 {
         let store = mongo.opened().await;
         store.insert(&document(&unique())).await.unwrap();
     }
-    until(|| async { link.open.load(Ordering::Relaxed) == 0 && tasks() <= before }).await;
+    eventually("no connection and no task is left", async || {
+        proxy.open.load(Ordering::Relaxed) == 0 && tasks() <= before
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn inserts_whose_callers_have_gone_leave_nothing_behind() {
+async fn inserts_that_callers_gave_up_leave_nothing_behind() {
     let server = Database::start().await;
-    let link = Link::to(server.socket()).await;
-    let mongo = Mongo::at(&format!("mongodb://{}/", link.address));
+    let proxy = Proxy::to(server.socket()).await;
+    let mongo = Mongo::at(&format!("mongodb://{}/", proxy.address));
     let store = mongo.opened().await;
     store.insert(&document("first")).await.unwrap();
     let tasks = || Handle::current().metrics().num_alive_tasks();
-    let before = tasks() - link.open.load(Ordering::Relaxed);
+    let before = tasks() - proxy.open.load(Ordering::Relaxed);
 
     server.freeze();
     let impatient = async |id: String| {
         let document = document(&id);
         time::timeout(Duration::from_millis(50), store.insert(&document)).await
     };
-    // As many as commands may be under way.
-    for begun in ["begun-1", "begun-2"] {
-        assert!(impatient(begun.to_owned()).await.is_err());
+    // As many as there may be commands in flight.
+    for sent in ["sent-1", "sent-2"] {
+        assert!(impatient(sent.to_owned()).await.is_err());
     }
     let given_up = join_all((0..200).map(|number: u32| impatient(number.to_string()))).await;
     assert!(given_up.iter().all(Result::is_err), "{given_up:?}");
     server.thaw();
     assert_eq!(soon(store.insert(&document("last"))).await, Ok(Inserted::New));
-    until(|| async { tasks() - link.open.load(Ordering::Relaxed) <= before + 1 }).await;
-    let begun_or_waited_for = ["first", "begun-1", "begun-2", "last"].map(str::to_owned);
-    assert_eq!(mongo.inspect().await.missing(&begun_or_waited_for).await, Ok(vec![]));
+    eventually("no task is left", async || tasks() - proxy.open.load(Ordering::Relaxed) <= before + 1).await;
+    let sent_or_waited_for = ["first", "sent-1", "sent-2", "last"].map(str::to_owned);
+    assert_eq!(mongo.inspect().await.missing(&sent_or_waited_for).await, Ok(vec![]));
     assert_eq!(mongo.inspect().await.count().await, Ok(4));
 }

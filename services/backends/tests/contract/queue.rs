@@ -10,39 +10,40 @@ use octet_backends::{
     inspect::QueueDepth,
     queue::{ConsumeError, Message},
 };
+use octet_testbed::eventually;
 use tokio::task::JoinSet;
 
 use crate::{
-    Buried, Queues, Terms,
-    factories::{PATIENCE, message, next, nothing_within, soon, unique, until},
+    Queues, Terms, WholeLetter,
+    factories::{message, next, nothing_within, soon, unique},
 };
 
-/// Holds `$factory`'s adapter to the contract, a test a case. `$factory` is an expression that makes a factory.
+/// Tests `$factory`'s adapter against the contract, with a test per case. `$factory` is an expression that makes a factory.
 macro_rules! queue_contract {
     ($factory:expr) => {
         $crate::queue::queue_contract! { $factory;
             a_published_message_is_delivered_and_gone_once_acked,
-            what_was_confirmed_outlives_its_publisher,
+            a_confirmed_message_outlives_its_publisher,
             messages_come_oldest_first,
-            a_message_comes_back_as_it_was_published,
+            a_message_is_delivered_as_it_was_published,
             a_released_message_is_delivered_again,
             a_message_given_back_is_delivered_again_and_not_counted,
             a_dropped_delivery_is_delivered_again,
             a_delivery_of_a_panicked_task_is_delivered_again,
-            what_a_killed_process_held_is_delivered_again,
+            a_killed_processs_delivery_is_delivered_again,
             a_message_released_too_often_is_dead_lettered,
             a_dead_letter_keeps_body_headers_and_reason,
             a_slow_handler_keeps_its_delivery,
-            two_consumers_never_hold_one_message,
+            two_consumers_never_hold_the_same_message,
             deliveries_settle_in_any_order,
             no_more_than_the_prefetch_limit_is_outstanding,
-            closing_gives_back_what_was_not_handed_out,
-            dropping_a_consumer_gives_back_what_was_not_handed_out,
-            closing_ends_waiting_and_leaves_deliveries_valid,
+            closing_gives_back_messages_that_were_not_handed_out,
+            dropping_a_consumer_gives_back_messages_that_were_not_handed_out,
+            closing_ends_the_wait_and_leaves_deliveries_valid,
             a_cancelled_wait_loses_no_message,
-            inspection_tells_what_is_pending,
-            inspection_tells_since_when_the_oldest_message_waits,
-            a_queue_that_works_answers_a_ping,
+            inspection_lists_pending_messages,
+            inspection_reports_since_when_the_oldest_message_waits,
+            a_ping_succeeds,
         }
     };
     ($factory:expr; $($case:ident),+ $(,)?) => {
@@ -58,7 +59,7 @@ macro_rules! queue_contract {
 pub(crate) use queue_contract;
 
 pub(crate) use crate::queue_inspection::{
-    inspection_tells_since_when_the_oldest_message_waits, inspection_tells_what_is_pending,
+    inspection_lists_pending_messages, inspection_reports_since_when_the_oldest_message_waits,
 };
 
 pub(crate) async fn publish_all(queues: &impl Queues, ids: impl IntoIterator<Item = &str>) {
@@ -68,20 +69,20 @@ pub(crate) async fn publish_all(queues: &impl Queues, ids: impl IntoIterator<Ite
     }
 }
 
-async fn is_empty(queues: &impl Queues) -> bool {
-    let depth = queues.inspect().await.depth().await.unwrap();
-    depth.ready + depth.leased == 0
-}
-
-async fn until_buried(queues: &impl Queues, expected: &[Buried]) {
-    // A broker buries in its own time.
-    let _ = tokio::time::timeout(PATIENCE, async {
-        while queues.buried().await != expected {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+async fn until_empty(queues: &impl Queues) {
+    eventually("the queue is empty", async || {
+        let depth = queues.inspect().await.depth().await.unwrap();
+        depth.ready + depth.leased == 0
     })
     .await;
-    assert_eq!(queues.buried().await, expected);
+}
+
+async fn until_dead_lettered(queues: &impl Queues, expected: &[WholeLetter]) {
+    eventually(&format!("the dead letters are {expected:?}"), async || {
+        let found = queues.dead_letters().await;
+        if found == expected { Ok(()) } else { Err(format!("{found:?}")) }
+    })
+    .await;
 }
 
 pub(crate) async fn a_published_message_is_delivered_and_gone_once_acked(queues: &impl Queues) {
@@ -93,11 +94,11 @@ pub(crate) async fn a_published_message_is_delivered_and_gone_once_acked(queues:
     let depth = queues.inspect().await.depth().await;
     assert_eq!(depth, Ok(queues.sight().of_depth(QueueDepth { leased: 1, ..QueueDepth::default() })));
     delivery.ack().await.unwrap();
-    until(|| is_empty(queues)).await;
+    until_empty(queues).await;
     assert_eq!(queues.inspect().await.depth().await, Ok(QueueDepth::default()));
 }
 
-pub(crate) async fn what_was_confirmed_outlives_its_publisher(queues: &impl Queues) {
+pub(crate) async fn a_confirmed_message_outlives_its_publisher(queues: &impl Queues) {
     publish_all(queues, ["a"]).await;
     let consumer = queues.consumer(Terms::default()).await;
     assert_eq!(next(&consumer).await.message(), &message("a"));
@@ -114,7 +115,7 @@ pub(crate) async fn messages_come_oldest_first(queues: &impl Queues) {
     }
 }
 
-pub(crate) async fn a_message_comes_back_as_it_was_published(queues: &impl Queues) {
+pub(crate) async fn a_message_is_delivered_as_it_was_published(queues: &impl Queues) {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let messages = [
         Message { id: "no-headers".to_owned(), headers: vec![], body: vec![] },
@@ -155,7 +156,7 @@ pub(crate) async fn a_released_message_is_delivered_again(queues: &impl Queues) 
     let again = next(&consumer).await;
     assert_eq!((again.message(), again.attempt()), (&message("a"), 2));
     again.ack().await.unwrap();
-    until(|| is_empty(queues)).await;
+    until_empty(queues).await;
     let depth = queues.inspect().await.depth().await;
     assert_eq!(depth, Ok(queues.sight().of_depth(QueueDepth { redelivered: 1, ..QueueDepth::default() })));
 }
@@ -164,19 +165,19 @@ pub(crate) async fn a_message_given_back_is_delivered_again_and_not_counted(queu
     let terms = Terms { delivery_limit: 3, ..Terms::default() };
     let publisher = queues.publisher_on(terms).await;
     publisher.publish(message("a")).await.unwrap();
-    // Where it counts all the same, as often as the limit allows.
-    let times = if queues.counts_what_is_given_back() { 2 } else { 10 };
+    // Where every delivery counts, as often as the limit allows.
+    let times = if queues.counts_given_back() { 2 } else { 10 };
     for before in 0..times {
         let consumer = queues.consumer(terms).await;
         let delivery = next(&consumer).await;
         assert_eq!(delivery.message(), &message("a"));
-        let counted = if queues.counts_what_is_given_back() { before } else { 0 };
+        let counted = if queues.counts_given_back() { before } else { 0 };
         assert!(delivery.attempt() <= 1 + counted, "{delivery:?}");
         consumer.close().await.unwrap();
         delivery.give_back().await.unwrap();
     }
     next(&queues.consumer(terms).await).await.ack().await.unwrap();
-    until(|| is_empty(queues)).await;
+    until_empty(queues).await;
 }
 
 pub(crate) async fn a_dropped_delivery_is_delivered_again(queues: &impl Queues) {
@@ -199,7 +200,7 @@ pub(crate) async fn a_delivery_of_a_panicked_task_is_delivered_again(queues: &im
     assert_eq!(next(&consumer).await.attempt(), 2);
 }
 
-pub(crate) async fn what_a_killed_process_held_is_delivered_again(queues: &impl Queues) {
+pub(crate) async fn a_killed_processs_delivery_is_delivered_again(queues: &impl Queues) {
     publish_all(queues, ["a", "b"]).await;
     let mut process = queues.taken_by_a_process().await;
     let consumer = queues.consumer(Terms::default()).await;
@@ -223,8 +224,8 @@ pub(crate) async fn a_message_released_too_often_is_dead_lettered(queues: &impl 
         delivery.release().await.unwrap();
     }
     assert_eq!(next(&consumer).await.message().id, "b");
-    let expected = Buried { message: message("a"), reason: "delivery limit of 3 reached".to_owned() };
-    until_buried(queues, &[expected]).await;
+    let expected = WholeLetter { message: message("a"), reason: "delivery limit of 3 reached".to_owned() };
+    until_dead_lettered(queues, &[expected]).await;
     assert_eq!(queues.inspect().await.depth().await.unwrap().dead_lettered, 1);
     let letters = queues.inspect().await.dead_letters(10).await.unwrap();
     assert_eq!((letters[0].reason.as_str(), letters[0].attempts), ("delivery limit of 3 reached", 3));
@@ -233,13 +234,13 @@ pub(crate) async fn a_message_released_too_often_is_dead_lettered(queues: &impl 
 pub(crate) async fn a_dead_letter_keeps_body_headers_and_reason(queues: &impl Queues) {
     publish_all(queues, ["a"]).await;
     let consumer = queues.consumer(Terms::default()).await;
-    next(&consumer).await.dead_letter("is no greeting: 'x'").await.unwrap();
-    until(|| is_empty(queues)).await;
-    let expected = Buried { message: message("a"), reason: "is no greeting: 'x'".to_owned() };
-    until_buried(queues, &[expected]).await;
+    next(&consumer).await.dead_letter("not a greeting: 'x'").await.unwrap();
+    until_empty(queues).await;
+    let expected = WholeLetter { message: message("a"), reason: "not a greeting: 'x'".to_owned() };
+    until_dead_lettered(queues, &[expected]).await;
     let letters = queues.inspect().await.dead_letters(10).await.unwrap();
     assert_eq!(letters.len(), 1);
-    assert_eq!((letters[0].id.as_str(), letters[0].reason.as_str()), ("a", "is no greeting: 'x'"));
+    assert_eq!((letters[0].id.as_str(), letters[0].reason.as_str()), ("a", "not a greeting: 'x'"));
 }
 
 pub(crate) async fn a_slow_handler_keeps_its_delivery(queues: &impl Queues) {
@@ -250,10 +251,10 @@ pub(crate) async fn a_slow_handler_keeps_its_delivery(queues: &impl Queues) {
     let other = queues.consumer(terms).await;
     nothing_within(3 * terms.lease, &other).await;
     delivery.ack().await.unwrap();
-    until(|| is_empty(queues)).await;
+    until_empty(queues).await;
 }
 
-pub(crate) async fn two_consumers_never_hold_one_message(queues: &impl Queues) {
+pub(crate) async fn two_consumers_never_hold_the_same_message(queues: &impl Queues) {
     let ids: HashSet<String> = (0..300).map(|_| unique()).collect();
     let held = Arc::new(Mutex::new(HashSet::new()));
     let seen = Arc::new(Mutex::new(HashSet::new()));
@@ -269,7 +270,7 @@ pub(crate) async fn two_consumers_never_hold_one_message(queues: &impl Queues) {
                     assert!(held.lock().unwrap().insert(id.clone()), "{id} is held twice");
                     tokio::task::yield_now().await;
                     held.lock().unwrap().remove(&id);
-                    // Released sometimes, so that messages change hands.
+                    // Some are released, so that they go to the other consumer.
                     if delivery.attempt() == 1 && fastrand::bool() {
                         delivery.release().await.unwrap();
                     } else {
@@ -281,17 +282,13 @@ pub(crate) async fn two_consumers_never_hold_one_message(queues: &impl Queues) {
         }
     }
     publish_all(queues, ids.iter().map(String::as_str)).await;
-    soon(async {
-        while seen.lock().unwrap().len() < ids.len() {
-            tokio::select! {
-                ended = tasks.join_next() => panic!("a task ended: {ended:?}"),
-                () = tokio::time::sleep(Duration::from_millis(5)) => {}
-            }
-        }
-    })
-    .await;
+    let all_seen = eventually("all messages are seen", async || seen.lock().unwrap().len() == ids.len());
+    tokio::select! {
+        ended = tasks.join_next() => panic!("a task ended: {ended:?}"),
+        () = all_seen => {}
+    }
     assert_eq!(*seen.lock().unwrap(), ids);
-    until(|| is_empty(queues)).await;
+    until_empty(queues).await;
 }
 
 pub(crate) async fn deliveries_settle_in_any_order(queues: &impl Queues) {
@@ -305,7 +302,7 @@ pub(crate) async fn deliveries_settle_in_any_order(queues: &impl Queues) {
     let again = next(&consumer).await;
     assert_eq!(again.message().id, "a");
     again.ack().await.unwrap();
-    until(|| is_empty(queues)).await;
+    until_empty(queues).await;
 }
 
 pub(crate) async fn no_more_than_the_prefetch_limit_is_outstanding(queues: &impl Queues) {
@@ -318,13 +315,13 @@ pub(crate) async fn no_more_than_the_prefetch_limit_is_outstanding(queues: &impl
     assert_eq!(next(&consumer).await.message().id, "c");
 }
 
-pub(crate) async fn closing_gives_back_what_was_not_handed_out(queues: &impl Queues) {
+pub(crate) async fn closing_gives_back_messages_that_were_not_handed_out(queues: &impl Queues) {
     publish_all(queues, ["a", "b", "c"]).await;
     let closing = queues.consumer(Terms::default()).await;
     let a = next(&closing).await;
     closing.close().await.unwrap();
     let other = queues.consumer(Terms::default()).await;
-    // Well within a lease: nobody has to wait for it to end.
+    // Well within a lease: the messages do not wait for its end.
     let given_back = async { [next(&other).await, next(&other).await] };
     let given_back = tokio::time::timeout(Terms::default().lease / 2, given_back).await.unwrap();
     assert_eq!(given_back.each_ref().map(|delivery| delivery.message().id.as_str()), ["b", "c"]);
@@ -332,7 +329,7 @@ pub(crate) async fn closing_gives_back_what_was_not_handed_out(queues: &impl Que
     closing.close().await.unwrap();
 }
 
-pub(crate) async fn dropping_a_consumer_gives_back_what_was_not_handed_out(queues: &impl Queues) {
+pub(crate) async fn dropping_a_consumer_gives_back_messages_that_were_not_handed_out(queues: &impl Queues) {
     publish_all(queues, ["a", "b"]).await;
     let dropped = queues.consumer(Terms::default()).await;
     let a = next(&dropped).await;
@@ -342,7 +339,7 @@ pub(crate) async fn dropping_a_consumer_gives_back_what_was_not_handed_out(queue
     a.ack().await.unwrap();
 }
 
-pub(crate) async fn closing_ends_waiting_and_leaves_deliveries_valid(queues: &impl Queues) {
+pub(crate) async fn closing_ends_the_wait_and_leaves_deliveries_valid(queues: &impl Queues) {
     publish_all(queues, ["a"]).await;
     let consumer = queues.consumer(Terms::default()).await;
     let a = next(&consumer).await;
@@ -355,7 +352,7 @@ pub(crate) async fn closing_ends_waiting_and_leaves_deliveries_valid(queues: &im
     assert_eq!(soon(waiting).await.unwrap(), Err(ConsumeError::Closed));
     assert_eq!(soon(consumer.next()).await.unwrap_err(), ConsumeError::Closed);
     a.ack().await.unwrap();
-    until(|| is_empty(queues)).await;
+    until_empty(queues).await;
 }
 
 pub(crate) async fn a_cancelled_wait_loses_no_message(queues: &impl Queues) {
@@ -365,9 +362,9 @@ pub(crate) async fn a_cancelled_wait_loses_no_message(queues: &impl Queues) {
     let mut seen = HashSet::new();
     soon(async {
         while seen.len() < ids.len() {
-            // Cancelled again and again, at moments of any kind.
-            let patience = Duration::from_micros(fastrand::u64(0..3_000));
-            if let Ok(delivery) = tokio::time::timeout(patience, consumer.next()).await {
+            // Cancelled at random moments.
+            let limit = Duration::from_micros(fastrand::u64(0..3_000));
+            if let Ok(delivery) = tokio::time::timeout(limit, consumer.next()).await {
                 let delivery = delivery.unwrap();
                 assert_eq!(delivery.attempt(), 1);
                 assert!(seen.insert(delivery.message().id.clone()));
@@ -379,7 +376,7 @@ pub(crate) async fn a_cancelled_wait_loses_no_message(queues: &impl Queues) {
     assert_eq!(seen, ids);
 }
 
-pub(crate) async fn a_queue_that_works_answers_a_ping(queues: &impl Queues) {
+pub(crate) async fn a_ping_succeeds(queues: &impl Queues) {
     assert_eq!(queues.publisher().await.ping().await, Ok(()));
     assert_eq!(queues.consumer(Terms::default()).await.ping().await, Ok(()));
 }

@@ -1,4 +1,4 @@
-//! The part of a queue's contract that is about looking at it.
+//! The contract of a queue's inspection.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use octet_backends::inspect::{Pending, QueueDepth};
 
 use crate::{Queues, Sight, Terms, factories::next, queue::publish_all};
 
-pub(crate) async fn inspection_tells_what_is_pending(queues: &impl Queues) {
+pub(crate) async fn inspection_lists_pending_messages(queues: &impl Queues) {
     publish_all(queues, ["a", "b", "c"]).await;
     let consumer = queues.consumer(Terms { prefetch: 1, ..Terms::default() }).await;
     next(&consumer).await.dead_letter("unwanted").await.unwrap();
@@ -21,8 +21,8 @@ pub(crate) async fn inspection_tells_what_is_pending(queues: &impl Queues) {
     assert_eq!(depth, queues.sight().of_depth(expected));
 }
 
-pub(crate) async fn inspection_tells_since_when_the_oldest_message_waits(queues: &impl Queues) {
-    // Brokers keep milliseconds.
+pub(crate) async fn inspection_reports_since_when_the_oldest_message_waits(queues: &impl Queues) {
+    // Timestamps have milliseconds.
     let before = SystemTime::now() - Duration::from_millis(1);
     publish_all(queues, ["a", "b"]).await;
     let between = SystemTime::now();

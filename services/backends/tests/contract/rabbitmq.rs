@@ -1,4 +1,4 @@
-//! The RabbitMQ factory, and its adapter held to the contract.
+//! The RabbitMQ factory, and its adapter's contract tests.
 
 use std::{
     sync::{
@@ -20,17 +20,15 @@ use octet_backends::{
     rabbitmq::{RabbitConsumer, RabbitPublisher, RabbitQueueInspect, RabbitSettings},
 };
 
-use crate::{
-    Buried, Queues, Sight, Terms,
-    child::Child,
-    factories::{unique, until},
-};
+use octet_testbed::eventually;
 
-/// A queue of its own on one broker. It is deleted in the end.
+use crate::{Queues, Sight, Terms, WholeLetter, child::Child, factories::unique};
+
+/// A queue for one test, which is deleted at the end.
 pub(crate) struct Rabbit {
     url: String,
     queue: String,
-    /// Of the terms that the queue was made on.
+    /// The limit with which the queue was declared.
     delivery_limit: AtomicU32,
 }
 
@@ -56,7 +54,7 @@ impl Rabbit {
         &self.queue
     }
 
-    pub(crate) fn dead_letters(&self) -> String {
+    pub(crate) fn dead_letter_queue(&self) -> String {
         format!("{}.dlq", self.queue)
     }
 
@@ -80,7 +78,7 @@ impl Rabbit {
         RabbitQueueInspect::open(&settings).await.expect("a right address")
     }
 
-    /// A client of the broker like any other.
+    /// An ordinary client of the broker.
     pub(crate) async fn client(&self) -> Connection {
         Connection::connect(&self.url, ConnectionProperties::default()).await.unwrap()
     }
@@ -89,11 +87,11 @@ impl Rabbit {
 impl Drop for Rabbit {
     fn drop(&mut self) {
         let (url, queue) = (self.url.clone(), self.queue.clone());
-        // A runtime of its own: the test's is busy dropping this.
+        // In another runtime, because the test's own is busy dropping this.
         let deleting = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                // The broker may be the one that the test has killed.
+                // The test may have killed the broker.
                 let Ok(client) = Connection::connect(&url, ConnectionProperties::default()).await else {
                     return;
                 };
@@ -108,7 +106,7 @@ impl Drop for Rabbit {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Queues for Rabbit {
     async fn publisher(&self) -> Arc<dyn Publisher> {
         self.publisher_on(Terms::default()).await
@@ -116,13 +114,13 @@ impl Queues for Rabbit {
 
     async fn publisher_on(&self, terms: Terms) -> Arc<dyn Publisher> {
         let publisher = RabbitPublisher::open(self.made_on(terms)).await.unwrap();
-        until(async || publisher.ping().await.is_ok()).await;
+        eventually("the publisher works", async || publisher.ping().await).await;
         Arc::new(publisher)
     }
 
     async fn consumer(&self, terms: Terms) -> Arc<dyn Consumer> {
         let consumer = RabbitConsumer::open(self.made_on(terms)).await.unwrap();
-        until(async || consumer.ping().await.is_ok()).await;
+        eventually("the consumer works", async || consumer.ping().await).await;
         Arc::new(consumer)
     }
 
@@ -130,13 +128,13 @@ impl Queues for Rabbit {
         Box::new(self.inspector().await)
     }
 
-    async fn buried(&self) -> Vec<Buried> {
+    async fn dead_letters(&self) -> Vec<WholeLetter> {
         let inspected = self.inspector().await.dead_letters(1_000).await.unwrap();
         let client = self.client().await;
         let channel = client.create_channel().await.unwrap();
-        let mut buried = Vec::new();
-        let queue = self.dead_letters();
-        // The goodbye gives all of them back.
+        let mut letters = Vec::new();
+        let queue = self.dead_letter_queue();
+        // Closing the connection gives all of them back.
         while let Some(letter) =
             channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await.unwrap()
         {
@@ -153,15 +151,15 @@ impl Queues for Rabbit {
             let id = properties.message_id().as_ref().unwrap().to_string();
             let reason = inspected.iter().find(|letter| letter.id == id).map(|letter| letter.reason.clone());
             let message = Message { id, headers: headers.collect(), body: letter.delivery.data.clone() };
-            buried.push(Buried { message, reason: reason.unwrap_or_default() });
+            letters.push(WholeLetter { message, reason: reason.unwrap_or_default() });
         }
         client.close(200, "OK".into()).await.unwrap();
-        buried
+        letters
     }
 
     async fn taken_by_a_process(&self) -> Child {
         let mut child = Child::start("take from RabbitMQ", &format!("{} {}", self.queue, self.url));
-        child.says().await.expect("it says what it took");
+        child.says().await.expect("the child took a message");
         child
     }
 
@@ -169,8 +167,8 @@ impl Queues for Rabbit {
         Sight::ReadyAndDead
     }
 
-    /// RabbitMQ does before 4.3; the test broker is a 3.x.
-    fn counts_what_is_given_back(&self) -> bool {
+    /// True before RabbitMQ 4.3; the test broker is a 3.x.
+    fn counts_given_back(&self) -> bool {
         true
     }
 }

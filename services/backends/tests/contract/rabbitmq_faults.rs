@@ -1,4 +1,4 @@
-//! Queues that vanish, fill up or are of another kind; brokers that refuse us; messages of other origin.
+//! Queues that are deleted, full or of another kind; brokers that refuse us; messages of other origin.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,11 +15,11 @@ use octet_backends::{
     queue::{Message, PublishError, Publisher},
     rabbitmq::{RabbitConsumer, RabbitPublisher, RabbitQueueInspect, RabbitSettings},
 };
-use octet_testbed::{Authority, Broker, PASSWORD, shared_broker};
+use octet_testbed::{Authority, Broker, PASSWORD, eventually, shared_broker};
 
 use crate::{
     Queues, Terms,
-    factories::{message, next, nothing_within, soon, until},
+    factories::{message, next, nothing_within, soon},
     rabbitmq::Rabbit,
 };
 
@@ -29,10 +29,13 @@ async fn channel(rabbit: &Rabbit) -> (lapin::Connection, Channel) {
     (client, channel)
 }
 
-/// The reason why `publisher` cannot work, once it is this one.
+/// Why `publisher` is unavailable, once the reason contains `words`.
 async fn until_unavailable(publisher: &RabbitPublisher, words: &str) -> String {
-    until(async || publisher.ping().await.is_err_and(|error| error.to_string().contains(words))).await;
-    let reason = publisher.ping().await.unwrap_err().to_string();
+    let reason = eventually(&format!("a ping fails with {words:?}"), async || {
+        let error = publisher.ping().await.err()?.to_string();
+        error.contains(words).then_some(error)
+    })
+    .await;
     assert!(!reason.contains('\n') && !reason.contains(PASSWORD), "{reason}");
     reason
 }
@@ -46,8 +49,8 @@ async fn a_deleted_queue_comes_back_under_its_publisher_and_its_consumer() {
 
     let (_client, channel) = channel(&rabbit).await;
     channel.queue_delete(rabbit.queue().into(), QueueDeleteOptions::default()).await.unwrap();
-    // Unavailable, or confirmed because the consumer has declared the queue by then; never confirmed and lost.
-    until(async || publisher.publish(message("b")).await.is_ok()).await;
+    // Either unavailable, or confirmed because the consumer has declared the queue by then; never confirmed and lost.
+    eventually("a publish succeeds", async || publisher.publish(message("b")).await).await;
     assert_eq!(next(&consumer).await.message(), &message("b"));
 }
 
@@ -58,20 +61,20 @@ async fn a_message_without_a_queue_is_not_confirmed() {
     let (_client, channel) = channel(&rabbit).await;
     for _ in 0..3 {
         channel.queue_delete(rabbit.queue().into(), QueueDeleteOptions::default()).await.unwrap();
-        // Many at once: their confirms come together.
+        // Many at once, so that one frame confirms several.
         let ids: Vec<String> = (0..50).map(|number| number.to_string()).collect();
         let publishing = ids.iter().map(|id| publisher.publish(message(id)));
         let results = futures_util::future::join_all(publishing).await;
         let unavailable =
             |result: &Result<(), PublishError>| result.as_ref().is_err_and(PublishError::is_retryable);
         assert!(results.iter().all(unavailable), "{results:?}");
-        until(async || publisher.publish(message("again")).await.is_ok()).await;
+        eventually("a publish succeeds", async || publisher.publish(message("again")).await).await;
         assert_eq!(rabbit.inspect().await.depth().await.unwrap().ready, 1);
     }
 }
 
 #[tokio::test]
-async fn messages_of_one_id_and_no_queue_are_not_confirmed() {
+async fn messages_with_the_same_id_are_not_confirmed_without_a_queue() {
     let rabbit = Rabbit::new().await;
     let publisher = rabbit.publisher().await;
     let (_client, channel) = channel(&rabbit).await;
@@ -80,7 +83,7 @@ async fn messages_of_one_id_and_no_queue_are_not_confirmed() {
         let publishing = (0..50).map(|_| publisher.publish(message(id)));
         let results = futures_util::future::join_all(publishing).await;
         assert!(results.iter().all(Result::is_err), "{results:?}");
-        until(async || publisher.publish(message(id)).await.is_ok()).await;
+        eventually("a publish succeeds", async || publisher.publish(message(id)).await).await;
         assert_eq!(rabbit.inspect().await.depth().await.unwrap().ready, 1);
     }
 }
@@ -98,10 +101,10 @@ async fn a_dead_letter_waits_for_its_queue_whatever_its_id() {
         deliveries.push(next(&consumer).await);
     }
 
-    channel.queue_delete(rabbit.dead_letters().into(), QueueDeleteOptions::default()).await.unwrap();
-    let burying = deliveries.into_iter().map(|delivery| delivery.dead_letter("unwanted"));
-    let buried = soon(futures_util::future::join_all(burying)).await;
-    assert!(buried.iter().all(Result::is_ok), "{buried:?}");
+    channel.queue_delete(rabbit.dead_letter_queue().into(), QueueDeleteOptions::default()).await.unwrap();
+    let settling = deliveries.into_iter().map(|delivery| delivery.dead_letter("unwanted"));
+    let letters = soon(futures_util::future::join_all(settling)).await;
+    assert!(letters.iter().all(Result::is_ok), "{letters:?}");
     let letters = rabbit.inspect().await.dead_letters(100).await.unwrap();
     assert_eq!(letters.len(), 20);
     assert!(letters.iter().all(|letter| (letter.reason.as_str(), letter.attempts) == ("unwanted", 1)));
@@ -109,7 +112,7 @@ async fn a_dead_letter_waits_for_its_queue_whatever_its_id() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_waits_for_room_and_its_message_is_kept_meanwhile() {
+async fn a_dead_letter_waits_for_room_in_its_queue() {
     let rabbit = Rabbit::new().await;
     let (_client, channel) = channel(&rabbit).await;
     let mut small = FieldTable::default();
@@ -117,43 +120,43 @@ async fn a_dead_letter_waits_for_room_and_its_message_is_kept_meanwhile() {
     small.insert("x-max-length".into(), AMQPValue::LongInt(1));
     small.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
     let options = QueueDeclareOptions::durable();
-    channel.queue_declare(rabbit.dead_letters().into(), options, small).await.unwrap();
+    channel.queue_declare(rabbit.dead_letter_queue().into(), options, small).await.unwrap();
     let (publisher, consumer) = (rabbit.publisher().await, rabbit.consumer(Terms::default()).await);
 
-    // A quorum queue lets a few more in than it is to hold.
-    let mut buried: u64 = 0;
+    // A quorum queue accepts a few more than its limit.
+    let mut letters: u64 = 0;
     let waiting = loop {
         publisher.publish(message("unfit")).await.unwrap();
-        let mut burying = Box::pin(next(&consumer).await.dead_letter("unwanted"));
-        match tokio::time::timeout(Duration::from_secs(1), &mut burying).await {
+        let mut settling = Box::pin(next(&consumer).await.dead_letter("unwanted"));
+        match tokio::time::timeout(Duration::from_secs(1), &mut settling).await {
             Ok(settled) => settled.unwrap(),
-            Err(_) => break burying,
+            Err(_) => break settling,
         }
-        buried += 1;
-        assert!(buried < 20, "the dead letters should be full by now");
+        letters += 1;
+        assert!(letters < 20, "the dead letters should be full by now");
     };
     nothing_within(Duration::from_millis(300), &consumer).await;
-    channel.queue_purge(rabbit.dead_letters().into(), QueuePurgeOptions::default()).await.unwrap();
+    channel.queue_purge(rabbit.dead_letter_queue().into(), QueuePurgeOptions::default()).await.unwrap();
     soon(waiting).await.unwrap();
     let letters = rabbit.inspect().await.dead_letters(10).await.unwrap();
     assert_eq!((letters[0].reason.as_str(), letters[0].attempts), ("unwanted", 1));
 }
 
 #[tokio::test]
-async fn a_dead_letter_that_is_given_up_comes_again() {
+async fn a_message_is_delivered_again_when_its_dead_lettering_is_cancelled() {
     let rabbit = Rabbit::new().await;
     let (publisher, consumer) = (rabbit.publisher().await, rabbit.consumer(Terms::default()).await);
     publisher.publish(message("unfit")).await.unwrap();
     let delivery = next(&consumer).await;
     let (_client, channel) = channel(&rabbit).await;
-    channel.queue_delete(rabbit.dead_letters().into(), QueueDeleteOptions::default()).await.unwrap();
-    let burying = tokio::time::timeout(Duration::from_millis(100), delivery.dead_letter("unwanted"));
-    assert!(burying.await.is_err());
+    channel.queue_delete(rabbit.dead_letter_queue().into(), QueueDeleteOptions::default()).await.unwrap();
+    let settling = tokio::time::timeout(Duration::from_millis(100), delivery.dead_letter("unwanted"));
+    assert!(settling.await.is_err());
     assert_eq!(next(&consumer).await.message(), &message("unfit"));
 }
 
 #[tokio::test]
-async fn a_queue_of_another_kind_is_named_and_heals_when_it_is_deleted() {
+async fn a_queue_of_another_kind_is_reported_until_it_is_deleted() {
     let rabbit = Rabbit::new().await;
     let (_client, channel) = channel(&rabbit).await;
     let durable = QueueDeclareOptions::durable();
@@ -165,11 +168,11 @@ async fn a_queue_of_another_kind_is_named_and_heals_when_it_is_deleted() {
     assert!(reason.starts_with(&start) && reason.contains("QUEUE_NAME"), "{reason}");
 
     channel.queue_delete(rabbit.queue().into(), QueueDeleteOptions::default()).await.unwrap();
-    until(async || publisher.publish(message("a")).await.is_ok()).await;
+    eventually("a publish succeeds", async || publisher.publish(message("a")).await).await;
 }
 
 #[tokio::test]
-async fn a_refused_login_says_so_without_the_password() {
+async fn a_refused_login_is_reported_without_the_password() {
     let url = shared_broker().await;
     let (start, host) = url.rsplit_once('@').unwrap_or(("", url.trim_start_matches("amqp://")));
     assert!(start.is_empty() || start.starts_with("amqp://"));
@@ -188,14 +191,14 @@ async fn a_refused_login_says_so_without_the_password() {
 }
 
 #[tokio::test]
-async fn full_queues_and_large_messages_are_told_apart() {
+async fn a_full_queue_is_unavailable_and_a_large_message_is_rejected() {
     let broker = Broker::start().await;
     let rabbit = Rabbit::on(&broker.url());
     let publisher = rabbit.publisher().await;
 
     broker.ctl(&["set_policy", "full", "^octet-test", r#"{"max-length":3}"#, "--apply-to", "queues"]).await;
     let mut refusal = None;
-    // The policy takes a moment, and a quorum queue lets a few more in.
+    // The policy applies after a moment, and a quorum queue accepts a few more.
     for number in 0..1_000 {
         if let Err(error) = publisher.publish(message(&number.to_string())).await {
             refusal = Some(error);
@@ -205,16 +208,16 @@ async fn full_queues_and_large_messages_are_told_apart() {
     let refusal = refusal.expect("a full queue refuses messages");
     assert!(refusal.is_retryable() && refusal.to_string().contains("is full"), "{refusal}");
     assert_eq!(publisher.ping().await, Ok(()));
-    // A quorum queue takes messages again once it is half empty, not when the limit is lifted.
+    // A quorum queue accepts messages again once it is half empty, not when the limit is lifted.
     let consumer = rabbit.consumer(Terms::default()).await;
     next(&consumer).await.ack().await.unwrap();
     next(&consumer).await.ack().await.unwrap();
     next(&consumer).await.ack().await.unwrap();
     consumer.close().await.unwrap();
     broker.ctl(&["clear_policy", "full"]).await;
-    until(async || publisher.publish(message("room")).await.is_ok()).await;
+    eventually("a publish succeeds", async || publisher.publish(message("room")).await).await;
 
-    // Read by every channel when it is opened.
+    // A channel reads the setting when it is opened.
     broker.ctl(&["eval", "application:set_env(rabbit, max_message_size, 100000)."]).await;
     let publisher = rabbit.publisher().await;
     let large = Message { body: vec![b'x'; 200_000], ..message("large") };
@@ -228,7 +231,7 @@ async fn full_queues_and_large_messages_are_told_apart() {
 }
 
 #[tokio::test]
-async fn messages_of_other_origin_are_delivered_and_may_be_dead_lettered() {
+async fn messages_of_other_origin_are_delivered_and_can_be_dead_lettered() {
     let rabbit = Rabbit::new().await;
     let consumer = rabbit.consumer(Terms::default()).await;
     let (_client, channel) = channel(&rabbit).await;
@@ -249,13 +252,13 @@ async fn messages_of_other_origin_are_delivered_and_may_be_dead_lettered() {
         body: b"hello".to_vec(),
     };
     assert_eq!((delivery.message(), delivery.published()), (&expected, None));
-    delivery.dead_letter("is of other origin").await.unwrap();
+    delivery.dead_letter("not ours").await.unwrap();
     let letters = rabbit.inspect().await.dead_letters(10).await.unwrap();
-    assert_eq!(letters[0].reason, "is of other origin");
+    assert_eq!(letters[0].reason, "not ours");
 }
 
 #[tokio::test]
-async fn inspection_reads_dead_letters_again_and_again_and_loses_none() {
+async fn repeated_inspection_loses_no_dead_letter() {
     let rabbit = Rabbit::new().await;
     let inspect = rabbit.inspect().await;
     assert!(matches!(inspect.depth().await, Err(InspectError::Absent(_))));
@@ -265,7 +268,7 @@ async fn inspection_reads_dead_letters_again_and_again_and_loses_none() {
         publisher.publish(message(&number.to_string())).await.unwrap();
         next(&consumer).await.dead_letter("unwanted").await.unwrap();
     }
-    // More often than the delivery limit that RabbitMQ 4 gives a queue by itself.
+    // More often than the default delivery limit of RabbitMQ 4.
     for _ in 0..25 {
         let letters = inspect.dead_letters(3).await.unwrap();
         assert_eq!(letters.iter().map(|letter| letter.id.as_str()).collect::<Vec<_>>(), ["99", "98", "97"]);
@@ -276,7 +279,7 @@ async fn inspection_reads_dead_letters_again_and_again_and_loses_none() {
 }
 
 #[tokio::test]
-async fn what_no_waiting_repairs_is_a_fault_of_configuration() {
+async fn an_unreadable_file_or_an_invalid_setting_is_an_error_at_start() {
     let settings = |url: &str| RabbitSettings::new(url.parse().unwrap(), "greeting");
     let with_authority = settings("amqps://broker?cacertfile=/no/such/file.pem");
     let absent = RabbitPublisher::open(with_authority.clone()).await.err().unwrap();
@@ -306,7 +309,7 @@ async fn what_no_waiting_repairs_is_a_fault_of_configuration() {
 }
 
 #[tokio::test]
-async fn a_publish_that_nobody_waits_for_leaves_nothing_behind() {
+async fn publishing_works_after_callers_gave_up() {
     let rabbit = Rabbit::new().await;
     let publisher = Arc::new(rabbit.publisher().await);
     for number in 0..200 {

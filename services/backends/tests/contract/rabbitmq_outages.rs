@@ -1,4 +1,4 @@
-//! Brokers that are away, die, fall silent and come back.
+//! Brokers that are unavailable, die, freeze and come back.
 
 use std::{
     collections::HashSet,
@@ -14,39 +14,35 @@ use octet_backends::{
     queue::{Consumer, Message, PublishError, Publisher, SettleError},
     rabbitmq::{RabbitConsumer, RabbitPublisher, RabbitQueueInspect, RabbitSettings},
 };
-use octet_testbed::Broker;
+use octet_testbed::{Broker, eventually};
 use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
     Terms,
-    factories::{message, next, soon, unique, until},
+    factories::{message, next, soon, unique},
     rabbitmq::Rabbit,
 };
 
-/// After the broker answers again, everything works within this.
-const RECOVERY: Duration = Duration::from_secs(5);
+/// From the broker's return to the first call that succeeds, on a busy machine: attempts are at most 1 s apart.
+const RECOVERY: Duration = Duration::from_secs(20);
 
 async fn works_within(limit: Duration, publisher: &RabbitPublisher, message: &Message) {
-    let publishing = async {
-        while publisher.publish(message.clone()).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(limit, publishing).await.expect("publishing should work again by now");
+    let publishing = eventually("a publish succeeds", async || publisher.publish(message.clone()).await);
+    timeout(limit, publishing).await.expect("publishing works within the limit");
 }
 
 #[tokio::test]
-async fn a_broker_may_come_late_and_die_under_load() {
+async fn a_broker_may_start_late_and_die_under_load() {
     let mut broker = Broker::start().await;
     let rabbit = Rabbit::on(&broker.url());
     let settings = rabbit.settings(Terms { prefetch: 100, ..Terms::default() });
     broker.kill();
 
-    // Opening does not wait, calls fail at once, and the reason names no password.
+    // Opening does not wait, calls fail at once, and the reason contains no password.
     let opened = Instant::now();
     let publisher = Arc::new(RabbitPublisher::open(settings.clone()).await.unwrap());
     let consumer = Arc::new(RabbitConsumer::open(settings.clone()).await.unwrap());
-    assert!(opened.elapsed() < Duration::from_millis(500));
+    assert!(opened.elapsed() < settings.connect_timeout);
     let refusal = publisher.publish(message("early")).await.unwrap_err();
     assert_eq!(refusal, PublishError::Unavailable("the connection was refused".to_owned()));
     assert!(publisher.ping().await.is_err() && consumer.ping().await.is_err());
@@ -63,11 +59,11 @@ async fn a_broker_may_come_late_and_die_under_load() {
     let first = next(&waiting).await;
     assert_eq!(first.message().id, "first");
 
-    // A broker that is killed within seconds forgets a new queue, with all that it holds: its Raft library and its
-    // own database write names lazily.
+    // A broker that is killed within seconds loses a new queue and its messages: its Raft library and its own database
+    // write names lazily.
     broker.ctl(&["eval", "[dets:sync(Table) || Table <- dets:all()], mnesia:dump_log()."]).await;
 
-    // 25 publishers, and a kill -9 in their midst.
+    // kill -9 while 25 tasks publish.
     let confirmed = Arc::new(Mutex::new(HashSet::from(["first".to_owned()])));
     let slowest_failure = Arc::new(AtomicU64::new(0));
     let mut callers = JoinSet::new();
@@ -91,18 +87,18 @@ async fn a_broker_may_come_late_and_die_under_load() {
             }
         });
     }
-    until(async || confirmed.lock().unwrap().len() > 1_000).await;
+    eventually("1,000 confirms", async || confirmed.lock().unwrap().len() > 1_000).await;
     broker.kill();
-    until(async || publisher.ping().await.is_err()).await;
+    eventually("the loss is noticed", async || publisher.ping().await.is_err()).await;
     assert!(confirmed.lock().unwrap().len() < 5_000, "the broker should have died in their midst");
     broker.restart().await;
     let finishing = async { while callers.join_next().await.transpose().unwrap().is_some() {} };
     let finished = timeout(4 * RECOVERY, finishing).await;
     assert!(finished.is_ok(), "the callers should be done by now: {:?}", publisher.ping().await);
     let slowest = Duration::from_micros(slowest_failure.load(Ordering::Relaxed));
-    assert!(slowest < Duration::from_secs(2), "a call should fail at once, and took {slowest:?}");
+    assert!(slowest < settings.confirm_timeout, "a call should fail at once, and took {slowest:?}");
 
-    // What was held when the broker died is not ours any more, and everything confirmed is there.
+    // The delivery that was held when the broker died is lost, and no confirmed message is.
     assert_eq!(first.ack().await, Err(SettleError::LeaseLost));
     let confirmed = confirmed.lock().unwrap().clone();
     let mut seen = HashSet::new();
@@ -117,12 +113,13 @@ async fn a_broker_may_come_late_and_die_under_load() {
 }
 
 #[tokio::test]
-async fn a_broker_that_falls_silent_is_given_up_and_found_again() {
+async fn a_frozen_broker_is_noticed_and_found_again() {
     let broker = Broker::start().await;
     let rabbit = Rabbit::on(&broker.url());
+    let confirm_timeout = Duration::from_secs(10);
     let settings = RabbitSettings {
         heartbeat: Duration::from_secs(1),
-        confirm_timeout: Duration::from_secs(4),
+        confirm_timeout,
         ..rabbit.settings(Terms::default())
     };
     let publisher = Arc::new(RabbitPublisher::open(settings.clone()).await.unwrap());
@@ -132,16 +129,20 @@ async fn a_broker_that_falls_silent_is_given_up_and_found_again() {
 
     broker.freeze();
     let frozen = Instant::now();
-    // The one under way fails with the connection, within two heartbeats and a bit.
+    // The message in flight fails with the connection, a little after two heartbeats.
     assert!(publisher.publish(message("b")).await.unwrap_err().is_retryable());
-    assert!(frozen.elapsed() < Duration::from_secs(4), "{:?}", frozen.elapsed());
-    until(async || publisher.ping().await.is_err() && consumer.ping().await.is_err()).await;
+    assert!(frozen.elapsed() < confirm_timeout, "{:?}", frozen.elapsed());
+    eventually("the loss is noticed", async || {
+        publisher.ping().await.is_err() && consumer.ping().await.is_err()
+    })
+    .await;
+    // Calls fail without waiting for a confirm, also while the next connection is attempted.
+    let refused = Instant::now();
     for _ in 0..20 {
-        let began = Instant::now();
         assert!(publisher.publish(message("b")).await.is_err());
-        assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    assert!(refused.elapsed() < 3 * confirm_timeout, "{:?}", refused.elapsed());
     assert_eq!(held.dead_letter("too late").await, Err(SettleError::LeaseLost));
 
     broker.thaw();
@@ -155,14 +156,17 @@ async fn a_broker_that_falls_silent_is_given_up_and_found_again() {
 }
 
 #[tokio::test]
-async fn an_open_handle_that_is_dropped_while_the_broker_is_away_ends() {
+async fn a_handle_that_is_dropped_while_the_broker_is_unavailable_leaves_no_task() {
     // Nobody listens on port 1.
     let settings = RabbitSettings::new("amqp://127.0.0.1:1".parse().unwrap(), &unique());
     let publisher = RabbitPublisher::open(settings.clone()).await.unwrap();
     let consumer = RabbitConsumer::open(settings).await.unwrap();
-    until(async || publisher.ping().await.unwrap_err().to_string().contains("refused")).await;
+    eventually("the connection is refused", async || {
+        publisher.ping().await.unwrap_err().to_string().contains("refused")
+    })
+    .await;
     consumer.close().await.unwrap();
     drop((publisher, consumer));
     let metrics = tokio::runtime::Handle::current().metrics();
-    until(async || metrics.num_alive_tasks() == 0).await;
+    eventually("no task is left", async || metrics.num_alive_tasks() == 0).await;
 }

@@ -1,4 +1,4 @@
-//! What twenty reconnections leave behind, in a process of its own: nothing.
+//! Twenty reconnections, in a separate process, leave no thread behind.
 
 use std::{
     fs,
@@ -19,9 +19,11 @@ use tokio::{
     sync::watch,
 };
 
+use octet_testbed::eventually;
+
 use crate::{
     child::{Child, say},
-    factories::{message, until},
+    factories::message,
     rabbitmq::Rabbit,
 };
 
@@ -34,12 +36,12 @@ async fn reconnecting_leaves_no_thread_behind() {
     let counts: Vec<usize> =
         child.says_to_the_end().await.iter().map(|count| count.parse().unwrap()).collect();
     assert_eq!(counts.len(), RECONNECTIONS + 1);
-    // Two connections: a thread each. Threads that resolve names come and go.
+    // Two connections have a thread each. Threads that resolve names come and go.
     let most = counts[0] + 2;
     assert!(counts.iter().all(|count| *count <= most), "{counts:?}");
 }
 
-/// Says how many threads there are, at first and after every reconnection.
+/// Prints the number of threads, at the start and after every reconnection.
 pub(crate) async fn reconnect(place: &str) {
     let (queue, url) = place.split_once(' ').unwrap();
     let (user_info, host) =
@@ -51,17 +53,19 @@ pub(crate) async fn reconnect(place: &str) {
     let publisher = RabbitPublisher::open(settings.clone()).await.unwrap();
     let consumer = RabbitConsumer::open(settings).await.unwrap();
     for number in 0..=RECONNECTIONS {
-        until(async || publisher.publish(message(&number.to_string())).await.is_ok()).await;
-        // Whatever came before it comes again.
+        eventually("a publish succeeds", async || publisher.publish(message(&number.to_string())).await)
+            .await;
+        // Earlier messages may be delivered again.
         while consumer.next().await.unwrap().message().id != number.to_string() {}
         say(&fs::read_dir("/proc/self/task").unwrap().count().to_string());
         let accepted = proxy.accepted.load(Ordering::Relaxed);
         proxy.cut.send_replace(());
-        until(async || proxy.accepted.load(Ordering::Relaxed) >= accepted + 2).await;
+        eventually("both connect again", async || proxy.accepted.load(Ordering::Relaxed) >= accepted + 2)
+            .await;
     }
 }
 
-/// Passes connections on to the broker until it cuts them.
+/// Forwards connections to the broker until it is cut.
 struct Proxy {
     port: u16,
     accepted: Arc<AtomicUsize>,

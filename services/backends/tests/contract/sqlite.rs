@@ -1,4 +1,4 @@
-//! The SQLite factories, and their adapters held to the contract.
+//! The SQLite factory, and its adapters' contract tests.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -12,12 +12,13 @@ use octet_backends::{
     },
     store::DocumentStore,
 };
+use octet_testbed::eventually;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::{Buried, Queues, Sight, Stores, Terms, child::Child};
+use crate::{Queues, Sight, Stores, Terms, WholeLetter, child::Child};
 
-/// A directory of its own, with one collection and one queue.
+/// A temporary directory with one collection and one queue.
 pub(crate) struct Sqlite {
     directory: TempDir,
 }
@@ -27,7 +28,7 @@ impl Sqlite {
         Self { directory: tempfile::tempdir().unwrap() }
     }
 
-    /// Where the files lie: below the temporary directory, so that it can be deleted and come back.
+    /// The files' directory: below the temporary directory, so that it can be deleted and created again.
     pub(crate) fn directory(&self) -> PathBuf {
         self.directory.path().join("octet")
     }
@@ -49,19 +50,28 @@ impl Sqlite {
             prefetch: terms.prefetch,
             lease: terms.lease,
             renew_every: terms.lease / 8,
-            poll_fastest: Duration::from_millis(2),
-            poll_slowest: Duration::from_millis(20),
+            min_poll: Duration::from_millis(2),
+            max_poll: Duration::from_millis(20),
             delivery_limit: terms.delivery_limit,
             ..SqliteQueueSettings::new(self.directory(), "greeting")
         }
     }
 
-    /// A client of the store's file like any other.
+    /// An ordinary client of the store's file.
     pub(crate) fn store_client(&self) -> Connection {
         client(&self.store_file())
     }
 
-    /// A client of the queue's file like any other.
+    /// Waits until so many messages of the queue are leased.
+    pub(crate) async fn until_leased(&self, count: u64) {
+        eventually(&format!("{count} leased"), async || {
+            let depth = Queues::inspect(self).await.depth().await.map_err(|error| error.to_string())?;
+            if depth.leased == count { Ok(()) } else { Err(format!("{depth:?}")) }
+        })
+        .await;
+    }
+
+    /// An ordinary client of the queue's file.
     pub(crate) fn queue_client(&self) -> Connection {
         client(&self.queue_file())
     }
@@ -73,7 +83,7 @@ fn client(file: &std::path::Path) -> Connection {
     connection
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Stores for Sqlite {
     async fn store(&self) -> Arc<dyn DocumentStore> {
         Arc::new(SqliteStore::open(self.store_settings()).await.unwrap())
@@ -95,7 +105,7 @@ impl Stores for Sqlite {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Queues for Sqlite {
     async fn publisher(&self) -> Arc<dyn Publisher> {
         Arc::new(SqlitePublisher::open(self.queue_settings(Terms::default())).await.unwrap())
@@ -109,25 +119,25 @@ impl Queues for Sqlite {
         Box::new(SqliteQueueInspect::new(&self.queue_settings(Terms::default())))
     }
 
-    async fn buried(&self) -> Vec<Buried> {
+    async fn dead_letters(&self) -> Vec<WholeLetter> {
         let client = self.queue_client();
         let mut statement =
             client.prepare("SELECT id, headers, body, reason FROM dead_letters ORDER BY seq").unwrap();
-        let buried = statement.query_map([], |row| {
+        let letters = statement.query_map([], |row| {
             let headers: String = row.get(1)?;
             let message = Message {
                 id: row.get(0)?,
                 headers: serde_json::from_str(&headers).unwrap(),
                 body: row.get_ref(2)?.as_bytes().unwrap().to_vec(),
             };
-            Ok(Buried { message, reason: row.get(3)? })
+            Ok(WholeLetter { message, reason: row.get(3)? })
         });
-        buried.unwrap().map(Result::unwrap).collect()
+        letters.unwrap().map(Result::unwrap).collect()
     }
 
     async fn taken_by_a_process(&self) -> Child {
         let mut child = Child::start("take", &self.directory());
-        child.says().await.expect("it says what it took");
+        child.says().await.expect("the child took a message");
         child
     }
 
@@ -135,7 +145,7 @@ impl Queues for Sqlite {
         Sight::Everything
     }
 
-    fn counts_what_is_given_back(&self) -> bool {
+    fn counts_given_back(&self) -> bool {
         false
     }
 }

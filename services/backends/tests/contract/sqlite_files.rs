@@ -1,4 +1,4 @@
-//! What the SQLite adapters do when their file cannot be written, is damaged, locked or taken away.
+//! The SQLite adapters with a file that cannot be written, is damaged, locked or deleted.
 
 use std::{
     fs::{self, File},
@@ -15,10 +15,12 @@ use octet_backends::{
     store::{DocumentStore, Inserted, StoreError},
 };
 
+use octet_testbed::eventually;
+
 use crate::{
     Queues, Stores, Terms,
     child::Child,
-    factories::{document, message, next, until},
+    factories::{document, message, next},
     sqlite::Sqlite,
 };
 
@@ -27,7 +29,7 @@ fn unavailable(reason: &str) -> StoreError {
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_made_is_an_error_at_start() {
+async fn a_directory_that_cannot_be_created_is_an_error_at_start() {
     let sqlite = Sqlite::new();
     fs::write(sqlite.directory(), "a file where the directory should be").unwrap();
     for directory in [sqlite.directory(), sqlite.directory().join("below"), "/proc/octet".into()] {
@@ -40,7 +42,7 @@ async fn a_directory_that_cannot_be_made_is_an_error_at_start() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_no_file_is_an_error_at_start() {
+async fn a_path_that_is_not_a_file_is_an_error_at_start() {
     let sqlite = Sqlite::new();
     fs::create_dir_all(sqlite.store_file()).unwrap();
     let opened = SqliteStore::open(sqlite.store_settings()).await;
@@ -51,9 +53,10 @@ async fn a_path_that_is_no_file_is_an_error_at_start() {
 async fn a_read_only_file_is_an_error_at_start() {
     let sqlite = Sqlite::new();
     drop(sqlite.store().await);
-    until(|| async { !sqlite.store_file().with_extension("sqlite-wal").exists() }).await;
-    // Permissions do not bind root, who may run this test; a newer write format in the file's header makes it
-    // read-only to SQLite for everybody.
+    eventually("the file is closed", async || !sqlite.store_file().with_extension("sqlite-wal").exists())
+        .await;
+    // Permissions do not restrict root, who may run this test. A newer write format in the header makes the file read-only
+    // for every user.
     File::options().write(true).open(sqlite.store_file()).unwrap().write_at(&[3], 18).unwrap();
     let error = SqliteStore::open(sqlite.store_settings()).await.err().expect("it cannot be written");
     assert!(
@@ -63,7 +66,7 @@ async fn a_read_only_file_is_an_error_at_start() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_work_are_an_error_at_start() {
+async fn invalid_settings_are_an_error_at_start() {
     let sqlite = Sqlite::new();
     for (database, collection) in [("../up", "messages"), ("", "messages"), ("a", ""), ("a", "sqlite_x")] {
         let settings = SqliteStoreSettings::new(sqlite.directory(), database, collection);
@@ -74,16 +77,16 @@ async fn settings_that_cannot_work_are_an_error_at_start() {
         SqliteQueueSettings { prefetch: 0, ..good.clone() },
         SqliteQueueSettings { renew_every: good.lease, ..good.clone() },
         SqliteQueueSettings { lease: Duration::from_mins(2), ..good.clone() },
-        SqliteQueueSettings { poll_fastest: Duration::ZERO, ..good.clone() },
+        SqliteQueueSettings { min_poll: Duration::ZERO, ..good.clone() },
         SqliteQueueSettings { delivery_limit: 0, ..good.clone() },
     ] {
         assert!(matches!(SqliteConsumer::open(bad).await, Err(OpenError::Invalid { .. })));
     }
-    assert!(!sqlite.directory().exists(), "nothing is made before the settings are checked");
+    assert!(!sqlite.directory().exists(), "nothing is created before the settings are checked");
 }
 
 #[tokio::test]
-async fn any_name_is_a_collection() {
+async fn a_collection_may_have_any_name() {
     let sqlite = Sqlite::new();
     let collection = "a \"strange'; DROP TABLE name --";
     let settings = SqliteStoreSettings::new(sqlite.directory(), "service-f", collection);
@@ -114,19 +117,19 @@ async fn a_damaged_file_is_unavailable_until_it_is_replaced() {
 
     fs::remove_file(sqlite.store_file()).unwrap();
     fs::remove_file(sqlite.queue_file()).unwrap();
-    until(|| async { store.ping().await.is_ok() }).await;
+    eventually("a ping succeeds", async || store.ping().await).await;
     assert_eq!(store.insert(&document("a")).await, Ok(Inserted::New));
-    until(|| async { publisher.publish(message("a")).await.is_ok() }).await;
+    eventually("a publish succeeds", async || publisher.publish(message("a")).await).await;
     assert_eq!(next(&consumer).await.message(), &message("a"));
     assert_eq!(consumer.ping().await, Ok(()));
 }
 
 #[tokio::test]
-async fn a_deleted_file_is_made_anew_and_swallows_nothing() {
+async fn a_deleted_file_is_created_again_and_loses_no_later_write() {
     let sqlite = Sqlite::new();
     let store = sqlite.store().await;
     store.insert(&document("before")).await.unwrap();
-    // Twice: the file that was made anew may be deleted as well.
+    // Twice: the new file may be deleted, too.
     for id in ["first", "second"] {
         for ending in ["sqlite", "sqlite-wal", "sqlite-shm"] {
             fs::remove_file(sqlite.store_file().with_extension(ending)).unwrap();
@@ -157,35 +160,35 @@ async fn a_deleted_directory_comes_back() {
 }
 
 #[tokio::test]
-async fn what_was_never_opened_is_absent() {
+async fn a_file_that_was_never_opened_is_absent() {
     let sqlite = Sqlite::new();
     assert!(matches!(Stores::inspect(&sqlite).await.count().await, Err(InspectError::Absent(_))));
     assert!(matches!(Queues::inspect(&sqlite).await.depth().await, Err(InspectError::Absent(_))));
-    assert!(!sqlite.directory().exists(), "looking makes nothing");
+    assert!(!sqlite.directory().exists(), "inspection creates nothing");
 }
 
 #[tokio::test]
-async fn a_lock_held_for_long_is_unavailable_and_then_no_more() {
+async fn a_file_is_unavailable_while_a_lock_is_held_for_long() {
     let sqlite = Sqlite::new();
     let store = sqlite.store().await;
     let client = sqlite.store_client();
     client.execute_batch("BEGIN IMMEDIATE").unwrap();
 
-    let begun = Instant::now();
+    let started = Instant::now();
     let refused = store.insert(&document("a")).await;
     assert_eq!(refused, Err(unavailable("the file is locked by another process")));
-    assert!(begun.elapsed() >= Duration::from_millis(1_900), "it waits for 2 s");
-    // And then not at all, for a while.
-    let begun = Instant::now();
+    assert!(started.elapsed() >= Duration::from_millis(1_900), "it waits for 2 s");
+    // The next calls fail without waiting.
+    let started = Instant::now();
     assert!(store.insert(&document("a")).await.is_err());
-    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_millis(1_900));
 
     client.execute_batch("COMMIT").unwrap();
-    until(|| async { store.insert(&document("a")).await.is_ok() }).await;
+    eventually("an insert succeeds", async || store.insert(&document("a")).await).await;
 }
 
 #[tokio::test]
-async fn a_lock_held_shortly_delays_and_fails_nothing() {
+async fn a_lock_held_briefly_delays_an_insert() {
     let sqlite = Sqlite::new();
     let store = sqlite.store().await;
     let client = sqlite.store_client();
@@ -209,16 +212,16 @@ async fn a_full_disk_is_unavailable_and_loses_nothing_confirmed() {
     assert!(confirmed.len() >= 10, "{confirmed:?}");
     assert_eq!(Stores::inspect(&sqlite).await.missing(&confirmed).await, Ok(vec![]));
 
-    // With room again, the file is as good as new.
+    // With room again, the file works.
     assert_eq!(sqlite.store().await.insert(&document("after")).await, Ok(Inserted::New));
 }
 
 #[tokio::test]
-async fn a_table_dropped_while_running_is_made_again() {
+async fn a_table_dropped_while_running_is_created_again() {
     let sqlite = Sqlite::new();
     let store = sqlite.store().await;
     sqlite.store_client().execute_batch("DROP TABLE messages").unwrap();
-    until(|| async { store.insert(&document("a")).await.is_ok() }).await;
+    eventually("an insert succeeds", async || store.insert(&document("a")).await).await;
 }
 
 #[tokio::test]
@@ -231,6 +234,7 @@ async fn the_adapters_threads_end_with_them() {
     assert!(sqlite.queue_file().with_extension("sqlite-wal").exists());
     drop((publisher, consumer));
     delivery.ack().await.unwrap();
-    // SQLite removes the file when the last connection, and with it the last thread, has ended.
-    until(|| async { !sqlite.queue_file().with_extension("sqlite-wal").exists() }).await;
+    // SQLite removes the file when the last connection is closed, which is when the last thread ends.
+    eventually("the file is closed", async || !sqlite.queue_file().with_extension("sqlite-wal").exists())
+        .await;
 }

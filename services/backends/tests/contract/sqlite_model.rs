@@ -1,4 +1,4 @@
-//! Random histories of a SQLite queue, against a model of a few lines.
+//! Random histories of a SQLite queue, compared with a model.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,9 +9,11 @@ use octet_backends::{
 use proptest::prelude::*;
 use tokio::runtime::Builder;
 
+use octet_testbed::eventually;
+
 use crate::{
     Queues, Terms,
-    factories::{message, next, until},
+    factories::{message, next},
     sqlite::Sqlite,
 };
 
@@ -41,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What must be true of the queue. A message is on it, held or not, or it has been dead-lettered, or neither.
+/// The expected state of the queue.
 #[derive(Default)]
 struct Model {
     /// How often each queued message has been handed out.
@@ -123,14 +125,17 @@ impl History {
         (!self.held.is_empty()).then(|| self.held.swap_remove(index.index(self.held.len())))
     }
 
-    /// One delivery more would be too many: it becomes a dead letter in its own time.
+    /// At the delivery limit, the message becomes a dead letter, asynchronously.
     async fn given_back(&mut self, id: String) {
         if self.model.queued[&id] == LIMIT {
             self.model.queued.remove(&id);
             self.model.dead.push(id);
             let expected = self.model.dead.len() as u64;
             let inspect = Queues::inspect(&self.sqlite).await;
-            until(|| async { inspect.depth().await.unwrap().dead_lettered == expected }).await;
+            eventually("it is dead-lettered", async || {
+                inspect.depth().await.unwrap().dead_lettered == expected
+            })
+            .await;
         }
     }
 
@@ -152,11 +157,11 @@ impl History {
         let depth = inspect.depth().await.unwrap();
         assert_eq!((depth.ready, depth.leased), (self.model.queued.len() as u64, 0));
         assert_eq!(depth.dead_lettered, self.model.dead.len() as u64);
-        let mut buried: Vec<_> =
-            self.sqlite.buried().await.into_iter().map(|buried| buried.message.id).collect();
-        buried.sort();
+        let mut letters: Vec<_> =
+            self.sqlite.dead_letters().await.into_iter().map(|letters| letters.message.id).collect();
+        letters.sort();
         self.model.dead.sort();
-        assert_eq!(buried, self.model.dead);
+        assert_eq!(letters, self.model.dead);
     }
 }
 

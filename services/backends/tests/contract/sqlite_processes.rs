@@ -8,7 +8,7 @@ use tokio::time;
 use crate::{
     Queues, Stores, Terms,
     child::Child,
-    factories::{document, next, soon, until},
+    factories::{document, next, soon},
     sqlite::Sqlite,
 };
 
@@ -18,7 +18,7 @@ async fn two_processes_insert_at_the_same_time_and_lose_nothing() {
     let store = sqlite.store().await;
     let mut first = Child::start("insert", &sqlite.directory());
     let mut second = Child::start("insert", &sqlite.directory());
-    // And this process besides.
+    // This process inserts, too.
     for number in 0..200 {
         let inserted = store.insert(&document(&format!("parent-{number}"))).await;
         assert_eq!(inserted, Ok(Inserted::New));
@@ -65,7 +65,7 @@ async fn killing_a_process_while_it_publishes_loses_nothing_confirmed() {
             let delivery = consumer.next().await.unwrap();
             assert!(
                 received.insert(delivery.message().id.clone()),
-                "delivered once: nobody crashed but the publisher"
+                "delivered twice, although no consumer crashed"
             );
             delivery.ack().await.unwrap();
         }
@@ -89,7 +89,7 @@ async fn a_process_publishes_while_another_consumes_each_message_once() {
     };
     let (received, published) = tokio::join!(received, child.says_to_the_end());
     assert_eq!(received, published.into_iter().collect());
-    until(|| async { Queues::inspect(&sqlite).await.depth().await.unwrap().leased == 0 }).await;
+    sqlite.until_leased(0).await;
     assert_eq!(Queues::inspect(&sqlite).await.depth().await.unwrap().redelivered, 0);
 }
 
@@ -99,15 +99,15 @@ async fn a_dead_processs_files_can_be_inspected() {
     let mut child = Child::start("publish", &sqlite.directory());
     let id = child.says().await.unwrap();
     child.kill().await;
-    // Nobody has the file open, and its WAL is as the dead process left it.
+    // No process has the file open, and its WAL is as the dead process left it.
     let inspect = Queues::inspect(&sqlite).await;
     assert_eq!(inspect.pending(std::slice::from_ref(&id)).await.unwrap().queued, [id]);
     assert!(inspect.depth().await.unwrap().ready >= 1);
-    assert!(sqlite.queue_file().with_extension("sqlite-wal").exists(), "looking changes nothing");
+    assert!(sqlite.queue_file().with_extension("sqlite-wal").exists(), "inspection changes nothing");
 }
 
 #[tokio::test]
-async fn a_held_message_is_hidden_as_long_as_its_process_lives() {
+async fn a_held_message_is_hidden_while_its_process_lives() {
     let sqlite = Sqlite::new();
     sqlite.publisher().await.publish(crate::factories::message("a")).await.unwrap();
     let mut child = sqlite.taken_by_a_process().await;
@@ -117,7 +117,7 @@ async fn a_held_message_is_hidden_as_long_as_its_process_lives() {
     assert_eq!(next(&consumer).await.attempt(), 2);
 }
 
-/// The lines but the last, which the kill may have cut short.
+/// The lines without the last, which the kill may have truncated.
 fn complete(mut lines: Vec<String>) -> Vec<String> {
     lines.pop();
     lines

@@ -1,4 +1,4 @@
-//! What the SQLite adapters do about single rows: bad ones, edited ones, ones whose lease or caller is gone.
+//! The SQLite adapters and single rows: bad ones, edited ones, ones whose lease or caller is lost.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use octet_backends::{
 
 use crate::{
     Queues, Stores, Terms,
-    factories::{document, message, next, nothing_within, unique, until},
+    factories::{document, message, next, nothing_within, soon, unique},
     sqlite::Sqlite,
 };
 
@@ -76,14 +76,14 @@ async fn publishing_again_changes_nothing_while_the_message_is_queued() {
 }
 
 #[tokio::test]
-async fn an_insert_whose_caller_has_gone_is_skipped() {
+async fn an_insert_that_its_caller_gave_up_is_skipped() {
     let sqlite = Sqlite::new();
     let store = SqliteStore::open(sqlite.store_settings()).await.unwrap();
     let client = sqlite.store_client();
     client.execute_batch("BEGIN IMMEDIATE").unwrap();
     let (waiting, gone) = (document("waiting"), document("gone"));
     let mut waiting = store.insert(&waiting);
-    // Polled, and so handed over; the writer now waits for the lock.
+    // The first poll sends it; the writer then waits for the lock.
     assert!(tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err());
     assert!(tokio::time::timeout(Duration::ZERO, store.insert(&gone)).await.is_err());
     client.execute_batch("COMMIT").unwrap();
@@ -94,26 +94,26 @@ async fn an_insert_whose_caller_has_gone_is_skipped() {
 }
 
 #[tokio::test]
-async fn who_has_lost_the_lease_settles_nothing() {
+async fn settling_after_the_loss_of_the_lease_changes_nothing() {
     let sqlite = Sqlite::new();
     sqlite.publisher().await.publish(message("a")).await.unwrap();
     let terms = Terms { prefetch: 1, ..Terms::default() };
-    // It renews so seldom that the theft below goes unnoticed.
+    // It renews so rarely that it does not notice the loss below.
     let settings = SqliteQueueSettings {
         lease: Duration::from_mins(1),
         renew_every: Duration::from_secs(59),
         ..sqlite.queue_settings(terms)
     };
-    let robbed = SqliteConsumer::open(settings).await.unwrap();
-    let lost = robbed.next().await.unwrap();
+    let first = SqliteConsumer::open(settings).await.unwrap();
+    let lost = first.next().await.unwrap();
     sqlite.queue_client().execute("UPDATE messages SET leased_until = 1", []).unwrap();
-    // The robbed consumer is full, so the other takes it.
+    // The first consumer is full, so the other takes it.
     let other = sqlite.consumer(terms).await;
     let owned = next(&other).await;
     assert_eq!((owned.message(), owned.attempt()), (&message("a"), 2));
 
     assert_eq!(lost.ack().await, Err(SettleError::LeaseLost));
-    robbed.close().await.unwrap();
+    first.close().await.unwrap();
     assert_eq!(Queues::inspect(&sqlite).await.depth().await.unwrap().leased, 1);
     owned.ack().await.unwrap();
     let depth = Queues::inspect(&sqlite).await.depth().await.unwrap();
@@ -121,24 +121,23 @@ async fn who_has_lost_the_lease_settles_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_lost_lease_held_back_is_not_handed_out() {
+async fn a_prefetched_message_is_not_handed_out_after_the_loss_of_its_lease() {
     let sqlite = Sqlite::new();
     let publisher = sqlite.publisher().await;
     publisher.publish(message("a")).await.unwrap();
     let terms = Terms { prefetch: 1, lease: Duration::from_millis(800), ..Terms::default() };
     let consumer = sqlite.consumer(terms).await;
-    let is_full = || async { Queues::inspect(&sqlite).await.depth().await.unwrap().leased == 1 };
-    until(is_full).await;
-    // It lies on the shelf, not handed out, when somebody deletes its row.
+    sqlite.until_leased(1).await;
+    // It is prefetched and not handed out when its row is deleted.
     sqlite.queue_client().execute("DELETE FROM messages", []).unwrap();
     publisher.publish(message("b")).await.unwrap();
-    // There is room for the next only when the renewal has noticed.
-    until(is_full).await;
+    // There is room for the next only after the renewal has noticed that.
+    sqlite.until_leased(1).await;
     assert_eq!(next(&consumer).await.message(), &message("b"));
 }
 
 #[tokio::test]
-async fn rows_that_cannot_be_read_are_dead_lettered_and_hold_up_nobody() {
+async fn rows_that_cannot_be_read_are_dead_lettered_and_block_no_other() {
     let sqlite = Sqlite::new();
     let publisher = sqlite.publisher().await;
     for id in ["headers", "headers-bytes", "attempts", "body", "good"] {
@@ -153,7 +152,7 @@ async fn rows_that_cannot_be_read_are_dead_lettered_and_hold_up_nobody() {
              UPDATE messages SET body = 7 WHERE id = 'body';",
         )
         .unwrap();
-    // A limit of 1 in hand: each bad row would hold up the next.
+    // With a prefetch limit of 1, a bad row would block the next.
     let consumer = sqlite.consumer(Terms { prefetch: 1, ..Terms::default() }).await;
     assert_eq!(next(&consumer).await.message(), &message("good"));
     let letters = Queues::inspect(&sqlite).await.dead_letters(10).await.unwrap();
@@ -171,7 +170,7 @@ async fn rows_that_cannot_be_read_are_dead_lettered_and_hold_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_lease_from_before_the_clock_was_set_back_does_not_hold() {
+async fn a_lease_from_before_the_clock_was_set_back_is_void() {
     let sqlite = Sqlite::new();
     sqlite.publisher().await.publish(message("a")).await.unwrap();
     sqlite
@@ -189,7 +188,7 @@ async fn closing_does_not_count_as_an_attempt() {
     sqlite.publisher().await.publish(message("a")).await.unwrap();
     for _ in 0..3 {
         let consumer = sqlite.consumer(Terms { delivery_limit: 1, ..Terms::default() }).await;
-        until(|| async { Queues::inspect(&sqlite).await.depth().await.unwrap().leased == 1 }).await;
+        sqlite.until_leased(1).await;
         consumer.close().await.unwrap();
     }
     assert_eq!(Queues::inspect(&sqlite).await.depth().await.unwrap().redelivered, 0);
@@ -198,15 +197,14 @@ async fn closing_does_not_count_as_an_attempt() {
 }
 
 #[tokio::test]
-async fn a_consumer_that_is_idle_still_notices_what_comes() {
+async fn an_idle_consumer_notices_a_message() {
     let sqlite = Sqlite::new();
     let settings = SqliteQueueSettings::new(sqlite.directory(), "greeting");
     let consumer = SqliteConsumer::open(settings).await.unwrap();
     let publisher = sqlite.publisher().await;
-    // By now it polls as seldom as it ever does.
+    // Long enough for the longest interval between polls.
     tokio::time::sleep(Duration::from_millis(600)).await;
     let id = unique();
     publisher.publish(message(&id)).await.unwrap();
-    let delivery = tokio::time::timeout(Duration::from_secs(2), consumer.next()).await.unwrap().unwrap();
-    assert_eq!(delivery.message().id, id);
+    assert_eq!(soon(consumer.next()).await.unwrap().message().id, id);
 }

@@ -10,18 +10,18 @@ use crate::{
     factories::{document, unique},
 };
 
-/// Holds `$factory`'s adapter to the contract, a test a case. `$factory` is an expression that makes a factory.
+/// Tests `$factory`'s adapter against the contract, with a test per case. `$factory` is an expression that makes a factory.
 macro_rules! store_contract {
     ($factory:expr) => {
         $crate::store::store_contract! { $factory;
-            an_inserted_document_is_there,
-            a_second_insert_changes_nothing_and_says_so,
-            a_document_has_its_id_and_five_fields_and_nothing_else,
-            concurrent_inserts_are_all_there_and_each_id_is_new_once,
-            text_of_any_kind_comes_back_as_it_was,
-            what_was_confirmed_outlives_its_store,
-            inspection_names_what_is_missing_in_its_order,
-            a_store_that_works_answers_a_ping,
+            an_inserted_document_is_stored,
+            a_second_insert_changes_nothing,
+            a_document_has_its_id_and_its_five_fields_only,
+            concurrent_inserts_are_all_stored_and_each_id_is_new_once,
+            any_text_is_stored_as_it_is,
+            a_confirmed_document_outlives_its_store,
+            inspection_lists_missing_ids_in_order,
+            a_ping_succeeds,
         }
     };
     ($factory:expr; $($case:ident),+ $(,)?) => {
@@ -36,14 +36,14 @@ macro_rules! store_contract {
 }
 pub(crate) use store_contract;
 
-pub(crate) async fn an_inserted_document_is_there(stores: &impl Stores) {
+pub(crate) async fn an_inserted_document_is_stored(stores: &impl Stores) {
     let store = stores.store().await;
     assert_eq!(store.insert(&document("a")).await, Ok(Inserted::New));
     assert_eq!(stores.inspect().await.count().await, Ok(1));
     assert_eq!(stores.inspect().await.missing(&["a".to_owned()]).await, Ok(vec![]));
 }
 
-pub(crate) async fn a_second_insert_changes_nothing_and_says_so(stores: &impl Stores) {
+pub(crate) async fn a_second_insert_changes_nothing(stores: &impl Stores) {
     let store = stores.store().await;
     store.insert(&document("a")).await.unwrap();
     let before = stores.stored("a").await;
@@ -54,7 +54,7 @@ pub(crate) async fn a_second_insert_changes_nothing_and_says_so(stores: &impl St
     assert_eq!(stores.inspect().await.count().await, Ok(1));
 }
 
-pub(crate) async fn a_document_has_its_id_and_five_fields_and_nothing_else(stores: &impl Stores) {
+pub(crate) async fn a_document_has_its_id_and_its_five_fields_only(stores: &impl Stores) {
     let id = "0c1a7bd6-8f7c-4f43-9d2c-7f1ad4d6f3a1";
     stores.store().await.insert(&document(id)).await.unwrap();
     let stored = stores.stored(id).await;
@@ -72,8 +72,8 @@ pub(crate) async fn a_document_has_its_id_and_five_fields_and_nothing_else(store
     );
 }
 
-pub(crate) async fn concurrent_inserts_are_all_there_and_each_id_is_new_once(stores: &impl Stores) {
-    // Two handles, as two processes have, and each document inserted by both.
+pub(crate) async fn concurrent_inserts_are_all_stored_and_each_id_is_new_once(stores: &impl Stores) {
+    // Two handles, like two processes, insert each document.
     let handles = [stores.store().await, stores.store().await];
     let ids: Vec<String> = (0..300).map(|_| unique()).collect();
     let mut inserts = JoinSet::new();
@@ -92,7 +92,7 @@ pub(crate) async fn concurrent_inserts_are_all_there_and_each_id_is_new_once(sto
     assert_eq!(stores.inspect().await.missing(&ids).await, Ok(vec![]));
 }
 
-pub(crate) async fn text_of_any_kind_comes_back_as_it_was(stores: &impl Stores) {
+pub(crate) async fn any_text_is_stored_as_it_is(stores: &impl Stores) {
     let store = stores.store().await;
     let texts = ["", "नमस्ते 你好 أهلا 👋🏽", "quote ' \" ` ; -- \\ \n\t", &"long ".repeat(200_000)];
     for (number, text) in texts.into_iter().enumerate() {
@@ -103,20 +103,20 @@ pub(crate) async fn text_of_any_kind_comes_back_as_it_was(stores: &impl Stores) 
     }
 }
 
-pub(crate) async fn what_was_confirmed_outlives_its_store(stores: &impl Stores) {
+pub(crate) async fn a_confirmed_document_outlives_its_store(stores: &impl Stores) {
     let store = stores.store().await;
     store.insert(&document("a")).await.unwrap();
     drop(store);
     assert_eq!(stores.store().await.insert(&document("a")).await, Ok(Inserted::AlreadyThere));
 }
 
-pub(crate) async fn inspection_names_what_is_missing_in_its_order(stores: &impl Stores) {
+pub(crate) async fn inspection_lists_missing_ids_in_order(stores: &impl Stores) {
     let store = stores.store().await;
     store.insert(&document("b")).await.unwrap();
     let asked = ["c", "b", "a"].map(str::to_owned);
     assert_eq!(stores.inspect().await.missing(&asked).await, Ok(vec!["c".to_owned(), "a".to_owned()]));
 }
 
-pub(crate) async fn a_store_that_works_answers_a_ping(stores: &impl Stores) {
+pub(crate) async fn a_ping_succeeds(stores: &impl Stores) {
     assert_eq!(stores.store().await.ping().await, Ok(()));
 }

@@ -1,4 +1,4 @@
-//! What RabbitMQ is told: its programs, its settings, its environment.
+//! A node's programs, settings and environment.
 
 use std::ffi::OsString;
 use std::fs;
@@ -24,7 +24,7 @@ pub(super) struct Node {
     port: u16,
     /// AMQP over TLS.
     tls_port: Option<u16>,
-    /// Between nodes, which is also where `rabbitmqctl` comes in.
+    /// Between nodes, and for `rabbitmqctl`.
     distribution_port: u16,
     port_mapper_port: u16,
     directory: PathBuf,
@@ -32,7 +32,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Chooses name and ports, and lays out the lifeline's directory.
+    /// Chooses name and ports, and fills the lifeline's directory.
     pub(super) fn new(lifeline: &Lifeline, certificate: Option<&Certificate>) -> Self {
         let directory = lifeline.directory().to_owned();
         let home = installation().expect(MISSING);
@@ -68,14 +68,14 @@ impl Node {
         &self.log
     }
 
-    /// Erlang's port mapper, in the foreground: the daemon that a node would start outlives it.
+    /// Erlang's port mapper, in the foreground: as a daemon, it would outlive the node.
     pub(super) fn spawn_port_mapper(&self, lifeline: &Lifeline) -> Process {
         let mut command = Command::new("epmd");
         command.args(["-address", "127.0.0.1", "-port", &self.port_mapper_port.to_string()]);
         lifeline.spawn(&mut command, &self.log).expect("epmd, which comes with Erlang, is on PATH")
     }
 
-    /// Starts the VM, which replaces the shell of the start script, so that the process is the VM.
+    /// Starts the VM. It replaces the shell of the start script, so that the process is the VM.
     pub(super) fn spawn(&self, lifeline: &Lifeline, address: IpAddr) -> Process {
         let settings = self.settings(address);
         fs::write(self.file("advanced.config"), settings).expect("the broker's settings can be written");
@@ -83,8 +83,8 @@ impl Node {
         let mut command = Command::new(self.file("home/sbin/rabbitmq-server"));
         command.env_clear().envs(self.environment()).env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", {
             let Self { name, distribution_port: port, .. } = self;
-            // A VM that has its name from the start spares RabbitMQ a second VM that starts a port mapper.
-            // One thread for files and two for calls that block are plenty for a test.
+            // With the name on the command line, RabbitMQ does not start a second VM for the port mapper. One thread for
+            // files and two for blocking calls are enough for a test.
             format!(
                 "-name {name} -start_epmd false +SDio 2 +A 1 -kernel inet_dist_listen_min {port} \
                  inet_dist_listen_max {port} inet_dist_use_interface {{127,0,0,1}}"
@@ -93,10 +93,10 @@ impl Node {
         lifeline.spawn(&mut command, &self.log).expect("rabbitmq-server can be started")
     }
 
-    /// Whether the file that maps quorum queues to their logs names the queue.
+    /// Whether the file that maps quorum queues to their logs contains the queue.
     pub(super) fn has_saved(&self, queue: &str) -> bool {
         let names = self.file("data").join(&self.name).join("quorum").join(&self.name).join("names.dets");
-        // As an atom after its length: without that, `q` would be found in `q.dlq`.
+        // As an atom after its length: otherwise `q` would be found in `q.dlq`.
         let atom = format!("%2F_{queue}");
         let mut saved = vec![u8::try_from(atom.len()).unwrap_or(u8::MAX)];
         saved.extend(atom.as_bytes());
@@ -122,7 +122,7 @@ impl Node {
         text
     }
 
-    /// Erlang terms, which RabbitMQ reads quicker than rabbitmq.conf.
+    /// In Erlang terms, which RabbitMQ reads faster than rabbitmq.conf.
     fn settings(&self, address: IpAddr) -> String {
         let port = self.port;
         let tls = self.tls_port.map(|port| self.tls_settings(address, port)).unwrap_or_default();
@@ -161,7 +161,7 @@ impl Node {
         vec![
             ("PATH", path),
             ("LC_ALL", "C.UTF-8".into()),
-            // Where the VM and rabbitmqctl find the cookie they share.
+            // The directory of the cookie that the VM and rabbitmqctl share.
             ("HOME", self.directory.clone().into()),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
             ("ERL_EPMD_PORT", self.port_mapper_port.to_string().into()),
@@ -172,7 +172,7 @@ impl Node {
             ("RABBITMQ_CTL_DIST_PORT_MIN", ports::RANGE.start.to_string().into()),
             ("RABBITMQ_CTL_DIST_PORT_MAX", ports::RANGE.end.to_string().into()),
             ("RABBITMQ_SCRIPTS_DIR", self.file("home/sbin").into()),
-            // Files that do not exist, so that the machine's own are not read.
+            // Files that do not exist, instead of the machine's own.
             ("RABBITMQ_CONF_ENV_FILE", self.file("none").into()),
             ("RABBITMQ_CONFIG_FILE", self.file("none").into()),
             ("RABBITMQ_ADVANCED_CONFIG_FILE", self.file("advanced.config").into()),
@@ -180,7 +180,7 @@ impl Node {
             ("RABBITMQ_MNESIA_BASE", self.file("data").into()),
             ("RABBITMQ_LOG_BASE", self.file("log").into()),
             ("RABBITMQ_LOGS", "-".into()),
-            // Has the start script replace itself by the VM, as it does under systemd.
+            // The start script then replaces itself by the VM.
             ("RUNNING_UNDER_SYSTEMD", "true".into()),
         ]
     }
@@ -190,7 +190,7 @@ impl Node {
     }
 }
 
-/// An authority's files, kept so that the broker may outlive the authority.
+/// The content of an authority's files: the broker may outlive the authority.
 #[derive(Clone)]
 pub(super) struct Certificate {
     files: [(&'static str, Vec<u8>); 3],
@@ -208,21 +208,21 @@ impl Certificate {
     }
 }
 
-/// The directory that holds `sbin`, `plugins` and `escript`.
+/// The directory with `sbin`, `plugins` and `escript`.
 fn installation() -> Option<PathBuf> {
     let is_home = |home: &PathBuf| home.join("sbin/rabbitmq-env").is_file() && home.join("plugins").is_dir();
     let debian = fs::read_dir(DEBIAN)
         .ok()
         .and_then(|entries| entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_home).max());
-    // Debian's program on PATH changes the user; elsewhere it is the start script in its home.
+    // Debian's program on PATH changes the user; on other systems it is the start script in its home.
     debian.or_else(|| {
         let program = program::on_path("rabbitmq-server")?.canonicalize().ok()?;
         Some(program.parent()?.parent()?.to_owned()).filter(is_home)
     })
 }
 
-/// A home that is the installed one without its optional plugins: a node searches every plugin's directory
-/// for every module it loads, and without them it boots in half the time.
+/// Makes a home with links to the installed one, without optional plugins: a node searches every plugin's directory for
+/// every module, and without them it boots in half the time.
 fn lay_out(directory: &Path, home: &Path) -> std::io::Result<()> {
     for name in ["data", "log", "home/sbin", "home/plugins"] {
         fs::create_dir_all(directory.join(name))?;

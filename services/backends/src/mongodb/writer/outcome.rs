@@ -1,13 +1,13 @@
-//! What the answer to a command says of each of its documents.
+//! The outcome of each document of a command.
 
 use mongodb::error::{Error, ErrorKind, InsertManyError};
 
-use super::super::failure::{said, short};
+use super::super::failure::{short, with_code};
 
 const DUPLICATE_KEY: i32 = 11_000;
 
-/// Codes of faults that are the document's own, and stay. A code that is not here may be the server's state: what
-/// is tried again in vain costs less than what is given up in vain.
+/// Codes of permanent errors of the document. Any other code may be due to the server's state: a retry in vain costs less
+/// than a lost document.
 const OF_THE_DOCUMENT: [i32; 10] = [
     2,      // BadValue
     14,     // TypeMismatch
@@ -18,35 +18,35 @@ const OF_THE_DOCUMENT: [i32; 10] = [
     121,    // DocumentValidationFailure
     10_334, // BSONObjectTooLarge
     17_280, // KeyTooLong
-    17_419, // the document is larger than the server takes
+    17_419, // the document exceeds the server's limit
 ];
 
-/// What became of one document.
+/// The outcome of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     New,
-    /// A unique index holds its key already, the text says which.
+    /// A unique index, which the text names, contains its key already.
     Duplicate(String),
     Rejected(String),
     Unavailable(String),
 }
 
-/// The outcomes of `count` documents, in their order. `None`: the error is not about single documents.
+/// The outcomes of `count` documents, in their order. `None` if the error is not about single documents.
 pub(super) fn outcomes(count: usize, error: &Error) -> Option<Vec<Outcome>> {
     let ErrorKind::InsertMany(InsertManyError { write_errors, write_concern_error, .. }) =
         error.kind.as_ref()
     else {
         return None;
     };
-    // Without its write concern, nothing is known to stay: not what is new, and not what was there already.
+    // Without the write concern, neither a new document nor an existing one is known to last.
     let unsure = write_concern_error.as_ref().map(|error| {
-        short(&format!("not acknowledged: {}", said(error.code, &error.code_name, &error.message)))
+        short(&format!("not acknowledged: {}", with_code(error.code, &error.code_name, &error.message)))
     });
     let settled = |outcome| unsure.clone().map_or(outcome, Outcome::Unavailable);
     let mut outcomes = vec![settled(Outcome::New); count];
     for error in write_errors.iter().flatten() {
         let name = error.code_name.as_deref().unwrap_or_default();
-        let text = short(&said(error.code, name, &error.message));
+        let text = short(&with_code(error.code, name, &error.message));
         let outcome = match error.code {
             DUPLICATE_KEY => settled(Outcome::Duplicate(text)),
             code if OF_THE_DOCUMENT.contains(&code) => Outcome::Rejected(text),
@@ -54,14 +54,14 @@ pub(super) fn outcomes(count: usize, error: &Error) -> Option<Vec<Outcome>> {
         };
         *outcomes.get_mut(error.index)? = outcome;
     }
-    // An error that says nothing must not pass for a success.
+    // An error without content must not count as success.
     if unsure.is_none() && outcomes.iter().all(|outcome| *outcome == Outcome::New) {
         return None;
     }
     Some(outcomes)
 }
 
-/// Whether the whole command was refused for what a document in it holds.
+/// Whether the whole command was refused because of a document in it.
 pub(super) fn is_of_a_document(error: &Error) -> bool {
     match error.kind.as_ref() {
         ErrorKind::Command(command) => command.code != 2 && OF_THE_DOCUMENT.contains(&command.code),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn without_its_write_concern_nothing_counts_as_stored() {
+    fn without_the_write_concern_no_document_counts_as_stored() {
         let error = insert_many(doc! {
             "writeErrors": [
                 { "index": 0, "code": 11_000, "errmsg": "index: _id_ dup key" },
@@ -116,14 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_makes_no_sense_is_no_success() {
+    fn an_error_without_sense_is_not_a_success() {
         assert_eq!(outcomes(1, &insert_many(doc! {})), None);
         let of_another = doc! { "writeErrors": [{ "index": 1, "code": 11_000, "errmsg": "dup key" }] };
         assert_eq!(outcomes(1, &insert_many(of_another)), None);
     }
 
     #[test]
-    fn an_error_of_the_command_is_of_no_single_document() {
+    fn an_error_of_the_command_belongs_to_no_document() {
         let refused = |code: i32, name: &str| -> Error {
             let error = doc! { "code": code, "codeName": name, "errmsg": "no" };
             ErrorKind::Command(bson::deserialize_from_document(error).unwrap()).into()

@@ -1,4 +1,4 @@
-//! One command, and what it means for each caller.
+//! One command, and its result for each caller.
 
 use std::collections::HashSet;
 
@@ -46,7 +46,7 @@ type Results = Vec<Result<Inserted, StoreError>>;
 async fn insert(connection: &Connection, batch: &[Job]) -> Result<Results, Unavailable> {
     let collection = connection.collection().await?;
     let outcomes = match command(&collection, batch).await {
-        // One bad document must not speak for the others.
+        // One bad document must not fail the others.
         Err(error) if is_of_a_document(&error) && batch.len() > 1 => {
             let mut alone = Vec::with_capacity(batch.len());
             for job in batch {
@@ -79,8 +79,8 @@ fn of_command(
     }
 }
 
-/// Finds out for duplicates whether it is the `_id` that is taken, which is a success, or another unique index's
-/// key, which is a refusal. The server's text names the index, but differs between servers.
+/// Finds out for duplicates whether the `_id` exists, which is a success, or another unique index's key, which is a
+/// refusal. The server's text names the index, but differs between servers.
 async fn resolve(
     connection: &Connection,
     collection: &Collection<RawDocumentBuf>,
@@ -94,19 +94,19 @@ async fn resolve(
         .filter(|(_, outcome)| unclear(outcome))
         .map(|(job, _)| job.id.as_str())
         .collect();
-    let there = if ids.is_empty() {
+    let existing = if ids.is_empty() {
         HashSet::new()
     } else {
-        // What is not yet on a majority is there, too: the write concern has spoken already.
+        // Documents that are not on a majority yet count, too: the write concern is fulfilled already.
         let local = CollectionOptions::builder().read_concern(ReadConcern::local()).build();
         let database = collection.client().database(&collection.namespace().db);
         let collection = database.collection_with_options(collection.name(), local);
-        there(&collection, &ids).await.map_err(|error| connection.failed(&error))?
+        existing(&collection, &ids).await.map_err(|error| connection.failed(&error))?
     };
     let results = batch.iter().zip(outcomes).map(|(job, outcome)| match outcome {
         Outcome::New => Ok(Inserted::New),
         Outcome::Duplicate(text) if names_the_id(&text) => Ok(Inserted::AlreadyThere),
-        Outcome::Duplicate(_) if there.contains(&job.id) => Ok(Inserted::AlreadyThere),
+        Outcome::Duplicate(_) if existing.contains(&job.id) => Ok(Inserted::AlreadyThere),
         Outcome::Duplicate(reason) | Outcome::Rejected(reason) => Err(StoreError::Rejected(reason)),
         Outcome::Unavailable(reason) => Err(StoreError::Unavailable(reason)),
     });
@@ -118,8 +118,8 @@ fn names_the_id(text: &str) -> bool {
     text.contains(" index: _id_ ")
 }
 
-/// Those of `ids` that have a document.
-pub(in super::super) async fn there(
+/// The `ids` that have a document.
+pub(in super::super) async fn existing(
     collection: &Collection<RawDocumentBuf>,
     ids: &[&str],
 ) -> Result<HashSet<String>, Error> {

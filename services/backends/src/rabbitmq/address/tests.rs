@@ -9,7 +9,7 @@ fn refused(url: &str) -> String {
 }
 
 #[test]
-fn what_an_address_leaves_out_has_a_default() {
+fn parts_that_an_address_omits_have_defaults() {
     let address = parsed("amqp://broker");
     assert_eq!((address.user.as_str(), address.password.as_str()), ("guest", "guest"));
     assert_eq!((address.host(), address.port(), address.vhost.as_str()), ("broker", 5672, "/"));
@@ -32,7 +32,7 @@ fn every_part_is_read_and_decoded() {
 }
 
 #[test]
-fn an_ipv6_host_stands_in_brackets() {
+fn an_ipv6_host_is_written_in_brackets() {
     assert_eq!((parsed("amqp://[::1]").host(), parsed("amqp://[::1]").port()), ("::1", 5672));
     assert_eq!(parsed("amqp://[fe80::2]:7000/x").port(), 7000);
     assert_eq!(parsed("amqp://[::1]").to_string(), "amqp://guest:***@[::1]:5672/%2F");
@@ -46,7 +46,7 @@ fn neither_debug_nor_display_shows_the_password() {
 }
 
 #[test]
-fn a_faulty_address_is_refused_without_any_of_its_text() {
+fn an_error_repeats_no_text_of_the_address() {
     let faulty = [
         "hunter2",
         "http://user:hunter2@broker",

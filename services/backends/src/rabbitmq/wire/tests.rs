@@ -14,7 +14,7 @@ fn with_headers(headers: &[(&str, AMQPValue)]) -> BasicProperties {
 }
 
 #[test]
-fn a_message_survives_the_way_there_and_back() {
+fn a_message_is_received_as_it_was_sent() {
     let sent = message_with(&[("b3", "0"), ("baggage", "a=1"), ("baggage", "b=2"), ("greeting", "नमस्ते")]);
     let properties = properties(&sent).unwrap();
     assert_eq!(message(&properties, sent.body.clone()), sent);
@@ -23,7 +23,7 @@ fn a_message_survives_the_way_there_and_back() {
 }
 
 #[test]
-fn what_amqp_cannot_carry_is_rejected_for_good() {
+fn a_message_that_amqp_cannot_carry_is_rejected() {
     let long = "x".repeat(256);
     let of_id = properties(&Message { id: long.clone(), ..message_with(&[]) });
     for refused in
@@ -34,7 +34,7 @@ fn what_amqp_cannot_carry_is_rejected_for_good() {
 }
 
 #[test]
-fn headers_of_other_types_become_text_and_the_brokers_own_are_left_out() {
+fn headers_of_other_types_become_text_and_the_brokers_own_are_omitted() {
     let properties = with_headers(&[
         ("bool", AMQPValue::Boolean(true)),
         ("many", AMQPValue::FieldArray(vec![AMQPValue::LongInt(-7), long("b"), AMQPValue::Void].into())),
@@ -49,7 +49,7 @@ fn headers_of_other_types_become_text_and_the_brokers_own_are_left_out() {
 }
 
 #[test]
-fn attempts_are_counted_by_the_broker_where_it_counts() {
+fn attempts_come_from_the_brokers_counters() {
     let counted = with_headers(&[("x-delivery-count", AMQPValue::LongLongInt(3))]);
     assert_eq!(attempt(&counted, true), 4);
     let both = with_headers(&[
@@ -63,21 +63,21 @@ fn attempts_are_counted_by_the_broker_where_it_counts() {
 }
 
 #[test]
-fn a_dead_letter_tells_why_and_drops_what_the_broker_would_act_upon() {
+fn a_dead_letter_has_its_reason_and_no_property_that_the_broker_acts_on() {
     let original = properties(&message_with(&[("b3", "0")]))
         .unwrap()
         .with_expiration("1".into())
         .with_user_id("somebody".into());
-    let letter = dead_letter(&original, 3, "is no greeting");
+    let letter = dead_letter(&original, 3, "not a greeting");
     assert_eq!((letter.expiration(), letter.user_id()), (&None, &None));
     assert_eq!(message(&letter, b"{}".to_vec()), message_with(&[("b3", "0")]));
     let death = death(&letter, 20);
-    assert_eq!((death.reason.as_str(), death.attempts), ("is no greeting", 3));
+    assert_eq!((death.reason.as_str(), death.attempts), ("not a greeting", 3));
     assert!(death.at.is_some());
 }
 
 #[test]
-fn the_brokers_own_dead_letters_have_a_reason_too() {
+fn a_message_that_the_broker_dead_lettered_has_a_reason() {
     let mut entry = FieldTable::default();
     entry.insert("reason".into(), long("delivery_limit"));
     entry.insert("time".into(), AMQPValue::Timestamp(7));
@@ -88,5 +88,5 @@ fn the_brokers_own_dead_letters_have_a_reason_too() {
     let expected = Death { reason: "delivery limit of 3 reached".to_owned(), attempts: 3, at: moment(7) };
     assert_eq!(death(&letter, 3), expected);
     let foreign = death(&BasicProperties::default(), 3);
-    assert_eq!((foreign.reason.as_str(), foreign.at), ("put there by somebody else", None));
+    assert_eq!((foreign.reason.as_str(), foreign.at), ("published by another program", None));
 }

@@ -1,4 +1,4 @@
-//! The statements of a consumer: taking leases, renewing them, ending them.
+//! The statements of a consumer: taking, renewing and ending leases.
 
 use std::time::SystemTime;
 
@@ -10,14 +10,14 @@ use super::super::{
 };
 use crate::queue::Message;
 
-/// One lease of one message. `seq` finds the row; `token`, drawn for this lease alone, fences it.
+/// One lease of one message. `seq` is the row; `token`, random and used once, fences it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Lease {
     seq: i64,
     token: i64,
 }
 
-/// A message, leased.
+/// A leased message.
 pub(super) struct Leased {
     pub(super) lease: Lease,
     pub(super) message: Message,
@@ -25,25 +25,25 @@ pub(super) struct Leased {
     pub(super) published: Option<SystemTime>,
 }
 
-/// What a taking of leases brought.
+/// The result of taking leases.
 #[derive(Default)]
-pub(super) struct Harvest {
+pub(super) struct Taken {
     pub(super) leased: Vec<Leased>,
-    /// Ids and reasons of messages that were given up instead.
-    pub(super) given_up: Vec<(String, String)>,
+    /// Ids and reasons of messages that were dead-lettered instead.
+    pub(super) dead_lettered: Vec<(String, String)>,
 }
 
 /// How a lease ends.
-pub(super) enum Verdict {
+pub(super) enum Outcome {
     Ack,
     DeadLetter(String),
     /// Back on the queue.
     Release,
-    /// Back on the queue, as if it had never been taken: nobody has seen it, or nothing came of it that counts.
+    /// Back on the queue, without counting the attempt.
     GiveBack,
 }
 
-/// On what terms leases are taken.
+/// The terms on which leases are taken.
 pub(super) struct Terms {
     lease: i64,
     delivery_limit: i64,
@@ -56,18 +56,18 @@ impl Terms {
 
     /// Whether there is a message to take at `now`.
     ///
-    /// Cheap enough to poll with, without an index: the leased rows are among the oldest and no more than the
-    /// consumers' prefetch limits, so a look passes them and ends at the first that is free.
+    /// Cheap enough to poll without an index: the leased rows are among the oldest and limited by the consumers' prefetch
+    /// limits, so the scan passes them and ends at the first that is free.
     pub(super) fn is_any_free(connection: &Connection, now: i64) -> rusqlite::Result<bool> {
         connection
             .prepare_cached("SELECT 1 FROM messages WHERE leased_until <= ?1 OR leased_until > ?2 LIMIT 1")?
             .exists(params![now, latest_end(now)])
     }
 
-    /// Leases the oldest free messages, at most `limit`. Those that were delivered too often, or whose row
-    /// cannot be read, go to the dead letters, so that they hold up nobody.
-    pub(super) fn take(&self, connection: &Connection, limit: usize, now: i64) -> rusqlite::Result<Harvest> {
-        let mut harvest = Harvest::default();
+    /// Leases the oldest free messages, at most `limit`. A message that was delivered too often, or whose row cannot be
+    /// read, goes to the dead letters, so that it does not block others.
+    pub(super) fn take(&self, connection: &Connection, limit: usize, now: i64) -> rusqlite::Result<Taken> {
+        let mut taken = Taken::default();
         let mut redelivered: i64 = 0;
         for candidate in candidates(connection, limit, now)? {
             let unfit = match candidate.content {
@@ -77,24 +77,24 @@ impl Terms {
                     redelivered += i64::from(attempts > 0);
                     // The limit is a u32, and attempts are below it.
                     let attempt = u32::try_from(attempts + 1).unwrap_or(u32::MAX);
-                    harvest.leased.push(Leased { lease, message, attempt, published });
+                    taken.leased.push(Leased { lease, message, attempt, published });
                     continue;
                 }
                 Ok(_) => format!("delivery limit of {} reached", self.delivery_limit),
                 Err(unreadable) => unreadable.to_owned(),
             };
-            let id = bury(connection, candidate.seq, None, &unfit, now)?.unwrap_or_default();
-            harvest.given_up.push((id, unfit));
+            let id = dead_letter(connection, candidate.seq, None, &unfit, now)?.unwrap_or_default();
+            taken.dead_lettered.push((id, unfit));
         }
         if redelivered > 0 {
             connection
                 .prepare_cached("UPDATE counters SET value = value + ?1 WHERE name = ?2")?
                 .execute(params![redelivered, REDELIVERED])?;
         }
-        Ok(harvest)
+        Ok(taken)
     }
 
-    /// Makes the lease last from `now` again. `false` when it is not this consumer's any more.
+    /// Renews the lease from `now`. `false` when it is lost.
     pub(super) fn renew(&self, connection: &Connection, lease: Lease, now: i64) -> rusqlite::Result<bool> {
         let rows = connection
             .prepare_cached("UPDATE messages SET leased_until = ?3 WHERE seq = ?1 AND token = ?2")?
@@ -112,20 +112,20 @@ impl Terms {
     }
 }
 
-/// Ends the lease. `false`, and nothing is changed, when it is not this consumer's any more.
+/// Ends the lease. `false`, without a change, when it is lost.
 pub(super) fn settle(
     connection: &Connection,
     lease: Lease,
-    verdict: &Verdict,
+    outcome: &Outcome,
     now: i64,
 ) -> rusqlite::Result<bool> {
-    let sql = match verdict {
-        Verdict::DeadLetter(reason) => {
-            return Ok(bury(connection, lease.seq, Some(lease.token), reason, now)?.is_some());
+    let sql = match outcome {
+        Outcome::DeadLetter(reason) => {
+            return Ok(dead_letter(connection, lease.seq, Some(lease.token), reason, now)?.is_some());
         }
-        Verdict::Ack => "DELETE FROM messages WHERE seq = ?1 AND token = ?2",
-        Verdict::Release => "UPDATE messages SET token = 0, leased_until = 0 WHERE seq = ?1 AND token = ?2",
-        Verdict::GiveBack => {
+        Outcome::Ack => "DELETE FROM messages WHERE seq = ?1 AND token = ?2",
+        Outcome::Release => "UPDATE messages SET token = 0, leased_until = 0 WHERE seq = ?1 AND token = ?2",
+        Outcome::GiveBack => {
             "UPDATE messages SET token = 0, leased_until = 0, attempts = attempts - 1 \
              WHERE seq = ?1 AND token = ?2"
         }
@@ -133,7 +133,7 @@ pub(super) fn settle(
     Ok(connection.prepare_cached(sql)?.execute(params![lease.seq, lease.token])? > 0)
 }
 
-/// A row as it was found: its content, or what about it cannot be read.
+/// A row: its content, or which column cannot be read.
 struct Candidate {
     seq: i64,
     content: Result<Content, &'static str>,
@@ -158,7 +158,7 @@ fn candidates(connection: &Connection, limit: usize, now: i64) -> rusqlite::Resu
         .collect()
 }
 
-/// Anybody may have edited the file with an SQLite client, so any value may be of any type.
+/// The file may have been edited with an SQLite client, so any value may be of any type.
 fn content(row: &Row<'_>) -> Result<Content, &'static str> {
     let id = row.get_ref(1).ok().and_then(|id| id.as_str().ok()).ok_or("the stored id is not text")?;
     let headers = row
@@ -180,8 +180,8 @@ fn content(row: &Row<'_>) -> Result<Content, &'static str> {
     })
 }
 
-/// Moves a message to the dead letters, and tells its id; `None` when it is not there, or not under `token`.
-fn bury(
+/// Moves a message to the dead letters, and returns its id; `None` when it does not exist, or has another token.
+fn dead_letter(
     connection: &Connection,
     seq: i64,
     token: Option<i64>,

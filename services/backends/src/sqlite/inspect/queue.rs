@@ -1,4 +1,4 @@
-//! Looking into a queue.
+//! Inspecting a queue.
 
 use std::{path::PathBuf, time::SystemTime};
 
@@ -14,13 +14,13 @@ use super::{
 };
 use crate::inspect::{DeadLetter, InspectError, Pending, QueueDepth, QueueInspect, Sight};
 
-/// Looks into a SQLite queue, without taking or leasing anything.
+/// Inspects a SQLite queue, without leasing anything.
 pub struct SqliteQueueInspect {
     path: PathBuf,
 }
 
 impl SqliteQueueInspect {
-    /// An inspector of the queue; opens nothing yet. Of the settings, only the place of the file counts.
+    /// An inspector of the queue; opens nothing yet. It uses only the path of the settings.
     pub fn new(settings: &SqliteQueueSettings) -> Self {
         Self { path: settings.path() }
     }
@@ -81,7 +81,7 @@ impl QueueInspect for SqliteQueueInspect {
                     Ok(DeadLetter {
                         id: row.get(0)?,
                         reason: row.get(1)?,
-                        // Copied from a row that anybody may have edited.
+                        // Copied from a row that another SQLite client may have edited.
                         attempts: row.get(2).unwrap_or_default(),
                         at: moment(row.get(3)?),
                     })

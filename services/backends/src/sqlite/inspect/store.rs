@@ -1,4 +1,4 @@
-//! Looking into a collection.
+//! Inspecting a collection.
 
 use async_trait::async_trait;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::inspect::{InspectError, StoreInspect};
 
-/// Looks into a collection in a SQLite file.
+/// Inspects a collection in a SQLite file.
 pub struct SqliteStoreInspect {
     settings: SqliteStoreSettings,
 }

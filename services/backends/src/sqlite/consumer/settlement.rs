@@ -1,4 +1,4 @@
-//! Settling one delivery: a command to the keeper, and its answer.
+//! Settling one delivery: a command to the lease worker, and its answer.
 
 use std::sync::mpsc;
 
@@ -10,12 +10,12 @@ use super::{
         database::send,
         failure::{Unavailable, thread_has_ended},
     },
-    keeper::Command,
-    leases::{Lease, Verdict},
+    lease_worker::Command,
+    leases::{Lease, Outcome},
 };
 use crate::queue::{Message, SettleError, Settlement};
 
-/// Settles by the lease. Once the command is sent the keeper carries it out, whether or not anybody waits.
+/// Settles by the lease. Once the command is sent, the worker carries it out, even if the caller stops waiting.
 pub(super) struct LeaseSettlement {
     lease: Lease,
     commands: mpsc::Sender<Command>,
@@ -26,9 +26,9 @@ impl LeaseSettlement {
         Self { lease, commands }
     }
 
-    async fn settle(&self, verdict: Verdict) -> Result<(), SettleError> {
+    async fn settle(&self, outcome: Outcome) -> Result<(), SettleError> {
         let (reply, answer) = oneshot::channel();
-        send(&self.commands, Command::Settle { lease: self.lease, verdict, reply: Some(reply) })?;
+        send(&self.commands, Command::Settle { lease: self.lease, outcome, reply: Some(reply) })?;
         answer.await.map_err(|_| thread_has_ended())?
     }
 }
@@ -36,24 +36,24 @@ impl LeaseSettlement {
 #[async_trait]
 impl Settlement for LeaseSettlement {
     async fn ack(self: Box<Self>) -> Result<(), SettleError> {
-        self.settle(Verdict::Ack).await
+        self.settle(Outcome::Ack).await
     }
 
     async fn dead_letter(self: Box<Self>, _message: &Message, reason: &str) -> Result<(), SettleError> {
-        self.settle(Verdict::DeadLetter(reason.to_owned())).await
+        self.settle(Outcome::DeadLetter(reason.to_owned())).await
     }
 
     async fn release(self: Box<Self>) -> Result<(), SettleError> {
-        self.settle(Verdict::Release).await
+        self.settle(Outcome::Release).await
     }
 
     async fn give_back(self: Box<Self>) -> Result<(), SettleError> {
-        self.settle(Verdict::GiveBack).await
+        self.settle(Outcome::GiveBack).await
     }
 
     fn abandon(self: Box<Self>) {
-        let command = Command::Settle { lease: self.lease, verdict: Verdict::Release, reply: None };
-        // When the thread has ended, the lease does too, by itself.
+        let command = Command::Settle { lease: self.lease, outcome: Outcome::Release, reply: None };
+        // When the thread has ended, the lease ends by itself.
         let _ = send(&self.commands, command);
     }
 }

@@ -1,5 +1,7 @@
 //! Settling a delivery.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use lapin::{
@@ -9,34 +11,37 @@ use lapin::{
 };
 use tokio::time::sleep;
 
+use super::{
+    fault::Fault,
+    outbox::{Outbox, Outgoing},
+    wire,
+};
 use crate::{
+    backoff::Backoff,
     queue::{Message, PublishError, SettleError, Settlement},
-    rabbitmq::{
-        courier::{Letter, Outbox},
-        fault::Fault,
-        pauses::before_the_next_letter,
-        wire,
-    },
 };
 
-/// Gives a message back that nobody has looked at, or that is not at fault. From RabbitMQ 4.3 on this does not count as
+/// Between attempts to publish a dead letter.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(2) };
+
+/// Gives back a message that no caller has seen, or that is not at fault. From RabbitMQ 4.3 on this does not count as
 /// a failed attempt; before, every delivery does.
 pub(super) async fn give_back(acker: &Acker) -> Result<bool, Error> {
     acker.nack(BasicNackOptions { requeue: true, multiple: false }).await
 }
 
-/// As [`give_back`], without waiting until it is on the wire.
+/// As [`give_back`], without waiting until it is sent.
 pub(super) fn give_back_soon(acker: &Acker) {
     // lapin takes the command when the future is first polled.
     let _ = give_back(acker).now_or_never();
 }
 
-/// How one delivery is settled. Dropped unsettled it releases the message, or gives it back on its way to the dead letters.
+/// Settles one delivery. Dropped unsettled, it releases the message, or gives it back if it waits for the dead letters.
 pub(super) struct RabbitSettlement {
-    /// `None` once the broker has been told.
+    /// `None` once settled.
     acker: Option<Acker>,
-    /// On its way to the dead letters, where what holds it up is no fault of the message's.
-    dying: bool,
+    /// Whether the message waits for the dead letters: a delay there is not the message's fault.
+    dead_lettering: bool,
     properties: BasicProperties,
     attempt: u32,
     outbox: Outbox,
@@ -51,36 +56,34 @@ impl RabbitSettlement {
         outbox: Outbox,
         dead_letters: ShortString,
     ) -> Self {
-        Self { acker: Some(acker), dying: false, properties, attempt, outbox, dead_letters }
+        Self { acker: Some(acker), dead_lettering: false, properties, attempt, outbox, dead_letters }
     }
 
-    /// Publishes the dead letter, for as long as the delivery is ours. Given back meanwhile, the message would come
-    /// again at once and fail again, and would be at its delivery limit before anybody has heard why.
+    /// Publishes the dead letter, and tries that again as long as the delivery is ours. Given back instead, the message
+    /// would be delivered and fail again at once, and reach its delivery limit without its reason.
     async fn publish_dead_letter(&mut self, message: &Message, why: &str) -> Result<(), SettleError> {
-        self.dying = true;
+        self.dead_lettering = true;
         let mut failures = 0;
         loop {
             if self.acker.as_ref().is_some_and(Acker::poisoned) {
                 return Err(SettleError::LeaseLost);
             }
             let properties = wire::dead_letter(&self.properties, self.attempt, why);
-            let letter = Letter { to: self.dead_letters.clone(), properties, body: message.body.clone() };
-            match self.outbox.send(letter).await {
+            let queue = self.dead_letters.clone();
+            let outgoing = Outgoing { queue, properties, body: message.body.clone() };
+            match self.outbox.send(outgoing).await {
                 Ok(()) => return Ok(()),
                 Err(PublishError::Rejected(reason)) => {
-                    self.dying = false;
+                    self.dead_lettering = false;
                     return Err(SettleError::Unavailable(reason));
                 }
                 Err(PublishError::Unavailable(reason)) => {
                     failures += 1;
                     if failures == 1 {
-                        tracing::warn!(
-                            id = message.id,
-                            reason,
-                            "cannot dead-letter yet: keeping the delivery"
-                        );
+                        let id = &message.id;
+                        tracing::warn!(id, reason, "cannot dead-letter yet: keeping the delivery");
                     }
-                    sleep(before_the_next_letter(failures)).await;
+                    sleep(BACKOFF.after(failures)).await;
                 }
             }
         }
@@ -97,7 +100,7 @@ impl Settlement for RabbitSettlement {
     }
 
     async fn dead_letter(mut self: Box<Self>, message: &Message, reason: &str) -> Result<(), SettleError> {
-        // Dropped on the way, the message comes again, and may be a dead letter besides.
+        // Dropped between the two, the message is delivered again and is also a dead letter.
         self.publish_dead_letter(message, reason).await?;
         self.ack().await
     }
@@ -124,7 +127,7 @@ impl Settlement for RabbitSettlement {
 impl Drop for RabbitSettlement {
     fn drop(&mut self) {
         match self.acker.take() {
-            Some(acker) if self.dying => give_back_soon(&acker),
+            Some(acker) if self.dead_lettering => give_back_soon(&acker),
             Some(acker) => drop(reject(&acker).now_or_never()),
             None => {}
         }
@@ -140,6 +143,6 @@ fn settled(result: Result<bool, Error>) -> Result<(), SettleError> {
     match result {
         Ok(true) => Ok(()),
         Ok(false) => Err(SettleError::LeaseLost),
-        Err(error) => Err(SettleError::Unavailable(Fault::from(&error).reason)),
+        Err(error) => Err(SettleError::Unavailable(Fault::from(error).reason)),
     }
 }

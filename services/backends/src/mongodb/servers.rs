@@ -1,4 +1,4 @@
-//! Whether a server can take writes, as the driver's monitors see it.
+//! Whether a server can take writes, according to the driver's monitors.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use mongodb::event::sdam::TopologyDescription;
 
 use super::failure::{reason, short};
 
-/// What is known of the servers.
+/// The state of the servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Servers {
-    /// Nothing yet: a call may wait for the first look.
+    /// Not checked yet: a call may wait for the first check.
     Unseen,
-    /// One can take writes.
+    /// A server can take writes.
     Writable,
-    /// None can, and why.
+    /// No server can take writes; the reason.
     Lost(String),
 }
 
-/// What connections are made of.
+/// The transport of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transport {
     Plain,
@@ -34,8 +34,8 @@ impl fmt::Display for Transport {
 }
 
 impl Servers {
-    /// Reads the monitors' newest view. A server that speaks no TLS where the URL asks for it often just hangs up,
-    /// so `transport` is part of the reason.
+    /// The state in the monitors' newest description. A server without TLS often just closes a TLS connection, so
+    /// `transport` is part of the reason.
     pub(super) fn of(topology: &TopologyDescription, transport: Transport) -> Self {
         if let Some(error) = topology.compatibility_error() {
             return Self::Lost(short(error));
@@ -48,18 +48,18 @@ impl Servers {
         for (address, server) in topology.servers() {
             match server.error() {
                 Some(error) => failed.push(format!("{address}{transport}: {}", reason(error))),
-                // Of several servers, the one that nobody has seen yet may be the primary.
+                // The one that is not checked yet may be the primary.
                 None if server.last_update_time().is_none() => return Self::Unseen,
                 None => seen.push(format!("{address} is {}", server.server_type())),
             }
         }
-        // The map's order changes from look to look.
+        // The map's order varies.
         failed.sort();
         seen.sort();
         let servers = failed.into_iter().chain(seen).collect::<Vec<_>>().join("; ");
         Self::Lost(match (servers.as_str(), topology.set_name()) {
             ("", Some(name)) => format!("no server is a member of replica set {name}"),
-            ("", None) => "no server fits the URL".to_owned(),
+            ("", None) => "no server matches the URL".to_owned(),
             (servers, Some(_)) => short(&format!("no primary: {servers}")),
             (servers, None) => short(servers),
         })

@@ -1,4 +1,4 @@
-//! The consumer's thread. Whatever is to do, settling, renewing and taking leases, it does in one transaction.
+//! The consumer's thread. It settles, renews and takes leases, all in one transaction.
 
 mod command;
 mod pace;
@@ -15,59 +15,59 @@ use std::{
 
 use super::{
     super::{database::Database, failure::Unavailable, queue_tables, settings::SqliteQueueSettings},
-    leases::{Harvest, Lease, Terms},
-    shelf::Shelf,
+    leases::{Lease, Leased, Taken, Terms},
 };
+use crate::prefetched::Prefetched;
 use pace::Pace;
 
 pub(super) use command::Command;
 
 /// Commands in one transaction.
-const BATCH_LIMIT: usize = 512;
+const MAX_BATCH: usize = 512;
 
-/// Keeps the leases. It ends when the consumer and all its deliveries are gone.
-pub(super) struct Keeper {
+/// Keeps the leases until the consumer and all its deliveries are dropped.
+pub(super) struct LeaseWorker {
     database: Database,
     terms: Terms,
     prefetch: usize,
-    shelf: Arc<Shelf>,
+    prefetched: Arc<Prefetched<Leased>>,
     commands: Receiver<Command>,
-    /// Commands of the keeper's own, for the next turn.
+    /// The worker's own commands, for the next turn.
     own_commands: Vec<Command>,
-    /// Every lease that is not settled, on the shelf or with a handler: the prefetch limit counts them.
-    held: HashMap<Lease, Holding>,
+    /// Every lease that is not settled, prefetched or with a handler: the prefetch limit counts them.
+    held: HashMap<Lease, Status>,
     pace: Pace,
     closed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Holding {
+enum Status {
     /// Renewed until it is settled.
     Ours,
     /// Lost while a handler has the delivery.
     Lost,
 }
 
-/// What a transaction did.
+/// The results of a transaction.
 struct Done {
-    /// For each command, whether every lease it ends was this consumer's.
-    fenced: Vec<bool>,
+    /// For each command, whether no lease that it ends was lost.
+    valid: Vec<bool>,
     lost: Vec<Lease>,
-    harvest: Harvest,
+    taken: Taken,
 }
 
-impl Keeper {
+impl LeaseWorker {
     pub(super) fn new(
         database: Database,
         settings: &SqliteQueueSettings,
-        shelf: Arc<Shelf>,
+        prefetched: Arc<Prefetched<Leased>>,
         commands: Receiver<Command>,
     ) -> Self {
         Self {
             database,
             terms: Terms::of(settings),
             prefetch: usize::try_from(settings.prefetch).unwrap_or(usize::MAX),
-            shelf,
+            prefetched,
             commands,
             own_commands: Vec::new(),
             held: HashMap::new(),
@@ -80,50 +80,50 @@ impl Keeper {
         let mut ended = false;
         while !ended {
             let mut commands = mem::take(&mut self.own_commands);
-            let wait = if commands.is_empty() { self.until_something_is_due() } else { Duration::ZERO };
+            let wait = if commands.is_empty() { self.until_next_work() } else { Duration::ZERO };
             match self.commands.recv_timeout(wait) {
                 Ok(command) => commands.push(command),
                 Err(RecvTimeoutError::Timeout) => {}
-                // Nobody is left who could hold a delivery or ask for one.
+                // The consumer and all its deliveries are dropped.
                 Err(RecvTimeoutError::Disconnected) => ended = true,
             }
-            commands.extend(self.commands.try_iter().take(BATCH_LIMIT));
+            commands.extend(self.commands.try_iter().take(MAX_BATCH));
             self.turn(commands);
         }
     }
 
-    fn until_something_is_due(&self) -> Duration {
-        let poll = (self.free_places() > 0).then(|| self.pace.until_poll());
+    fn until_next_work(&self) -> Duration {
+        let poll = (self.free_slots() > 0).then(|| self.pace.until_poll());
         let renewal = (!self.held.is_empty()).then(|| self.pace.until_renewal());
-        poll.into_iter().chain(renewal).min().unwrap_or(pace::NOTHING_IS_DUE)
+        poll.into_iter().chain(renewal).min().unwrap_or(pace::IDLE_WAIT)
     }
 
-    fn free_places(&self) -> usize {
+    fn free_slots(&self) -> usize {
         if self.closed { 0 } else { self.prefetch.saturating_sub(self.held.len()) }
     }
 
     fn turn(&mut self, commands: Vec<Command>) {
         for command in &commands {
-            // From here on the delivery is not renewed, whatever comes of settling it.
+            // From now on the lease is not renewed, even if settling fails.
             for lease in command.leases() {
                 self.held.remove(&lease);
             }
             self.closed |= command.is_close();
         }
         let renewing = !self.held.is_empty() && self.pace.is_renewal_due();
-        if commands.is_empty() && !renewing && !self.is_there_anything_to_take() {
+        if commands.is_empty() && !renewing && !self.poll() {
             return;
         }
-        let places = self.free_places();
-        match self.transact(&commands, renewing, places) {
+        let slots = self.free_slots();
+        match self.transact(&commands, renewing, slots) {
             Ok(done) => {
-                let taken = done.harvest.leased.len() + done.harvest.given_up.len();
-                self.pace.worked(renewing, taken, places, commands.len());
-                for (command, fenced) in commands.into_iter().zip(done.fenced) {
-                    command.answer(Ok(fenced));
+                let taken = done.taken.leased.len() + done.taken.dead_lettered.len();
+                self.pace.worked(renewing, taken, slots, commands.len());
+                for (command, valid) in commands.into_iter().zip(done.valid) {
+                    command.answer(Ok(valid));
                 }
                 self.forget_lost(done.lost);
-                self.shelve(done.harvest);
+                self.prefetch(done.taken);
             }
             Err(unavailable) => {
                 self.pace.failed();
@@ -134,9 +134,9 @@ impl Keeper {
         }
     }
 
-    /// Polls, when that is due and there is room. An idle queue is only read: it costs no write lock.
-    fn is_there_anything_to_take(&mut self) -> bool {
-        if self.free_places() == 0 || !self.pace.is_poll_due() {
+    /// Whether there is a message to take, and room for it. Polling does not take the write lock.
+    fn poll(&mut self) -> bool {
+        if self.free_slots() == 0 || !self.pace.is_poll_due() {
             return false;
         }
         let found = self.database.read(|connection| Terms::is_any_free(connection, queue_tables::now()));
@@ -148,23 +148,23 @@ impl Keeper {
         false
     }
 
-    fn transact(&mut self, commands: &[Command], renewing: bool, places: usize) -> Result<Done, Unavailable> {
+    fn transact(&mut self, commands: &[Command], renewing: bool, slots: usize) -> Result<Done, Unavailable> {
         let Self { database, terms, held, .. } = self;
         database.write(|connection| {
-            // After the lock was waited for, so that no lease begins in the past.
+            // After the wait for the lock, so that no lease starts in the past.
             let now = queue_tables::now();
-            let fenced =
+            let valid =
                 commands.iter().map(|command| command.run(connection, now)).collect::<Result<_, _>>()?;
             let mut lost = Vec::new();
             if renewing {
-                for (&lease, _) in held.iter().filter(|(_, holding)| **holding == Holding::Ours) {
+                for (&lease, _) in held.iter().filter(|(_, status)| **status == Status::Ours) {
                     if !terms.renew(connection, lease, now)? {
                         lost.push(lease);
                     }
                 }
             }
-            let harvest = if places > 0 { terms.take(connection, places, now)? } else { Harvest::default() };
-            Ok(Done { fenced, lost, harvest })
+            let taken = if slots > 0 { terms.take(connection, slots, now)? } else { Taken::default() };
+            Ok(Done { valid, lost, taken })
         })
     }
 
@@ -174,41 +174,39 @@ impl Keeper {
         }
         tracing::warn!(
             leases = lost.len(),
-            "leases lost before they were renewed; others may have the messages"
+            "leases lost before they were renewed; other consumers may have the messages"
         );
         for lease in lost {
-            if self.shelf.discard(lease) {
+            if self.prefetched.remove(|leased| leased.lease == lease) {
                 self.held.remove(&lease);
             } else {
-                self.held.insert(lease, Holding::Lost);
+                self.held.insert(lease, Status::Lost);
             }
         }
     }
 
-    fn shelve(&mut self, harvest: Harvest) {
-        for (message_id, reason) in harvest.given_up {
+    fn prefetch(&mut self, taken: Taken) {
+        for (message_id, reason) in taken.dead_lettered {
             tracing::warn!(message_id, reason, "message dead-lettered");
         }
-        let mut unwanted = Vec::new();
-        for leased in harvest.leased {
+        let mut refused = Vec::new();
+        for leased in taken.leased {
             let lease = leased.lease;
-            match self.shelf.put(leased) {
-                Ok(()) => {
-                    self.held.insert(lease, Holding::Ours);
-                }
-                Err(lease) => unwanted.push(lease),
+            match self.prefetched.put(leased) {
+                Ok(()) => drop(self.held.insert(lease, Status::Ours)),
+                Err(_) => refused.push(lease),
             }
         }
-        if !unwanted.is_empty() {
-            // Closed meanwhile. The command for it is on its way, and shares a transaction with this one.
-            self.own_commands.push(Command::Close { leases: unwanted, reply: None });
+        if !refused.is_empty() {
+            // Closed meanwhile: the handle's command is in the channel, and shares a transaction with this one.
+            self.own_commands.push(Command::Close { leases: refused, reply: None });
         }
     }
 }
 
-impl Drop for Keeper {
-    /// Whoever waits for the next delivery must not wait for a thread that is gone.
+impl Drop for LeaseWorker {
+    /// Ends the wait of callers for a delivery.
     fn drop(&mut self) {
-        self.shelf.close();
+        self.prefetched.close();
     }
 }

@@ -1,17 +1,18 @@
-//! When the keeper polls and when it renews.
+//! When the lease worker polls and when it renews.
 
 use std::time::{Duration, Instant};
 
-use super::super::super::{patience::jittered, settings::SqliteQueueSettings};
+use super::super::super::settings::SqliteQueueSettings;
+use crate::backoff::jittered;
 
-/// How long the keeper waits for a command when neither polling nor renewing is due.
-pub(super) const NOTHING_IS_DUE: Duration = Duration::from_hours(1);
+/// How long the worker waits for a command when it has neither to poll nor to renew.
+pub(super) const IDLE_WAIT: Duration = Duration::from_hours(1);
 
-/// Polls an empty queue ever more seldom, and at once a busy one.
+/// Polls an empty queue less and less often, and a busy one at once.
 pub(super) struct Pace {
     renew_every: Duration,
-    fastest: Duration,
-    slowest: Duration,
+    min_poll: Duration,
+    max_poll: Duration,
     /// Between the last poll and the next.
     interval: Duration,
     poll_at: Instant,
@@ -23,9 +24,9 @@ impl Pace {
         let now = Instant::now();
         Self {
             renew_every: settings.renew_every,
-            fastest: settings.poll_fastest,
-            slowest: settings.poll_slowest,
-            interval: settings.poll_fastest,
+            min_poll: settings.min_poll,
+            max_poll: settings.max_poll,
+            interval: settings.min_poll,
             poll_at: now,
             renew_at: now + settings.renew_every,
         }
@@ -49,12 +50,12 @@ impl Pace {
 
     /// A poll found the queue empty.
     pub(super) fn found_nothing(&mut self) {
-        self.interval = self.interval.saturating_mul(2).min(self.slowest);
+        self.interval = self.interval.saturating_mul(2).min(self.max_poll);
         self.poll_at = Instant::now() + jittered(self.interval);
     }
 
-    /// A transaction was committed that carried out `commands` and took `taken` messages of `places` at most.
-    pub(super) fn worked(&mut self, renewing: bool, taken: usize, places: usize, commands: usize) {
+    /// A transaction was committed that carried out `commands` and took `taken` messages of `slots` at most.
+    pub(super) fn worked(&mut self, renewing: bool, taken: usize, slots: usize, commands: usize) {
         let now = Instant::now();
         if renewing {
             self.renew_at = now + self.renew_every;
@@ -62,14 +63,14 @@ impl Pace {
         if taken == 0 && commands == 0 {
             return self.found_nothing();
         }
-        self.interval = self.fastest;
-        // A full harvest may have left some: no waiting before the next look.
-        self.poll_at = if taken == places { now } else { now + jittered(self.fastest) };
+        self.interval = self.min_poll;
+        // When all slots were filled, more messages may wait: poll at once.
+        self.poll_at = if taken == slots { now } else { now + jittered(self.min_poll) };
     }
 
-    /// The file did not work; what was due comes later, so that a lost file is not asked in a loop.
+    /// The file failed: poll and renew later, so that this does not loop on a lost file.
     pub(super) fn failed(&mut self) {
-        let later = Instant::now() + jittered(self.slowest);
+        let later = Instant::now() + jittered(self.max_poll);
         self.poll_at = later;
         self.renew_at = self.renew_at.max(later);
     }

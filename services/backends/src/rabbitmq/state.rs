@@ -1,34 +1,34 @@
-//! Whether there is a connection, for everybody who asks, and one log line for every change.
+//! Whether there is a connection, with one log line for every change.
 
 use tokio::sync::watch;
 
 use super::{
     address::RabbitAddress,
-    fault::{Cure, Fault},
+    fault::{Fault, FaultKind},
 };
 
 /// The state of one publisher's or consumer's connection.
-pub(super) struct Link {
+pub(super) struct ConnectionState {
     name: String,
     address: RabbitAddress,
     state: watch::Sender<State>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
-    /// Nothing has been tried yet; who calls now may wait.
+enum State {
+    /// The first attempt is not finished: callers may wait.
     Connecting,
     Up,
     Down(Fault),
 }
 
-impl Link {
+impl ConnectionState {
     pub(super) fn new(name: String, address: RabbitAddress) -> Self {
         Self { name, address, state: watch::Sender::new(State::Connecting) }
     }
 
-    /// Why there is no connection, unless there is one or the first attempt is still under way.
-    pub(super) fn lost(&self) -> Option<String> {
+    /// Why the connection is down; `None` while it is up or the first attempt is not finished.
+    pub(super) fn down(&self) -> Option<String> {
         match &*self.state.borrow() {
             State::Down(fault) => Some(fault.reason.clone()),
             State::Connecting | State::Up => None,
@@ -39,7 +39,7 @@ impl Link {
     pub(super) fn check(&self) -> Result<(), String> {
         match &*self.state.borrow() {
             State::Up => Ok(()),
-            State::Connecting => Err("it is being connected to".to_owned()),
+            State::Connecting => Err("still connecting".to_owned()),
             State::Down(fault) => Err(fault.reason.clone()),
         }
     }
@@ -50,25 +50,20 @@ impl Link {
         let _ = self.state.subscribe().wait_for(|state| *state != State::Up).await;
     }
 
-    pub(super) fn up(&self) {
+    pub(super) fn set_up(&self) {
         if let State::Down(_) = self.state.send_replace(State::Up) {
             tracing::info!(connection = self.name, address = %self.address, "RabbitMQ back");
         }
     }
 
-    pub(super) fn down(&self, fault: &Fault) {
-        let before = self.state.send_replace(State::Down(fault.clone()));
-        let is_news = match before {
+    pub(super) fn set_down(&self, fault: &Fault) {
+        let is_news = match self.state.send_replace(State::Down(fault.clone())) {
             State::Connecting | State::Up => true,
-            State::Down(before) => before != *fault && fault.cure == Cure::Operator,
+            State::Down(before) => before != *fault && fault.kind == FaultKind::Permanent,
         };
         if is_news {
-            tracing::warn!(
-                connection = self.name,
-                address = %self.address,
-                reason = fault.reason,
-                "RabbitMQ lost"
-            );
+            let Fault { reason, .. } = fault;
+            tracing::warn!(connection = self.name, address = %self.address, reason, "RabbitMQ lost");
         }
     }
 }

@@ -1,19 +1,19 @@
-//! What the handle and the deliveries ask of the keeper.
+//! Commands from the handle and the deliveries to the lease worker.
 
 use rusqlite::Connection;
 use tokio::sync::oneshot::Sender;
 
 use super::super::{
     super::failure::Unavailable,
-    leases::{Lease, Verdict, settle},
+    leases::{Lease, Outcome, settle},
 };
 use crate::queue::{ConsumeError, SettleError};
 
 /// Commands need no bound of their own: a delivery sends one, and the prefetch limit bounds deliveries.
 pub(in super::super) enum Command {
     /// Ends one lease. Without a reply when the delivery was dropped.
-    Settle { lease: Lease, verdict: Verdict, reply: Option<Sender<Result<(), SettleError>>> },
-    /// Takes no more, and gives back what nobody has seen.
+    Settle { lease: Lease, outcome: Outcome, reply: Option<Sender<Result<(), SettleError>>> },
+    /// Stops taking messages, and gives back those that no caller has seen.
     Close { leases: Vec<Lease>, reply: Option<Sender<Result<(), ConsumeError>>> },
     /// Runs a transaction.
     Ping { reply: Sender<Result<(), ConsumeError>> },
@@ -34,13 +34,13 @@ impl Command {
         matches!(self, Self::Close { .. })
     }
 
-    /// Whether the lease it ends was still this consumer's. Closing does not mind: what was lost is elsewhere.
+    /// Whether the lease that it ends was not lost; closing ignores that.
     pub(super) fn run(&self, connection: &Connection, now: i64) -> rusqlite::Result<bool> {
         match self {
-            Self::Settle { lease, verdict, .. } => settle(connection, *lease, verdict, now),
+            Self::Settle { lease, outcome, .. } => settle(connection, *lease, outcome, now),
             Self::Close { leases, .. } => {
                 for lease in leases {
-                    settle(connection, *lease, &Verdict::GiveBack, now)?;
+                    settle(connection, *lease, &Outcome::GiveBack, now)?;
                 }
                 Ok(true)
             }
@@ -48,11 +48,11 @@ impl Command {
         }
     }
 
-    /// Nobody may be waiting any more, which is no error.
-    pub(super) fn answer(self, fenced: Result<bool, Unavailable>) {
+    /// The caller may have stopped waiting.
+    pub(super) fn answer(self, valid: Result<bool, Unavailable>) {
         match self {
             Self::Settle { reply: Some(reply), .. } => {
-                let settled = match fenced {
+                let settled = match valid {
                     Ok(true) => Ok(()),
                     Ok(false) => Err(SettleError::LeaseLost),
                     Err(unavailable) => Err(unavailable.into()),
@@ -60,7 +60,7 @@ impl Command {
                 drop(reply.send(settled));
             }
             Self::Close { reply: Some(reply), .. } | Self::Ping { reply } => {
-                drop(reply.send(fenced.map(drop).map_err(ConsumeError::from)));
+                drop(reply.send(valid.map(drop).map_err(ConsumeError::from)));
             }
             Self::Settle { reply: None, .. } | Self::Close { reply: None, .. } => {}
         }

@@ -1,0 +1,113 @@
+//! Messages on their way to the confirm channel, and their confirms on the way back.
+
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use lapin::{BasicProperties, types::ShortString};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::state::ConnectionState;
+use crate::queue::PublishError;
+
+/// Messages that may wait; further callers wait until there is room.
+const CAPACITY: usize = 1_024;
+
+/// The callers' side. The connection is kept until every clone is dropped.
+#[derive(Clone)]
+pub(super) struct Outbox {
+    publishes: mpsc::Sender<Publish>,
+    state: Arc<ConnectionState>,
+    confirm_timeout: Duration,
+}
+
+/// The connection's side.
+pub(super) struct Inbox {
+    pub(super) publishes: mpsc::Receiver<Publish>,
+    /// To be published again: their channel was closed because of another message.
+    pub(super) retries: Vec<Publish>,
+}
+
+/// A message as it goes over the wire.
+pub(super) struct Outgoing {
+    /// The queue it goes to, through the default exchange.
+    pub(super) queue: ShortString,
+    /// Without a correlation id: the confirm channel sets its own.
+    pub(super) properties: BasicProperties,
+    pub(super) body: Vec<u8>,
+}
+
+/// An outgoing message, and the caller that waits for its confirm.
+pub(super) struct Publish {
+    pub(super) outgoing: Outgoing,
+    reply: oneshot::Sender<Result<(), PublishError>>,
+}
+
+/// An outbox whose callers wait for a confirm up to `confirm_timeout`, and its other side.
+pub(super) fn outbox(state: Arc<ConnectionState>, confirm_timeout: Duration) -> (Outbox, Inbox) {
+    let (sender, publishes) = mpsc::channel(CAPACITY);
+    (Outbox { publishes: sender, state, confirm_timeout }, Inbox { publishes, retries: Vec::new() })
+}
+
+impl Outbox {
+    /// Publishes a message, and returns once the broker has confirmed it.
+    ///
+    /// A message whose caller stops waiting is published only if it is in flight already.
+    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        if let Some(reason) = self.state.down() {
+            return Err(PublishError::Unavailable(reason));
+        }
+        let (reply, confirmed) = oneshot::channel();
+        let sending = async {
+            self.publishes.send(Publish { outgoing, reply }).await.map_err(|_| self.lost())?;
+            confirmed.await.unwrap_or_else(|_| Err(self.lost()))
+        };
+        timeout(self.confirm_timeout, sending).await.unwrap_or_else(|_| {
+            let unconfirmed = || format!("the broker has not confirmed within {:?}", self.confirm_timeout);
+            Err(PublishError::Unavailable(self.state.check().err().unwrap_or_else(unconfirmed)))
+        })
+    }
+
+    /// Why a message was dropped with its connection.
+    fn lost(&self) -> PublishError {
+        PublishError::Unavailable(self.state.down().unwrap_or_else(|| "the connection was lost".to_owned()))
+    }
+}
+
+impl Inbox {
+    /// Whether no caller is left.
+    pub(super) fn is_finished(&self) -> bool {
+        self.publishes.is_closed() && self.publishes.is_empty()
+    }
+
+    /// Waits for `future`, and meanwhile refuses all messages. `None` once no caller is left.
+    pub(super) async fn refuse_during<T>(
+        &mut self,
+        future: impl Future<Output = T>,
+        reason: &str,
+    ) -> Option<T> {
+        let refused = || Err(PublishError::Unavailable(reason.to_owned()));
+        for publish in self.retries.drain(..) {
+            publish.reply(refused());
+        }
+        let mut future = pin!(future);
+        loop {
+            tokio::select! {
+                done = &mut future => return Some(done),
+                publish = self.publishes.recv() => publish?.reply(refused()),
+            }
+        }
+    }
+}
+
+impl Publish {
+    /// The caller may have stopped waiting.
+    pub(super) fn reply(self, result: Result<(), PublishError>) {
+        let _ = self.reply.send(result);
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+}
