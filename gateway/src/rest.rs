@@ -94,7 +94,8 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
 
 /// What the call needs, read from a request that was admitted.
 struct Call {
-    message: DynamicMessage,
+    /// Encoded.
+    message: Bytes,
     metadata: HeaderMap,
     deadline: Deadline,
     permit: Admitted,
@@ -117,7 +118,7 @@ async fn prepare(
         transcode::Body::Ignored => Bytes::new(),
         transcode::Body::Message | transcode::Body::Field(_) => collect(body, &rest.limits, deadline).await?,
     };
-    let message = found.request(parts.uri.query(), &body).map_err(Status::from)?;
+    let message = found.encoded_request(parts.uri.query(), &body)?;
     let metadata = rest.entry.metadata(parts)?;
     Ok(Call { message, metadata, deadline, permit })
 }

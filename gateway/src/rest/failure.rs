@@ -8,7 +8,11 @@ use octet_runtime::admission::Overloaded;
 use prost_reflect::DescriptorPool;
 use tonic::Status;
 
-use crate::{edge, entry::MetadataError, transcode};
+use crate::{
+    edge,
+    entry::MetadataError,
+    transcode::{self, RequestError},
+};
 
 /// A gRPC status, and what HTTP needs beside it.
 pub(crate) struct Failure {
@@ -33,6 +37,15 @@ enum Form {
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         Self { http: None, status, metadata: None, retry_after: None, form: Form::Body }
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::TooLarge(_) => Self::with_http(StatusCode::PAYLOAD_TOO_LARGE, error.into()),
+            error => Status::from(error).into(),
+        }
     }
 }
 

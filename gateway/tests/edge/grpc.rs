@@ -44,6 +44,7 @@ async fn stream(
 ) -> Result<tonic::Response<Streaming<DynamicMessage>>, Status> {
     let mut client = Grpc::new(channel(gateway));
     client.ready().await.expect("connects");
+    let requests = requests.into_iter().map(|message| Bytes::from(message.encode_to_vec()));
     let mut request = Request::new(futures_util::stream::iter(requests));
     for (name, value) in metadata {
         request.metadata_mut().insert(*name, value.parse().unwrap());

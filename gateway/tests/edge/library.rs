@@ -7,13 +7,15 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream::BoxStream};
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use http::HeaderMap;
 use octet_gateway::transcode::DynamicCodec;
 use octet_runtime::{
     drain::Drain,
     serve::{ServeLimits, serve},
 };
+use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
@@ -85,7 +87,12 @@ async fn answer(request: http::Request<hyper::body::Incoming>) -> http::Response
     let codec = DynamicCodec::new(rpc.input());
     let service = tower::service_fn(move |request: Request<Streaming<DynamicMessage>>| {
         let rpc = rpc.clone();
-        async move { call(&rpc, request).await }
+        async move {
+            let response = call(&rpc, request).await?;
+            Ok::<_, Status>(
+                response.map(|answers| answers.map_ok(|answer| Bytes::from(answer.encode_to_vec()))),
+            )
+        }
     });
     tonic::server::Grpc::new(codec).streaming(service, request).await
 }
