@@ -14,8 +14,8 @@ test("first look: the graph, a greeting, and its trace up to the queue and F's s
   await page.getByRole("link", { name: "open trace" }).click();
   const rows = page.getByRole("treeitem");
   await expect(rows).toHaveCount(21);
-  await expect(page.locator(".wait")).toBeAttached();
-  await expect(page.locator(".length").filter({ hasText: / · queue wait [\d.]+ [µm]?s$/ })).toHaveCount(1);
+  // A consumer may start before the publisher has its confirm, so a wait in the queue is tested with a recorded trace.
+  await expect(rows.filter({ hasText: "service-f process" })).toHaveCount(1);
   await expect(rows.filter({ hasText: "service-f" }).filter({ hasText: "insert" })).toHaveCount(1);
   await expect(page.locator(".critical").first()).toBeAttached();
 });

@@ -255,6 +255,7 @@ test("labels of bars do not overlap bars, and are not cut off", async ({ page })
   );
   expect(rows.filter(({ covered, cut }) => covered || cut)).toEqual([]);
   expect(rows.map(({ text }) => text)).toContain("900 µs · queue wait 97 ms · DEADLINE_EXCEEDED");
+  await expect(page.locator(".wait")).toHaveCount(2);
 });
 
 test("each service has its own colour, the same in every trace", async ({ page }) => {

@@ -40,7 +40,7 @@ export function shortName(id: string): string {
 
 export function layoutOf(graph: Graph): Layout {
   const dagre = new DagreGraph();
-  dagre.setGraph({ rankdir: "LR", nodesep: 34, edgesep: 18, ranksep: 32, marginx: 12, marginy: 12 });
+  dagre.setGraph({ rankdir: "LR", nodesep: 34, edgesep: 18, ranksep: 46, marginx: 12, marginy: 12 });
   for (const { id, kind } of graph.nodes) {
     dagre.setNode(id, { width: widthOf(id), height: HEIGHT[kind] });
   }
