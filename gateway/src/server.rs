@@ -1,26 +1,23 @@
-//! The gateway from its settings to its end.
+//! Runs the gateway, from its settings to its drain.
 
 use std::sync::Arc;
 
-use axum::{
-    Router, extract::Request, http::StatusCode, middleware::from_fn, response::Response, routing::get,
-};
+use axum::{Router, extract::Request, middleware::from_fn, response::Response, routing::get};
 use octet_runtime::{
-    admin::{self, Readiness},
+    admin::Readiness,
     drain::Drain,
-    listen::BindError,
-    metrics::{GrpcMetrics, Metrics},
-    process::Ports,
-    serve::{Plain, serve_over},
-    telemetry::{Telemetry, Tracer},
+    metrics::{GrpcMetrics, HttpMetrics, Metrics},
+    process::{Ports, Process, StartError},
+    serve::Plain,
+    telemetry::Tracer,
     upstream::Upstream,
 };
 use prost_reflect::DescriptorPool;
-use tonic::Code;
 
 use crate::{
+    dispatch::Dispatcher,
     docs,
-    edge::{self, Edge, Route},
+    edge::{self, Route},
     endpoints::{echo, health, metrics as own_metrics, status},
     entry::Entry,
     grpc::{self, Grpc, Own},
@@ -31,23 +28,6 @@ use crate::{
     transcode::Routes,
     ui,
 };
-
-/// Why the gateway did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A port that cannot be had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The program is wired wrongly; a test would have seen it.
-    #[error(transparent)]
-    Internal(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl StartError {
-    fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Internal(error.into())
-    }
-}
 
 /// Runs the gateway until it has drained.
 ///
@@ -63,40 +43,29 @@ pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartErr
 /// # Errors
 /// [`StartError`], before anything is served.
 pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> Result<(), StartError> {
-    let grace = settings.process.drain.grace;
-    let metrics = Metrics::new("gateway").map_err(StartError::internal)?;
-    let local = ports.main.local_addr().ok();
-    let telemetry = Telemetry::start(&settings.process.telemetry, "gateway", local, &metrics)
-        .map_err(StartError::internal)?;
+    let process = Process::start(ports, &settings.process, "gateway", drain)?;
     let pool = DescriptorPool::decode(settings.descriptors.as_ref()).map_err(StartError::internal)?;
     let own = Own::new(&pool, &settings.descriptors).await.map_err(StartError::internal)?;
-    let edge = edge(&settings, &metrics, telemetry.tracer(), pool, &own)?;
-    ports.log_serving();
+    let dispatcher = dispatcher(&settings, process.metrics(), process.tracer(), pool, &own)?;
 
-    let readiness = Readiness::new(drain.clone(), Vec::new());
-    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, settings.process.log_control()));
-    let health = tokio::spawn(own.follow(drain.clone()));
-    let service = tower::service_fn(move |request| edge.clone().answer(request));
-    let limits = settings.limits.serve;
+    let readiness = Readiness::new(process.drain().clone(), Vec::new());
+    let health = tokio::spawn(own.follow(process.drain().clone()));
+    let service = tower::service_fn(move |request| dispatcher.clone().answer(request));
+    let (limits, finish) = (settings.limits.serve, async move { health.abort() });
     match settings.tls {
-        None => serve_over(Plain, ports.main, service, limits, &drain, grace).await,
-        Some(tls) => serve_over(tls, ports.main, service, limits, &drain, grace).await,
+        None => process.serve(readiness, Plain, service, limits, finish).await,
+        Some(tls) => process.serve(readiness, tls, service, limits, finish).await,
     }
-    health.abort();
-    // Last, when nothing makes spans any more; the admin server shows what became of them.
-    telemetry.flush(grace, &drain).await;
-    admin.abort();
-    tracing::info!("drained");
     Ok(())
 }
 
-fn edge(
+fn dispatcher(
     settings: &GatewaySettings,
     metrics: &Metrics,
     tracer: Tracer,
     pool: DescriptorPool,
     own: &Own,
-) -> Result<Arc<Edge>, StartError> {
+) -> Result<Arc<Dispatcher>, StartError> {
     let entry = &settings.topology.entry().name;
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
     let upstream = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
@@ -120,8 +89,8 @@ fn edge(
         tracer,
         scheme: settings.scheme(),
     };
-    Ok(Arc::new(Edge {
-        seconds: edge::metrics(metrics).map_err(StartError::internal)?,
+    Ok(Arc::new(Dispatcher {
+        requests: HttpMetrics::server(metrics).map_err(StartError::internal)?,
         proxies: settings.proxies.clone(),
         origins: settings.origins.clone(),
         router: router(settings, metrics, Arc::new(rest))?,
@@ -141,16 +110,15 @@ fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Res
         .merge(status::router())
         .merge(traces::router(settings.traces.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
-        .route_layer(from_fn(Route::tell))
+        .route_layer(from_fn(Route::copy_to_response))
         .fallback(move |request| rest::answer(rest.clone(), request))
         .method_not_allowed_fallback(method_not_allowed);
     Ok(router)
 }
 
-/// The path exists, but not for this method; the router adds `Allow`.
+/// The router adds `Allow` after this.
 async fn method_not_allowed(request: Request) -> Response {
-    let message = format!("{} is not served on {}", request.method(), request.uri().path());
-    let mut response = edge::error(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, &message);
+    let mut response = edge::not_allowed(request.method(), request.uri().path(), None);
     response.extensions_mut().insert(Route::of(&request));
     response
 }

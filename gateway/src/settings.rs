@@ -1,9 +1,10 @@
-//! Everything the gateway is told by its environment, parsed before it binds a port.
+//! The gateway's settings, parsed from its environment before it binds a port.
 
 use std::borrow::Cow;
 
 use octet_runtime::{
     environment::Environment,
+    http_url::HttpUrl,
     process::{Defaults, ProcessSettings},
     serve::{Plain, Tls, Transport},
     upstream::UpstreamAddress,
@@ -13,37 +14,35 @@ use octet_topology::Topology;
 use crate::{
     edge::{Origins, TrustedProxies},
     limits::Limits,
-    traces::BackendUrl,
-    ui::ApiUrl,
 };
 
-/// As many requests at once as two cores answer in about a fifth of a second.
+/// `max_concurrent`: what two cores answer in about a fifth of a second.
 const DEFAULTS: Defaults = Defaults { port: 8080, admin_port: 9000, max_concurrent: 512 };
 
 /// The settings of the gateway.
 #[derive(Debug)]
 pub struct GatewaySettings {
-    /// What every process is told.
+    /// The settings that every process has.
     pub process: ProcessSettings,
-    /// The serialized `FileDescriptorSet` of what is served, with its imports: Octet's own, unless a test or a platform
-    /// built on this one serves another.
+    /// The serialized `FileDescriptorSet` of the served protos, with imports: Octet's own, unless a test or a platform built
+    /// on this one replaces it.
     pub descriptors: Cow<'static, [u8]>,
     pub(crate) topology: Topology,
     pub(crate) entry: UpstreamAddress,
-    pub(crate) traces: Option<BackendUrl>,
+    pub(crate) traces: Option<HttpUrl>,
     pub(crate) limits: Limits,
     pub(crate) origins: Option<Origins>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) tls: Option<Tls>,
-    /// Where the page asks; `None` where it asks the gateway that served it.
-    pub(crate) api: Option<ApiUrl>,
+    /// The API's address for the page; `None` if it is the gateway that served the page.
+    pub(crate) api: Option<HttpUrl>,
 }
 
 impl GatewaySettings {
-    /// Reads all of the gateway's variables; the address of the topology's entry is `SERVICE_A_URL`, if the
-    /// entry is `service-a`.
+    /// Reads all of the gateway's variables. The address of the topology's entry is `SERVICE_A_URL` if the entry is
+    /// `service-a`.
     ///
-    /// `topology` is `None` where it has faults of its own. Answers `None` after a fault that leaves nothing to call.
+    /// `topology` is `None` if it has faults itself. Returns `None` if the topology or the entry's address is invalid.
     pub fn from_environment(
         environment: &mut Environment<'_>,
         topology: impl Into<Option<Topology>>,
@@ -53,14 +52,22 @@ impl GatewaySettings {
             let name = &topology.entry().name;
             UpstreamAddress::from_environment(environment, name.as_str(), &name.env_prefix())
         });
-        // Read even after a fault, so that all are reported at once.
+        // Read also after a fault, so that all faults are reported together.
         let process = ProcessSettings::from_environment(environment, DEFAULTS);
-        let traces = BackendUrl::from_environment(environment);
+        let traces = environment.optional(
+            "TRACE_QUERY_URL",
+            "an http:// URL without user, query and fragment, for example http://zipkin:9411",
+            |text| HttpUrl::parse_http(text).ok_or(()),
+        );
         let limits = Limits::from_environment(environment);
         let origins = Origins::from_environment(environment);
         let proxies = TrustedProxies::from_environment(environment);
         let tls = Tls::from_environment(environment);
-        let api = ApiUrl::from_environment(environment);
+        let api = environment.optional(
+            "UI_API_URL",
+            "an http:// or https:// URL without user, query and fragment, for example https://api.example.com",
+            |text| HttpUrl::parse(text).ok_or(()),
+        );
         Some(Self {
             process,
             descriptors: Cow::Borrowed(octet_proto::DESCRIPTOR_SET),
@@ -75,7 +82,7 @@ impl GatewaySettings {
         })
     }
 
-    /// What the addresses of its port begin with: `https` with `TLS_CERT`, else `http`.
+    /// The URL scheme of its port: `https` with `TLS_CERT`, otherwise `http`.
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { Tls::SCHEME } else { Plain::SCHEME }
     }

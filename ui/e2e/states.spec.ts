@@ -66,7 +66,7 @@ test.describe("failures", () => {
     await page.route("**/api/mesh?*", (route) =>
       route.fulfill({
         status: 503,
-        json: { code: 14, message: "the trace backend cannot be reached", details: [] },
+        json: { code: 14, message: "trace backend unreachable", details: [] },
       }),
     );
     await expect(page.locator(".stale")).toContainText(/is unavailable\. Showing data from/);

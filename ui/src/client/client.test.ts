@@ -28,8 +28,8 @@ test("a failure names the URL, the status and the likely cause", () => {
 test("a missing trace backend, an unavailable one and an unknown trace are different failures", () => {
   const reason = (status: number, message: string) =>
     errorResponse("http://h/x", "/api/mesh?lookback=1", response(status, { code: 14, message })).reason;
-  expect(reason(503, "no trace backend is configured: set TRACE_QUERY_URL")).toBe("no-trace-backend");
-  expect(reason(503, "the trace backend cannot be reached")).toBe("trace-backend-unavailable");
+  expect(reason(503, "no trace backend configured; set TRACE_QUERY_URL")).toBe("no-trace-backend");
+  expect(reason(503, "trace backend unreachable")).toBe("trace-backend-unavailable");
   const missing = errorResponse(
     "http://h/x",
     "/zipkin/api/v2/trace/1",
