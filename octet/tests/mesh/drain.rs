@@ -79,7 +79,7 @@ async fn the_grace_period_bounds_the_wait_for_calls_in_flight() {
 
     let begun = Instant::now();
     service.signal(Signal::TERM);
-    service.logs("the grace period is over: closing").await;
+    service.logs("grace period expired; closing connections").await;
     assert!(service.ended().await.success());
     assert!((Duration::from_millis(300)..Duration::from_secs(3)).contains(&begun.elapsed()));
     in_flight.await.expect("no panic").expect_err("cut off");

@@ -144,9 +144,9 @@ async fn an_upstream_that_restarts_under_load_shows_its_retries_on_the_callers_s
     // A runner that is held up starts G again no sooner than a call has met its closed port.
     mesh.signal_up(Signal::STOP);
     mesh.signal("service-g", Signal::TERM);
-    mesh.logs("service-e", "not processed: trying again").await;
+    mesh.logs("service-e", "not processed; retrying").await;
     mesh.signal_up(Signal::CONT);
-    let retried = |span: &Value| !annotations(span, "not processed: trying again").is_empty();
+    let retried = |span: &Value| !annotations(span, "not processed; retrying").is_empty();
     let span = wait_for(&zipkin, "a retry", retried).await;
     let report = load.stop().await;
     report.assert_none_wrong();
@@ -158,7 +158,7 @@ async fn an_upstream_that_restarts_under_load_shows_its_retries_on_the_callers_s
     );
     assert_eq!(span["remoteEndpoint"]["serviceName"], "service-g");
     assert_eq!((&span["tags"]["rpc.grpc.status_code"], &span["tags"]["error"]), (&json!("0"), &Value::Null));
-    for told in annotations(&span, "not processed: trying again") {
+    for told in annotations(&span, "not processed; retrying") {
         assert!(told.contains(" wait=") && told.contains(" reason="), "{told}");
     }
     // The retry is told where it was, and the trace is as whole as any.
