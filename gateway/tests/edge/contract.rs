@@ -126,6 +126,7 @@ fn cases() -> Vec<Case> {
     let mut cases = vec![
         get("| OK | 200 |", "/v1/shelves/one", 200, Json(json!({"name": "one", "theme": ""}))),
         get("`details` is always present", "/v1/nothing", 404, At("/details", json!([]))),
+        get("have their fields beside `@type`", "/v1/shelves/fail-with-details", 503, At("/details/0/retryDelay", json!("5s"))),
         get("carry no connection string, path or stack", "/v1/shelves/fail-13", 500, Json(json!({"code": 13, "message": "asked for 13", "details": []}))),
 
         get("An unknown path is 404 with code 5", "/v1/nothing", 404, At("/code", json!(5))),
@@ -136,6 +137,7 @@ fn cases() -> Vec<Case> {
         get("Path templates support `{field}`", "/v1/everything/7/true/FICTION/AQI=", 200, At("/int32Value", json!(7))),
         get("`{field=segments/*}`", "/v1/shelves/a/books/b", 200, At("/name", json!("shelves/a/books/b"))),
         get("`**` and `:verb`", "/v1/files/a/b/c", 200, At("/name", json!("a/b/c"))),
+        get("so that `%2F` and `%252F` differ", "/v1/files/a%2Fb%252Fc", 200, At("/name", json!("a%2Fb%252Fc"))),
         post("`**` and `:verb`", "/v1/shelves/a:merge", r#"{"other":"b"}"#, 200, At("/name", json!("shelves/a"))),
         post("A rule's `body`", "/v1/shelves", r#"{"name":"n","theme":"t"}"#, 200, Json(json!({"name": "n", "theme": "t"}))),
         get("`response_body`", "/v1/shelves", 200, Json(json!([{"name": "one", "theme": ""}]))),
