@@ -5,6 +5,8 @@ use std::{env, error::Error, fs, path::PathBuf};
 use prost::Message;
 
 const SERVED: &str = "greeting/v3/greeting.proto";
+/// In the descriptor set, so that readers of an error can decode its details.
+const ERROR_DETAILS: &str = "google/rpc/error_details.proto";
 
 // A build script's environment is its interface with cargo.
 #[allow(clippy::disallowed_methods)]
@@ -13,7 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=google");
 
     let mut compiler = protox::Compiler::new(["."])?;
-    compiler.include_imports(true).include_source_info(true).open_file(SERVED)?;
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_file(SERVED)?.open_file(ERROR_DETAILS)?;
 
     // Encoded by the compiler itself: decoding into prost's types first would drop the HTTP rules, an option that prost does
     // not know.

@@ -46,7 +46,7 @@ impl From<StartError> for Failure {
 /// Prints the failure on stderr, and returns the exit status.
 pub fn report(failure: &Failure) -> ExitCode {
     for line in failure.to_string().lines() {
-        output::trouble(format!("octet: {line}"));
+        output::error(format!("octet: {line}"));
     }
     ExitCode::from(match failure {
         Failure::Configuration(_) => CONFIGURATION,

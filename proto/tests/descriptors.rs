@@ -30,3 +30,22 @@ fn the_descriptor_set_keeps_comments_for_generated_documents() {
             .any(|location| location.leading_comments().contains("What one service says"))
     );
 }
+
+#[test]
+fn the_types_of_error_details_are_in_the_descriptor_set() {
+    let pool = DescriptorPool::decode(octet_proto::DESCRIPTOR_SET).expect("decodes");
+    for name in [
+        "BadRequest",
+        "DebugInfo",
+        "ErrorInfo",
+        "Help",
+        "LocalizedMessage",
+        "PreconditionFailure",
+        "QuotaFailure",
+        "RequestInfo",
+        "ResourceInfo",
+        "RetryInfo",
+    ] {
+        assert!(pool.get_message_by_name(&format!("google.rpc.{name}")).is_some(), "{name}");
+    }
+}
