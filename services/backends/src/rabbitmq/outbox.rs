@@ -55,9 +55,7 @@ impl Outbox {
     ///
     /// A message whose caller stops waiting is published only if it is in flight already.
     pub(super) async fn send(&self, outgoing: Outgoing) -> Result<(), PublishError> {
-        if let Some(reason) = self.state.down() {
-            return Err(PublishError::Unavailable(reason));
-        }
+        self.state.may_publish().map_err(PublishError::Unavailable)?;
         let (reply, confirmed) = oneshot::channel();
         let sending = async {
             self.publishes.send(Publish { outgoing, reply }).await.map_err(|_| self.lost())?;
@@ -69,9 +67,10 @@ impl Outbox {
         })
     }
 
-    /// Why a message was dropped with its connection.
+    /// Why a message was dropped: with its connection, or because of an alarm.
     fn lost(&self) -> PublishError {
-        PublishError::Unavailable(self.state.down().unwrap_or_else(|| "the connection was lost".to_owned()))
+        let reason = self.state.may_publish().err();
+        PublishError::Unavailable(reason.unwrap_or_else(|| "the connection was lost".to_owned()))
     }
 }
 
