@@ -1,6 +1,6 @@
-//! Makes a table of the built UI's files (`ui/dist`), for the gateway to hold in itself.
+//! Embeds the built UI's files (`ui/dist`) in the gateway, as a table.
 //!
-//! Where Node has not built them there are none, and the gateway serves a page that says what to run.
+//! If they were not built, the table is empty, and the gateway serves a page that explains how to build them.
 
 use std::{
     env,
@@ -12,17 +12,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The forms of a file that the UI's build puts beside it.
+/// The compressed forms that the UI's build writes beside a file: field, and extension.
 const COMPRESSED: [(&str, &str); 2] = [("brotli", "br"), ("gzip", "gz")];
 
-#[expect(clippy::disallowed_methods, reason = "Cargo's own variables, and not the program's configuration")]
+#[expect(clippy::disallowed_methods, reason = "Cargo's variables are not the program's configuration")]
 fn main() -> Result<(), Box<dyn Error>> {
     let dist = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../ui/dist");
     println!("cargo::rerun-if-changed={}", dist.display());
     println!("cargo::rerun-if-changed=build.rs");
 
     let mut files = Vec::new();
-    // An image's build may lack the directory.
+    // An image may be built without the directory.
     if dist.join("index.html").is_file() {
         gather(&dist, &mut files)?;
     }
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Every file below a directory that is one of its own: not a compressed form, not hidden.
+/// All files below a directory, except compressed forms and hidden files.
 fn gather(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
@@ -52,9 +52,9 @@ fn gather(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
 }
 
 fn entry(table: &mut String, dist: &Path, file: &Path) -> Result<(), Box<dyn Error>> {
-    let path = file.strip_prefix(dist)?.to_str().ok_or("a file of the UI has no name in UTF-8")?;
+    let path = file.strip_prefix(dist)?.to_str().ok_or("the name of a UI file is not UTF-8")?;
     let content = fs::read(file)?;
-    // Only ever compared with itself.
+    // Compared only with tags of the same file.
     let mut hasher = DefaultHasher::new();
     hasher.write(&content);
     let tag = hasher.finish();
@@ -63,7 +63,7 @@ fn entry(table: &mut String, dist: &Path, file: &Path) -> Result<(), Box<dyn Err
     write!(table, ", identity: include_bytes!({:?})", absolute(file)?)?;
     for (field, end) in COMPRESSED {
         let form = PathBuf::from(format!("{}.{end}", file.display()));
-        // A form that is no smaller is of no use.
+        // A form that is not smaller is left out.
         let is_smaller = fs::metadata(&form).is_ok_and(|found| found.len() < content.len() as u64);
         if is_smaller {
             write!(table, ", {field}: Some(include_bytes!({:?}))", absolute(&form)?)?;
@@ -77,5 +77,5 @@ fn entry(table: &mut String, dist: &Path, file: &Path) -> Result<(), Box<dyn Err
 
 fn absolute(file: &Path) -> Result<String, Box<dyn Error>> {
     let path = file.canonicalize()?.into_os_string().into_string();
-    path.map_err(|_| "the repository lies below a directory without a name in UTF-8".into())
+    path.map_err(|_| "the path of the repository is not UTF-8".into())
 }

@@ -158,10 +158,10 @@ def parse(found):
         file.flush()
         ran = subprocess.run(["promtool", "check", "rules", file.name], capture_output=True, text=True, check=False)
     if ran.returncode:
-        output = re.sub(
+        said = re.sub(
             r'"check:(\d+)"', lambda number: f"{found[int(number.group(1))][0]}: {found[int(number.group(1))][1]}",
             ran.stdout + ran.stderr)
-        raise Fault(output)
+        raise Fault(said)
 
 
 def series(expression):

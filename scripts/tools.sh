@@ -246,19 +246,11 @@ debian_tools() {
 }
 
 try_tools() {
-  local program missing=()
-  for program in hey jq sqlite3 prometheus; do
-    command -v "$program" >/dev/null || missing+=("$program")
+  local program
+  for program in hey jq sqlite3; do
+    command -v "$program" >/dev/null || debian_package "$program"
   done
-  [ "${#missing[@]}" -eq 0 ] || installs_packages ||
-    fail "install ${missing[*]} and try again (on Debian: sudo apt-get install ${missing[*]})"
-  for program in "${missing[@]}"; do
-    if [ "$program" = prometheus ]; then
-      debian_package_without_service prometheus
-    else
-      debian_package "$program"
-    fi
-  done
+  command -v prometheus >/dev/null || debian_package_without_service prometheus
 }
 
 mkdir -p "$tools/bin"

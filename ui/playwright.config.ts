@@ -6,7 +6,7 @@ export default defineConfig({
   testMatch: "*.spec.ts",
   globalSetup: "./e2e/setup.ts",
   outputDir: "node_modules/.playwright",
-  // All look at one mesh, and one of them kills services of it.
+  // All tests share one mesh, and one of them kills its services.
   workers: 1,
   fullyParallel: false,
   timeout: 45_000,

@@ -6,15 +6,17 @@ import { swagger } from "./build/swagger.ts";
 
 const dist = fileURLToPath(new URL("dist", import.meta.url));
 
-/** The gateway that `npm run dev` passes requests on to. */
+/** The gateway to which `npm run dev` proxies requests. */
 const gateway = process.env.OCTET_URL ?? "http://localhost:8080";
 
 export default defineConfig({
+  // Relative, so that the page also works below a path of a proxy, such as /octet/.
+  base: "./",
   plugins: [clean(dist), swagger(), compress(dist)],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     outDir: dist,
-    // `clean` does it, and leaves `.gitignore`.
+    // The plugin `clean` does it, and keeps `.gitignore`.
     emptyOutDir: false,
     target: "es2022",
     modulePreload: { polyfill: false },

@@ -1,6 +1,6 @@
 //! Promises that several parsers share.
 
-use octet_gateway::transcode::{RequestError, message_json};
+use octet_gateway::transcode::{RequestError, message_from_json, message_json};
 use prost_reflect::{DynamicMessage, ReflectMessage, prost::Message as _};
 use serde_json::Value;
 
@@ -60,10 +60,8 @@ pub(crate) fn value(json: &[u8]) -> Value {
 }
 
 /// Reads a message of the type of `like`.
-pub(crate) fn read(like: &DynamicMessage, json: &[u8]) -> Result<DynamicMessage, serde_json::Error> {
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    let message = DynamicMessage::deserialize(like.descriptor(), &mut reader)?;
-    reader.end().map(|()| message)
+pub(crate) fn read(like: &DynamicMessage, json: &[u8]) -> Result<DynamicMessage, RequestError> {
+    message_from_json(&like.descriptor(), json)
 }
 
 pub(crate) fn lossy(bytes: &[u8]) -> String {

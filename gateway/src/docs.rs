@@ -1,6 +1,6 @@
-//! `/openapi.json`, and `/docs`, which shows it in Swagger UI: from the binary alone, with nothing from elsewhere.
+//! `/openapi.json`, and `/docs`, which shows it in Swagger UI. All files are in the binary.
 //!
-//! Swagger UI's own files come with the browser UI (`ui/dist/docs`). Where that was not built, the page says what to run.
+//! Swagger UI's files are part of the browser UI's build (`ui/dist/docs`). Without that build, the page says what to run.
 
 use axum::{
     Router,
@@ -12,8 +12,8 @@ use bytes::Bytes;
 
 use crate::{edge, ui};
 
-/// Scripts and styles from here alone. Swagger UI writes `style` attributes, and holds its icons as `data:`: so much it
-/// needs, and no `unsafe-eval`.
+/// Scripts and styles come from the gateway only. Swagger UI writes `style` attributes and has its icons as `data:` URLs;
+/// it does not need `unsafe-eval`.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -23,7 +23,7 @@ const PAGE: &str = include_str!("docs/page.html");
 const UNBUILT: &str = include_str!("docs/unbuilt.html");
 const START: &str = include_str!("docs/start.js");
 
-/// The document, and the page that shows it.
+/// Serves the document, and the page that shows it.
 pub(crate) fn router(document: &serde_json::Value) -> Router {
     let document = Bytes::from(document.to_string());
     let page = if ui::holds("/docs/swagger-ui-bundle.js") { PAGE } else { UNBUILT };
@@ -34,7 +34,7 @@ pub(crate) fn router(document: &serde_json::Value) -> Router {
         .route("/docs/start.js", get(async || file("text/javascript; charset=utf-8", START)))
 }
 
-/// A new version shows at once.
+/// Browsers always fetch the current version.
 const NO_CACHE: [(header::HeaderName, HeaderValue); 1] =
     [(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
 

@@ -1,5 +1,4 @@
-//! What every request has at the edge, whoever answers it: an id, a client, a line in the log, what browsers may do
-//! with the answer.
+//! What every request has at the edge, whatever answers it: the client's address, a log line, CORS, security headers.
 
 mod answer;
 mod cors;
@@ -7,129 +6,15 @@ mod log;
 mod proxies;
 mod security;
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Instant};
+use std::net::IpAddr;
 
-use axum::{
-    Router,
-    body::Body,
-    extract::Request,
-    http::{HeaderMap, HeaderValue, Method, header},
-    response::Response,
-};
-use http_body::Body as _;
-use octet_runtime::{logs, metrics::HistogramVec, propagation::X_REQUEST_ID, serve::Peer};
-use tower::ServiceExt;
-use tracing::Instrument;
-
-use self::log::Observed;
 pub(crate) use self::{
-    answer::{error, json, not_allowed},
-    log::{Outcome, Route, known, metrics},
+    answer::{error, json, no_route, not_allowed},
+    log::{Observed, Outcome, Route, known_method, metrics},
+    security::complete as complete_security,
 };
 pub use self::{cors::Origins, proxies::TrustedProxies};
-use crate::grpc::Grpc;
 
-/// The longest id that is taken from a client, in bytes.
-const LONGEST_ID: usize = 128;
-
-/// Who asks, as far as it can be known.
+/// The client's address: the connection's peer, or the one that trusted proxies report.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientAddress(pub(crate) IpAddr);
-
-/// The edge: everything that is served, and what stands in front of it.
-pub(crate) struct Edge {
-    pub(crate) seconds: HistogramVec,
-    pub(crate) proxies: TrustedProxies,
-    pub(crate) origins: Option<Origins>,
-    /// REST, pages and the edge's own endpoints.
-    pub(crate) router: Router,
-    pub(crate) grpc: Grpc,
-}
-
-impl Edge {
-    /// Answers a request.
-    pub(crate) async fn answer<B>(self: Arc<Self>, request: http::Request<B>) -> Result<Response, Infallible>
-    where
-        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
-        B::Error: Into<axum::BoxError>,
-    {
-        let begun = Instant::now();
-        let mut request = request.map(Body::new);
-        let outcome = Outcome::none();
-        request.extensions_mut().insert(outcome.clone());
-        let client = self.client(&mut request);
-        let id = request_id(request.headers().get(X_REQUEST_ID));
-        request.headers_mut().insert(X_REQUEST_ID, id.clone());
-        let origin = self.origins.as_ref().and_then(|_| request.headers().get(header::ORIGIN).cloned());
-
-        let span = logs::request_span(id.to_str().unwrap_or_default(), None);
-        let observed = Observed {
-            seconds: self.seconds.clone(),
-            span: span.clone(),
-            begun,
-            method: request.method().clone(),
-            path: request.uri().path().to_owned(),
-            client,
-            outcome,
-            answer: log::Answer::default(),
-        };
-        observed.show_request(request.headers());
-        let mut response = self.dispatch(request).instrument(span).await;
-        if observed.method == Method::HEAD {
-            response = without_body(response);
-        }
-        let headers = response.headers_mut();
-        headers.insert(X_REQUEST_ID, id);
-        security::complete(headers);
-        if let Some(origins) = &self.origins {
-            origins.complete(origin.as_ref(), headers);
-        }
-        observed.show_response(&response);
-        Ok(observed.answered(response))
-    }
-
-    async fn dispatch(&self, request: Request) -> Response {
-        if let Some(preflight) =
-            self.origins.as_ref().and_then(|origins| origins.preflight(request.method(), request.headers()))
-        {
-            return preflight;
-        }
-        if is_grpc(request.headers()) {
-            return self.grpc.answer(request).await;
-        }
-        let Ok(response) = self.router.clone().oneshot(request).await;
-        response
-    }
-
-    fn client(&self, request: &mut Request) -> Option<IpAddr> {
-        let Peer(peer) = *request.extensions().get::<Peer>()?;
-        let client = self.proxies.client(request.headers_mut(), peer.ip());
-        request.extensions_mut().insert(ClientAddress(client));
-        Some(client)
-    }
-}
-
-/// `application/grpc`, `application/grpc+proto`, `application/grpc-web`, `application/grpc-web-text`, …
-fn is_grpc(headers: &HeaderMap) -> bool {
-    const GRPC: &[u8] = b"application/grpc";
-    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    content_type.and_then(|it| it.get(..GRPC.len())).is_some_and(|it| it.eq_ignore_ascii_case(GRPC))
-}
-
-/// HEAD's answer: the head of GET's, its length included. The router has cut its own answers already.
-fn without_body(response: Response) -> Response {
-    let (mut parts, body) = response.into_parts();
-    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
-        parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
-    }
-    Response::from_parts(parts, Body::empty())
-}
-
-/// The client's own id, if it can be one; else a new one.
-fn request_id(sent: Option<&HeaderValue>) -> HeaderValue {
-    let usable = |id: &&HeaderValue| !id.is_empty() && id.len() <= LONGEST_ID && id.to_str().is_ok();
-    sent.filter(usable).cloned().unwrap_or_else(|| {
-        // Hexadecimal digits and hyphens are a header value.
-        HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("-"))
-    })
-}

@@ -1,4 +1,4 @@
-//! What the edge answers itself, beside pages and traces.
+//! The gateway's own endpoints.
 
 pub(crate) mod echo;
 pub(crate) mod health;

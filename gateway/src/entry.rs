@@ -1,4 +1,4 @@
-//! The way to the entry service: one call of any kind, for REST and gRPC alike.
+//! Calls the entry service, for REST and gRPC alike.
 
 use axum::http::{HeaderMap, header, request::Parts, uri::Authority};
 use http::uri::PathAndQuery;
@@ -8,24 +8,27 @@ use octet_runtime::{
     metrics::RpcKind,
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
-    upstream::{CallError, Failure, GrpcChannel, UnderWay, Upstream},
+    upstream::{CallError, Failure, GrpcChannel, Upstream},
 };
 use prost_reflect::MethodDescriptor;
 use tokio::time::timeout_at;
 use tonic::{Status, Streaming, client::Grpc, codec::Codec, metadata::MetadataMap};
 
-use crate::transcode::{self, Client, RequestError};
+use crate::{
+    ending::Ending,
+    transcode::{self, Client, RequestError},
+};
 
-/// Bytes of the largest metadata that are sent: what services take, less what is added to each call (its deadline, its
-/// trace, gRPC's own headers). All clients share one connection, and larger metadata could end it for all of them.
-const LARGEST_METADATA: usize = metadata::LIMIT - 1024;
+/// The largest metadata that is sent, in bytes: what services accept, less what is added to each call (deadline, trace
+/// headers, gRPC's own headers). All clients share one connection, and larger metadata could end it for all of them.
+const MAX_METADATA: usize = metadata::LIMIT - 1024;
 
-/// Why a request has no metadata to call with.
+/// Why a request cannot be turned into a call's metadata.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MetadataError {
     #[error(transparent)]
     Malformed(#[from] RequestError),
-    #[error("metadata of {0} bytes: at most {LARGEST_METADATA} are taken")]
+    #[error("metadata of {0} bytes exceeds the limit of {MAX_METADATA} bytes")]
     TooLarge(usize),
 }
 
@@ -38,14 +41,14 @@ impl From<MetadataError> for Status {
     }
 }
 
-/// The entry service, and what crosses to it.
+/// The entry service, and which headers are sent to it.
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) upstream: Upstream,
     pub(crate) propagation: Propagation,
 }
 
-/// What is called, and until when.
+/// The RPC to call, and its deadline.
 #[derive(Clone, Copy)]
 pub(crate) struct Rpc<'a> {
     pub(crate) path: &'a PathAndQuery,
@@ -53,22 +56,20 @@ pub(crate) struct Rpc<'a> {
     pub(crate) deadline: Deadline,
 }
 
-/// An answer that has begun.
-pub(crate) struct Answer<T> {
+/// The messages of a response whose head has arrived.
+pub(crate) struct ResponseStream<T> {
     metadata: MetadataMap,
     messages: Streaming<T>,
     deadline: Deadline,
     entry: String,
-    under_way: Option<UnderWay>,
+    ending: Ending,
 }
 
-/// What comes next of an answer.
-pub(crate) enum Step<T> {
-    /// A message.
+/// What a response stream yields next.
+pub(crate) enum Event<T> {
     Message(T),
     /// The end, with its trailers.
     End(MetadataMap),
-    /// The end, with its error.
     Failed(Status),
 }
 
@@ -83,7 +84,7 @@ pub(crate) fn kind(rpc: &MethodDescriptor) -> RpcKind {
 }
 
 impl Entry {
-    /// The metadata of the call: what GATEWAY.md lets through, and the id that the edge gave the request.
+    /// The metadata of the call: the headers that docs/gateway.md lets pass, and the request's id.
     pub(crate) fn metadata(&self, parts: &Parts) -> Result<HeaderMap, MetadataError> {
         let client = Client {
             peer: parts.extensions.get::<Peer>().map(|peer| peer.0.ip()),
@@ -96,27 +97,29 @@ impl Entry {
         let carries = |name: &http::HeaderName| name == X_REQUEST_ID || self.propagation.carries(name);
         let metadata = transcode::request_metadata(&parts.headers, client, carries)?;
         match metadata::size(&metadata) {
-            size if size > LARGEST_METADATA => Err(MetadataError::TooLarge(size)),
+            size if size > MAX_METADATA => Err(MetadataError::TooLarge(size)),
             _ => Ok(metadata),
         }
     }
 
-    /// What is said of a call when its deadline has passed.
+    /// The status of a call whose deadline has passed.
     pub(crate) fn deadline_passed(&self) -> Status {
         named(self.upstream.name(), CallError::deadline_passed())
     }
 
-    /// Calls with messages that `requests` makes anew for each attempt.
+    /// Calls the RPC, with messages that `requests` creates for each attempt. `ending` ends with the call, also if it
+    /// fails here.
     ///
     /// # Errors
-    /// The entry's own status as it is; one about the way to it names it.
+    /// The entry service's own status; a status about the way to it names the service.
     pub(crate) async fn open<C, S>(
         &self,
         rpc: Rpc<'_>,
         metadata: &HeaderMap,
         codec: C,
         mut requests: impl FnMut() -> S,
-    ) -> Result<Answer<C::Decode>, Status>
+        mut ending: Ending,
+    ) -> Result<ResponseStream<C::Decode>, Status>
     where
         C: Codec + Clone + Send + 'static,
         S: futures_util::Stream<Item = C::Encode> + Send + 'static,
@@ -128,7 +131,7 @@ impl Entry {
             let mut request = tonic::Request::new(requests());
             *request.metadata_mut() = MetadataMap::from_headers(headers);
             let codec = codec.clone();
-            // Boxed, for it is large, and every future around it would be moved about with it.
+            // Boxed because it is large: every future around it would grow and be moved with it.
             Box::pin(async move {
                 let mut client = Grpc::new(channel);
                 client.ready().await.map_err(Status::from_error)?;
@@ -136,59 +139,59 @@ impl Entry {
             })
         };
         let name = self.upstream.name();
-        let opened = self.upstream.begin(path.as_str(), kind, deadline, metadata, attempt).await;
-        let (response, under_way) = opened.map_err(|error| named(name, error))?;
-        let (metadata, messages, _) = response.into_parts();
-        Ok(Answer { metadata, messages, deadline, entry: name.to_owned(), under_way: Some(under_way) })
+        let call = self.upstream.begin(path.as_str(), kind, deadline, metadata, attempt);
+        match ending.scope(call).await {
+            Ok((response, under_way)) => {
+                ending.called(under_way, deadline);
+                let (metadata, messages, _) = response.into_parts();
+                Ok(ResponseStream { metadata, messages, deadline, entry: name.to_owned(), ending })
+            }
+            Err(error) => {
+                let status = named(name, error);
+                ending.end(Err(&status));
+                Err(status)
+            }
+        }
     }
 }
 
-impl<T> Answer<T> {
-    /// What came with its head.
-    pub(crate) fn metadata(&mut self) -> HeaderMap {
+impl<T> ResponseStream<T> {
+    /// Takes the metadata that came with the head.
+    pub(crate) fn take_metadata(&mut self) -> HeaderMap {
         std::mem::take(&mut self.metadata).into_headers()
     }
 
-    /// What comes next. After an end there is nothing more to ask for.
-    pub(crate) async fn step(&mut self) -> Step<T> {
-        let step = match timeout_at(self.deadline.instant(), self.read()).await {
-            Ok(Ok(Some(message))) => return Step::Message(message),
-            Ok(Ok(None)) => match timeout_at(self.deadline.instant(), self.messages.trailers()).await {
-                Ok(Ok(trailers)) => Step::End(trailers.unwrap_or_default()),
-                Ok(Err(status)) => Step::Failed(named(&self.entry, CallError::of(status))),
-                Err(_) => Step::Failed(named(&self.entry, CallError::deadline_passed())),
-            },
-            Ok(Err(status)) => Step::Failed(named(&self.entry, CallError::of(status))),
-            Err(_) => Step::Failed(named(&self.entry, CallError::deadline_passed())),
+    /// The next event; a failure ends the call.
+    pub(crate) async fn next(&mut self) -> Event<T> {
+        let read = async {
+            match self.messages.message().await? {
+                Some(message) => Ok(Event::Message(message)),
+                None => Ok(Event::End(self.messages.trailers().await?.unwrap_or_default())),
+            }
         };
-        if let Some(under_way) = self.under_way.take() {
-            under_way.end(match &step {
-                Step::Failed(status) => Err(status),
-                Step::Message(_) | Step::End(_) => Ok(()),
-            });
+        let failed = |error| Event::Failed(named(&self.entry, error));
+        let event = match timeout_at(self.deadline.instant(), read).await {
+            Ok(Ok(event)) => event,
+            Ok(Err(status)) => failed(CallError::of(status)),
+            Err(_) => failed(CallError::deadline_passed()),
+        };
+        if let Event::Failed(status) = &event {
+            self.ending.end(Err(status));
         }
-        step
+        event
+    }
+
+    /// Ends the call, unless it has ended already.
+    pub(crate) fn end(&mut self, result: Result<(), &Status>) {
+        self.ending.end(result);
     }
 
     pub(crate) fn deadline(&self) -> Deadline {
         self.deadline
     }
-
-    async fn read(&mut self) -> Result<Option<T>, Status> {
-        self.messages.message().await
-    }
 }
 
-impl<T> Drop for Answer<T> {
-    /// An answer that nobody reads is dropped at its deadline: then that is how its call ended.
-    fn drop(&mut self) {
-        if let Some(under_way) = self.under_way.take().filter(|_| self.deadline.has_passed()) {
-            under_way.end(Err(&CallError::deadline_passed().status));
-        }
-    }
-}
-
-/// A status of the entry's own is told as it is; one about the way to it names it.
+/// Leaves the entry service's own status unchanged and prefixes one about the way to it with the service's name.
 fn named(entry: &str, error: CallError) -> Status {
     match error.failure {
         Failure::Answered => error.status,

@@ -1,7 +1,6 @@
-//! gRPC and gRPC-Web for the same services on the same port: messages pass as bytes, by the same rules as over REST.
-//!
-//! Metadata cross as a REST request's headers do. Messages are never looked into, so that every method of the descriptors
-//! is served, one that streams too.
+//! gRPC and gRPC-Web for the same services on the same port, with the same rules for metadata, deadlines and limits as
+//! REST. Messages pass as bytes and are never decoded, so every method of the descriptors is served, streaming ones
+//! included.
 
 mod codec;
 mod own;
@@ -37,9 +36,10 @@ use tower::{Layer, Service, ServiceExt};
 pub(crate) use self::own::Own;
 use self::{codec::BytesCodec, relay::Relay};
 use crate::{
+    deadline_body::DeadlineBody,
     edge::{self, Outcome, Route},
+    ending::{Ending, ServerSide},
     entry::{Entry, kind},
-    held::Held,
     limits::Limits,
 };
 
@@ -78,7 +78,7 @@ impl Grpc {
     /// Answers a request whose content type is gRPC's or gRPC-Web's.
     pub(crate) async fn answer(&self, mut request: EdgeRequest) -> EdgeResponse {
         if request.method() != Method::POST {
-            return edge::not_allowed(request.method().as_str(), request.uri().path(), "POST");
+            return edge::not_allowed(request.method(), request.uri().path(), Some("POST"));
         }
         for name in [header::CONTENT_TYPE, header::ACCEPT] {
             normalize(request.headers_mut().get_mut(name));
@@ -86,7 +86,7 @@ impl Grpc {
         let route = self.0.route(request.uri().path());
         let Ok(mut response) = GrpcWebLayer::new().layer(self.clone()).oneshot(request).await;
         if response.status() == StatusCode::BAD_REQUEST {
-            let message = "gRPC needs HTTP/2; over HTTP/1.1 gRPC-Web is served";
+            let message = "gRPC requires HTTP/2; use gRPC-Web over HTTP/1.1";
             return edge::error(StatusCode::BAD_REQUEST, tonic::Code::InvalidArgument, message);
         }
         if let Some(route) = route {
@@ -112,7 +112,7 @@ impl Service<Request<Body>> for Grpc {
 }
 
 impl Shared {
-    /// One of few, so that a path that a client makes up is no series.
+    /// Only known paths are routes: a path that a client makes up must not become a metric series.
     fn route(&self, path: &str) -> Option<Route> {
         (self.rpcs.contains_key(path) || own::serves(path)).then(|| Route(path.to_owned()))
     }
@@ -123,8 +123,10 @@ impl Shared {
             return self.answer_itself(request).await;
         }
         let Some((path, kind)) = self.rpcs.get(path).cloned() else {
-            let status = Status::unimplemented(format!("{path} is not served"));
-            tell(request.extensions().get(), &status);
+            let status = Status::unimplemented(format!("unknown method {path}"));
+            if let Some(outcome) = request.extensions().get::<Outcome>() {
+                outcome.set(status.code());
+            }
             return status.into_http();
         };
         let (parts, body) = request.into_parts();
@@ -135,10 +137,10 @@ impl Shared {
             octet_runtime::logs::record_trace(&ids);
         }
         let deadline = self.limits.deadline(&parts.headers);
+        let call = self.metrics.begin_as(path.as_str(), kind);
+        let outcome = parts.extensions.get().cloned().unwrap_or_default();
         let relay = Relay {
-            call: self.metrics.begin_as(path.as_str(), kind),
-            span,
-            outcome: parts.extensions.get::<Outcome>().cloned(),
+            ending: Ending::new(ServerSide::Grpc { span, call }, outcome),
             deadline,
             metadata: self.entry.metadata(&parts),
             shared: self.clone(),
@@ -153,12 +155,14 @@ impl Shared {
         let mut grpc = tonic::server::Grpc::new(BytesCodec).max_decoding_message_size(limit);
         let response = grpc.streaming(relay.once(), Request::from_parts(parts, body)).await;
         match deadline {
-            Ok(deadline) => response.map(|body| ending(body, (), deadline, &self.entry.deadline_passed())),
+            Ok(deadline) => {
+                response.map(|body| with_deadline(body, (), deadline, &self.entry.deadline_passed()))
+            }
             Err(_) => response,
         }
     }
 
-    /// Health and reflection: the gateway's own. They count among the requests under way and have an end, as all do.
+    /// Health and reflection, which the gateway answers itself. They need a permit and have a deadline like every call.
     async fn answer_itself(&self, request: Request<Body>) -> Response<Body> {
         let admitted = match self.admission.admit() {
             Ok(admitted) => admitted,
@@ -168,36 +172,30 @@ impl Shared {
             Ok(deadline) => deadline,
             Err(error) => return Status::invalid_argument(error.to_string()).into_http(),
         };
-        // A client that does not send its message keeps others out no longer than one that does not send its body.
-        let begun = deadline.min(Deadline::after(self.limits.body_timeout));
-        let Ok(Ok(response)) = timeout_at(begun.instant(), self.own.clone().oneshot(request)).await else {
-            return Status::deadline_exceeded("the request did not end in time").into_http();
+        // A client that does not send its message holds the permit no longer than one that does not send its body.
+        let end = deadline.min(Deadline::after(self.limits.body_timeout));
+        let Ok(Ok(response)) = timeout_at(end.instant(), self.own.clone().oneshot(request)).await else {
+            return Status::deadline_exceeded("the request message did not arrive in time").into_http();
         };
-        response.map(|body| ending(body, admitted, deadline, &CallError::deadline_passed().status))
+        response.map(|body| with_deadline(body, admitted, deadline, &CallError::deadline_passed().status))
     }
 }
 
-/// A body that ends at the deadline with `passed` and gives up `leave`, even where nobody reads it.
-fn ending<L: Send + 'static>(body: Body, leave: L, deadline: Deadline, passed: &Status) -> Body {
+/// A body that at the deadline ends with the status `passed` and releases `permit`, even if it is not read.
+fn with_deadline<P: Send + 'static>(body: Body, permit: P, deadline: Deadline, passed: &Status) -> Body {
     if body.is_end_stream() {
         return body;
     }
     let mut trailers = HeaderMap::new();
     let last = passed.add_header(&mut trailers).map(|()| Frame::trailers(trailers));
-    Body::new(Held::new(body, leave, deadline.instant(), last))
+    Body::new(DeadlineBody::new(body, permit, deadline.instant(), last))
 }
 
-/// A content type in lower case and without parameters, as tonic-web knows it.
+/// Puts a content type in lower case and removes its parameters, because tonic-web compares it literally.
 fn normalize(value: Option<&mut HeaderValue>) {
     let Some(value) = value else { return };
     let plain = value.to_str().ok().and_then(|value| value.split(';').next());
     if let Some(Ok(plain)) = plain.map(|it| HeaderValue::try_from(it.trim().to_ascii_lowercase())) {
         *value = plain;
-    }
-}
-
-fn tell(outcome: Option<&Outcome>, status: &Status) {
-    if let Some(outcome) = outcome {
-        outcome.tell(status.code());
     }
 }

@@ -1,15 +1,17 @@
-//! REST to gRPC at Octet's edge, and the pages it serves.
+//! Octet's gateway: REST to gRPC, gRPC and gRPC-Web, the gateway's own endpoints, and the pages it serves.
 //!
-//! The way of a request: [`run`] accepts it, `edge` gives it an id and writes its log line, `rest` finds its
-//! route and its deadline, [`transcode`] makes a message of it, and `entry` has the entry service answer. gRPC and
-//! gRPC-Web pass through `grpc` as bytes. `endpoints` and the UI's files are answered here, and traces by whatever keeps them.
+//! [`run`] accepts connections. `dispatch` gives each request an id and a log line and passes it on: gRPC and gRPC-Web go
+//! through `grpc` as bytes; for REST, `rest` finds the route and the deadline and [`transcode`] builds the message. `entry`
+//! calls the entry service. `endpoints`, `ui`, `docs` and `traces` answer the rest.
 
+mod deadline_body;
+mod dispatch;
 mod docs;
 mod edge;
+mod ending;
 mod endpoints;
 mod entry;
 mod grpc;
-mod held;
 mod limits;
 pub mod openapi;
 mod request_span;

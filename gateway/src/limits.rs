@@ -1,4 +1,4 @@
-//! What one request may take: sizes and times, each by its variable.
+//! Limits of requests and connections: sizes and times, each with its variable.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use octet_runtime::{
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// HTTP/2 streams open at once on one connection. As many may be reset before anyone has looked at them; who resets
-/// more is sent away (CVE-2023-44487).
-const STREAMS: u32 = 250;
+/// Concurrent HTTP/2 streams on one connection. A client that resets more than this before they are accepted is
+/// disconnected (CVE-2023-44487).
+const MAX_STREAMS: u32 = 250;
 
 /// The limits of requests and connections.
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +22,13 @@ pub(crate) struct Limits {
     pub(crate) body_bytes: usize,
     pub(crate) body_timeout: Duration,
     request_timeout: Duration,
-    longest_timeout: Duration,
+    max_timeout: Duration,
     pub(crate) serve: ServeLimits,
 }
 
 impl Limits {
     pub(crate) fn from_environment(environment: &mut Environment<'_>) -> Self {
-        let usual = ServeLimits::default();
+        let defaults = ServeLimits::default();
         let body_bytes = environment.size("MAX_BODY_BYTES", 4 * MIB, KIB..=64 * MIB, "from 1KiB to 64MiB");
         let header_bytes = environment.size("MAX_HEADER_BYTES", 64 * KIB, 8 * KIB..=MIB, "from 8KiB to 1MiB");
         let hour = Duration::from_hours(1);
@@ -37,22 +37,22 @@ impl Limits {
             body_bytes,
             body_timeout: environment.duration("BODY_TIMEOUT", Duration::from_secs(10), hour),
             request_timeout,
-            longest_timeout: environment
+            max_timeout: environment
                 .duration("MAX_REQUEST_TIMEOUT", hour, Duration::from_hours(24))
                 .max(request_timeout),
             serve: ServeLimits {
-                streams: STREAMS,
-                header_bytes: u32::try_from(header_bytes).unwrap_or(usual.header_bytes),
-                head_timeout: environment.duration("HEADER_TIMEOUT", usual.head_timeout, hour),
-                connections: environment.number("MAX_CONNECTIONS", usual.connections, 1..=1_000_000),
-                ..usual
+                streams: MAX_STREAMS,
+                header_bytes: u32::try_from(header_bytes).unwrap_or(defaults.header_bytes),
+                head_timeout: environment.duration("HEADER_TIMEOUT", defaults.head_timeout, hour),
+                connections: environment.number("MAX_CONNECTIONS", defaults.connections, 1..=1_000_000),
+                ..defaults
             },
         }
     }
 
-    /// The client's deadline, at most `MAX_REQUEST_TIMEOUT` from now; `REQUEST_TIMEOUT` where it has none.
+    /// The client's deadline, at most `MAX_REQUEST_TIMEOUT` from now; `REQUEST_TIMEOUT` from now if it set none.
     pub(crate) fn deadline(&self, headers: &HeaderMap) -> Result<Deadline, MalformedTimeout> {
-        let asked = Deadline::from_headers_or(headers, self.request_timeout)?;
-        Ok(asked.min(Deadline::after(self.longest_timeout)))
+        let deadline = Deadline::from_headers_or(headers, self.request_timeout)?;
+        Ok(deadline.min(Deadline::after(self.max_timeout)))
     }
 }

@@ -1,6 +1,6 @@
-//! `/openapi.json`: the REST side as an OpenAPI 3.1 document, made of the descriptors and their comments.
+//! `/openapi.json`: the REST API as an OpenAPI 3.1 document, built from the descriptors and their comments.
 //!
-//! What cannot be said there is left out: methods that OpenAPI has no name for, and RPCs that take a stream.
+//! Left out are HTTP methods that OpenAPI does not know, and RPCs with a client stream, which REST does not serve.
 
 mod comments;
 mod operation;
@@ -14,19 +14,19 @@ use serde_json::{Map, Value, json};
 use self::{comments::Comments, operation::Operations, schema::Schemas};
 use crate::transcode::Routes;
 
-/// The gateway's own endpoints, written by hand.
+/// The gateway's own endpoints.
 const EDGE: &str = include_str!("openapi/edge.json");
 
-const DESCRIPTION: &str = "Octet's services over REST. Every operation is an RPC's HTTP rule (`google.api.http`); \
-    gRPC and gRPC-Web are served on the same port.\n\n\
+const DESCRIPTION: &str = "Octet's services over REST. Every operation is an RPC with an HTTP rule (`google.api.http`). \
+    The same port serves gRPC and gRPC-Web.\n\n\
     `Grpc-Timeout` (`100m`, `5S`) sets a request's deadline, `Grpc-Metadata-*` its metadata; trace headers pass. \
-    Answers carry `x-request-id`, and the RPC's metadata as `Grpc-Metadata-*` and `Grpc-Trailer-*`. \
-    Every error has the same body, whoever answers it.";
+    Responses have `x-request-id`, and the RPC's metadata as `Grpc-Metadata-*` and `Grpc-Trailer-*`. \
+    Every error has the same body.";
 
-/// The document of all `routes`, whose messages are in `pool`.
+/// The document for all `routes`, whose messages are in `pool`.
 ///
 /// # Errors
-/// Only a fault of the document's own, hand-written part, which a test would have seen.
+/// Only when `edge.json` is malformed, which a test would find.
 pub fn document(pool: &DescriptorPool, routes: &Routes) -> Result<Value, serde_json::Error> {
     let Edge { mut paths, schemas: edge_schemas } = serde_json::from_str(EDGE)?;
     let comments = Comments::of(pool);
@@ -35,7 +35,7 @@ pub fn document(pool: &DescriptorPool, routes: &Routes) -> Result<Value, serde_j
     for binding in routes.bindings() {
         operations.add(binding, &mut schemas);
     }
-    // The edge answers its own paths first.
+    // The gateway's own endpoints win over rules for the same path.
     for (path, item) in operations.into_paths() {
         paths.entry(path).or_insert(item);
     }

@@ -1,6 +1,6 @@
-//! The span of a request that an RPC answers, by OpenTelemetry's semantic conventions for HTTP.
+//! The span of a REST request, by OpenTelemetry's semantic conventions for HTTP.
 //!
-//! Pages and what the gateway answers itself make no spans: a browser that looks at traces would fill them with its own.
+//! Pages and the gateway's own endpoints have no spans: a browser that shows traces would fill them with its own requests.
 
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, request::Parts, uri::Authority,
@@ -16,14 +16,14 @@ use crate::edge::{self, ClientAddress};
 
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
-/// A request under way.
+/// The span of a request in progress.
 pub(crate) struct RequestSpan(Span);
 
 impl RequestSpan {
-    /// Begins it, and has the request's log lines carry the ids of its trace.
-    pub(crate) fn begin(tracer: &Tracer, parts: &Parts, route: &str, scheme: &'static str) -> Self {
+    /// Starts the span and adds the trace's ids to the request's log lines.
+    pub(crate) fn start(tracer: &Tracer, parts: &Parts, route: &str, scheme: &'static str) -> Self {
         let incoming = tracer.incoming(&parts.headers);
-        let method = edge::known(&parts.method);
+        let method = edge::known_method(&parts.method);
         let mut span = tracer.begin(&incoming, SpanKind::Server, &format!("{method} {route}"));
         if span.is_recording() {
             span.set("http.request.method", method.to_owned());
@@ -59,30 +59,31 @@ impl RequestSpan {
         Self(span)
     }
 
-    /// Tells the time that is left, in milliseconds with a fraction.
-    pub(crate) fn deadline(&mut self, deadline: Deadline) {
+    /// Records the remaining time.
+    pub(crate) fn set_deadline(&mut self, deadline: Deadline) {
         if self.0.is_recording() {
-            self.0.set("octet.deadline.remaining_ms", deadline.remaining().as_secs_f64() * 1_000.0);
+            // Milliseconds, rounded to a microsecond.
+            let remaining = (deadline.remaining().as_secs_f64() * 1e6).round() / 1e3;
+            self.0.set("octet.deadline.remaining_ms", remaining);
         }
     }
 
-    /// Has everything that `work` begins be a step of this request.
-    pub(crate) fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
-        self.0.scope(work)
+    pub(crate) fn span(&self) -> &Span {
+        &self.0
     }
 
-    /// Tells the client which trace its request is, where spans are made: `00-<trace>-<span>-<flags>`, as the draft of
-    /// W3C's Trace Context level 2 has `traceresponse`.
+    /// Adds `traceresponse` to the response if spans are made: `00-<trace>-<span>-<flags>`, by the draft of W3C's Trace
+    /// Context level 2.
     pub(crate) fn write_to_response(&self, headers: &mut HeaderMap) {
         let Some(TraceIds { trace, span: Some(span) }) = self.0.ids() else { return };
         let flags = if self.0.is_recording() { "01" } else { "00" };
-        // Hexadecimal digits and hyphens are a header value.
+        // Hexadecimal digits and hyphens are a valid header value.
         if let Ok(value) = HeaderValue::try_from(format!("00-{trace:0>32}-{span}-{flags}")) {
             headers.insert(TRACE_RESPONSE, value);
         }
     }
 
-    /// Tells how it was answered: an error only where the fault is ours.
+    /// Ends the span; only server errors are marked as errors.
     pub(crate) fn end(mut self, status: StatusCode) {
         self.0.set("http.response.status_code", i64::from(status.as_u16()));
         if status.is_server_error() {
@@ -92,7 +93,7 @@ impl RequestSpan {
     }
 }
 
-/// Around an IPv6 address, where a URL has it.
+/// Around an IPv6 address in a URL.
 const BRACKETS: [char; 2] = ['[', ']'];
 
 fn version(version: Version) -> Option<&'static str> {
@@ -104,7 +105,7 @@ fn version(version: Version) -> Option<&'static str> {
     }
 }
 
-/// The host that was asked for: HTTP/2's `:authority`, or `Host`.
+/// The requested host: HTTP/2's `:authority`, or `Host`.
 fn authority(parts: &Parts) -> Option<Authority> {
     let named = || parts.headers.get(header::HOST)?.to_str().ok()?.parse().ok();
     parts.uri.authority().cloned().or_else(named)

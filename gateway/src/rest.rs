@@ -1,4 +1,4 @@
-//! A REST request from its route to its answer: the one place where HTTP meets gRPC.
+//! A REST request from its route to its response: the one place where HTTP meets gRPC.
 
 mod body;
 mod failure;
@@ -9,29 +9,30 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, Method},
     response::Response,
 };
 use bytes::Bytes;
 use octet_runtime::{
     admission::{Admission, Admitted},
-    deadline::Deadline,
+    deadline::{Deadline, MalformedTimeout},
     telemetry::Tracer,
 };
 use prost_reflect::{DescriptorPool, DynamicMessage};
-use tonic::{Code, Status};
+use tonic::Status;
 
-use self::stream::Lines;
+use self::stream::lines;
 pub(crate) use self::{body::collect, failure::Failure};
 use crate::{
-    edge::{self, Outcome, Route},
-    entry::{Answer, Entry, Rpc, Step, kind},
+    edge::{self, Route},
+    ending::{Ending, ServerSide},
+    entry::{Entry, Event, ResponseStream, Rpc, kind},
     limits::Limits,
     request_span::RequestSpan,
     transcode::{self, Binding, Lookup, Match, Routes},
 };
 
-/// What transcoding needs.
+/// What answering REST requests needs.
 pub(crate) struct Rest {
     pub(crate) routes: Routes,
     pub(crate) pool: DescriptorPool,
@@ -43,116 +44,114 @@ pub(crate) struct Rest {
     pub(crate) scheme: &'static str,
 }
 
-/// An answer that has begun well.
-enum Begun {
-    Whole(Response),
-    Lines(Box<Lines>),
-}
-
-/// Answers a request by the RPC that its method and path mean.
+/// Answers a request with the RPC that its method and path name.
 pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let found = match rest.routes.find(&parts.method, path) {
         Lookup::Found(found) => found,
-        Lookup::NotFound => {
-            let message = format!("nothing is served on {path}");
-            return edge::error(StatusCode::NOT_FOUND, Code::NotFound, &message);
-        }
+        Lookup::NotFound => return edge::no_route(path),
         Lookup::MethodNotAllowed { allow } => {
             let allow: Vec<&str> = allow.iter().map(Method::as_str).collect();
-            return edge::not_allowed(parts.method.as_str(), path, &allow.join(", "));
+            return edge::not_allowed(&parts.method, path, Some(&allow.join(", ")));
         }
     };
 
-    let binding = found.binding();
-    let outcome = parts.extensions.get::<Outcome>().cloned();
-    let mut span = RequestSpan::begin(&rest.tracer, &parts, &binding.template().to_string(), rest.scheme);
+    let route = found.binding().template().to_string();
+    let mut span = RequestSpan::start(&rest.tracer, &parts, &route, rest.scheme);
     let deadline = rest.limits.deadline(&parts.headers);
     if let Ok(deadline) = deadline {
-        span.deadline(deadline);
+        span.set_deadline(deadline);
     }
     let mut trace = HeaderMap::new();
     span.write_to_response(&mut trace);
-    let begun = async {
-        let admitted = rest.admission.admit().map_err(Failure::overloaded)?;
-        let deadline = deadline.map_err(|error| Status::invalid_argument(error.to_string()))?;
-        begin(&rest, &found, &parts, body, deadline, admitted).await
-    };
-    let (code, mut response) = match span.scope(begun).await {
-        Ok(Begun::Whole(response)) => {
-            span.end(response.status());
-            (Code::Ok, response)
+    let outcome = parts.extensions.get().cloned().unwrap_or_default();
+    let mut ending = Ending::new(ServerSide::Rest(span), outcome);
+    let answered = match prepare(&rest, &found, &parts, body, deadline).await {
+        Ok(call) => {
+            ending.admitted(call.permit);
+            let requests = || futures_util::stream::once(std::future::ready(call.message.clone()));
+            let binding = found.binding();
+            let rpc = Rpc { path: binding.grpc_path(), kind: kind(binding.rpc()), deadline: call.deadline };
+            let opened = rest.entry.open(rpc, &call.metadata, binding.codec(), requests, ending).await;
+            match opened {
+                Ok(stream) if binding.rpc().is_server_streaming() => lines(&rest, binding, stream).await,
+                Ok(stream) => whole(binding, stream).await,
+                Err(status) if binding.rpc().is_server_streaming() => Err(Failure::of_stream(status)),
+                Err(status) => Err(status.into()),
+            }
         }
-        Ok(Begun::Lines(lines)) => (Code::Ok, lines.into_response(rest.clone(), span, outcome.clone())),
         Err(failure) => {
-            let code = failure.code();
-            let response = failure.into_response(&rest.pool);
-            span.end(response.status());
-            (code, response)
+            ending.fail(&failure.status, failure.http);
+            Err(failure)
         }
     };
-    if let Some(outcome) = outcome {
-        outcome.tell(code);
-    }
-    response.extensions_mut().insert(Route(binding.template().to_string()));
+    let mut response = answered.unwrap_or_else(|failure| failure.into_response(&rest.pool));
+    response.extensions_mut().insert(Route(route));
     response.headers_mut().extend(trace);
     response
 }
 
-async fn begin(
+/// What the call needs, read from a request that was admitted.
+struct Call {
+    /// Encoded.
+    message: Bytes,
+    metadata: HeaderMap,
+    deadline: Deadline,
+    permit: Admitted,
+}
+
+async fn prepare(
     rest: &Rest,
     found: &Match<'_, '_>,
     parts: &http::request::Parts,
     body: Body,
-    deadline: Deadline,
-    admitted: Admitted,
-) -> Result<Begun, Failure> {
+    deadline: Result<Deadline, MalformedTimeout>,
+) -> Result<Call, Failure> {
+    let permit = rest.admission.admit().map_err(Failure::overloaded)?;
+    let deadline = deadline.map_err(|error| Status::invalid_argument(error.to_string()))?;
     let binding = found.binding();
     if binding.rpc().is_client_streaming() {
-        return Err(Status::unimplemented("RPCs that take a stream are not served over REST").into());
+        return Err(Status::unimplemented("client-streaming RPCs are not available over REST").into());
     }
     let body = match binding.body() {
-        // What nobody reads is not waited for.
         transcode::Body::Ignored => Bytes::new(),
         transcode::Body::Message | transcode::Body::Field(_) => collect(body, &rest.limits, deadline).await?,
     };
-    let message = found.request(parts.uri.query(), &body).map_err(Status::from)?;
+    let message = found.encoded_request(parts.uri.query(), &body)?;
     let metadata = rest.entry.metadata(parts)?;
-
-    let rpc = Rpc { path: binding.grpc_path(), kind: kind(binding.rpc()), deadline };
-    let requests = || futures_util::stream::once(std::future::ready(message.clone()));
-    let opened = rest.entry.open(rpc, &metadata, binding.codec(), requests).await;
-    if binding.rpc().is_server_streaming() {
-        let lines = match opened {
-            Ok(answer) => Lines::begin(binding, answer, admitted).await,
-            Err(status) => Err(status),
-        };
-        return lines.map(|lines| Begun::Lines(Box::new(lines))).map_err(Failure::of_a_stream);
-    }
-    whole(binding, opened?).await.map(Begun::Whole)
+    Ok(Call { message, metadata, deadline, permit })
 }
 
-/// The answer of a unary RPC.
-async fn whole(binding: &Binding, mut answer: Answer<DynamicMessage>) -> Result<Response, Failure> {
-    let metadata = answer.metadata();
-    let failed = |status| Failure::after(metadata.clone(), status);
-    let message = match answer.step().await {
-        Step::Message(message) => message,
-        Step::End(_) => return Err(failed(Status::internal("the answer has no message"))),
-        Step::Failed(status) => return Err(failed(status)),
+/// The response of a unary RPC.
+async fn whole(binding: &Binding, mut stream: ResponseStream<DynamicMessage>) -> Result<Response, Failure> {
+    let metadata = stream.take_metadata();
+    let read = async {
+        let message = match stream.next().await {
+            Event::Message(message) => message,
+            Event::End(_) => return Err(Status::internal("the response has no message")),
+            Event::Failed(status) => return Err(status),
+        };
+        let trailers = match stream.next().await {
+            Event::End(trailers) => trailers.into_headers(),
+            Event::Message(_) => return Err(Status::internal("the response has more than one message")),
+            Event::Failed(status) => return Err(status),
+        };
+        Ok((response_json(binding, &message)?, trailers))
     };
-    let trailers = match answer.step().await {
-        Step::End(trailers) => trailers.into_headers(),
-        Step::Message(_) => return Err(failed(Status::internal("the answer has more than one message"))),
-        Step::Failed(status) => return Err(failed(status)),
-    };
-    let json = binding.response_json(&message).map_err(|error| {
-        tracing::warn!(?error, "an answer has no JSON form");
-        Status::from(error)
-    })?;
+    let read = read.await;
+    stream.end(read.as_ref().map(|_| ()));
+    let (json, trailers) = read.map_err(|status| Failure::after(metadata.clone(), status))?;
     let mut response = edge::json(json);
     transcode::response_headers(&metadata, response.headers_mut());
     transcode::response_trailers(&trailers, response.headers_mut());
     Ok(response)
+}
+
+/// A response message as its rule's JSON.
+fn response_json(binding: &Binding, message: &DynamicMessage) -> Result<Vec<u8>, Status> {
+    binding.response_json(message).map_err(|error| {
+        tracing::warn!(?error, "a response message has no JSON form");
+        Status::from(error)
+    })
 }

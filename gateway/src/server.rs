@@ -1,10 +1,8 @@
-//! The gateway from its settings to its end.
+//! Runs the gateway, from its settings to its drain.
 
 use std::sync::Arc;
 
-use axum::{
-    Router, extract::Request, http::StatusCode, middleware::from_fn, response::Response, routing::get,
-};
+use axum::{Router, extract::Request, middleware::from_fn, response::Response, routing::get};
 use octet_runtime::{
     admin::{self, Readiness},
     drain::Drain,
@@ -16,11 +14,11 @@ use octet_runtime::{
     upstream::Upstream,
 };
 use prost_reflect::DescriptorPool;
-use tonic::Code;
 
 use crate::{
+    dispatch::Dispatcher,
     docs,
-    edge::{self, Edge, Route},
+    edge::{self, Route},
     endpoints::{echo, health, metrics as own_metrics, status},
     entry::Entry,
     grpc::{self, Grpc, Own},
@@ -35,10 +33,10 @@ use crate::{
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A port that cannot be had.
+    /// A port cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The program is wired wrongly; a test would have seen it.
+    /// A mistake in the program, which tests would have found.
     #[error(transparent)]
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -70,33 +68,33 @@ pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> 
         .map_err(StartError::internal)?;
     let pool = DescriptorPool::decode(settings.descriptors.as_ref()).map_err(StartError::internal)?;
     let own = Own::new(&pool, &settings.descriptors).await.map_err(StartError::internal)?;
-    let edge = edge(&settings, &metrics, telemetry.tracer(), pool, &own)?;
+    let dispatcher = dispatcher(&settings, &metrics, telemetry.tracer(), pool, &own)?;
     ports.log_serving();
 
     let readiness = Readiness::new(drain.clone(), Vec::new());
     let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, settings.process.log_control()));
     let health = tokio::spawn(own.follow(drain.clone()));
-    let service = tower::service_fn(move |request| edge.clone().answer(request));
+    let service = tower::service_fn(move |request| dispatcher.clone().answer(request));
     let limits = settings.limits.serve;
     match settings.tls {
         None => serve_over(Plain, ports.main, service, limits, &drain, grace).await,
         Some(tls) => serve_over(tls, ports.main, service, limits, &drain, grace).await,
     }
     health.abort();
-    // Last, when nothing makes spans any more; the admin server shows what became of them.
+    // Last, when no more spans are made; the admin server still shows how their export went.
     telemetry.flush(grace, &drain).await;
     admin.abort();
     tracing::info!("drained");
     Ok(())
 }
 
-fn edge(
+fn dispatcher(
     settings: &GatewaySettings,
     metrics: &Metrics,
     tracer: Tracer,
     pool: DescriptorPool,
     own: &Own,
-) -> Result<Arc<Edge>, StartError> {
+) -> Result<Arc<Dispatcher>, StartError> {
     let entry = &settings.topology.entry().name;
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
     let upstream = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
@@ -120,7 +118,7 @@ fn edge(
         tracer,
         scheme: settings.scheme(),
     };
-    Ok(Arc::new(Edge {
+    Ok(Arc::new(Dispatcher {
         seconds: edge::metrics(metrics).map_err(StartError::internal)?,
         proxies: settings.proxies.clone(),
         origins: settings.origins.clone(),
@@ -141,16 +139,15 @@ fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Res
         .merge(status::router())
         .merge(traces::router(settings.traces.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
-        .route_layer(from_fn(Route::tell))
+        .route_layer(from_fn(Route::copy_to_response))
         .fallback(move |request| rest::answer(rest.clone(), request))
         .method_not_allowed_fallback(method_not_allowed);
     Ok(router)
 }
 
-/// The path exists, but not for this method; the router adds `Allow`.
+/// The router adds `Allow` after this.
 async fn method_not_allowed(request: Request) -> Response {
-    let message = format!("{} is not served on {}", request.method(), request.uri().path());
-    let mut response = edge::error(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, &message);
+    let mut response = edge::not_allowed(request.method(), request.uri().path(), None);
     response.extensions_mut().insert(Route::of(&request));
     response
 }

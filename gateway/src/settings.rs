@@ -1,4 +1,4 @@
-//! Everything the gateway is told by its environment, parsed before it binds a port.
+//! The gateway's settings, parsed from its environment before it binds a port.
 
 use std::borrow::Cow;
 
@@ -17,16 +17,16 @@ use crate::{
     ui::ApiUrl,
 };
 
-/// As many requests at once as two cores answer in about a fifth of a second.
+/// `max_concurrent`: what two cores answer in about a fifth of a second.
 const DEFAULTS: Defaults = Defaults { port: 8080, admin_port: 9000, max_concurrent: 512 };
 
 /// The settings of the gateway.
 #[derive(Debug)]
 pub struct GatewaySettings {
-    /// What every process is told.
+    /// The settings that every process has.
     pub process: ProcessSettings,
-    /// The serialized `FileDescriptorSet` of what is served, with its imports: Octet's own, unless a test or a platform
-    /// built on this one serves another.
+    /// The serialized `FileDescriptorSet` of the served protos, with imports: Octet's own, unless a test or a platform built
+    /// on this one replaces it.
     pub descriptors: Cow<'static, [u8]>,
     pub(crate) topology: Topology,
     pub(crate) entry: UpstreamAddress,
@@ -35,15 +35,15 @@ pub struct GatewaySettings {
     pub(crate) origins: Option<Origins>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) tls: Option<Tls>,
-    /// Where the page asks; `None` where it asks the gateway that served it.
+    /// The API's address for the page; `None` if it is the gateway that served the page.
     pub(crate) api: Option<ApiUrl>,
 }
 
 impl GatewaySettings {
-    /// Reads all of the gateway's variables; the address of the topology's entry is `SERVICE_A_URL`, if the
-    /// entry is `service-a`.
+    /// Reads all of the gateway's variables. The address of the topology's entry is `SERVICE_A_URL` if the entry is
+    /// `service-a`.
     ///
-    /// `topology` is `None` where it has faults of its own. Answers `None` after a fault that leaves nothing to call.
+    /// `topology` is `None` if it has faults itself. Returns `None` if the topology or the entry's address is invalid.
     pub fn from_environment(
         environment: &mut Environment<'_>,
         topology: impl Into<Option<Topology>>,
@@ -53,7 +53,7 @@ impl GatewaySettings {
             let name = &topology.entry().name;
             UpstreamAddress::from_environment(environment, name.as_str(), &name.env_prefix())
         });
-        // Read even after a fault, so that all are reported at once.
+        // Read also after a fault, so that all faults are reported together.
         let process = ProcessSettings::from_environment(environment, DEFAULTS);
         let traces = BackendUrl::from_environment(environment);
         let limits = Limits::from_environment(environment);
@@ -75,7 +75,7 @@ impl GatewaySettings {
         })
     }
 
-    /// What the addresses of its port begin with: `https` with `TLS_CERT`, else `http`.
+    /// The URL scheme of its port: `https` with `TLS_CERT`, otherwise `http`.
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { Tls::SCHEME } else { Plain::SCHEME }
     }

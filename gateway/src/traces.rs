@@ -1,7 +1,8 @@
-//! Traces, as the platform's page reads them: from whatever speaks Zipkin's v2 API at `TRACE_QUERY_URL`.
+//! Traces for the UI, from a backend with Zipkin's v2 API at `TRACE_QUERY_URL`.
 //!
-//! `/zipkin/api/v2/*` passes reads on; `/api/mesh` tells how each edge of the mesh does. No header of the client's
-//! reaches the backend, and of the backend's none but what says how to read its answer.
+//! `/zipkin/api/v2/*` passes reads on; `/api/mesh` reports calls, errors and latencies of each edge of the mesh. No header
+//! of the client reaches the backend except its request id, and only the backend's content and cache headers reach the
+//! client.
 
 mod backend;
 mod mesh;
@@ -18,7 +19,7 @@ use tonic::Code;
 
 use crate::edge;
 
-/// Both routes; `backend` is `None` where nobody named one.
+/// Both routes; `backend` is `None` if `TRACE_QUERY_URL` is unset.
 pub(crate) fn router(backend: Option<BackendUrl>) -> Router {
     Router::new()
         .route("/zipkin/api/v2/{*path}", get(pass::pass))
@@ -26,26 +27,26 @@ pub(crate) fn router(backend: Option<BackendUrl>) -> Router {
         .with_state(Backend::new(backend))
 }
 
-/// Why there is no answer from the backend.
+/// Why a trace query failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Trouble {
-    #[error("no trace backend is configured: set TRACE_QUERY_URL")]
+pub(crate) enum QueryError {
+    #[error("no trace backend configured; set TRACE_QUERY_URL")]
     Unset,
-    #[error("too many questions to the trace backend at once, try again later")]
+    #[error("too many concurrent trace queries; try again later")]
     Busy,
-    #[error("the trace backend cannot be reached")]
+    #[error("trace backend unreachable")]
     Unreachable,
-    #[error("the trace backend did not answer in time")]
+    #[error("trace backend timed out")]
     TimedOut,
-    #[error("the trace backend's answer is larger than {0} bytes: ask for less")]
+    #[error("trace backend response exceeds the limit of {0} bytes; query fewer traces")]
     TooLarge(usize),
-    #[error("the trace backend answered {0}")]
+    #[error("trace backend returned HTTP {0}")]
     Failed(StatusCode),
-    #[error("the trace backend does not speak Zipkin's v2 API")]
+    #[error("trace backend does not speak Zipkin's v2 API")]
     NotZipkin,
 }
 
-impl IntoResponse for Trouble {
+impl IntoResponse for QueryError {
     fn into_response(self) -> Response {
         let (status, code) = match self {
             Self::Unset | Self::Busy | Self::Unreachable | Self::Failed(_) => {

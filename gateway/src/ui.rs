@@ -1,4 +1,4 @@
-//! The browser UI's files, which the gateway holds in itself, and what it tells them.
+//! The browser UI: its files, which are part of the binary, and its configuration.
 
 mod api_url;
 mod encoding;
@@ -15,21 +15,20 @@ pub(crate) use self::api_url::ApiUrl;
 use self::files::{File, Form};
 use crate::edge;
 
-/// Nothing from anywhere else, and nothing inline. Only questions may go elsewhere: to the gateway whose address the
-/// user types.
+/// Nothing inline and nothing from elsewhere, except requests to the gateway whose address the user types.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self' http: https:; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// For what has its content's hash in its name: that content never changes.
+/// For files with their content's hash in their name: their content never changes.
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// For everything else: kept, and asked about each time.
-const ASK: HeaderValue = HeaderValue::from_static("no-cache");
+/// For everything else: cached, and revalidated each time.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// A route for each file, and `/ui-config.json`, which tells the page the address of the API where that is elsewhere.
+/// A route for each file, and `/ui-config.json` with the API's address if it is on another host.
 pub(crate) fn router(api: Option<&ApiUrl>) -> Router {
     let config = serde_json::json!({ "apiUrl": api.map(ApiUrl::as_str) }).to_string();
-    let config = move || async move { ([(header::CACHE_CONTROL, ASK)], edge::json(config)) };
+    let config = move || async move { ([(header::CACHE_CONTROL, REVALIDATE)], edge::json(config)) };
     let mut router = Router::new()
         .route("/", get(async |headers: HeaderMap| answer(files::index(), &headers)))
         .route("/ui-config.json", get(config));
@@ -39,15 +38,15 @@ pub(crate) fn router(api: Option<&ApiUrl>) -> Router {
     router
 }
 
-/// Whether a file was built.
+/// Whether the build has this file.
 pub(crate) fn holds(path: &str) -> bool {
     files::all().iter().any(|file| file.path == path)
 }
 
-fn answer(file: &'static File, asked: &HeaderMap) -> Response {
-    let Form { encoding, content } = file.form(encoding::accepted(asked));
+fn answer(file: &'static File, request: &HeaderMap) -> Response {
+    let Form { encoding, content } = file.form(encoding::accepted(request));
     let tag = format!("\"{}{}\"", file.tag, encoding.suffix());
-    let mut response = if is_known(asked, &tag) {
+    let mut response = if is_known(request, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let mut response = content.into_response();
@@ -59,20 +58,20 @@ fn answer(file: &'static File, asked: &HeaderMap) -> Response {
     };
 
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, if file.is_hashed() { FOREVER } else { ASK });
+    headers.insert(header::CACHE_CONTROL, if file.is_hashed() { FOREVER } else { REVALIDATE });
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    // Hexadecimal digits and quotes are a header value.
+    // Hexadecimal digits and quotes are a valid header value.
     if let Ok(tag) = HeaderValue::try_from(tag) {
         headers.insert(header::ETAG, tag);
     }
-    for (name, value) in GUARDS {
+    for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
 }
 
-/// What keeps the page to itself in a browser.
-const GUARDS: [(HeaderName, &str); 5] = [
+/// Headers that isolate the page in a browser.
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -80,9 +79,9 @@ const GUARDS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// Whether the client holds this form already (RFC 9110, 13.1.2, by the weak comparison it asks for).
-fn is_known(asked: &HeaderMap, tag: &str) -> bool {
-    let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+/// Whether the client has this form cached (RFC 9110, 13.1.2, by weak comparison).
+fn is_known(request: &HeaderMap, tag: &str) -> bool {
+    let known = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     known
         .flat_map(|value| value.split(','))
         .map(str::trim)

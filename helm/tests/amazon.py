@@ -38,9 +38,9 @@ def descriptions(template):
         rules = [own, *own.get("SecurityGroupIngress", []), *own.get("SecurityGroupEgress", [])]
         if not re.fullmatch(r"AWS::(EC2::SecurityGroup\w*|DocDB::DBSubnetGroup)", resource["Type"]):
             continue
-        for text in (text for rule in rules for key, text in rule.items() if key.endswith("Description")):
-            if not DESCRIPTION.fullmatch(text):
-                yield f"{name}: AWS refuses the description {text!r}"
+        for said in (said for rule in rules for key, said in rule.items() if key.endswith("Description")):
+            if not DESCRIPTION.fullmatch(said):
+                yield f"{name}: AWS refuses the description {said!r}"
 
 
 def topics(template):

@@ -53,8 +53,8 @@ function unknownFields(entries) {
     const tsc = join(root, "node_modules/typescript/bin/tsc");
     const run = spawnSync(process.execPath, [tsc, ...options, ...resolution, source], { encoding: "utf8" });
     if (run.error) throw run.error;
-    const errors = run.stdout.split("\n").filter((line) => line && !line.startsWith(" "));
-    const faults = errors.map((line) => {
+    const said = run.stdout.split("\n").filter((line) => line && !line.startsWith(" "));
+    const faults = said.map((line) => {
       const match = /objects\.ts\((\d+),\d+\): error (.*)/.exec(line);
       return match ? `${entries[Number(match[1]) - 1].where}: ${match[2]}` : line;
     });

@@ -275,9 +275,9 @@ def _missed(planted, good):
         bad = copy.deepcopy(good)
         plant(bad)
         # Only one object is wrong: the schemas need not check the others.
-        reported = check([found for found in bad if found not in good] if check is by_schemas else bad)
-        if not any(sentence in fault for fault in reported):
-            yield f"{plant.__name__}: {check.__name__} expected {sentence!r}, got {reported}"
+        said = check([found for found in bad if found not in good] if check is by_schemas else bad)
+        if not any(sentence in fault for fault in said):
+            yield f"{plant.__name__}: {check.__name__} expected {sentence!r}, got {said}"
 
 
 def _files():

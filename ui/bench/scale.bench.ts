@@ -1,4 +1,4 @@
-/** How long it takes to open what is large, and how even its frames are while it moves. */
+/** Time to open large data sets, and frame times while they scroll. */
 
 import { test as base, type Page } from "@playwright/test";
 import { mesh as platform } from "../e2e/test.ts";
@@ -14,41 +14,41 @@ interface Row {
 
 const rows: Row[] = [];
 
-/** Milliseconds until something is on the screen. */
+/** Milliseconds until an element is on the screen. */
 async function opened(page: Page, path: string, selector: string): Promise<number> {
   await page.goto("/#/greeting");
   await page.locator(".address").waitFor();
   return page.evaluate(
     ({ path, selector }) =>
       new Promise<number>((resolve) => {
-        const begun = performance.now();
-        const look = () => {
-          if (!document.querySelector(selector)) return requestAnimationFrame(look);
-          // The frame after it is in the document is the one that shows it.
-          return requestAnimationFrame(() => resolve(performance.now() - begun));
+        const started = performance.now();
+        const check = () => {
+          if (!document.querySelector(selector)) return requestAnimationFrame(check);
+          // The next frame shows the element.
+          return requestAnimationFrame(() => resolve(performance.now() - started));
         };
         location.hash = path;
-        look();
+        check();
       }),
     { path, selector },
   );
 }
 
-/** Milliseconds between frames while an element, or the page, is scrolled to and fro for two seconds. */
+/** Milliseconds between frames while an element, or the page, is scrolled up and down for two seconds. */
 function scrolled(page: Page, selector: string): Promise<number[]> {
   return page.evaluate(
     (selector) =>
       new Promise<number[]>((resolve) => {
         const element = document.querySelector(selector) ?? document.documentElement;
-        const most = element.scrollHeight - element.clientHeight;
+        const max = element.scrollHeight - element.clientHeight;
         const frames: number[] = [];
-        const begun = performance.now();
-        let before = begun;
+        const started = performance.now();
+        let before = started;
         const step = (now: number) => {
           frames.push(now - before);
           before = now;
-          const share = (now - begun) / 2_000;
-          element.scrollTop = most * Math.abs(Math.sin(share * Math.PI * 2));
+          const share = (now - started) / 2_000;
+          element.scrollTop = max * Math.abs(Math.sin(share * Math.PI * 2));
           if (share < 1) requestAnimationFrame(step);
           else resolve(frames.slice(1));
         };
@@ -75,14 +75,14 @@ test("a trace of 5,000 spans", async ({ page }) => {
     const tree = document.querySelector(".rows");
     const frames: number[] = [];
     for (let step = 0; step < 60; step += 1) {
-      const begun = performance.now();
+      const started = performance.now();
       tree?.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true }));
       await new Promise((resolve) => requestAnimationFrame(resolve));
-      frames.push(performance.now() - begun);
+      frames.push(performance.now() - started);
     }
     return frames;
   });
-  rows.push({ what: "waterfall of 5,000 spans, a key a row", open, frames: walked });
+  rows.push({ what: "waterfall of 5,000 spans, one key per row", open, frames: walked });
 });
 
 test("a mesh of 64 services", async ({ page }) => {

@@ -1,4 +1,4 @@
-/** Data as large as the page must bear. */
+/** Data sets of the largest supported size. */
 
 const BEGIN = 1_700_000_000_000_000;
 
@@ -6,7 +6,7 @@ function hex(value: number, width: number): string {
   return value.toString(16).padStart(width, "0");
 }
 
-/** One trace as Zipkin's API has it: a tree in which each span causes up to `width` others. */
+/** A trace of Zipkin's API: a tree in which each span has up to `width` children. */
 export function trace(number: number, spans: number, width: number): object[] {
   const traceId = hex(number + 1, 32);
   return Array.from({ length: spans }, (_, index) => ({
@@ -26,7 +26,7 @@ export function trace(number: number, spans: number, width: number): object[] {
   }));
 }
 
-/** A topology of so many services, each of which calls up to three others, some with a store. */
+/** A topology of `count` services, each with up to three upstreams, some with a store. */
 export function topology(count: number): object {
   const name = (index: number) => `service-${String(index).padStart(2, "0")}`;
   const services = Array.from({ length: count }, (_, index) => ({
@@ -43,7 +43,7 @@ export function topology(count: number): object {
   return { entry: name(0), order: services.map((service) => service.name), services };
 }
 
-/** Figures for all of its edges, which change with `turn`. */
+/** Metrics for all of its edges, which change with `turn`. */
 export function mesh(count: number, turn: number): object {
   const { services } = topology(count) as { services: { name: string; calls: string[] }[] };
   const edges = services.flatMap(({ name, calls }) =>

@@ -2,7 +2,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Plugin } from "vite";
 
-/** Empties the output directory but for its `.gitignore`, which keeps the directory in the repository. */
+/** Empties the output directory except for its `.gitignore`, which keeps the directory in the repository. */
 export function clean(directory: string): Plugin {
   return {
     name: "octet:clean",

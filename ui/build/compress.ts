@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
 
-/** What compresses well; pictures do not. */
+/** Files that compress well. */
 const TEXT = /\.(css|html|js|json|svg|txt)$/;
 
-/** Writes `file.br` and `file.gz` beside each text file, for the gateway to choose from. */
+/** Writes `file.br` and `file.gz` beside each text file; the gateway serves one of them by `Accept-Encoding`. */
 export function compress(directory: string): Plugin {
   return {
     name: "octet:compress",

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Plugin } from "vite";
 
-/** What the gateway's `/docs` page loads, and the terms under which it may be handed on. */
+/** The files that the gateway's `/docs` page loads, with their licence. */
 const FILES = {
   "swagger-ui-bundle.js": "swagger-ui-bundle.js",
   "swagger-ui.css": "swagger-ui.css",
@@ -11,7 +11,7 @@ const FILES = {
   NOTICE: "swagger-ui-notice.txt",
 };
 
-/** Puts Swagger UI's files into `docs/` of the output; they are no part of the application. */
+/** Copies Swagger UI's files into `docs/` of the output; the application does not use them. */
 export function swagger(): Plugin {
   return {
     name: "octet:swagger",

@@ -1,4 +1,4 @@
-/** Debian's browser: nothing is downloaded, and it asks nobody for anything. */
+/** Debian's Chromium, without downloads or background requests. */
 export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 export const ARGS = [

@@ -2,26 +2,25 @@ import { link } from "../src/model/route.ts";
 import { pidOf } from "./platform.ts";
 import { expect, greet, mesh, test } from "./test.ts";
 
-test("the first look: a grey graph, one button, and from its answer the way to the queue and to F's store", async ({
-  page,
-}) => {
+test("first look: the graph, a greeting, and its trace up to the queue and F's store", async ({ page }) => {
   await page.goto("/");
   await expect(page.locator(".node")).toHaveCount(14);
   await page.getByRole("button", { name: "Send a greeting" }).click();
   await expect(page.locator(".summary")).toHaveText(/^7 greetings in [\d.]+ m?s · open trace$/);
   await expect(page.locator(".edge.live")).toHaveCount(13);
   await expect(page.locator(".edge.idle")).toHaveCount(0);
-  await expect(page.locator(".vitals")).toContainText("serving");
+  await expect(page.locator(".status-bar")).toContainText("serving");
 
   await page.getByRole("link", { name: "open trace" }).click();
   const rows = page.getByRole("treeitem");
   await expect(rows).toHaveCount(21);
-  await expect(page.locator(".wait")).toHaveText(/in the queue$/);
+  await expect(page.locator(".wait")).toBeAttached();
+  await expect(page.locator(".length").filter({ hasText: / · queue wait [\d.]+ [µm]?s$/ })).toHaveCount(1);
   await expect(rows.filter({ hasText: "service-f" }).filter({ hasText: "insert" })).toHaveCount(1);
   await expect(page.locator(".critical").first()).toBeAttached();
 });
 
-test("an edge opens its panel, dims what is unrelated, and leads to its traces; all by keyboard", async ({
+test("an edge opens its panel by keyboard, dims unrelated nodes, and links to its traces", async ({
   page,
 }) => {
   await greet(2);
@@ -29,7 +28,7 @@ test("an edge opens its panel, dims what is unrelated, and leads to its traces; 
   const edge = page.getByRole("button", { name: /^service-b to service-e, gRPC: .*p50/ });
   await edge.focus();
   await page.keyboard.press("Enter");
-  const panel = page.getByRole("complementary", { name: "The selected edge" });
+  const panel = page.getByRole("complementary", { name: "Selected edge" });
   await expect(panel).toContainText("service-b → service-e");
   await expect(page.locator(".node.dim")).not.toHaveCount(0);
   await expect(page.locator(".node.dim")).not.toContainText(["service-e"]);
@@ -39,20 +38,20 @@ test("an edge opens its panel, dims what is unrelated, and leads to its traces; 
   await expect(page.locator(".chip")).toContainText("service-e");
 });
 
-test("a refresh moves no node and keeps the size", async ({ page }) => {
+test("a refresh moves no node and keeps the zoom", async ({ page }) => {
   await page.goto("/#/mesh?zoom=1.5");
-  const places = () =>
+  const positions = () =>
     page.locator(".node text").evaluateAll((texts) => texts.map((text) => text.getBoundingClientRect().x));
   await expect(page.locator(".node")).toHaveCount(14);
-  const before = await places();
+  const before = await positions();
   const refreshed = page.waitForResponse(/\/api\/mesh/);
   await greet(1);
   await refreshed;
-  expect(await places()).toEqual(before);
+  expect(await positions()).toEqual(before);
   await expect(page).toHaveURL(/zoom=1.5/);
 });
 
-test("the table says what the graph says", async ({ page }) => {
+test("the table shows every edge of the graph", async ({ page }) => {
   await greet(1);
   await page.goto("/#/mesh");
   await page.getByRole("button", { name: "Table" }).click();
@@ -62,19 +61,19 @@ test("the table says what the graph says", async ({ page }) => {
   await expect(page).toHaveURL(/as=table/);
 });
 
-test("a killed service's edge is red with its code within two refreshes, and the rest stays", async ({
+test("the edge to a killed service turns red with its code within two refreshes, and no other edge does", async ({
   page,
   context,
 }) => {
   await page.goto("/#/mesh");
   await expect(page.locator(".edge.live, .edge.idle")).toHaveCount(13);
-  // Restarted at once the first time, and calls wait a moment for it: only a service that is away for longer fails any.
+  // `octet up` restarts it, at first immediately, and callers wait for CONNECT_WAIT: calls fail only once the backoff is longer.
   let failed = 0;
   for (let turn = 0; turn < 40 && failed === 0; turn += 1) {
     try {
       process.kill(pidOf(mesh.directory, "service-h"), "SIGKILL");
     } catch {
-      // It is away already.
+      // It is not running at the moment.
     }
     failed = await greet(4);
   }
@@ -83,7 +82,7 @@ test("a killed service's edge is red with its code within two refreshes, and the
     /failing/,
     { timeout: 11_000 },
   );
-  await expect(page.locator(".vitals .bad")).toContainText("errors");
+  await expect(page.locator(".status-bar .bad")).toContainText("errors");
   await expect(page.getByRole("button", { name: /^service-a to service-c/ })).not.toHaveClass(/failing/);
 
   const traces = await context.newPage();
@@ -94,6 +93,6 @@ test("a killed service's edge is red with its code within two refreshes, and the
   await expect(
     traces.locator(".row.failed .length").filter({ hasText: "UNAVAILABLE" }).first(),
   ).toBeVisible();
-  // For the tests after this one.
+  // The following tests need a healthy mesh.
   await expect.poll(() => greet(2), { timeout: 20_000 }).toBe(0);
 });

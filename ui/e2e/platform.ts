@@ -1,4 +1,4 @@
-/** A real mesh under test, on a block of ports and in a directory of its own; ended by its process id. */
+/** Starts a mesh for the tests, with its own ports and data directory. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Milliseconds; a mesh is up in a fraction of it. */
-const PATIENCE_MS = 30_000;
+/** Milliseconds. On a busy machine a debug build takes several seconds to start. */
+const TIMEOUT_MS = 60_000;
 
-/** What `octet up --base-port` takes. */
+/** Ports that `octet up --base-port` uses. */
 const BLOCK = 160;
 
 export interface Mesh {
@@ -20,13 +20,13 @@ export interface Mesh {
   /** The entry service's, as `host:port`. */
   entry: string;
   directory: string;
-  end: () => Promise<void>;
+  stop: () => Promise<void>;
 }
 
 function program(): string {
   const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));
   const octet = process.env.OCTET_BIN ?? join(target, "debug", "octet");
-  if (!existsSync(octet)) throw new Error(`${octet} is absent: run \`make test-ui\`, which builds it`);
+  if (!existsSync(octet)) throw new Error(`${octet} does not exist: run \`make test-ui\`, which builds it`);
   return octet;
 }
 
@@ -35,62 +35,62 @@ export async function startMesh(): Promise<Mesh> {
   const base = await freeBlock();
   const args = ["up", "--base-port", String(base), "--data", directory];
   const child = spawn(program(), args, { env: environment({}), stdio: ["ignore", "pipe", "inherit"] });
-  await said(child, /octet is up/);
+  await output(child, /octet is up/);
   return {
     url: `http://127.0.0.1:${base}`,
     collector: `http://127.0.0.1:${base + 2}`,
     entry: `127.0.0.1:${base + 10}`,
     directory,
-    end: async () => {
-      await ended(child);
+    stop: async () => {
+      await stop(child);
       rmSync(directory, { recursive: true, force: true });
     },
   };
 }
 
-/** One gateway more, told by `variables`. */
+/** Starts one more gateway, with these environment variables. */
 export async function startGateway(mesh: { entry: string }, variables: Record<string, string>) {
   const base = await freeBlock();
-  const told = {
+  const defaults = {
     SERVICE_A_URL: mesh.entry,
     PORT: `127.0.0.1:${base}`,
     ADMIN_PORT: `127.0.0.1:${base + 1}`,
     ...variables,
   };
   const child = spawn(program(), ["gateway"], {
-    env: environment(told),
+    env: environment(defaults),
     stdio: ["ignore", "pipe", "inherit"],
   });
-  await said(child, /serving|listening/i);
-  return { url: `http://127.0.0.1:${base}`, end: () => ended(child) };
+  await output(child, /serving|listening/i);
+  return { url: `http://127.0.0.1:${base}`, stop: () => stop(child) };
 }
 
-/** The process id that `octet up` wrote down. */
+/** The process id in the PID file of `octet up`. */
 export function pidOf(directory: string, service: string): number {
   return Number(readFileSync(join(directory, "run", `${service}.pid`), "utf8"));
 }
 
-/** Nothing of this machine's own settings. */
+/** Without the settings of this machine. */
 function environment(more: Record<string, string>): NodeJS.ProcessEnv {
   const { PATH, HOME } = process.env;
   return { PATH, HOME, ...more };
 }
 
-function said(child: ChildProcess, words: RegExp): Promise<void> {
+function output(child: ChildProcess, expected: RegExp): Promise<void> {
   return new Promise((resolve, reject) => {
     let text = "";
-    const timer = setTimeout(() => reject(new Error(`not up in time; it said:\n${text}`)), PATIENCE_MS);
+    const timer = setTimeout(() => reject(new Error(`not ready in time; its output:\n${text}`)), TIMEOUT_MS);
     child.stdout?.on("data", (part: Buffer) => {
       text = (text + part.toString()).slice(-10_000);
-      if (!words.test(text)) return;
+      if (!expected.test(text)) return;
       clearTimeout(timer);
       resolve();
     });
-    child.once("exit", (code) => reject(new Error(`ended with ${code}; it said:\n${text}`)));
+    child.once("exit", (code) => reject(new Error(`exited with ${code}; its output:\n${text}`)));
   });
 }
 
-function ended(child: ChildProcess): Promise<void> {
+function stop(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     if (child.exitCode !== null) return resolve();
     child.once("exit", () => resolve());
@@ -98,7 +98,7 @@ function ended(child: ChildProcess): Promise<void> {
   });
 }
 
-/** Below the ports that systems hand out themselves, so that nobody takes one in between. */
+/** Below the ephemeral ports, so that no other process takes one before the mesh binds it. */
 async function freeBlock(): Promise<number> {
   for (let tries = 0; tries < 50; tries += 1) {
     const base = 15_000 + Math.floor(Math.random() * 100) * BLOCK;

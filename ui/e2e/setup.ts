@@ -1,4 +1,4 @@
-/** Starts the mesh that all tests look at, and ends it after them. */
+/** Starts the mesh for all tests, and stops it after them. */
 
 import { existsSync } from "node:fs";
 import { CHROMIUM } from "./chromium.ts";
@@ -7,10 +7,10 @@ import { startMesh } from "./platform.ts";
 export default async function setup(): Promise<() => Promise<void>> {
   if (!existsSync(CHROMIUM)) {
     throw new Error(
-      `${CHROMIUM} is absent: run \`make tools\` as root, or apt-get install chromium fonts-noto-core fonts-noto-cjk`,
+      `${CHROMIUM} does not exist: run \`make tools\` as root, or apt-get install chromium fonts-noto-core fonts-noto-cjk`,
     );
   }
   const mesh = await startMesh();
-  process.env.MESH = JSON.stringify({ ...mesh, end: undefined });
-  return mesh.end;
+  process.env.MESH = JSON.stringify({ ...mesh, stop: undefined });
+  return mesh.stop;
 }

@@ -1,16 +1,16 @@
-/** What every test has: the mesh, a page without a word in its console, and axe. */
+/** Fixtures of every test: the mesh, and a page whose console must stay empty. */
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test as base, expect, type Page } from "@playwright/test";
 import type { Mesh } from "./platform.ts";
 
-export const mesh: Omit<Mesh, "end"> = JSON.parse(process.env.MESH ?? "{}");
+export const mesh: Omit<Mesh, "stop"> = JSON.parse(process.env.MESH ?? "{}");
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 interface Fixtures {
-  /** What the console may say, where a test makes something fail. */
+  /** Console messages that a test expects. */
   allowed: RegExp;
 }
 
@@ -18,21 +18,21 @@ export const test = base.extend<Fixtures>({
   baseURL: mesh.url,
   allowed: [/^$/, { option: true }],
   page: async ({ page, allowed }, use) => {
-    const said: string[] = [];
+    const messages: string[] = [];
     page.on("console", (message) => {
-      // The browser's own line for a 404, which is how Zipkin's API says that a trace has not arrived yet.
-      const isOnItsWay =
+      // The browser logs a 404, which is Zipkin's response for a trace that has not arrived yet.
+      const isExpected =
         /\/zipkin\/api\/v2\/trace\/[0-9a-f]+$/.test(message.location().url) && /\b404\b/.test(message.text());
-      if (!isOnItsWay) said.push(`${message.type()}: ${message.text()}`);
+      if (!isExpected) messages.push(`${message.type()}: ${message.text()}`);
     });
-    page.on("pageerror", (error) => said.push(`thrown: ${error.message}`));
+    page.on("pageerror", (error) => messages.push(`thrown: ${error.message}`));
     await use(page);
-    expect(said.filter((line) => !allowed.test(line))).toEqual([]);
+    expect(messages.filter((line) => !allowed.test(line))).toEqual([]);
   },
 });
 
-/** Has axe look, and finds nothing; and nothing sticks out of the page at its side. */
-export async function expectSound(page: Page): Promise<void> {
+/** Expects no axe violation, and no content beyond the side of the window. */
+export async function expectAccessible(page: Page): Promise<void> {
   await page.evaluate(axe);
   const found = await page.evaluate(async () => {
     const { violations } = await (globalThis as unknown as { axe: { run: () => Promise<Result> } }).axe.run();
@@ -44,19 +44,19 @@ export async function expectSound(page: Page): Promise<void> {
     }
   });
   expect(found).toEqual([]);
-  const beyond = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  expect(beyond, "pixels beyond the window's side").toBeLessThanOrEqual(0);
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  expect(overflow, "pixels beyond the side of the window").toBeLessThanOrEqual(0);
 }
 
-/** Sends greetings without the page. */
+/** Sends greetings without the page, and returns how many failed. */
 export async function greet(times: number): Promise<number> {
-  const answers = await Promise.all(Array.from({ length: times }, () => fetch(`${mesh.url}/api/greeting`)));
-  const failed = answers.filter((answer) => !answer.ok).length;
-  for (const answer of answers) await answer.text();
+  const responses = await Promise.all(Array.from({ length: times }, () => fetch(`${mesh.url}/api/greeting`)));
+  const failed = responses.filter((response) => !response.ok).length;
+  for (const response of responses) await response.text();
   return failed;
 }
 
-/** Holds back the answers to what matches, until what it returns is called. */
+/** Holds the matching requests until the returned function is called. */
 export async function hold(page: Page, matching: string): Promise<() => void> {
   let release = () => {};
   const held = new Promise<void>((resolve) => {

@@ -1,11 +1,12 @@
 import { useEffect, useRef } from "preact/hooks";
-import { api } from "./state/api.ts";
+import { api, HOME_URL } from "./state/api.ts";
 import { route } from "./state/route.ts";
+import { CompareView } from "./views/compare/compare-view.tsx";
 import { GreetingView } from "./views/greeting/greeting-view.tsx";
 import { LoadView } from "./views/load/load-view.tsx";
 import { MeshView } from "./views/mesh/mesh-view.tsx";
+import { StatusBar } from "./views/shell/status-bar.tsx";
 import { Tabs } from "./views/shell/tabs.tsx";
-import { Vitals } from "./views/shell/vitals.tsx";
 import { TraceView } from "./views/trace/trace-view.tsx";
 import { TracesView } from "./views/traces/traces-view.tsx";
 
@@ -13,18 +14,21 @@ export function App() {
   return (
     <>
       <button type="button" class="skip" onClick={skip}>
-        Skip to the view
+        Skip to content
       </button>
       <header class="top">
         <a class="name" href="#/mesh">
           Octet
         </a>
         <Tabs />
-        <Vitals />
+        <a class="docs" href={`${api.value}/docs/`}>
+          API
+        </a>
+        <StatusBar />
       </header>
-      {api.value !== location.origin && (
-        <p class="elsewhere">
-          Asking <bdi>{api.value}</bdi> · <a href="#/greeting">change</a>
+      {api.value !== HOME_URL && (
+        <p class="other-api">
+          API: <bdi>{api.value}</bdi> · <a href="#/greeting">change</a>
         </p>
       )}
       <Main />
@@ -32,21 +36,21 @@ export function App() {
   );
 }
 
-/** No link: the address after `#` says which view is shown. */
+/** Not a link to `#main`, because the hash is the route. */
 function skip(): void {
   document.getElementById("main")?.focus();
 }
 
-/** The view; the focus moves to it when another one is chosen, as it would with a new page. */
+/** Moves the focus to the view when the view changes, as a page load would. */
 function Main() {
   const main = useRef<HTMLElement>(null);
-  const shown = route.value;
-  const place = shown ? `${shown.view}/${shown.id ?? ""}` : "";
-  const first = useRef(place);
+  const current = route.value;
+  const key = current ? `${current.view}/${current.id ?? ""}` : "";
+  const shown = useRef(key);
   useEffect(() => {
-    if (first.current !== place) main.current?.focus();
-    first.current = place;
-  }, [place]);
+    if (shown.current !== key) main.current?.focus();
+    shown.current = key;
+  }, [key]);
   return (
     <main id="main" ref={main} tabIndex={-1}>
       <View />
@@ -64,12 +68,14 @@ function View() {
       return <TracesView />;
     case "trace":
       return <TraceView key={route.value.id} id={route.value.id ?? ""} />;
+    case "compare":
+      return <CompareView id={route.value.id ?? ""} />;
     case "load":
       return <LoadView />;
     default:
       return (
         <p class="empty">
-          There is no such view. <a href="#/mesh">Open the mesh.</a>
+          Page not found. <a href="#/mesh">Open Mesh</a>
         </p>
       );
   }

@@ -1,8 +1,8 @@
 import { render } from "preact";
 import { App } from "./app.tsx";
-import { loadPreset } from "./state/api.ts";
+import { loadConfig } from "./state/api.ts";
+import { startDeliveryLookup } from "./state/delivery.ts";
 import { startFeeds } from "./state/mesh.ts";
-import { startLooking } from "./state/queued.ts";
 import "./styles/base.css";
 import "./styles/shell.css";
 import "./styles/mesh.css";
@@ -13,8 +13,8 @@ import "./styles/load.css";
 
 const root = document.getElementById("app");
 if (root) {
-  await loadPreset();
+  await loadConfig();
   startFeeds();
-  startLooking();
+  startDeliveryLookup();
   render(<App />, root);
 }

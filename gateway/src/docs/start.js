@@ -1,6 +1,6 @@
-// No validator badge: it would ask a host on the Internet.
+// No validator badge: it would send the document's address to a host on the Internet.
 window.ui = SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "../openapi.json",
   dom_id: "#api",
   deepLinking: true,
   displayRequestDuration: true,

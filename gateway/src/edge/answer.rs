@@ -1,27 +1,32 @@
-//! Answers that the edge gives itself.
+//! Responses that the edge makes itself.
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use tonic::Code;
 
-/// A JSON answer.
+/// A JSON response.
 pub(crate) fn json(body: impl IntoResponse) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 
-/// GATEWAY.md's error body, for errors that arise at the edge itself.
+/// An error that arises at the edge, with the error body of docs/gateway.md.
 pub(crate) fn error(status: StatusCode, code: Code, message: &str) -> Response {
     let body = serde_json::json!({ "code": i32::from(code), "message": message, "details": [] });
     (status, json(body.to_string())).into_response()
 }
 
-/// 405, as HTTP has it, with the methods that are served.
-pub(crate) fn not_allowed(method: &str, path: &str, allow: &str) -> Response {
-    let message = format!("{method} is not served on {path}: {allow} is");
+/// 404.
+pub(crate) fn no_route(path: &str) -> Response {
+    error(StatusCode::NOT_FOUND, Code::NotFound, &format!("no route for {path}"))
+}
+
+/// 405. `allow` names the allowed methods, unless the router adds them.
+pub(crate) fn not_allowed(method: &Method, path: &str, allow: Option<&str>) -> Response {
+    let message = format!("method {method} is not allowed for {path}");
     let mut response = error(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, &message);
-    if let Ok(allow) = HeaderValue::try_from(allow) {
+    if let Some(Ok(allow)) = allow.map(HeaderValue::try_from) {
         response.headers_mut().insert(header::ALLOW, allow);
     }
     response

@@ -1,4 +1,4 @@
-//! Which pages of other origins may call: `ALLOWED_ORIGINS` (the Fetch standard's CORS protocol).
+//! Which pages of other origins may call the gateway: `ALLOWED_ORIGINS` (the Fetch standard's CORS protocol).
 
 use std::net::Ipv6Addr;
 
@@ -13,19 +13,19 @@ use super::answer;
 
 const VARIABLE: &str = "ALLOWED_ORIGINS";
 
-/// How long a browser may remember a preflight, in seconds: a list that changes takes effect soon.
+/// How long a browser may cache a preflight, in seconds; short, so that a changed list takes effect soon.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// Every method that a rule of `google.api.http` has a word for.
+/// The methods that have a field in `google.api.http`, and HEAD.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 
-/// What an answer of any origin's page depends on.
+/// Responses depend on the origin.
 const VARY: HeaderValue = HeaderValue::from_static("origin");
 
-/// Resource Timing's own leave to read (W3C, Resource Timing, 4.5.1).
+/// Allows pages to read resource timings (W3C, Resource Timing, 4.5.1).
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 
-/// Answer headers that every page may read (Fetch, "CORS-safelisted response-header name"): no need to name them.
+/// Response headers that every page may read (Fetch, "CORS-safelisted response-header name").
 const SAFELISTED: [HeaderName; 5] = [
     header::CACHE_CONTROL,
     header::CONTENT_LENGTH,
@@ -37,27 +37,27 @@ const SAFELISTED: [HeaderName; 5] = [
 /// The origins whose pages may call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origins {
-    /// Any, and so without credentials.
+    /// Any, without credentials.
     Any,
     /// These, with credentials.
     Listed(Vec<HeaderValue>),
 }
 
 impl Origins {
-    /// Reads `ALLOWED_ORIGINS`: `*`, or origins such as `https://app.example`, comma-separated. Unset: CORS is off, for
-    /// meshes whose ingress does it.
+    /// Reads `ALLOWED_ORIGINS`: `*`, or comma-separated origins such as `https://app.example`. If it is unset, CORS is off,
+    /// for meshes whose ingress handles it.
     pub fn from_environment(environment: &mut Environment<'_>) -> Option<Self> {
         let text = environment.text(VARIABLE)?;
         let entries: Vec<_> = text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
         match entries.as_slice() {
             ["*"] => Some(Self::Any),
             entries if entries.contains(&"*") => {
-                environment.fault(VARIABLE, "must be `*` alone, or origins without it");
+                environment.fault(VARIABLE, "must be either `*` alone or a list of origins without `*`");
                 None
             }
             entries => {
                 let allowed =
-                    "`*`, or a comma-separated list of origins without a path, such as https://app.example";
+                    "`*` or a comma-separated list of origins without a path, such as https://app.example";
                 let origins: Option<Vec<_>> = entries.iter().map(|entry| origin(entry)).collect();
                 if origins.is_none() {
                     environment.fault(VARIABLE, format!("must be {allowed}"));
@@ -74,34 +74,35 @@ impl Origins {
         }
     }
 
-    /// The answer to a preflight; `None` where the request is none.
+    /// The response to a preflight; `None` if the request is not one.
     pub(crate) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
         let origin = headers.get(header::ORIGIN)?;
         if method != Method::OPTIONS || !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
             return None;
         }
         if !self.allows(origin) {
-            let message = "this origin may not call: ALLOWED_ORIGINS does not name it";
+            let message = "origin not allowed by ALLOWED_ORIGINS";
             return Some(answer::error(StatusCode::FORBIDDEN, Code::PermissionDenied, message));
         }
         let mut response = StatusCode::NO_CONTENT.into_response();
-        let told = response.headers_mut();
-        told.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-        // Whatever it wants to send: what is not meant for us stops here anyway.
+        let allowed = response.headers_mut();
+        allowed.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        // Any header: those that docs/gateway.md does not let pass stop at the gateway anyway.
         if let Some(wanted) = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-            told.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+            allowed.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
         }
-        told.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        allowed.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
         Some(response)
     }
 
-    /// Tells the browser whether the page of `origin` may read the answer, and which of its headers.
+    /// Adds the headers by which a browser decides whether the page of `origin` may read the response, and which of its
+    /// headers.
     pub(crate) fn complete(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         if let Self::Listed(_) = self {
             headers.append(header::VARY, VARY);
         }
         match self {
-            // Whoever asks: a cache may keep the answer to a request without an origin, and give it to a page.
+            // Without an origin too: a cache may store the response and give it to a page.
             Self::Any => {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             }
@@ -111,8 +112,8 @@ impl Origins {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
             }
         }
-        // By name: with credentials `*` would be the name of a header. gRPC-Web's status comes as a header where the
-        // call fails at once.
+        // By name: with credentials `*` would be a header's name. gRPC-Web sends the status as a header if the call fails
+        // at once.
         let names = headers.keys().filter(|name| {
             !SAFELISTED.contains(name)
                 && !name.as_str().starts_with("access-control-")
@@ -122,19 +123,19 @@ impl Origins {
         if let Ok(names) = HeaderValue::try_from(names.join(", ")) {
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
         }
-        // Also when each part of the exchange happened: a load run in a page measures by it.
+        // The UI's load runs measure with resource timings.
         if let Some(allowed) = headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).cloned() {
             headers.insert(TIMING_ALLOW_ORIGIN, allowed);
         }
     }
 }
 
-/// An origin as browsers write it: scheme and host in lower case, the port only where it is not the scheme's own.
+/// An origin as browsers send it: scheme and host in lower case, the port only if it is not the scheme's default.
 fn origin(text: &str) -> Option<HeaderValue> {
     let uri: Uri = text.parse().ok()?;
     let scheme = uri.scheme_str()?;
     let authority = uri.authority()?;
-    // `https://a/` parses like `https://a`, but no browser sends it.
+    // `https://a/` parses like `https://a`, but browsers send no slash.
     if text.contains('@') || uri.query().is_some() || uri.path() != "/" || text.ends_with('/') {
         return None;
     }
@@ -150,7 +151,7 @@ fn origin(text: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("{scheme}://{host}{port}").to_ascii_lowercase()).ok()
 }
 
-/// A name or an address; `Uri` takes brackets wherever they stand.
+/// A name or an address; `Uri` accepts brackets anywhere.
 fn is_host(host: &str) -> bool {
     let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let is_name = |host: &str| {
@@ -173,11 +174,11 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_taken_as_browsers_write_them() {
+    fn origins_are_normalized_as_browsers_send_them() {
         let Ok(Some(Origins::Listed(origins))) =
             read("https://App.example, http://localhost:3000,https://a.example:443,http://[::1]:80")
         else {
-            panic!("a list");
+            panic!("expected a list");
         };
         assert_eq!(
             origins,
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_browser_sends_is_refused() {
+    fn an_origin_that_no_browser_sends_is_refused() {
         for text in [
             "app.example",
             "https://app.example/",
@@ -205,12 +206,12 @@ mod tests {
         }
         assert_eq!(
             read("*,https://a.example"),
-            Err("ALLOWED_ORIGINS: must be `*` alone, or origins without it".to_owned())
+            Err("ALLOWED_ORIGINS: must be either `*` alone or a list of origins without `*`".to_owned())
         );
     }
 
     #[test]
-    fn never_both_any_origin_and_credentials() {
+    fn any_origin_and_credentials_are_never_combined() {
         for origins in [Origins::Any, read("https://a.example").unwrap().unwrap()] {
             let mut headers = HeaderMap::new();
             origins.complete(Some(&HeaderValue::from_static("https://a.example")), &mut headers);

@@ -1,4 +1,4 @@
-//! The line that every request leaves in the log, and its duration in the metrics.
+//! The log line of every request, and its duration in the metrics.
 
 use std::{
     net::IpAddr,
@@ -14,7 +14,7 @@ use std::{
 use axum::{
     body::Body,
     extract::{MatchedPath, Request},
-    http::{HeaderMap, Method, Response},
+    http::{Method, Response},
     middleware::Next,
 };
 use bytes::{Buf, Bytes};
@@ -26,128 +26,134 @@ use octet_runtime::{
 use tonic::Code;
 use tracing::Span;
 
-/// nginx's "client closed request": nobody was there any more to be told another status.
-const CLIENT_LEFT: u16 = 499;
+/// nginx's "client closed request": the client left before the response.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// The route a request took, for metrics: a path would make a series of each.
+/// The route of a request, for metrics: a label by path would create a series for each path.
 #[derive(Debug, Clone)]
 pub(crate) struct Route(pub(crate) String);
 
 impl Route {
-    /// Has an answer of the router's tell its route, which axum tells the request alone.
-    pub(crate) async fn tell(request: Request, next: Next) -> Response<Body> {
+    /// Copies the router's route from the request to the response; axum stores it in the request only.
+    pub(crate) async fn copy_to_response(request: Request, next: Next) -> Response<Body> {
         let route = Self::of(&request);
         let mut response = next.run(request).await;
         response.extensions_mut().insert(route);
         response
     }
 
-    /// The router's route of a request, or that of all that have none.
+    /// The router's route of a request; empty if none matched.
     pub(crate) fn of(request: &Request) -> Self {
         let matched = request.extensions().get::<MatchedPath>();
         Self(matched.map(|path| path.as_str().to_owned()).unwrap_or_default())
     }
 }
 
-/// How the RPC behind a request ended, told by whoever called it; among the request's extensions.
+/// How the RPC behind a request ended: set by the code that made the call, logged with the request. Kept in the
+/// request's extensions; clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome(Arc<AtomicI32>);
 
-impl Outcome {
-    const NONE: i32 = -1;
-
-    pub(super) fn none() -> Self {
-        Self(Arc::new(AtomicI32::new(Self::NONE)))
-    }
-
-    pub(crate) fn tell(&self, code: Code) {
-        self.0.store(code.into(), Ordering::Relaxed);
-    }
-
-    fn told(&self) -> Option<Code> {
-        let code = self.0.load(Ordering::Relaxed);
-        (code != Self::NONE).then(|| Code::from(code))
+impl Default for Outcome {
+    fn default() -> Self {
+        Self(Arc::new(AtomicI32::new(Self::UNSET)))
     }
 }
 
-/// `http_server_request_duration_seconds`, named as OpenTelemetry's semantic conventions have it.
+impl Outcome {
+    const UNSET: i32 = -1;
+
+    pub(crate) fn set(&self, code: Code) {
+        self.0.store(code.into(), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<Code> {
+        let code = self.0.load(Ordering::Relaxed);
+        (code != Self::UNSET).then(|| Code::from(code))
+    }
+}
+
+/// `http_server_request_duration_seconds`, named after OpenTelemetry's semantic conventions.
 pub(crate) fn metrics(metrics: &Metrics) -> Result<HistogramVec, prometheus::Error> {
     metrics.seconds(
         "http_server_request_duration_seconds",
-        "Seconds from a request's head to its answer's head",
+        "Seconds from a request's head to its response's head",
         &["http_request_method", "http_route", "http_response_status_code"],
     )
 }
 
-/// A request under way. Written down when dropped, which is also how a client that leaves is noticed.
-pub(super) struct Observed {
-    pub(super) seconds: HistogramVec,
-    pub(super) span: Span,
-    pub(super) begun: Instant,
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) client: Option<IpAddr>,
-    pub(super) outcome: Outcome,
-    pub(super) answer: Answer,
-}
-
-/// What is known of the answer.
-#[derive(Default)]
-pub(super) struct Answer {
+/// A request in progress. Logged when it is dropped, which is also how a client that leaves is noticed.
+pub(crate) struct Observed {
+    seconds: HistogramVec,
+    span: Span,
+    start: Instant,
+    method: Method,
+    path: String,
+    client: Option<IpAddr>,
+    outcome: Outcome,
     status: Option<u16>,
+    /// Of the response's body.
     bytes: u64,
 }
 
 impl Observed {
-    /// Logs the headers as they came, at debug.
-    pub(super) fn show_request(&self, headers: &HeaderMap) {
-        let Self { span, method, path, .. } = self;
-        let shown = || logs::shown(headers);
-        tracing::debug!(target: HEADERS, parent: span, %method, path, headers = %shown(), "request received");
+    /// Starts to observe a request, logs its headers at debug, and adds an [`Outcome`] to its extensions.
+    pub(crate) fn start(
+        seconds: HistogramVec,
+        span: Span,
+        client: Option<IpAddr>,
+        request: &mut Request,
+    ) -> Self {
+        let outcome = Outcome::default();
+        request.extensions_mut().insert(outcome.clone());
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let shown = || logs::shown(request.headers());
+        tracing::debug!(target: HEADERS, parent: &span, %method, path, headers = %shown(), "request received");
+        Self { seconds, span, start: Instant::now(), method, path, client, outcome, status: None, bytes: 0 }
     }
 
-    /// Logs the headers as they go, at debug.
-    pub(super) fn show_response(&self, response: &Response<Body>) {
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Measures the request, logs the response's headers at debug, and follows the body to its end if its length is not
+    /// known.
+    pub(crate) fn answered(mut self, mut response: Response<Body>) -> Response<Body> {
         let (status, shown) = (response.status().as_u16(), || logs::shown(response.headers()));
         tracing::debug!(target: HEADERS, parent: &self.span, status, headers = %shown(), "response sent");
-    }
-
-    /// The answer's head is there: counts it, and stays with its body to the end where that is not known yet.
-    pub(super) fn answered(mut self, mut response: Response<Body>) -> Response<Body> {
-        let status = response.status().as_u16();
-        self.answer.status = Some(status);
+        self.status = Some(status);
         let route = response.extensions_mut().remove::<Route>();
         self.measure(route.as_ref().map_or("", |Route(route)| route), status);
         if let Some(length) = response.body().size_hint().exact() {
-            self.answer.bytes = length;
+            self.bytes = length;
             return response;
         }
         response.map(|body| Body::new(ObservedBody { body, observed: self }))
     }
 
     fn measure(&self, route: &str, status: u16) {
-        let labels = [known(&self.method), route, &status.to_string()];
-        self.seconds.with_label_values(&labels).observe(self.begun.elapsed().as_secs_f64());
+        let labels = [known_method(&self.method), route, &status.to_string()];
+        self.seconds.with_label_values(&labels).observe(self.start.elapsed().as_secs_f64());
     }
 }
 
 impl Drop for Observed {
     fn drop(&mut self) {
-        let Self { method, path, client, answer: Answer { status, bytes }, .. } = &*self;
+        let Self { method, path, client, status, bytes, .. } = &*self;
         let status = status.unwrap_or_else(|| {
-            self.measure("", CLIENT_LEFT);
-            CLIENT_LEFT
+            self.measure("", CLIENT_CLOSED_REQUEST);
+            CLIENT_CLOSED_REQUEST
         });
-        let duration_us = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let duration_us = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
         let client = client.map(tracing::field::display);
-        let grpc_code = self.outcome.told().map(i32::from);
+        let grpc_code = self.outcome.get().map(i32::from);
         self.span.in_scope(
             || tracing::info!(%method, path, status, grpc_code, duration_us, bytes, client, "answered"),
         );
     }
 }
 
-/// A body that comes piece by piece, and the request that it answers.
+/// A response body of unknown length, and the request that it answers.
 struct ObservedBody {
     body: Body,
     observed: Observed,
@@ -164,7 +170,7 @@ impl http_body::Body for ObservedBody {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
             let length = frame.data_ref().map_or(0, Buf::remaining);
-            self.observed.answer.bytes += u64::try_from(length).unwrap_or(u64::MAX);
+            self.observed.bytes += u64::try_from(length).unwrap_or(u64::MAX);
         }
         polled
     }
@@ -178,8 +184,8 @@ impl http_body::Body for ObservedBody {
     }
 }
 
-/// Methods that a client makes up are one series.
-pub(crate) fn known(method: &Method) -> &str {
+/// The method's name; methods that a client makes up share one name, and so one series.
+pub(crate) fn known_method(method: &Method) -> &str {
     match method.as_str() {
         name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => name,
         _ => "_OTHER",

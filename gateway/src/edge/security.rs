@@ -1,11 +1,11 @@
-//! What browsers are told about every answer of the edge, so that nothing that is data is taken for a page.
+//! Headers on every response that keep browsers from treating data as a page.
 //!
-//! `Strict-Transport-Security` is not among it: it binds every port and service of the host, which is for whoever owns
-//! the host to say.
+//! `Strict-Transport-Security` is not among them: it applies to every port and service of the host, which is the host
+//! owner's decision.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Where an answer has not said it itself, as a page does.
+/// Used where a response has not set its own, as pages do.
 const DEFAULTS: [(HeaderName, HeaderValue); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
@@ -13,7 +13,7 @@ const DEFAULTS: [(HeaderName, HeaderValue); 4] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
 ];
 
-/// Adds what an answer has not said itself.
+/// Adds the defaults that the response has not set itself.
 pub(crate) fn complete(headers: &mut HeaderMap) {
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(value);

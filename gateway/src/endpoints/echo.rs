@@ -1,4 +1,4 @@
-//! `/api/request-echo`: the request as it arrived here, whatever its method, to see what stands between makes of it.
+//! `/api/request-echo`: returns the request as it arrived, with any method, to show what proxies in between change.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,21 +20,21 @@ use prost_reflect::DescriptorPool;
 use serde::Serialize;
 
 use crate::{
+    deadline_body,
     edge::{self, ClientAddress},
-    held,
     limits::Limits,
     rest::{Failure, collect},
     transcode::percent::{Part, decode},
 };
 
-/// Bytes of a body that are shown: an answer can be six times as long as what it shows.
-const SHOWN: usize = 64 * 1024;
+/// Bytes of a body that are returned; JSON can make six bytes of each.
+const MAX_SHOWN: usize = 64 * 1024;
 
-/// What a masked value is replaced by.
+/// Replaces a masked value.
 const MASK: &str = "***";
 
-/// A header or a key of the query whose name holds one of these is nobody's business, not even its sender's: an answer is
-/// kept in places where a credential must not be.
+/// A header or query key whose name contains one of these is masked, even for its sender: responses are stored in places
+/// where a credential must not be.
 const SENSITIVE: [&str; 14] = [
     "-key",
     "apikey",
@@ -52,7 +52,6 @@ const SENSITIVE: [&str; 14] = [
     "token",
 ];
 
-/// What the echo needs: the leave to hold bodies, and how large they may be.
 #[derive(Clone)]
 struct Echo {
     admission: Admission,
@@ -71,14 +70,14 @@ struct Echoed<'a> {
     headers: BTreeMap<&'a str, Vec<String>>,
     #[serde(flatten)]
     body: EchoedBody<'a>,
-    /// Of the body as it came.
+    /// The length of the whole body.
     #[serde(rename = "bodyBytes")]
     body_bytes: usize,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
 }
 
-/// Text where it is text.
+/// A body is text if it is valid UTF-8.
 #[derive(Serialize)]
 enum EchoedBody<'a> {
     #[serde(rename = "body")]
@@ -107,10 +106,10 @@ async fn echo(State(echo): State<Echo>, request: Request) -> Response {
         headers: masked(&parts.headers),
         body: EchoedBody::of(&body),
         body_bytes: body.len(),
-        truncated: body.len() > SHOWN,
+        truncated: body.len() > MAX_SHOWN,
     };
     let written = serde_json::to_vec(&echoed).unwrap_or_default();
-    let answer = held::whole(written.into(), admitted, echo.limits.body_timeout);
+    let answer = deadline_body::whole(written.into(), admitted, echo.limits.body_timeout);
     ([(header::CACHE_CONTROL, "no-store")], edge::json(answer)).into_response()
 }
 
@@ -124,9 +123,9 @@ impl Echo {
 
 impl<'a> EchoedBody<'a> {
     fn of(body: &'a [u8]) -> Self {
-        let shown = body.get(..SHOWN).unwrap_or(body);
+        let shown = body.get(..MAX_SHOWN).unwrap_or(body);
         let text = str::from_utf8(shown).or_else(|error| {
-            // A character of several bytes may be cut in two.
+            // The limit may have cut a character of several bytes.
             let whole = shown.get(..error.valid_up_to()).unwrap_or_default();
             let is_cut = error.error_len().is_none() && shown.len() < body.len();
             if is_cut { str::from_utf8(whole) } else { Err(error) }
@@ -136,19 +135,19 @@ impl<'a> EchoedBody<'a> {
 }
 
 fn masked(headers: &HeaderMap) -> BTreeMap<&str, Vec<String>> {
-    let mut told: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut masked: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
         let value = if is_sensitive(name.as_str()) {
             MASK.to_owned()
         } else {
             String::from_utf8_lossy(value.as_bytes()).into_owned()
         };
-        told.entry(name.as_str()).or_default().push(value);
+        masked.entry(name.as_str()).or_default().push(value);
     }
-    told
+    masked
 }
 
-/// As it was sent, but for values that are masked: of credentials, and of keys that nobody can read.
+/// The query as it was sent, with the values of sensitive and of undecodable keys masked.
 fn masked_query(query: &str) -> String {
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
         Some((key, _)) if decode(key, Part::Query).map_or(true, |key| is_sensitive(&key)) => {
@@ -169,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_shown_but_for_its_credentials() {
+    fn credentials_in_a_query_are_masked() {
         for (query, shown) in [
             ("", ""),
             ("q=1&flag&a=b=c", "q=1&flag&a=b=c"),
@@ -182,21 +181,21 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_cut_stays_text_and_bytes_stay_bytes() {
-        let text = format!("{}é", "x".repeat(SHOWN - 1));
+    fn cut_text_stays_text_and_bytes_stay_bytes() {
+        let text = format!("{}é", "x".repeat(MAX_SHOWN - 1));
         assert!(
-            matches!(EchoedBody::of(text.as_bytes()), EchoedBody::Text(shown) if shown.len() == SHOWN - 1)
+            matches!(EchoedBody::of(text.as_bytes()), EchoedBody::Text(shown) if shown.len() == MAX_SHOWN - 1)
         );
-        let bytes = [b"x".repeat(SHOWN - 1), vec![0xff; 9]].concat();
+        let bytes = [b"x".repeat(MAX_SHOWN - 1), vec![0xff; 9]].concat();
         assert!(matches!(EchoedBody::of(&bytes), EchoedBody::Binary(_)));
         assert!(
             matches!(EchoedBody::of(&"é".as_bytes()[..1]), EchoedBody::Binary(_)),
-            "nobody cut it but its sender"
+            "the limit did not cut it"
         );
     }
 
     #[test]
-    fn credentials_are_masked_under_any_name_they_go_by() {
+    fn names_of_credentials_are_sensitive() {
         for name in [
             "authorization",
             "proxy-authorization",

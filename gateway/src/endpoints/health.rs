@@ -1,4 +1,4 @@
-//! `/api/health`: the gateway lives, and, as a detail, whether its entry service can be reached.
+//! `/api/health`: reports that the gateway runs, and as a detail whether its entry service can be reached.
 
 use std::time::Duration;
 
@@ -27,8 +27,7 @@ pub(crate) fn router(entry: Upstream) -> Router {
     Router::new().route("/api/health", get(health)).with_state(entry)
 }
 
-/// 200 as long as the gateway answers at all: a load balancer must not take it out of service because a
-/// service behind it is away.
+/// Always 200: a load balancer must not take the gateway out of service because a service behind it is unavailable.
 async fn health(State(entry): State<Upstream>) -> Response {
     let deadline = Deadline::after(TIMEOUT);
     let checked = entry

@@ -1,4 +1,4 @@
-//! `/api/metrics`: the gateway's own metrics at the edge, for whoever cannot reach its admin port.
+//! `/api/metrics`: the gateway's own metrics, for clients that cannot reach its admin port.
 
 use axum::{
     Router,
@@ -23,8 +23,8 @@ async fn text(State(metrics): State<Metrics>) -> Response {
             (headers, text).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "cannot write the metrics");
-            let message = "the metrics cannot be written";
+            tracing::error!(%error, "cannot encode the metrics");
+            let message = "cannot encode the metrics";
             edge::error(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, message)
         }
     }

@@ -1,4 +1,4 @@
-//! A tonic codec for messages that nobody looks into.
+//! A tonic codec that passes messages as bytes.
 
 use bytes::{Buf, BufMut, Bytes};
 use tonic::{
@@ -6,7 +6,7 @@ use tonic::{
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-/// A message is its bytes, either way.
+/// Encodes and decodes a message as its bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BytesCodec;
 

@@ -1,12 +1,12 @@
-//! What the gateway answers itself: health (`grpc.health.v1`) of the edge, and reflection over the served descriptors, so
-//! that `grpcurl` works from outside the mesh.
+//! The services that the gateway answers itself: its own health (`grpc.health.v1`), and reflection over the served
+//! descriptors, so that `grpcurl` works from outside the mesh.
 
 use octet_runtime::drain::Drain;
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-/// Whether `path` is the gateway's own.
+/// Whether the gateway answers `path` itself.
 pub(super) fn serves(path: &str) -> bool {
     path.starts_with("/grpc.health.v1.Health/")
         || path.starts_with("/grpc.reflection.v1.ServerReflection/")
@@ -21,7 +21,7 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// Serving at once: the edge needs nothing but itself, and what is behind it answers for itself.
+    /// Reports SERVING at once: the gateway's health does not depend on the services behind it.
     pub(crate) async fn new(
         pool: &DescriptorPool,
         descriptors: &[u8],
@@ -44,8 +44,8 @@ impl Own {
         Ok(own)
     }
 
-    /// Says NOT_SERVING from the beginning of the drain; then ends every `Watch`, which would otherwise keep its
-    /// connection open for the whole grace period.
+    /// Reports NOT_SERVING when the drain starts, and then ends every `Watch`, which would otherwise keep its connection
+    /// open for the whole grace period.
     pub(crate) async fn follow(mut self, drain: Drain) {
         drain.begun().await;
         self.report(ServingStatus::NotServing).await;

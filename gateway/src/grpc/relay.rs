@@ -1,4 +1,4 @@
-//! One gRPC call, from the client to the entry service and back.
+//! One gRPC call, relayed from the client to the entry service and back.
 
 use std::sync::Arc;
 
@@ -12,9 +12,7 @@ use http::{HeaderMap, header, uri::PathAndQuery};
 use octet_runtime::{
     admission::Admitted,
     deadline::{Deadline, MalformedTimeout},
-    metrics::{GrpcCall, RpcKind},
-    telemetry::GrpcSpan,
-    upstream::CallError,
+    metrics::RpcKind,
 };
 use tokio::time::timeout_at;
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
@@ -22,37 +20,34 @@ use tower::Service;
 
 use super::{Shared, codec::BytesCodec};
 use crate::{
-    edge::Outcome,
-    entry::{Answer, MetadataError, Rpc, Step},
+    ending::Ending,
+    entry::{Event, MetadataError, ResponseStream, Rpc},
 };
 
-/// What a call answers with.
+/// The messages of a response.
 type Messages = BoxStream<'static, Result<Bytes, Status>>;
 
-/// A call that is not yet made.
+/// A call that has not been made yet.
 pub(super) struct Relay {
     pub(super) shared: Arc<Shared>,
     pub(super) path: PathAndQuery,
     pub(super) kind: RpcKind,
     pub(super) deadline: Result<Deadline, MalformedTimeout>,
     pub(super) metadata: Result<HeaderMap, MetadataError>,
-    pub(super) span: GrpcSpan,
-    pub(super) call: GrpcCall,
-    pub(super) outcome: Option<Outcome>,
+    pub(super) ending: Ending,
 }
 
-/// What is told of a call when it ends.
-struct Tally {
-    span: GrpcSpan,
-    call: GrpcCall,
-    outcome: Option<Outcome>,
+/// A request that has been read as far as needed to call the entry service.
+struct Call {
+    permit: Admitted,
+    deadline: Deadline,
+    metadata: HeaderMap,
+    messages: Inbound,
 }
 
-/// An answer under way; it counts among the requests under way until its end.
-struct Answering {
-    answer: Answer<Bytes>,
-    tally: Option<Tally>,
-    _admitted: Admitted,
+enum Inbound {
+    One(Bytes),
+    Stream(Streaming<Bytes>),
 }
 
 impl Relay {
@@ -68,144 +63,121 @@ impl Relay {
         let mut relay = Some(self);
         tower::service_fn(move |request: Request<Streaming<Bytes>>| {
             let relay = relay.take();
-            let answered: BoxFuture<'static, _> = Box::pin(async move {
-                // It is called once; were it not, there would be nobody to answer.
-                let relay = relay.ok_or_else(|| Status::internal("a call was begun twice"))?;
+            let response: BoxFuture<'static, _> = Box::pin(async move {
+                let relay = relay.ok_or_else(|| Status::internal("the call was started twice"))?;
                 relay.answer(request.into_inner()).await
             });
-            answered
+            response
         })
     }
 
     async fn answer(self, inbound: Streaming<Bytes>) -> Result<Response<Messages>, Status> {
-        let Self { shared, path, kind, deadline, metadata, span, call, outcome } = self;
-        let begun = span.span().scope(begin(shared, path, kind, deadline, metadata, inbound));
-        let tally = Tally { span, call, outcome };
-        let (mut answer, admitted) = match begun.await {
-            Ok(begun) => begun,
-            Err(status) => {
-                let status = passed(status);
-                tally.end(Err(&status));
-                return Err(status);
-            }
-        };
+        let mut stream = self.open(inbound).await.map_err(with_passing_metadata)?;
         let mut response = Response::new(());
-        *response.metadata_mut() = MetadataMap::from_headers(crossing(&answer.metadata()));
-        let answering = Answering { answer, tally: Some(tally), _admitted: admitted };
-        let messages = stream::unfold(Some(Box::new(answering)), async |answering| {
-            let mut answering = answering?;
-            let (item, goes_on) = answering.next().await?;
-            Some((item, goes_on.then_some(answering)))
+        *response.metadata_mut() = MetadataMap::from_headers(passing(&stream.take_metadata()));
+        let messages = stream::unfold(Some(Box::new(stream)), async |stream| {
+            let mut stream = stream?;
+            let (item, continues) = next(&mut stream).await?;
+            Some((item, continues.then_some(stream)))
         });
         Ok(response.map(|()| messages.boxed()))
     }
+
+    async fn open(self, inbound: Streaming<Bytes>) -> Result<ResponseStream<Bytes>, Status> {
+        let Self { shared, path, kind, deadline, metadata, mut ending } = self;
+        let call = match prepare(&shared, kind, deadline, metadata, inbound).await {
+            Ok(call) => call,
+            Err(status) => {
+                ending.fail(&status, None);
+                return Err(status);
+            }
+        };
+        ending.admitted(call.permit);
+        let rpc = Rpc { path: &path, kind, deadline: call.deadline };
+        match call.messages {
+            Inbound::One(message) => {
+                let requests = || stream::once(std::future::ready(message.clone()));
+                shared.entry.open(rpc, &call.metadata, BytesCodec, requests, ending).await
+            }
+            Inbound::Stream(inbound) => {
+                let mut inbound = Some(inbound);
+                let requests = || client_messages(inbound.take());
+                shared.entry.open(rpc, &call.metadata, BytesCodec, requests, ending).await
+            }
+        }
+    }
 }
 
-async fn begin(
-    shared: Arc<Shared>,
-    path: PathAndQuery,
+async fn prepare(
+    shared: &Shared,
     kind: RpcKind,
     deadline: Result<Deadline, MalformedTimeout>,
     metadata: Result<HeaderMap, MetadataError>,
     mut inbound: Streaming<Bytes>,
-) -> Result<(Answer<Bytes>, Admitted), Status> {
-    let admitted =
+) -> Result<Call, Status> {
+    let permit =
         shared.admission.admit().map_err(|overloaded| Status::unavailable(overloaded.to_string()))?;
     let deadline = deadline.map_err(|error| Status::invalid_argument(error.to_string()))?;
     let metadata = metadata?;
-    let rpc = Rpc { path: &path, kind, deadline };
-    if kind.client_streams() {
-        let mut inbound = Some(inbound);
-        let answer = shared.entry.open(rpc, &metadata, BytesCodec, || of_client(inbound.take())).await?;
-        return Ok((answer, admitted));
-    }
-    let ended = deadline.min(Deadline::after(shared.limits.body_timeout));
-    let message = timeout_at(ended.instant(), inbound.message())
-        .await
-        .map_err(|_| Status::deadline_exceeded("the request did not end in time"))??
-        .ok_or_else(|| Status::internal("the request has no message"))?;
-    let requests = || stream::once(std::future::ready(message.clone()));
-    Ok((shared.entry.open(rpc, &metadata, BytesCodec, requests).await?, admitted))
+    let messages = if kind.client_streams() {
+        Inbound::Stream(inbound)
+    } else {
+        let end = deadline.min(Deadline::after(shared.limits.body_timeout));
+        let message = timeout_at(end.instant(), inbound.message())
+            .await
+            .map_err(|_| Status::deadline_exceeded("the request message did not arrive in time"))??
+            .ok_or_else(|| Status::internal("the request has no message"))?;
+        Inbound::One(message)
+    };
+    Ok(Call { permit, deadline, metadata, messages })
 }
 
-/// A client's messages. Where it fails half-way the stream does not end, for an end would pass for a whole request: the
-/// call is cancelled with the client, or by its deadline.
-fn of_client(inbound: Option<Streaming<Bytes>>) -> impl futures_util::Stream<Item = Bytes> + Send {
+/// The messages of a streaming client. If it fails part-way, the stream does not end, because an end would make the
+/// request look complete: the call is cancelled with the client, or ends at its deadline.
+fn client_messages(inbound: Option<Streaming<Bytes>>) -> impl futures_util::Stream<Item = Bytes> + Send {
     stream::unfold(inbound, async |inbound| {
         let mut inbound = inbound?;
         match inbound.message().await {
             Ok(message) => message.map(|message| (message, Some(inbound))),
             Err(error) => {
-                tracing::debug!(%error, "a client's stream broke off");
+                tracing::debug!(%error, "client stream ended early");
                 std::future::pending().await
             }
         }
     })
 }
 
-impl Answering {
-    /// A message, or the end where there is something to say with it; and whether anything follows.
-    async fn next(&mut self) -> Option<(Result<Bytes, Status>, bool)> {
-        match self.answer.step().await {
-            Step::Message(message) => Some((Ok(message), true)),
-            Step::End(trailers) => {
-                self.end(Ok(()));
-                let trailers = crossing(&trailers.into_headers());
-                // A status of OK as an "error" is how tonic's server takes trailers that are not its own.
-                let last = Status::with_metadata(Code::Ok, "", MetadataMap::from_headers(trailers));
-                (!last.metadata().is_empty()).then_some((Err(last), false))
-            }
-            Step::Failed(status) => {
-                let status = passed(status);
-                self.end(Err(&status));
-                Some((Err(status), false))
-            }
+/// A message, or the end if there is anything to send with it; and whether anything follows.
+async fn next(stream: &mut ResponseStream<Bytes>) -> Option<(Result<Bytes, Status>, bool)> {
+    match stream.next().await {
+        Event::Message(message) => Some((Ok(message), true)),
+        Event::End(trailers) => {
+            stream.end(Ok(()));
+            let trailers = passing(&trailers.into_headers());
+            // tonic's server accepts custom trailers only as the metadata of an "error" with code OK.
+            let last = Status::with_metadata(Code::Ok, "", MetadataMap::from_headers(trailers));
+            (!last.metadata().is_empty()).then_some((Err(last), false))
         }
-    }
-
-    fn end(&mut self, outcome: Result<(), &Status>) {
-        if let Some(tally) = self.tally.take() {
-            tally.end(outcome);
-        }
+        Event::Failed(status) => Some((Err(with_passing_metadata(status)), false)),
     }
 }
 
-impl Drop for Answering {
-    /// An answer that nobody reads is dropped at its deadline: then that is how its call ended.
-    fn drop(&mut self) {
-        if self.answer.deadline().has_passed() {
-            self.end(Err(&CallError::deadline_passed().status));
-        }
-    }
-}
-
-impl Tally {
-    fn end(self, outcome: Result<(), &Status>) {
-        let code = outcome.err().map_or(Code::Ok, Status::code);
-        if let Some(told) = self.outcome {
-            told.tell(code);
-        }
-        self.call.end(code);
-        self.span.end(outcome);
-    }
-}
-
-/// A status with what of its metadata crosses.
-fn passed(mut status: Status) -> Status {
+/// A status without the metadata that must not reach the client.
+fn with_passing_metadata(mut status: Status) -> Status {
     let metadata = std::mem::take(status.metadata_mut());
-    *status.metadata_mut() = MetadataMap::from_headers(crossing(&metadata.into_headers()));
+    *status.metadata_mut() = MetadataMap::from_headers(passing(&metadata.into_headers()));
     status
 }
 
-/// An answer's metadata as a client may have them: what belongs to the protocol, or speaks to browsers in the edge's
-/// name, stays behind.
-fn crossing(metadata: &HeaderMap) -> HeaderMap {
-    let mut crossing = HeaderMap::with_capacity(metadata.len());
+/// The response metadata that may reach the client: without the protocol's own names, and without headers by which a
+/// service would speak to browsers on the gateway's behalf.
+fn passing(metadata: &HeaderMap) -> HeaderMap {
+    let mut passing = HeaderMap::with_capacity(metadata.len());
     for (name, value) in metadata {
-        let speaks_for_the_edge = *name == header::SET_COOKIE || name.as_str().starts_with("access-control-");
-        if !speaks_for_the_edge && !crate::transcode::is_protocol(name) {
-            crossing.append(name.clone(), value.clone());
+        let is_for_browsers = *name == header::SET_COOKIE || name.as_str().starts_with("access-control-");
+        if !is_for_browsers && !crate::transcode::is_protocol(name) {
+            passing.append(name.clone(), value.clone());
         }
     }
-    crossing
+    passing
 }

@@ -1,10 +1,10 @@
-//! The comments of .proto files, by what they stand at.
+//! The comments of .proto files.
 
 use std::collections::HashMap;
 
 use prost_reflect::{DescriptorPool, FileDescriptor};
 
-/// What every declaration says of itself.
+/// The comment of every declaration, by file and path.
 pub(super) struct Comments(HashMap<(String, Vec<i32>), String>);
 
 impl Comments {
@@ -23,13 +23,13 @@ impl Comments {
         Self(comments)
     }
 
-    /// What is said at `path` of `file`; empty where nothing is.
+    /// The comment at `path` of `file`; empty if there is none.
     pub(super) fn at(&self, file: &FileDescriptor, path: &[i32]) -> &str {
         self.0.get(&(file.name().to_owned(), path.to_vec())).map_or("", String::as_str)
     }
 }
 
-/// The comment above, else the one behind; lines joined, paragraphs kept.
+/// The comment above a declaration, or else the one after it. Lines are joined, paragraphs kept.
 fn text(leading: &str, trailing: &str) -> String {
     let chosen = if leading.trim().is_empty() { trailing } else { leading };
     let paragraphs = chosen.split("\n\n").map(|paragraph| {
@@ -39,12 +39,12 @@ fn text(leading: &str, trailing: &str) -> String {
     paragraphs.filter(|paragraph| !paragraph.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 
-/// What a comment gives as an example: "for example `service-a`".
+/// The example in a comment: "for example `service-a`".
 pub(super) fn example(comment: &str) -> Option<&str> {
     comment.split_once("for example `")?.1.split_once('`').map(|(example, _)| example)
 }
 
-/// The first sentence, for a list.
+/// A comment's first sentence.
 pub(super) fn summary(comment: &str) -> &str {
     let paragraph = comment.split("\n\n").next().unwrap_or_default();
     paragraph.split_once(". ").map_or(paragraph, |(sentence, _)| sentence).trim_end_matches('.')
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_comment_is_read_as_it_was_meant() {
+    fn comments_have_text_example_and_summary() {
         assert_eq!(text(" One\n two.\n\n Three.\n", " behind\n"), "One two.\n\nThree.");
         assert_eq!(text("", " behind\n"), "behind");
         assert_eq!(example("Name, for example `service-a`, or so."), Some("service-a"));

@@ -1,4 +1,4 @@
-//! Rules as OpenAPI's operations.
+//! HTTP rules as OpenAPI operations.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use super::{
 };
 use crate::transcode::{Binding, Body, OpenPath, PathParameter};
 
-/// The methods that OpenAPI 3.1 has names for.
+/// The HTTP methods that OpenAPI 3.1 knows.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
-/// Operations by path. Two paths of one shape are one to OpenAPI: the first one's names serve both.
+/// Operations by path. To OpenAPI, two paths of one shape are the same, so the first one names the parameters.
 pub(super) struct Operations<'c> {
     comments: &'c Comments,
     /// By shape: the path and its operations by method.
     paths: BTreeMap<String, (OpenPath, Map<String, Value>)>,
-    /// How many operations each RPC has.
+    /// The number of operations of each RPC.
     numbers: BTreeMap<String, usize>,
 }
 
@@ -49,7 +49,7 @@ impl<'c> Operations<'c> {
 
         let operation = self.operation(binding, &parameters, schemas);
         if let Some((_, methods)) = self.paths.get_mut(&own.shape) {
-            // The more specific rule came first.
+            // Bindings come most specific first.
             methods.entry(method).or_insert(operation);
         }
     }
@@ -71,7 +71,7 @@ impl<'c> Operations<'c> {
             "description": if comment.is_empty() { rpc.full_name() } else { comment },
             "parameters": parameters,
             "responses": {
-                "200": self.answer(binding, schemas),
+                "200": self.response(binding, schemas),
                 "default": { "$ref": "#/components/responses/Error" },
             },
         });
@@ -95,7 +95,7 @@ impl<'c> Operations<'c> {
         );
         let mut description = if parameter.is_whole { comment.to_owned() } else { part };
         if parameter.is_rest {
-            description += " It may hold slashes.";
+            description += " It can contain slashes.";
         }
         let mut written = json!({ "name": parameter.name, "in": "path", "required": true, "schema": schema });
         if let Some(object) = written.as_object_mut().filter(|_| !description.is_empty()) {
@@ -120,13 +120,13 @@ impl<'c> Operations<'c> {
         Some(json!({ "content": { "application/json": { "schema": schema, "example": example } } }))
     }
 
-    fn answer(&self, binding: &Binding, schemas: &mut Schemas<'_>) -> Value {
+    fn response(&self, binding: &Binding, schemas: &mut Schemas<'_>) -> Value {
         let (schema, example) = match binding.response_body() {
             None => {
                 let output = binding.output();
-                (schemas.message(output, Side::Answer), sample::message(output, self.comments))
+                (schemas.message(output, Side::Response), sample::message(output, self.comments))
             }
-            Some(field) => (schemas.field(field, Side::Answer), sample::field(field, self.comments)),
+            Some(field) => (schemas.field(field, Side::Response), sample::field(field, self.comments)),
         };
         if binding.rpc().is_server_streaming() {
             let line = json!({
@@ -140,15 +140,15 @@ impl<'c> Operations<'c> {
                 ],
             });
             return json!({
-                "description": "A stream: one such object a line; the last holds the error, if there was one.",
+                "description": "A stream of such objects, one a line. If the RPC fails, the last one has the error.",
                 "content": { "application/json": { "schema": line, "example": { "result": example } } },
             });
         }
         json!({
-            "description": "The RPC's answer, with unset fields written out.",
+            "description": "The RPC's response. Unset fields are included.",
             "headers": {
                 "x-request-id": {
-                    "description": "The request's id: the client's own, or one that the gateway made.",
+                    "description": "The request's id: the client's, or one that the gateway made.",
                     "schema": { "type": "string" },
                 },
             },
@@ -163,15 +163,15 @@ pub(super) fn tags(pool: &DescriptorPool, comments: &Comments) -> Value {
         let comment = comments.at(&service.parent_file(), service.path());
         json!({ "name": service.full_name(), "description": comment })
     });
-    let edge = json!({ "name": "gateway", "description": "What the gateway answers itself." });
+    let edge = json!({ "name": "gateway", "description": "Endpoints of the gateway itself." });
     services.chain([edge]).collect()
 }
 
-/// What every operation answers when it fails.
+/// The error response of every operation.
 pub(super) fn error_response() -> Value {
     json!({
-        "description": "An error: a gRPC code as a number, and what is wrong. The HTTP status follows from the code, \
-            but for what HTTP itself has a status for (405, 408, 413).",
+        "description": "An error: the number of a gRPC code, and what is wrong. The HTTP status follows from the code, \
+            except for errors with an HTTP status of their own (405, 408, 413).",
         "content": { "application/json": {
             "schema": { "$ref": "#/components/schemas/Error" },
             "example": { "code": 14, "message": "service-b/service-e: cannot be reached", "details": [] },

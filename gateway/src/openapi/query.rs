@@ -1,4 +1,4 @@
-//! The query parameters of a rule: every field that neither path nor body fills, by its dotted path.
+//! The query parameters of a rule: every field that neither path nor body sets, by its dotted path.
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Value, json};
@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 use super::schema::{Schemas, Side, scalar, well_known};
 use crate::transcode::{Binding, Body};
 
-/// How deep a parameter's path may go, and how many there may be: messages that hold themselves have no end.
-const DEPTH: usize = 4;
-const MOST: usize = 200;
+/// Bounds, since recursive messages have infinitely many paths.
+const MAX_DEPTH: usize = 4;
+const MAX_PARAMETERS: usize = 200;
 
 /// The parameters of `binding`, in the order of the fields.
 pub(super) fn parameters(binding: &Binding, schemas: &Schemas<'_>) -> Vec<Value> {
     let mut found = Vec::new();
     if let Body::Ignored | Body::Field(_) = binding.body() {
-        let mut way = Vec::new();
-        gather(binding, binding.input(), &mut way, &mut found, schemas);
+        let mut path = Vec::new();
+        gather(binding, binding.input(), &mut path, &mut found, schemas);
     }
     found
 }
@@ -23,49 +23,44 @@ pub(super) fn parameters(binding: &Binding, schemas: &Schemas<'_>) -> Vec<Value>
 fn gather(
     binding: &Binding,
     message: &MessageDescriptor,
-    way: &mut Vec<FieldDescriptor>,
+    path: &mut Vec<FieldDescriptor>,
     found: &mut Vec<Value>,
     schemas: &Schemas<'_>,
 ) {
     for field in message.fields() {
-        if found.len() >= MOST {
+        if found.len() >= MAX_PARAMETERS {
             return;
         }
-        way.push(field.clone());
-        if !is_filled(binding, way) {
+        path.push(field.clone());
+        if !binding.sets_beside_query(path) {
             match field.kind() {
                 _ if field.is_map() => {}
                 Kind::Message(inner) if well_known(inner.full_name()).is_some() => {
-                    // What a text can say of them is more than a schema can.
-                    found.push(parameter(way, &field, json!({ "type": "string" }), schemas));
+                    // Their text forms are more than a schema can express.
+                    found.push(parameter(path, &field, json!({ "type": "string" }), schemas));
                 }
                 Kind::Message(inner) => {
-                    let holds_itself = way.iter().rev().skip(1).any(|above| above.kind() == field.kind());
-                    if !field.is_list() && !holds_itself && way.len() < DEPTH {
-                        gather(binding, &inner, way, found, schemas);
+                    let is_recursive = path.iter().rev().skip(1).any(|above| above.kind() == field.kind());
+                    if !field.is_list() && !is_recursive && path.len() < MAX_DEPTH {
+                        gather(binding, &inner, path, found, schemas);
                     }
                 }
-                kind => found.push(parameter(way, &field, text(&kind), schemas)),
+                kind => found.push(parameter(path, &field, text(&kind), schemas)),
             }
         }
-        way.pop();
+        path.pop();
     }
 }
 
-fn is_filled(binding: &Binding, way: &[FieldDescriptor]) -> bool {
-    let in_body = matches!(binding.body(), Body::Field(body) if way.first() == Some(body));
-    in_body || binding.captures().iter().any(|capture| way.starts_with(capture.fields()))
-}
-
 fn parameter(
-    way: &[FieldDescriptor],
+    path: &[FieldDescriptor],
     field: &FieldDescriptor,
     schema: Value,
     schemas: &Schemas<'_>,
 ) -> Value {
     let mut schema = if field.is_list() { json!({ "type": "array", "items": schema }) } else { schema };
     schemas.describe(field, &mut schema);
-    let names: Vec<&str> = way.iter().map(FieldDescriptor::json_name).collect();
+    let names: Vec<&str> = path.iter().map(FieldDescriptor::json_name).collect();
     let mut parameter = json!({ "name": names.join("."), "in": "query", "schema": schema });
     if let Some(description) = parameter.pointer_mut("/schema/description").map(Value::take)
         && let Some(object) = parameter.as_object_mut()
@@ -78,7 +73,7 @@ fn parameter(
     parameter
 }
 
-/// A scalar as a path or a query writes it: numbers of 64 bits have no quotes there.
+/// The schema of a scalar in a path or a query, where 64-bit integers have no quotes.
 pub(super) fn text(kind: &Kind) -> Value {
     match kind {
         Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {

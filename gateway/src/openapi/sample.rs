@@ -1,18 +1,18 @@
-//! An example of a message, as far as its comments give one.
+//! Example messages, from the examples in comments.
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use super::comments::{Comments, example};
 
-/// How many values an example holds at most, and how deep: messages that hold themselves have no end.
-const VALUES: usize = 200;
-const DEPTH: usize = 5;
+/// Bounds, since recursive messages have no largest example.
+const MAX_VALUES: usize = 200;
+const MAX_DEPTH: usize = 5;
 
-/// A message as an answer would write it.
+/// A message as a response contains it.
 pub(super) fn message(message: &MessageDescriptor, comments: &Comments) -> Value {
-    let mut left = VALUES;
-    object(message, comments, DEPTH, &mut left)
+    let mut left = MAX_VALUES;
+    object(message, comments, MAX_DEPTH, &mut left)
 }
 
 fn object(message: &MessageDescriptor, comments: &Comments, depth: usize, left: &mut usize) -> Value {
@@ -30,19 +30,19 @@ fn object(message: &MessageDescriptor, comments: &Comments, depth: usize, left: 
     Value::Object(fields)
 }
 
-/// A field's value, whole.
+/// A field's whole value: a list, a map or a single value.
 pub(super) fn field(field: &FieldDescriptor, comments: &Comments) -> Value {
-    let mut left = VALUES;
-    field_value(field, comments, DEPTH, &mut left)
+    let mut left = MAX_VALUES;
+    field_value(field, comments, MAX_DEPTH, &mut left)
 }
 
 fn field_value(field: &FieldDescriptor, comments: &Comments, depth: usize, left: &mut usize) -> Value {
     *left = left.saturating_sub(1);
-    let is_over = depth == 0 || *left == 0;
+    let is_exhausted = depth == 0 || *left == 0;
     match field.kind() {
         _ if field.is_map() => json!({}),
-        Kind::Message(_) if field.is_list() && is_over => json!([]),
-        Kind::Message(_) if is_over => Value::Null,
+        Kind::Message(_) if field.is_list() && is_exhausted => json!([]),
+        Kind::Message(_) if is_exhausted => Value::Null,
         Kind::Message(inner) if field.is_list() => json!([object(&inner, comments, depth - 1, left)]),
         Kind::Message(inner) => object(&inner, comments, depth - 1, left),
         kind if field.is_list() => json!([scalar(field, &kind, comments)]),

@@ -1,4 +1,4 @@
-//! Messages as JSON Schema: what answers are written as, and what requests may hold.
+//! Messages as JSON Schema.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::comments::{Comments, example};
 
-/// Which way a message goes: answers hold every field, requests what their sender likes.
+/// The direction of a message: responses contain every field, requests any of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    Answer,
+    Response,
     Request,
 }
 
-/// The schemas that operations have asked for.
+/// The schemas that operations refer to.
 pub(super) struct Schemas<'c> {
     comments: &'c Comments,
     components: BTreeMap<String, Value>,
@@ -29,19 +29,19 @@ impl<'c> Schemas<'c> {
         self.components.into_iter().collect()
     }
 
-    /// The schema of a message: a reference, but for well-known types.
+    /// The schema of a message: a reference, except for well-known types.
     pub(super) fn message(&mut self, message: &MessageDescriptor, side: Side) -> Value {
         if let Some(schema) = well_known(message.full_name()) {
             return schema;
         }
-        // No full name holds a hyphen.
+        // Full names have no hyphens, so this is unique.
         let name = match side {
-            Side::Answer => message.full_name().to_owned(),
+            Side::Response => message.full_name().to_owned(),
             Side::Request => format!("{}-request", message.full_name()),
         };
         let reference = json!({ "$ref": format!("#/components/schemas/{name}") });
         if !self.components.contains_key(&name) {
-            // There before its fields are, for it may hold itself.
+            // Inserted before the fields are, since the message can be recursive.
             self.components.insert(name.clone(), Value::Null);
             let schema = self.object(message, side);
             self.components.insert(name, schema);
@@ -55,11 +55,11 @@ impl<'c> Schemas<'c> {
         for field in message.fields() {
             let mut schema = self.field(&field, side);
             let is_optional = field.containing_oneof().is_some();
-            if side == Side::Answer && field.supports_presence() && !is_optional {
+            if side == Side::Response && field.supports_presence() && !is_optional {
                 schema = json!({ "anyOf": [schema, { "type": "null" }] });
             }
             self.describe(&field, &mut schema);
-            if side == Side::Answer && !is_optional {
+            if side == Side::Response && !is_optional {
                 required.push(field.json_name().to_owned());
             }
             properties.insert(field.json_name().to_owned(), schema);
@@ -77,7 +77,7 @@ impl<'c> Schemas<'c> {
         schema
     }
 
-    /// A field's value, whole: a list, a map or one.
+    /// The schema of a field's whole value: a list, a map or a single value.
     pub(super) fn field(&mut self, field: &FieldDescriptor, side: Side) -> Value {
         match field.kind() {
             Kind::Message(entry) if field.is_map() => {
@@ -98,7 +98,7 @@ impl<'c> Schemas<'c> {
         }
     }
 
-    /// Adds what the field's comment says.
+    /// Adds the field's comment.
     pub(super) fn describe(&self, field: &FieldDescriptor, schema: &mut Value) {
         let comment = self.comments.at(&field.parent_message().parent_file(), field.path());
         let Some(object) = schema.as_object_mut().filter(|_| !comment.is_empty()) else { return };
@@ -109,7 +109,7 @@ impl<'c> Schemas<'c> {
     }
 }
 
-/// A scalar as proto3 JSON has it.
+/// The schema of a scalar in proto3 JSON.
 pub(super) fn scalar(kind: &Kind, side: Side) -> Value {
     match kind {
         Kind::Bool => json!({ "type": "boolean" }),
@@ -117,13 +117,16 @@ pub(super) fn scalar(kind: &Kind, side: Side) -> Value {
             json!({ "type": "integer", "format": "int32", "minimum": i32::MIN, "maximum": i32::MAX })
         }
         Kind::Uint32 | Kind::Fixed32 => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
+        // The pattern of requests allows no number that is out of range.
         Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
-            json!({ "type": "string", "format": "int64", "pattern": "^-?[0-9]{1,18}$" })
+            let pattern = if side == Side::Request { "^-?[0-9]{1,18}$" } else { "^-?[0-9]{1,19}$" };
+            json!({ "type": "string", "format": "int64", "pattern": pattern })
         }
         Kind::Uint64 | Kind::Fixed64 => {
-            json!({ "type": "string", "format": "uint64", "pattern": "^[0-9]{1,19}$" })
+            let pattern = if side == Side::Request { "^[0-9]{1,19}$" } else { "^[0-9]{1,20}$" };
+            json!({ "type": "string", "format": "uint64", "pattern": pattern })
         }
-        Kind::Float | Kind::Double if side == Side::Answer => {
+        Kind::Float | Kind::Double if side == Side::Response => {
             json!({ "anyOf": [{ "type": "number" }, { "enum": ["NaN", "Infinity", "-Infinity"] }] })
         }
         Kind::Float => json!({ "type": "number", "minimum": f32::MIN, "maximum": f32::MAX }),
@@ -141,15 +144,15 @@ fn enumeration(kind: &EnumDescriptor, side: Side) -> Value {
     }
     let names: Vec<_> = kind.values().map(|value| value.name().to_owned()).collect();
     match side {
-        // A number that the enum has no name for is written as it is.
-        Side::Answer => json!({ "anyOf": [{ "type": "string", "enum": names }, { "type": "integer" }] }),
+        // A number without a name in the enum is written as the number.
+        Side::Response => json!({ "anyOf": [{ "type": "string", "enum": names }, { "type": "integer" }] }),
         Side::Request => json!({ "type": "string", "enum": names }),
     }
 }
 
-/// The types with a JSON form of their own.
+/// The schemas of types with a special JSON form.
 pub(super) fn well_known(full_name: &str) -> Option<Value> {
-    let wrapped = |kind: Kind| scalar(&kind, Side::Answer);
+    let wrapped = |kind: Kind| scalar(&kind, Side::Response);
     Some(match full_name.strip_prefix("google.protobuf.")? {
         "Timestamp" => json!({ "type": "string", "format": "date-time" }),
         "Duration" => json!({ "type": "string", "pattern": "^-?[0-9]{1,12}(\\.[0-9]{1,9})?s$" }),

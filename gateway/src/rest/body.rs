@@ -13,19 +13,18 @@ use tonic::Status;
 use super::failure::Failure;
 use crate::limits::Limits;
 
-/// Reads a body to its end, before the deadline and within `BODY_TIMEOUT`: a request that is admitted keeps others
-/// out, however long a deadline its client chose.
+/// Reads a body to its end, before the deadline and within `BODY_TIMEOUT`.
 pub(crate) async fn collect(body: Body, limits: &Limits, deadline: Deadline) -> Result<Bytes, Failure> {
-    // What says that it is too large is not read at all; nor is it called for, where the client asks first (RFC 9110,
-    // 10.1.1).
+    // A body that is announced as too large is not read at all. A client that sent `Expect: 100-continue` then does not
+    // send it either (RFC 9110, 10.1.1).
     if body.size_hint().lower() > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX) {
         return Err(too_large(limits.body_bytes));
     }
-    let ended = deadline.min(Deadline::after(limits.body_timeout));
+    let end = deadline.min(Deadline::after(limits.body_timeout));
     let limited = Limited::new(body, limits.body_bytes);
-    let Ok(collected) = timeout_at(ended.instant(), limited.collect()).await else {
-        let status = Status::deadline_exceeded("the body did not end in time");
-        // 408 where it is we who would not wait any longer, 504 where the client's own deadline passed.
+    let Ok(collected) = timeout_at(end.instant(), limited.collect()).await else {
+        let status = Status::deadline_exceeded("the request body did not arrive in time");
+        // 504 if the client's own deadline has passed, 408 if the gateway stopped waiting before that.
         let http =
             if deadline.has_passed() { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::REQUEST_TIMEOUT };
         return Err(Failure::with_http(http, status));
@@ -34,13 +33,13 @@ pub(crate) async fn collect(body: Body, limits: &Limits, deadline: Deadline) -> 
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large(limits.body_bytes)),
         Err(error) => {
-            tracing::debug!(%error, "a body ended early");
-            Err(Status::invalid_argument("the body could not be read to its end").into())
+            tracing::debug!(%error, "request body ended early");
+            Err(Status::invalid_argument("the request body ended early").into())
         }
     }
 }
 
 fn too_large(limit: usize) -> Failure {
-    let status = Status::resource_exhausted(format!("the body is larger than {limit} bytes"));
+    let status = Status::resource_exhausted(format!("request body exceeds the limit of {limit} bytes"));
     Failure::with_http(StatusCode::PAYLOAD_TOO_LARGE, status)
 }

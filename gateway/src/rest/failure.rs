@@ -1,4 +1,4 @@
-//! A request that has no answer from its RPC.
+//! A request that failed, and the HTTP response for it.
 
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -6,32 +6,46 @@ use axum::{
 };
 use octet_runtime::admission::Overloaded;
 use prost_reflect::DescriptorPool;
-use tonic::{Code, Status};
+use tonic::Status;
 
-use crate::{edge, entry::MetadataError, transcode};
+use crate::{
+    edge,
+    entry::MetadataError,
+    transcode::{self, RequestError},
+};
 
-/// A status, and what of HTTP the table of statuses does not say.
+/// A gRPC status, and what HTTP needs beside it.
 pub(crate) struct Failure {
-    http: Option<StatusCode>,
-    status: Status,
-    /// What came with the answer's head, where there was one: the status then carries its trailers.
+    /// Replaces the HTTP status of the code.
+    pub(super) http: Option<StatusCode>,
+    pub(super) status: Status,
+    /// The metadata of the response's head, if there was one: the status then carries the trailers.
     metadata: Option<HeaderMap>,
     retry_after: Option<HeaderValue>,
     form: Form,
 }
 
-/// How the error stands in the body.
+/// How the error is written to the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// It is the body.
+    /// As the whole body.
     Body,
-    /// As the one line of a stream.
+    /// As the only line of a stream.
     Line,
 }
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         Self { http: None, status, metadata: None, retry_after: None, form: Form::Body }
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::TooLarge(_) => Self::with_http(StatusCode::PAYLOAD_TOO_LARGE, error.into()),
+            error => Status::from(error).into(),
+        }
     }
 }
 
@@ -51,25 +65,21 @@ impl Failure {
         Self { http: Some(http), ..Self::from(status) }
     }
 
-    /// 503 and not the 429 of `RESOURCE_EXHAUSTED`: it is not this client that asks too much.
+    /// 503 instead of 429, `RESOURCE_EXHAUSTED`'s status: all clients together send too much, not this one.
     pub(crate) fn overloaded(overloaded: Overloaded) -> Self {
         let retry_after = Some(HeaderValue::from_static("1"));
         Self { retry_after, ..Self::from(Status::unavailable(overloaded.to_string())) }
     }
 
-    /// After the answer's head had come with `metadata`.
+    /// Of a call whose response head had arrived with `metadata`.
     pub(super) fn after(metadata: HeaderMap, status: Status) -> Self {
         Self { metadata: Some(metadata), ..Self::from(status) }
     }
 
-    /// Of an RPC that answers with a stream, before its first message: as grpc-gateway has it, the form is the stream's
-    /// and the status the error's.
-    pub(super) fn of_a_stream(status: Status) -> Self {
+    /// Of a streaming RPC, before its first message: the body has the stream's form and the response the error's
+    /// status, as in grpc-gateway.
+    pub(super) fn of_stream(status: Status) -> Self {
         Self { form: Form::Line, ..Self::from(status) }
-    }
-
-    pub(super) fn code(&self) -> Code {
-        self.status.code()
     }
 
     pub(crate) fn into_response(self, pool: &DescriptorPool) -> Response {
@@ -81,12 +91,12 @@ impl Failure {
         };
         let mut response = (http, edge::json(body)).into_response();
         let headers = response.headers_mut();
-        let told = status.metadata().clone().into_headers();
+        let status_metadata = status.metadata().clone().into_headers();
         match metadata {
-            None => transcode::response_headers(&told, headers),
+            None => transcode::response_headers(&status_metadata, headers),
             Some(metadata) => {
                 transcode::response_headers(&metadata, headers);
-                transcode::response_trailers(&told, headers);
+                transcode::response_trailers(&status_metadata, headers);
             }
         }
         if let Some(seconds) = retry_after {

@@ -1,4 +1,4 @@
-//! The answer of an RPC that streams: newline-delimited `{"result":…}`, the last one `{"error":…}` if it failed.
+//! The response of a streaming RPC: newline-delimited `{"result":…}`, the last one `{"error":…}` if it failed.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -11,128 +11,79 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use octet_runtime::admission::Admitted;
 use prost_reflect::DynamicMessage;
-use tonic::{Code, Status};
 
 use super::{
-    Rest,
+    Failure, Rest,
     failure::{error_line, line},
+    response_json,
 };
 use crate::{
-    edge::{self, Outcome},
-    entry::{Answer, Step},
-    held::Held,
-    request_span::RequestSpan,
+    deadline_body::DeadlineBody,
+    edge,
+    entry::{Event, ResponseStream},
     transcode::{self, Binding},
 };
 
-/// An answer whose first message is there, or that has ended well without one.
-///
-/// It counts among the requests under way until its end, and is bound by its deadline, read or not.
-pub(super) struct Lines {
+/// A streaming response in progress.
+struct Lines {
+    rest: Arc<Rest>,
     binding: Binding,
-    answer: Answer<DynamicMessage>,
-    metadata: HeaderMap,
-    next: Option<Step<DynamicMessage>>,
-    admitted: Admitted,
+    stream: ResponseStream<DynamicMessage>,
+    first: Option<Event<DynamicMessage>>,
 }
 
-/// A stream under way.
-struct Writing {
-    binding: Binding,
-    answer: Answer<DynamicMessage>,
-    next: Option<Step<DynamicMessage>>,
-    rest: Arc<Rest>,
-    span: Option<RequestSpan>,
-    outcome: Option<Outcome>,
+/// Waits for the first message: until there is one, the HTTP status can still be the error's.
+///
+/// The response ends at its deadline, whether it is read or not.
+pub(super) async fn lines(
+    rest: &Arc<Rest>,
+    binding: &Binding,
+    mut stream: ResponseStream<DynamicMessage>,
+) -> Result<Response, Failure> {
+    let metadata = stream.take_metadata();
+    let first = match stream.next().await {
+        Event::Failed(status) => return Err(Failure::of_stream(status)),
+        first => Some(first),
+    };
+    let deadline = stream.deadline().instant();
+    let passed = error_line(&rest.pool, &rest.entry.deadline_passed());
+    let lines = Lines { rest: rest.clone(), binding: binding.clone(), stream, first };
+    let frames = stream::unfold(Some(Box::new(lines)), async |lines| {
+        let mut lines = lines?;
+        let (frame, continues) = lines.frame().await;
+        Some((Ok::<_, Infallible>(frame), continues.then_some(lines)))
+    });
+    let body = Body::new(StreamBody::new(Box::pin(frames)));
+    let body = DeadlineBody::new(body, (), deadline, Ok(Frame::data(passed.into())));
+    let mut response = edge::json(Body::new(body));
+    // Proxies such as nginx would otherwise buffer the response until it is complete.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    transcode::response_headers(&metadata, response.headers_mut());
+    Ok(response)
 }
 
 impl Lines {
-    /// Waits for the first message: until there is one, the status can still be the error's.
-    pub(super) async fn begin(
-        binding: &Binding,
-        mut answer: Answer<DynamicMessage>,
-        admitted: Admitted,
-    ) -> Result<Self, Status> {
-        let metadata = answer.metadata();
-        let first = answer.step().await;
-        if let Step::Failed(status) = first {
-            return Err(status);
-        }
-        Ok(Self { binding: binding.clone(), answer, metadata, next: Some(first), admitted })
-    }
-
-    pub(super) fn into_response(
-        self,
-        rest: Arc<Rest>,
-        span: RequestSpan,
-        outcome: Option<Outcome>,
-    ) -> Response {
-        let Self { binding, answer, metadata, next, admitted } = self;
-        let deadline = answer.deadline().instant();
-        let passed = error_line(&rest.pool, &rest.entry.deadline_passed());
-        let writing = Writing { binding, answer, next, rest, span: Some(span), outcome };
-        let frames = stream::unfold(Some(Box::new(writing)), async |writing| {
-            let mut writing = writing?;
-            let (frame, goes_on) = writing.frame().await;
-            Some((Ok::<_, Infallible>(frame), goes_on.then_some(writing)))
-        });
-        let lines = Body::new(StreamBody::new(Box::pin(frames)));
-        let lines = Held::new(lines, admitted, deadline, Ok(Frame::data(passed.into())));
-        let mut response = edge::json(Body::new(lines));
-        // What stands between, and holds answers back until they are whole, need not for this one (nginx).
-        response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-        transcode::response_headers(&metadata, response.headers_mut());
-        response
-    }
-}
-
-impl Writing {
     /// The next line or the trailers, and whether anything follows.
     async fn frame(&mut self) -> (Frame<Bytes>, bool) {
-        let step = match self.next.take() {
-            Some(step) => step,
-            None => self.answer.step().await,
+        let event = match self.first.take() {
+            Some(event) => event,
+            None => self.stream.next().await,
         };
-        match step {
-            Step::Message(message) => match self.binding.response_json(&message) {
-                Ok(json) => (Frame::data(line("result", &json).into()), true),
-                Err(error) => {
-                    tracing::warn!(?error, "an answer has no JSON form");
-                    self.fail(&error.into())
-                }
+        let status = match event {
+            Event::Message(message) => match response_json(&self.binding, &message) {
+                Ok(json) => return (Frame::data(line("result", &json).into()), true),
+                Err(status) => status,
             },
-            Step::Failed(status) => self.fail(&status),
-            Step::End(trailers) => {
+            Event::End(trailers) => {
                 let mut named = HeaderMap::new();
                 transcode::response_trailers(&trailers.into_headers(), &mut named);
-                self.end(Code::Ok);
-                (Frame::trailers(named), false)
+                self.stream.end(Ok(()));
+                return (Frame::trailers(named), false);
             }
-        }
-    }
-
-    fn fail(&mut self, status: &Status) -> (Frame<Bytes>, bool) {
-        self.end(status.code());
-        (Frame::data(error_line(&self.rest.pool, status).into()), false)
-    }
-
-    fn end(&mut self, code: Code) {
-        if let Some(outcome) = &self.outcome {
-            outcome.tell(code);
-        }
-        if let Some(span) = self.span.take() {
-            span.end(transcode::http_status(code));
-        }
-    }
-}
-
-impl Drop for Writing {
-    /// An answer that nobody reads is dropped at its deadline: then that is how its call ended.
-    fn drop(&mut self) {
-        if self.span.is_some() && self.answer.deadline().has_passed() {
-            self.end(Code::DeadlineExceeded);
-        }
+            Event::Failed(status) => status,
+        };
+        self.stream.end(Err(&status));
+        (Frame::data(error_line(&self.rest.pool, &status).into()), false)
     }
 }

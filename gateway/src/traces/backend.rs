@@ -1,4 +1,4 @@
-//! The trace backend: where it is, and how it is asked.
+//! The trace backend: its address, and how it is queried.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,23 +18,24 @@ use tokio::{
     time::timeout,
 };
 
-use super::Trouble;
-use crate::held;
+use super::QueryError;
+use crate::deadline_body;
 
-/// How long a connection, and a whole answer, may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// For a whole response.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of the largest answer that is passed on; it is held in memory.
-const LIMIT: usize = 32 * 1024 * 1024;
+/// The largest response that is passed on, in bytes; it is held in memory.
+const MAX_RESPONSE: usize = 32 * 1024 * 1024;
 
-/// How long a client may take to read an answer.
-const READING: Duration = Duration::from_secs(30);
+/// How long a client may take to read a response.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Questions at once, each of which may hold an answer until its client has read it.
-const AT_ONCE: usize = 8;
+/// Concurrent queries, each of which can hold a response until its client has read it.
+const MAX_QUERIES: usize = 8;
 
-/// Where the backend is: scheme, host and port, and a path before the API's, without a slash at its end.
+/// The backend's address: scheme, host and port, and a path before the API's, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BackendUrl(String);
 
@@ -50,10 +51,10 @@ fn parse(text: &str) -> Option<BackendUrl> {
     let uri: Uri = text.parse().ok()?;
     let authority = uri.authority()?;
     let is_plain = uri.scheme_str() == Some("http") && !authority.as_str().contains('@');
-    // `Uri` takes ports that are none.
+    // `Uri` accepts invalid ports.
     let port = authority.as_str().strip_prefix(authority.host())?.trim_start_matches(':');
     let has_port = port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0);
-    // `Uri` drops a fragment without a word.
+    // `Uri` silently drops a fragment.
     if !is_plain || !has_port || authority.host().is_empty() || uri.query().is_some() || text.contains('#') {
         return None;
     }
@@ -61,34 +62,33 @@ fn parse(text: &str) -> Option<BackendUrl> {
     Some(BackendUrl(format!("http://{}{path}", authority.as_str().trim_end_matches(':'))))
 }
 
-/// An answer, read to its end.
-pub(super) struct Answer {
+/// A response of the backend, read to its end.
+pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// One answer fewer may be held while this one is.
-    leave: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
-impl Answer {
-    /// The body as it is passed on.
+impl Reply {
+    /// The body to pass on; it holds the permit until it has been read.
     pub(super) fn into_body(self) -> Body {
-        held::whole(self.body, self.leave, READING)
+        deadline_body::whole(self.body, self.permit, READ_TIMEOUT)
     }
 
-    /// Whether the backend says that its body is JSON.
+    /// Whether the body's content type is JSON.
     pub(super) fn is_json(&self) -> bool {
         let kind = self.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"application/json"))
     }
 }
 
-/// The backend, if there is one. Clones share its connections.
+/// The backend, if one is configured. Clones share its connections.
 #[derive(Clone)]
 pub(crate) struct Backend {
     url: Option<BackendUrl>,
     client: Client<HttpConnector, Empty<Bytes>>,
-    free: Arc<Semaphore>,
+    queries: Arc<Semaphore>,
 }
 
 impl Backend {
@@ -97,47 +97,51 @@ impl Backend {
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { url, client, free: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { url, client, queries: Arc::new(Semaphore::new(MAX_QUERIES)) }
     }
 
-    /// Asks for a path below the backend's, such as `/api/v2/services`, query and all.
-    pub(super) async fn get(&self, path: &str, request_id: Option<&HeaderValue>) -> Result<Answer, Trouble> {
-        let BackendUrl(url) = self.url.as_ref().ok_or(Trouble::Unset)?;
-        let leave = self.free.clone().try_acquire_owned().map_err(|_| Trouble::Busy)?;
+    /// Gets a path below the backend's address, such as `/api/v2/services?a=b`.
+    pub(super) async fn get(
+        &self,
+        path: &str,
+        request_id: Option<&HeaderValue>,
+    ) -> Result<Reply, QueryError> {
+        let BackendUrl(url) = self.url.as_ref().ok_or(QueryError::Unset)?;
+        let permit = self.queries.clone().try_acquire_owned().map_err(|_| QueryError::Busy)?;
         let mut request = Request::get(format!("{url}{path}")).header(header::ACCEPT, "application/json");
         if let Some(id) = request_id {
             request = request.header(X_REQUEST_ID, id);
         }
-        // A path that came with a request is one.
-        let request = request.body(Empty::new()).map_err(|_| Trouble::NotZipkin)?;
-        match timeout(TIMEOUT, self.ask(request, leave)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Trouble::TimedOut),
+        // The path came with a request, so it is valid.
+        let request = request.body(Empty::new()).map_err(|_| QueryError::NotZipkin)?;
+        match timeout(TIMEOUT, self.send(request, permit)).await {
+            Ok(reply) => reply,
+            Err(_) => Err(QueryError::TimedOut),
         }
     }
 
-    async fn ask(
+    async fn send(
         &self,
         request: Request<Empty<Bytes>>,
-        leave: OwnedSemaphorePermit,
-    ) -> Result<Answer, Trouble> {
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Reply, QueryError> {
         let response = self.client.request(request).await.map_err(|error| {
-            tracing::debug!(error = &error as &dyn std::error::Error, "the trace backend cannot be asked");
-            Trouble::Unreachable
+            tracing::debug!(error = &error as &dyn std::error::Error, "trace query failed");
+            QueryError::Unreachable
         })?;
         let (parts, body) = response.into_parts();
         if parts.status.is_server_error() {
-            return Err(Trouble::Failed(parts.status));
+            return Err(QueryError::Failed(parts.status));
         }
-        match Limited::new(body, LIMIT).collect().await {
+        match Limited::new(body, MAX_RESPONSE).collect().await {
             Ok(body) => {
                 let body = body.to_bytes();
-                Ok(Answer { status: parts.status, headers: parts.headers, body, leave })
+                Ok(Reply { status: parts.status, headers: parts.headers, body, permit })
             }
-            Err(error) if error.is::<LengthLimitError>() => Err(Trouble::TooLarge(LIMIT)),
+            Err(error) if error.is::<LengthLimitError>() => Err(QueryError::TooLarge(MAX_RESPONSE)),
             Err(error) => {
-                tracing::debug!(%error, "the trace backend's answer ended early");
-                Err(Trouble::Unreachable)
+                tracing::debug!(%error, "trace backend response ended early");
+                Err(QueryError::Unreachable)
             }
         }
     }
@@ -148,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_taken_with_and_without_port_and_path() {
+    fn a_url_may_have_a_port_and_a_path() {
         for (text, url) in [
             ("http://127.0.0.1:9411", "http://127.0.0.1:9411"),
             ("http://zipkin/", "http://zipkin"),
@@ -159,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_url_is_refused() {
+    fn an_unusable_url_is_refused() {
         for text in [
             "",
             "zipkin:9411",

@@ -1,7 +1,7 @@
-//! `/api/mesh`: how each edge of the mesh does.
+//! `/api/mesh`: calls, errors and latencies of each edge of the mesh.
 //!
-//! Octet's collector computes it from every trace it has. Another backend is asked for its newest traces, and the
-//! answer says that it is from a sample.
+//! Octet's collector computes them from all its traces. From another backend the newest traces are read, and the response
+//! is marked as a sample.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,22 +20,21 @@ use serde_json::value::RawValue;
 use tonic::Code;
 
 use super::{
-    Trouble,
-    backend::{Answer, Backend},
+    QueryError,
+    backend::{Backend, Reply},
 };
 use crate::{
     edge,
     transcode::percent::{Part, decode},
 };
 
-/// How far back it looks when nobody says, and at most.
-const LOOKBACK: Duration = Duration::from_mins(15);
-const LONGEST: Duration = Duration::from_hours(7 * 24);
+const DEFAULT_LOOKBACK: Duration = Duration::from_mins(15);
+const MAX_LOOKBACK: Duration = Duration::from_hours(7 * 24);
 
-/// Traces in a sample at most.
-const SAMPLE: usize = 500;
+/// Traces in a sample.
+const MAX_SAMPLE: usize = 500;
 
-/// The time looked at, in milliseconds; its end since 1970.
+/// A period in milliseconds; its end counts from 1970.
 struct Window {
     end: u64,
     lookback: u64,
@@ -50,46 +49,46 @@ pub(super) async fn mesh(
         Ok(window) => window,
         Err(problem) => return edge::error(StatusCode::BAD_REQUEST, Code::InvalidArgument, &problem),
     };
-    let asked = async {
+    let queried = async {
         let Window { end, lookback } = window;
         let id = headers.get(X_REQUEST_ID);
         let known = backend.get(&format!("/api/v2/mesh?endTs={end}&lookback={lookback}"), id).await;
         match known {
-            Ok(answer) if is_mesh(&answer) => return Ok(answer.into_body()),
-            // A Zipkin that does not know the question. What it said goes, and with it the leave to hold it.
-            Ok(answer) => drop(answer),
-            Err(Trouble::Failed(_)) => {}
-            Err(trouble) => return Err(trouble),
+            Ok(reply) if is_mesh(&reply) => return Ok(reply.into_body()),
+            // A Zipkin without this path. Dropping its reply also releases the permit.
+            Ok(reply) => drop(reply),
+            Err(QueryError::Failed(_)) => {}
+            Err(error) => return Err(error),
         }
-        let query = format!("/api/v2/traces?endTs={end}&lookback={lookback}&limit={SAMPLE}");
-        let answer = backend.get(&query, id).await?;
-        let mesh = sampled(&answer, &window).ok_or(Trouble::NotZipkin)?;
-        serde_json::to_vec(&mesh).map(Body::from).map_err(|_| Trouble::NotZipkin)
+        let query = format!("/api/v2/traces?endTs={end}&lookback={lookback}&limit={MAX_SAMPLE}");
+        let reply = backend.get(&query, id).await?;
+        let mesh = sampled(&reply, &window).ok_or(QueryError::NotZipkin)?;
+        serde_json::to_vec(&mesh).map(Body::from).map_err(|_| QueryError::NotZipkin)
     };
-    asked.await.map_or_else(Trouble::into_response, edge::json)
+    queried.await.map_or_else(QueryError::into_response, edge::json)
 }
 
-fn is_mesh(answer: &Answer) -> bool {
+fn is_mesh(reply: &Reply) -> bool {
     #[derive(serde::Deserialize)]
     struct Known {
-        #[expect(dead_code, reason = "that it is there is what is asked")]
+        #[expect(dead_code, reason = "only its presence matters")]
         edges: Vec<serde::de::IgnoredAny>,
     }
-    answer.status.is_success() && answer.is_json() && serde_json::from_slice::<Known>(&answer.body).is_ok()
+    reply.status.is_success() && reply.is_json() && serde_json::from_slice::<Known>(&reply.body).is_ok()
 }
 
-/// What a foreign backend's traces say; `None` when they are no list of traces.
-fn sampled(answer: &Answer, window: &Window) -> Option<Mesh> {
-    if !answer.status.is_success() {
+/// The edges in another backend's traces; `None` if the reply is not a list of traces.
+fn sampled(reply: &Reply, window: &Window) -> Option<Mesh> {
+    if !reply.status.is_success() {
         return None;
     }
-    let traces: Vec<&RawValue> = serde_json::from_slice(&answer.body).ok()?;
+    let traces: Vec<&RawValue> = serde_json::from_slice(&reply.body).ok()?;
     let mut edges = Edges::default();
     let mut oldest = None;
     for trace in &traces {
         let batch = Batch::read(trace.get().as_bytes());
-        let begun = batch.spans.iter().map(|span| span.timestamp / 1_000).filter(|begun| *begun > 0).min();
-        oldest = [oldest, begun].into_iter().flatten().min();
+        let start = batch.spans.iter().map(|span| span.timestamp / 1_000).filter(|start| *start > 0).min();
+        oldest = [oldest, start].into_iter().flatten().min();
         edges.add(&batch.spans);
     }
     let from = oldest.unwrap_or_else(|| window.end.saturating_sub(window.lookback));
@@ -97,11 +96,11 @@ fn sampled(answer: &Answer, window: &Window) -> Option<Mesh> {
 }
 
 impl Window {
-    /// Reads `lookback` and `endTs`; other keys are left alone.
+    /// Reads `lookback` and `endTs` and ignores other keys.
     fn read(query: &str) -> Result<Self, String> {
         let mut window = Self {
             end: millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
-            lookback: millis(LOOKBACK),
+            lookback: millis(DEFAULT_LOOKBACK),
         };
         for pair in query.split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -133,7 +132,7 @@ fn lookback(text: &str) -> Option<u64> {
     } else {
         humantime::parse_duration(text).ok()?
     };
-    let range = Duration::from_millis(1)..=LONGEST;
+    let range = Duration::from_millis(1)..=MAX_LOOKBACK;
     range.contains(&lookback).then(|| millis(lookback))
 }
 
@@ -146,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lookback_is_taken_as_milliseconds_and_as_a_duration() {
+    fn a_lookback_is_milliseconds_or_a_duration() {
         for (text, millis) in [
             ("60000", Some(60_000)),
             ("5m", Some(300_000)),
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_parameter_is_named() {
+    fn the_error_names_the_invalid_parameter() {
         assert!(Window::read("lookback=soon").is_err_and(|problem| problem.contains("`lookback`")));
         assert!(Window::read("a=b&endTs=").is_err_and(|problem| problem.contains("`endTs`")));
         assert!(Window::read("a=b&c").is_ok_and(|window| window.lookback == 900_000));

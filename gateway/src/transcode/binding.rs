@@ -1,4 +1,4 @@
-//! One HTTP rule after validation: nothing in it can be wrong any more, nothing is looked up by name again.
+//! One HTTP rule after validation: all its names are resolved to descriptors.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use prost_reflect::{FieldDescriptor, MessageDescriptor, MethodDescriptor};
 use super::{
     codec::DynamicCodec,
     field_path::FieldPath,
-    rule::{HttpRule, RuleFault},
+    rule::{HttpRule, RuleError},
     template::Template,
     update_mask,
 };
 
-/// An RPC, bound to a method and a path template.
+/// An RPC bound to an HTTP method and a path template.
 #[derive(Clone)]
 pub struct Binding {
     rpc: MethodDescriptor,
@@ -31,16 +31,26 @@ pub struct Binding {
 /// Where the request's body goes.
 #[derive(Clone)]
 pub enum Body {
-    /// Nowhere: the rule names no body, and one that comes is ignored.
+    /// Nowhere: the rule has no `body`, so a body is ignored.
     Ignored,
-    /// It is the message (`body: "*"`). The query is then ignored: "there are no HTTP query parameters".
+    /// It is the whole message (`body: "*"`). The query is then ignored: "there are no HTTP query parameters".
     Message,
     /// It is one field of the message.
     Field(FieldDescriptor),
 }
 
+impl Body {
+    /// The field that the body sets, where it sets one only.
+    pub(crate) fn field(&self) -> Option<&FieldDescriptor> {
+        match self {
+            Self::Field(field) => Some(field),
+            Self::Ignored | Self::Message => None,
+        }
+    }
+}
+
 impl Binding {
-    /// The RPC. Its streaming flags are the caller's to heed: a binding exists for a streaming RPC too.
+    /// The RPC. The caller must check its streaming flags: streaming RPCs have bindings too.
     pub fn rpc(&self) -> &MethodDescriptor {
         &self.rpc
     }
@@ -50,7 +60,7 @@ impl Binding {
         &self.grpc_path
     }
 
-    /// A codec for one call of the RPC, by any `tonic::client::Grpc`.
+    /// A codec for one call of the RPC through `tonic::client::Grpc`.
     pub fn codec(&self) -> DynamicCodec {
         DynamicCodec::new(self.output.clone())
     }
@@ -70,12 +80,12 @@ impl Binding {
         self.method.as_ref()
     }
 
-    /// The path template; as text, the name of the route.
+    /// The path template. Its text is the route's name.
     pub fn template(&self) -> &Template {
         &self.template
     }
 
-    /// The fields that the template's variables fill, in the order of the template.
+    /// The fields that the template's variables set, in the template's order.
     pub fn captures(&self) -> &[FieldPath] {
         &self.captures
     }
@@ -90,27 +100,34 @@ impl Binding {
         self.response_body.as_ref()
     }
 
-    /// The field mask that a PATCH without one gets from its body.
+    /// The field mask that a PATCH without a mask gets from its body.
     pub(super) fn update_mask(&self) -> Option<&FieldDescriptor> {
         self.update_mask.as_ref()
     }
 
-    /// Whether the rule serves `method`: its own, any if it is custom `*`, and HEAD with GET (RFC 9110, 9.3.2).
+    /// Whether the path or the body sets the field at `path`, or a message that contains it: they win over the query.
+    pub(crate) fn sets_beside_query(&self, path: &[FieldDescriptor]) -> bool {
+        let in_body = self.body.field().is_some_and(|body| path.first() == Some(body));
+        in_body || self.captures.iter().any(|capture| path.starts_with(capture.fields()))
+    }
+
+    /// Whether the rule serves `method`: its own method, any method if it is custom `*`, and HEAD with GET (RFC 9110,
+    /// 9.3.2).
     pub(super) fn serves(&self, method: &Method) -> bool {
         self.method.as_ref().is_none_or(|own| own == method || (own == Method::GET && method == Method::HEAD))
     }
 
-    /// Validates a rule, adding what is wrong with it to `faults`: all of it, not the first.
+    /// Validates a rule and adds every error in it to `errors`.
     pub(super) fn validated(
         rpc: &MethodDescriptor,
         rule: &HttpRule,
-        faults: &mut Vec<RuleFault>,
+        errors: &mut Vec<RuleError>,
     ) -> Option<Self> {
         let Some(pattern) = &rule.pattern else {
-            faults.push(RuleFault {
+            errors.push(RuleError {
                 rpc: rpc.full_name().to_owned(),
                 rule: "google.api.http".to_owned(),
-                problem: "a rule needs one of get, put, post, delete, patch and custom".to_owned(),
+                problem: "the rule must have one of get, put, post, delete, patch or custom".to_owned(),
             });
             return None;
         };
@@ -118,24 +135,24 @@ impl Binding {
         let mut problems = Problems::default();
 
         if !rule.additional_bindings.is_empty() {
-            problems.add("an additional binding cannot hold additional bindings".to_owned());
+            problems.add("an additional binding cannot have additional bindings".to_owned());
         }
-        let method = problems.unless(method(kind)).flatten();
-        let template =
-            problems.unless(Template::parse(path).map_err(|error| format!("path template: {error}")));
+        let method = problems.ok(method(kind)).flatten();
+        let template = problems.ok(Template::parse(path).map_err(|error| format!("path template: {error}")));
         let input = rpc.input();
         let captures = template.iter().flat_map(Template::bound);
         let captures =
-            captures.filter_map(|variable| problems.unless(FieldPath::of_scalar(&input, variable.names())));
+            captures.filter_map(|variable| problems.ok(FieldPath::of_scalar(&input, variable.names())));
         let captures: Vec<_> = captures.collect();
-        let body = problems.unless(body(&input, &rule.body, method.as_ref()));
-        let response_body = problems.unless(response_body(&rpc.output(), &rule.response_body)).flatten();
+        let body = problems.ok(body(&input, &rule.body, method.as_ref()));
+        let response_body = problems.ok(response_body(&rpc.output(), &rule.response_body)).flatten();
         let grpc_path = format!("/{}/{}", rpc.parent_service().full_name(), rpc.name());
-        let grpc_path = problems.unless(grpc_path.parse().map_err(|_| format!("{grpc_path} is no path")));
+        let grpc_path =
+            problems.ok(grpc_path.parse().map_err(|_| format!("`{grpc_path}` is not a valid path")));
 
         if problems.0.is_empty() {
             let body = body?;
-            let update_mask = update_mask::field(&input, method.as_ref(), &body);
+            let update_mask = update_mask::field(&input, method.as_ref(), body.field());
             let output = rpc.output();
             return Some(Self {
                 rpc: rpc.clone(),
@@ -150,7 +167,7 @@ impl Binding {
                 update_mask,
             });
         }
-        faults.extend(problems.0.into_iter().map(|problem| RuleFault {
+        errors.extend(problems.0.into_iter().map(|problem| RuleError {
             rpc: rpc.full_name().to_owned(),
             rule: format!("{kind} {path}"),
             problem,
@@ -159,8 +176,8 @@ impl Binding {
     }
 }
 
-/// By name. prost-reflect's descriptors and messages print all they refer to, and so overflow the stack where a
-/// type refers to itself, as `google.protobuf.Struct` does: nothing here may be printed with theirs.
+/// By name only. The `Debug` of prost-reflect's descriptors and messages prints every type they refer to, and so
+/// overflows the stack for recursive types such as `google.protobuf.Struct`.
 impl fmt::Debug for Binding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -190,7 +207,7 @@ impl Problems {
         self.0.push(problem);
     }
 
-    fn unless<T>(&mut self, result: Result<T, String>) -> Option<T> {
+    fn ok<T>(&mut self, result: Result<T, String>) -> Option<T> {
         result.map_err(|problem| self.add(problem)).ok()
     }
 }
@@ -198,37 +215,35 @@ impl Problems {
 fn method(kind: &str) -> Result<Option<Method>, String> {
     match kind {
         "*" => Ok(None),
-        name => Method::from_bytes(name.as_bytes())
-            .map(Some)
-            .map_err(|_| format!("`{name}` is no HTTP method: an upper-case name or `*` is")),
+        name => Method::from_bytes(name.as_bytes()).map(Some).map_err(|_| {
+            format!("`{name}` is not an HTTP method: write an upper-case name, or `*` for any method")
+        }),
     }
 }
 
 /// `body` names a top-level field: "the referred field must be present at the top-level of the request message
-/// type". As in grpc-gateway, methods whose body has no meaning in HTTP cannot have one.
+/// type". As in grpc-gateway, methods for which HTTP gives a body no meaning cannot have one.
 fn body(input: &MessageDescriptor, name: &str, method: Option<&Method>) -> Result<Body, String> {
     if name.is_empty() {
         return Ok(Body::Ignored);
     }
     if let Some(method) = method.filter(|method| [Method::GET, Method::HEAD, Method::DELETE].contains(method))
     {
-        return Err(format!("{method} has no body, but the rule names one: `{name}`"));
+        return Err(format!("{method} requests have no body, but the rule has body `{name}`"));
     }
     if name == "*" {
         return Ok(Body::Message);
     }
     match input.get_field_by_name(name) {
         Some(field) => Ok(Body::Field(field)),
-        None => Err(format!("body `{name}` does not exist: {} has no such field", input.full_name())),
+        None => Err(format!("body `{name}`: {} has no such field", input.full_name())),
     }
 }
 
 fn response_body(output: &MessageDescriptor, name: &str) -> Result<Option<FieldDescriptor>, String> {
     match output.get_field_by_name(name) {
         None if name.is_empty() => Ok(None),
-        None => {
-            Err(format!("response_body `{name}` does not exist: {} has no such field", output.full_name()))
-        }
+        None => Err(format!("response_body `{name}`: {} has no such field", output.full_name())),
         field => Ok(field),
     }
 }

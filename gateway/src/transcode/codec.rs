@@ -1,23 +1,23 @@
-//! A tonic codec for messages known only by their descriptors.
+//! A tonic codec for RPCs that are known by their descriptors only.
 
 use std::fmt;
 
-use prost::Message;
+use bytes::{BufMut, Bytes};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tonic::{
     Status,
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-/// Writes requests and reads responses of one RPC, unary or streaming, as [`DynamicMessage`]s.
+/// Writes requests, which are encoded already, and reads responses of one RPC as [`DynamicMessage`]s.
 #[derive(Clone)]
 pub struct DynamicCodec {
     response: MessageDescriptor,
 }
 
-/// Writes a message; the message knows its type.
+/// Writes encoded messages.
 #[derive(Debug, Clone, Copy)]
-pub struct DynamicEncoder;
+pub struct BytesEncoder;
 
 /// Reads messages of one type.
 #[derive(Clone)]
@@ -26,13 +26,13 @@ pub struct DynamicDecoder {
 }
 
 impl DynamicCodec {
-    /// A codec for an RPC that answers with `response`.
+    /// A codec for an RPC that returns `response`.
     pub fn new(response: MessageDescriptor) -> Self {
         Self { response }
     }
 }
 
-// By name, since a descriptor's own form may have no end; see `Binding`.
+// By name only: see `Binding`.
 impl fmt::Debug for DynamicCodec {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("DynamicCodec").field(&self.response.full_name()).finish()
@@ -46,13 +46,13 @@ impl fmt::Debug for DynamicDecoder {
 }
 
 impl Codec for DynamicCodec {
-    type Encode = DynamicMessage;
+    type Encode = Bytes;
     type Decode = DynamicMessage;
-    type Encoder = DynamicEncoder;
+    type Encoder = BytesEncoder;
     type Decoder = DynamicDecoder;
 
-    fn encoder(&mut self) -> DynamicEncoder {
-        DynamicEncoder
+    fn encoder(&mut self) -> BytesEncoder {
+        BytesEncoder
     }
 
     fn decoder(&mut self) -> DynamicDecoder {
@@ -60,14 +60,13 @@ impl Codec for DynamicCodec {
     }
 }
 
-impl Encoder for DynamicEncoder {
-    type Item = DynamicMessage;
+impl Encoder for BytesEncoder {
+    type Item = Bytes;
     type Error = Status;
 
-    fn encode(&mut self, message: DynamicMessage, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        message
-            .encode(buffer)
-            .map_err(|error| Status::internal(format!("cannot encode the message: {error}")))
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
     }
 
     fn buffer_settings(&self) -> BufferSettings {
@@ -80,7 +79,7 @@ impl Decoder for DynamicDecoder {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
-        // INTERNAL, as tonic-prost answers for a typed message.
+        // INTERNAL, as tonic-prost returns for a typed message.
         DynamicMessage::decode(self.message.clone(), buffer)
             .map(Some)
             .map_err(|error| Status::internal(format!("cannot decode the message: {error}")))

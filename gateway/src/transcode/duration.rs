@@ -1,9 +1,9 @@
-//! Durations as a query writes them.
+//! Durations in a query.
 
-/// "Range is approximately +-10,000 years" (google/protobuf/duration.proto), in seconds.
-const MOST_SECONDS: u64 = 315_576_000_000;
+use super::json::MAX_SECONDS_OF_DURATION;
+
 const NANOS: i128 = 1_000_000_000;
-/// Longer units first where one begins another. Both code points for the micro sign are Go's.
+/// A unit stands before the units that are a prefix of it. Go accepts both code points for the micro sign.
 const UNITS: [(&str, i128); 8] = [
     ("ns", 1),
     ("us", 1_000),
@@ -16,9 +16,9 @@ const UNITS: [(&str, i128); 8] = [
 ];
 
 /// Reads what Go's `time.ParseDuration` reads, as grpc-gateway does: `1.5s`, `-2h45m`, `100ms`, `0`. The proto3
-/// JSON form (`1.5s`) is part of it.
+/// JSON form (`1.5s`) is part of it. Unlike Go, this refuses fractions of a nanosecond.
 ///
-/// Gives seconds and nanoseconds, both with the duration's sign, or `None`.
+/// Returns seconds and nanoseconds, both with the duration's sign, or `None`.
 pub(super) fn parse(text: &str) -> Option<(i64, i32)> {
     let (sign, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
@@ -46,8 +46,9 @@ pub(super) fn parse(text: &str) -> Option<(i64, i32)> {
     }
 
     let total = sign * total;
-    let seconds =
-        i64::try_from(total / NANOS).ok().filter(|seconds| seconds.unsigned_abs() <= MOST_SECONDS)?;
+    let seconds = i64::try_from(total / NANOS)
+        .ok()
+        .filter(|seconds| seconds.unsigned_abs() <= MAX_SECONDS_OF_DURATION)?;
     Some((seconds, i32::try_from(total % NANOS).ok()?))
 }
 
@@ -57,10 +58,10 @@ fn part(whole: &str, fraction: &str, unit: i128) -> Option<i128> {
         return None;
     }
     let number = |digits: &str| if digits.is_empty() { Some(0) } else { digits.parse::<i128>().ok() };
-    // Past the fifteenth digit even an hour's fraction is below a nanosecond.
-    let fraction = fraction.get(..15).unwrap_or(fraction);
+    let fraction = fraction.trim_end_matches('0');
     let scale = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    number(whole)?.checked_mul(unit)?.checked_add(number(fraction)? * unit / scale)
+    let nanos = number(fraction)?.checked_mul(unit).filter(|nanos| nanos % scale == 0)?;
+    number(whole)?.checked_mul(unit)?.checked_add(nanos / scale)
 }
 
 fn digits<'t>(rest: &mut &'t str) -> &'t str {
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_what_go_reads() {
+    fn durations_are_read_as_go_reads_them() {
         for (text, expected) in [
             ("0", Some((0, 0))),
             ("1.5s", Some((1, 500_000_000))),
@@ -86,7 +87,9 @@ mod tests {
             ("3µs7ns", Some((0, 3_007))),
             ("315576000000s", Some((315_576_000_000, 0))),
             ("315576000001s", None),
-            ("0.00000000000000000001h", Some((0, 0))),
+            ("1.000000000000000000000000000000000s", Some((1, 0))),
+            ("0.0000000001s", None),
+            ("0.00000000000000000001h", None),
             ("99999999999999999999999999999999999999999999h", None),
             ("1", None),
             ("", None),

@@ -1,10 +1,10 @@
-//! Dotted paths to fields, resolved once, and the way down them in a message.
+//! Dotted paths to fields: resolving them, and following them in a message.
 
 use std::fmt;
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 
-/// A path to a scalar field, of which every step is known to exist.
+/// A path to a scalar field. Every step exists.
 #[derive(Clone)]
 pub struct FieldPath {
     name: String,
@@ -12,29 +12,31 @@ pub struct FieldPath {
 }
 
 impl FieldPath {
-    /// Resolves a path template's variable. Only the names of the .proto file count, as in `HttpRule`.
+    /// Resolves a path template's variable by the names in the .proto file, as `HttpRule` requires.
     pub(super) fn of_scalar(message: &MessageDescriptor, names: &[String]) -> Result<Self, String> {
         let path = names.join(".");
         let mut owner = Some(message.clone());
         let mut fields = Vec::with_capacity(names.len());
         for name in names {
             let Some(message) = owner else {
-                return Err(format!("`{path}` goes on below a field that is not a message"));
+                return Err(format!("`{path}` continues below a field that is not a message"));
             };
             let Some(field) = message.get_field_by_name(name) else {
-                return Err(format!(
-                    "`{path}` does not exist: {} has no field `{name}`",
-                    message.full_name()
-                ));
+                return Err(format!("`{path}`: {} has no field `{name}`", message.full_name()));
             };
             owner = singular_message(&field);
             if field.is_list() || field.is_map() {
-                return Err(format!("`{path}` is repeated; a path can hold only single values"));
+                return Err(format!(
+                    "`{path}` is repeated: a path variable can set only a field with a single value"
+                ));
             }
             fields.push(field);
         }
         match owner {
-            Some(message) => Err(format!("`{path}` is a {}, not a scalar", message.full_name())),
+            Some(message) => Err(format!(
+                "`{path}` is a {}: a path variable can set only a scalar field",
+                message.full_name()
+            )),
             None => Ok(Self { name: path, fields }),
         }
     }
@@ -49,7 +51,7 @@ impl FieldPath {
         self.fields.last()
     }
 
-    /// The steps.
+    /// The fields along the path.
     pub(crate) fn fields(&self) -> &[FieldDescriptor] {
         &self.fields
     }
@@ -61,7 +63,7 @@ impl fmt::Debug for FieldPath {
     }
 }
 
-/// The type of a field that holds one message; `None` for scalars, lists and maps.
+/// The type of a field that holds a single message; `None` for scalars, lists and maps.
 pub(super) fn singular_message(field: &FieldDescriptor) -> Option<MessageDescriptor> {
     match field.kind() {
         Kind::Message(message) if !field.is_list() && !field.is_map() => Some(message),
@@ -69,10 +71,10 @@ pub(super) fn singular_message(field: &FieldDescriptor) -> Option<MessageDescrip
     }
 }
 
-/// Goes down `path`, making the messages on the way, and gives the field's owner and the field.
+/// Follows `path`, creates the messages on the way, and returns the last field with the message that holds it.
 ///
 /// # Errors
-/// When a step is a member of a oneof of which the request has set another: which one it means, nobody knows.
+/// When a step is a member of a oneof of which the request has already set another member.
 pub(super) fn reach<'m, 'f>(
     message: &'m mut DynamicMessage,
     path: &'f [FieldDescriptor],
@@ -80,25 +82,25 @@ pub(super) fn reach<'m, 'f>(
     let (field, parents) = path.split_last().ok_or("the path is empty")?;
     let mut owner = message;
     for parent in parents {
-        refuse_second_choice(owner, parent)?;
-        owner = owner.get_field_mut(parent).as_message_mut().ok_or("the path leads through a scalar")?;
+        check_oneof(owner, parent)?;
+        owner = owner.get_field_mut(parent).as_message_mut().ok_or("the path continues below a scalar")?;
     }
-    refuse_second_choice(owner, field)?;
+    check_oneof(owner, field)?;
     Ok((owner, field))
 }
 
-/// Sets a field of a message. A value that does not fit is an error and not a panic.
+/// Sets a field of a message. A value of the wrong type is an error and not a panic.
 pub(super) fn set(owner: &mut DynamicMessage, field: &FieldDescriptor, value: Value) -> Result<(), String> {
-    owner.try_set_field(field, value).map_err(|_| "the value does not fit the field".to_owned())
+    owner.try_set_field(field, value).map_err(|_| "the value has the wrong type for the field".to_owned())
 }
 
-fn refuse_second_choice(owner: &DynamicMessage, field: &FieldDescriptor) -> Result<(), String> {
+pub(super) fn check_oneof(owner: &DynamicMessage, field: &FieldDescriptor) -> Result<(), String> {
     let Some(oneof) = field.containing_oneof() else {
         return Ok(());
     };
     match oneof.fields().find(|other| other != field && owner.has_field(other)) {
         Some(other) => Err(format!(
-            "`{}` is already set, and at most one field of oneof `{}` is allowed",
+            "`{}` is already set, and only one field of oneof `{}` can be set",
             other.name(),
             oneof.name()
         )),

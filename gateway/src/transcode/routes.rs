@@ -1,4 +1,4 @@
-//! Every binding of a descriptor pool, and the one a request means.
+//! The bindings of a descriptor pool, and the lookup by method and path.
 
 use std::cmp::Ordering;
 
@@ -7,41 +7,41 @@ use prost_reflect::DescriptorPool;
 
 use super::{
     binding::Binding,
-    rule::{self, RuleFault, RuleFaults},
+    rule::{self, RuleError, RuleErrors},
     template::SplitPath,
 };
 
 /// The route table.
 ///
-/// Of several templates that match a path and serve its method, the most specific wins: one whose verb the
-/// path ends with before one without, then, segment by segment from the left, a literal before `*` before
-/// `**`. Among equals a rule for the method itself goes before one for any method. (grpc-gateway takes the one
-/// registered last; specificity does not change when a file is moved.)
+/// Of several templates that match a path and serve its method, the most specific wins: a template with a verb before
+/// one without; then, segment by segment from the left, a literal before `*` before `**`. Of two equal templates, a rule
+/// for the method itself wins over a rule for any method. (grpc-gateway takes the rule registered last; here the order
+/// of files does not matter.)
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
-    /// In order of precedence: the first that fits is the one.
+    /// In order of precedence: the first match wins.
     bindings: Vec<Binding>,
 }
 
-/// What a method and a path mean.
+/// The result of looking up a method and a path.
 #[derive(Debug)]
 pub enum Lookup<'r, 'p> {
-    /// This binding.
+    /// A binding serves them.
     Found(Match<'r, 'p>),
-    /// The path exists, for these methods only: 405 with `Allow`. Sorted, each once, HEAD beside GET.
+    /// The path exists, but not for this method: 405 with `Allow`.
     MethodNotAllowed {
-        /// What `Allow` names.
+        /// The methods for `Allow`: sorted, without duplicates, HEAD included where GET is.
         allow: Vec<Method>,
     },
-    /// Nothing has that path: 404.
+    /// No template matches the path: 404.
     NotFound,
 }
 
-/// A binding and what its template's variables captured.
+/// A binding, and the text that its template's variables captured.
 #[derive(Debug)]
 pub struct Match<'r, 'p> {
     pub(super) binding: &'r Binding,
-    /// Beside [`Binding::captures`], still percent-encoded.
+    /// In the order of [`Binding::captures`], still percent-encoded.
     pub(super) captured: Vec<&'p str>,
 }
 
@@ -56,27 +56,27 @@ impl Routes {
     /// Reads the HTTP rules of all methods in `pool`, additional bindings included.
     ///
     /// # Errors
-    /// All that is wrong with any rule: bad templates, fields that do not exist or cannot be bound, two rules
-    /// for the same method and paths.
-    pub fn from_pool(pool: &DescriptorPool) -> Result<Self, RuleFaults> {
-        let mut faults = Vec::new();
-        let rules = rule::rules(pool, &mut faults);
+    /// All errors of all rules: invalid templates, fields that do not exist or cannot be bound, two rules for the same
+    /// method and paths.
+    pub fn from_pool(pool: &DescriptorPool) -> Result<Self, RuleErrors> {
+        let mut errors = Vec::new();
+        let rules = rule::rules(pool, &mut errors);
         let mut bindings: Vec<_> =
-            rules.iter().filter_map(|(rpc, rule)| Binding::validated(rpc, rule, &mut faults)).collect();
+            rules.iter().filter_map(|(rpc, rule)| Binding::validated(rpc, rule, &mut errors)).collect();
 
         bindings.sort_by(precedence);
         let neighbours = bindings.iter().zip(bindings.iter().skip(1));
         let twice = neighbours.filter(|(one, other)| precedence(one, other).is_eq());
-        faults.extend(twice.map(|(one, other)| RuleFault {
+        errors.extend(twice.map(|(one, other)| RuleError {
             rpc: other.rpc().full_name().to_owned(),
             rule: format!("{} {}", name(other.method()), other.template()),
-            problem: format!("{} already serves the same paths", one.rpc().full_name()),
+            problem: format!("{} already serves these paths", one.rpc().full_name()),
         }));
 
-        if faults.is_empty() { Ok(Self { bindings }) } else { Err(RuleFaults(faults)) }
+        if errors.is_empty() { Ok(Self { bindings }) } else { Err(RuleErrors(errors)) }
     }
 
-    /// What serves `method` on `path`, percent-encoded as it came and without its query.
+    /// Finds the binding for `method` and `path`, which is percent-encoded as received and has no query.
     pub fn find<'p>(&self, method: &Method, path: &'p str) -> Lookup<'_, 'p> {
         let Some(path) = SplitPath::new(path) else {
             return Lookup::NotFound;
@@ -91,7 +91,7 @@ impl Routes {
         if allow.is_empty() { Lookup::NotFound } else { Lookup::MethodNotAllowed { allow } }
     }
 
-    /// All bindings, in order of precedence; for a document made of them.
+    /// All bindings, in order of precedence.
     pub fn bindings(&self) -> impl ExactSizeIterator<Item = &Binding> {
         self.bindings.iter()
     }
@@ -115,7 +115,7 @@ fn precedence(one: &Binding, other: &Binding) -> Ordering {
         .then_with(|| rank(one.method()).cmp(&rank(other.method())))
 }
 
-/// HEAD's own rule goes before GET's, which would serve it too, and both before one for any method.
+/// A rule for HEAD goes before one for GET, which serves HEAD too, and both before one for any method.
 fn rank(method: Option<&Method>) -> (u8, &str) {
     match method {
         Some(&Method::HEAD) => (0, ""),

@@ -1,13 +1,13 @@
-//! `google.api.HttpRule` as it stands in a descriptor, before anything of it is believed.
+//! `google.api.HttpRule` as a descriptor contains it, before validation.
 
 use std::fmt;
 
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor, ServiceDescriptor, Value};
 
-/// The option that carries a rule: `google/api/annotations.proto`, extension 72295728.
+/// The option that contains a rule: `google/api/annotations.proto`, extension 72295728.
 const OPTION: &str = "google.api.http";
 
-/// `google.api.HttpRule`, by its published field numbers; `selector` (1) has no meaning in an annotation.
+/// `google.api.HttpRule` by its published field numbers. `selector` (1) has no meaning in an annotation.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct HttpRule {
     #[prost(oneof = "Pattern", tags = "2, 3, 4, 5, 6, 8")]
@@ -37,7 +37,7 @@ pub(super) enum Pattern {
     Custom(CustomHttpPattern),
 }
 
-/// A method without a field of its own.
+/// A method for which `HttpRule` has no field of its own.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct CustomHttpPattern {
     #[prost(string, tag = "1")]
@@ -60,32 +60,32 @@ impl Pattern {
     }
 }
 
-/// Something wrong with one HTTP rule.
+/// An error in one HTTP rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleFault {
+pub struct RuleError {
     /// The RPC's full name.
     pub rpc: String,
     /// The rule, as `GET /v1/{name}`.
     pub rule: String,
-    /// What is wrong.
+    /// What is wrong, and what is allowed.
     pub problem: String,
 }
 
-impl fmt::Display for RuleFault {
+impl fmt::Display for RuleError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}: {}", self.rpc, self.rule, self.problem)
     }
 }
 
-/// Every fault of a pool's HTTP rules, a line each. A pool with one has no routes at all: the descriptors are
-/// part of the build, so that this is found at start, and in a test.
+/// All errors in a pool's HTTP rules, one a line. A pool with an error has no routes: descriptors are part of the
+/// build, so the process must not start with them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.iter().map(RuleFault::to_string).collect::<Vec<_>>().join("\n"))]
-pub struct RuleFaults(pub Vec<RuleFault>);
+#[error("{}", .0.iter().map(RuleError::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct RuleErrors(pub Vec<RuleError>);
 
-/// The rules of every RPC in `pool` that has one, in the order of the descriptors. An additional binding
-/// follows the rule it stands in.
-pub(super) fn rules(pool: &DescriptorPool, faults: &mut Vec<RuleFault>) -> Vec<(MethodDescriptor, HttpRule)> {
+/// The rules of every RPC in `pool` that has one, in the order of the descriptors. Additional bindings follow their
+/// rule.
+pub(super) fn rules(pool: &DescriptorPool, errors: &mut Vec<RuleError>) -> Vec<(MethodDescriptor, HttpRule)> {
     let Some(option) = pool.get_extension_by_name(OPTION) else {
         return Vec::new();
     };
@@ -101,7 +101,7 @@ pub(super) fn rules(pool: &DescriptorPool, faults: &mut Vec<RuleFault>) -> Vec<(
                 rules.push((method.clone(), rule));
                 rules.extend(additional.into_iter().map(|rule| (method.clone(), rule)));
             }
-            Err(error) => faults.push(RuleFault {
+            Err(error) => errors.push(RuleError {
                 rpc: method.full_name().to_owned(),
                 rule: OPTION.to_owned(),
                 problem: error.to_string(),

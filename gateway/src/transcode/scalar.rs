@@ -1,6 +1,6 @@
-//! One scalar field's value, from the text of a path variable or a query parameter.
+//! Scalar values from the text of a path variable or a query parameter.
 
-use std::{borrow::Cow, fmt::Display, ops::RangeInclusive, str::FromStr};
+use std::str::FromStr;
 
 use base64::{
     Engine,
@@ -11,8 +11,8 @@ use prost_reflect::{EnumDescriptor, Kind, MapKey, Value};
 
 use super::error::quoted;
 
-/// Enum values that an error names before it leaves the rest to the documentation.
-const NAMED: usize = 12;
+/// The most enum values that an error lists.
+const MAX_LISTED: usize = 12;
 
 /// "Either standard or URL-safe base64 encoding with/without paddings are accepted" (proto3 JSON mapping).
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -21,65 +21,81 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 
-/// Reads `text` as a value of `kind`; the error says what is allowed.
+/// Reads `text` as a value of `kind`. The error says what is allowed.
 ///
-/// Booleans and floats are what Go's `strconv` reads, as in grpc-gateway: `1`, `t`, `TRUE`, `Infinity`, `nan`.
-pub(super) fn parse(kind: &Kind, text: Cow<'_, str>) -> Result<Value, String> {
+/// As in grpc-gateway, booleans and floats are read as Go's `strconv` reads them: `1`, `t`, `TRUE`, `Infinity`, `nan`.
+pub(super) fn parse(kind: &Kind, text: &str) -> Result<Value, String> {
     match kind {
-        Kind::String => Ok(Value::String(text.into_owned())),
-        Kind::Bytes => bytes(&text).map(|bytes| Value::Bytes(bytes.into())),
-        Kind::Bool => boolean(&text).map(Value::Bool),
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
-            integer(&text, "a 32-bit integer", &(i32::MIN..=i32::MAX)).map(Value::I32)
-        }
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
-            integer(&text, "a 64-bit integer", &(i64::MIN..=i64::MAX)).map(Value::I64)
-        }
-        Kind::Uint32 | Kind::Fixed32 => {
-            integer(&text, "an unsigned 32-bit integer", &(u32::MIN..=u32::MAX)).map(Value::U32)
-        }
-        Kind::Uint64 | Kind::Fixed64 => {
-            integer(&text, "an unsigned 64-bit integer", &(u64::MIN..=u64::MAX)).map(Value::U64)
-        }
+        Kind::String => Ok(Value::String(text.to_owned())),
+        Kind::Bytes => bytes(text).map(|bytes| Value::Bytes(bytes.into())),
+        Kind::Bool => boolean(text).map(Value::Bool),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => integer(text).map(Value::I32),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => integer(text).map(Value::I64),
+        Kind::Uint32 | Kind::Fixed32 => integer(text).map(Value::U32),
+        Kind::Uint64 | Kind::Fixed64 => integer(text).map(Value::U64),
         Kind::Float => {
-            let value = float::<f32>(&text)?;
-            in_range(&text, value.is_infinite()).map(|()| Value::F32(value))
+            let value = float::<f32>(text)?;
+            in_range(text, value.is_infinite()).map(|()| Value::F32(value))
         }
         Kind::Double => {
-            let value = float::<f64>(&text)?;
-            in_range(&text, value.is_infinite()).map(|()| Value::F64(value))
+            let value = float::<f64>(text)?;
+            in_range(text, value.is_infinite()).map(|()| Value::F64(value))
         }
-        Kind::Enum(kind) => enumerated(kind, &text).map(Value::EnumNumber),
-        Kind::Message(message) => Err(format!("a {} cannot be written as one text", message.full_name())),
+        Kind::Enum(kind) => enum_number(kind, text).map(Value::EnumNumber),
+        Kind::Message(message) => {
+            Err(format!("the field is a {}, which has no text form", message.full_name()))
+        }
     }
 }
 
-/// A map's key, from the value a key's kind parses to; floats, bytes and messages cannot be keys.
+/// Reads a map's key. Floats, bytes and messages cannot be keys.
 pub(super) fn map_key(kind: &Kind, text: &str) -> Result<MapKey, String> {
-    match parse(kind, Cow::Borrowed(text))? {
+    match parse(kind, text)? {
         Value::Bool(key) => Ok(MapKey::Bool(key)),
         Value::I32(key) => Ok(MapKey::I32(key)),
         Value::I64(key) => Ok(MapKey::I64(key)),
         Value::U32(key) => Ok(MapKey::U32(key)),
         Value::U64(key) => Ok(MapKey::U64(key)),
         Value::String(key) => Ok(MapKey::String(key)),
-        _ => Err("a map has no keys of this kind".to_owned()),
+        _ => Err("the map's keys have an invalid type".to_owned()),
     }
 }
 
-fn integer<T: FromStr + Display>(text: &str, what: &str, range: &RangeInclusive<T>) -> Result<T, String> {
-    text.parse()
-        .map_err(|_| format!("{} is not {what}, from {} to {}", quoted(text), range.start(), range.end()))
+/// The integer types of protobuf.
+pub(super) trait IntegerType: FromStr + TryFrom<i128> {
+    /// The error for a text that is not such an integer.
+    fn not_one(text: &str) -> String;
+}
+
+macro_rules! integer_types {
+    ($($type:ty: $name:literal;)*) => {
+        $(impl IntegerType for $type {
+            fn not_one(text: &str) -> String {
+                format!("{} is not {}, from {} to {}", quoted(text), $name, Self::MIN, Self::MAX)
+            }
+        })*
+    };
+}
+
+integer_types! {
+    i32: "a 32-bit integer";
+    i64: "a 64-bit integer";
+    u32: "an unsigned 32-bit integer";
+    u64: "an unsigned 64-bit integer";
+}
+
+fn integer<T: IntegerType>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| T::not_one(text))
 }
 
 fn float<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{} is not a number, NaN, Infinity or -Infinity", quoted(text)))
 }
 
-/// Rust reads a number beyond the range as infinite; only one that says so may be.
+/// Rust reads a number beyond the range as infinite, but only an explicit `inf` may be.
 fn in_range(text: &str, infinite: bool) -> Result<(), String> {
-    let says_so = text.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'i'));
-    if infinite && !says_so { Err(format!("{} is out of range", quoted(text))) } else { Ok(()) }
+    let is_explicit = text.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'i'));
+    if infinite && !is_explicit { Err(format!("{} is out of range", quoted(text))) } else { Ok(()) }
 }
 
 fn boolean(text: &str) -> Result<bool, String> {
@@ -92,19 +108,17 @@ fn boolean(text: &str) -> Result<bool, String> {
 
 pub(super) fn bytes(text: &str) -> Result<Vec<u8>, String> {
     let engine = if text.contains(['-', '_']) { &BASE64_URL } else { &BASE64 };
-    engine
-        .decode(text)
-        .map_err(|error| format!("{} is not base64, standard or URL-safe ({error})", quoted(text)))
+    engine.decode(text).map_err(|_| format!("{} is not base64, standard or URL-safe", quoted(text)))
 }
 
-/// By name or by number; as in grpc-gateway, a number must be one of the enum's.
-fn enumerated(kind: &EnumDescriptor, text: &str) -> Result<i32, String> {
+/// By name or by number. As in grpc-gateway, the enum must have a value of that number.
+fn enum_number(kind: &EnumDescriptor, text: &str) -> Result<i32, String> {
     let by_number = || kind.get_value(text.parse().ok()?);
     if let Some(value) = kind.get_value_by_name(text).or_else(by_number) {
         return Ok(value.number());
     }
-    let mut names: Vec<_> = kind.values().take(NAMED).map(|value| value.name().to_owned()).collect();
-    if kind.values().len() > NAMED {
+    let mut names: Vec<_> = kind.values().take(MAX_LISTED).map(|value| value.name().to_owned()).collect();
+    if kind.values().len() > MAX_LISTED {
         names.push("…".to_owned());
     }
     Err(format!("{} is not a {}: {}, or its number", quoted(text), kind.name(), names.join(", ")))

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tonic::Code;
 
-use super::any::AnyJson;
+use super::json::AnyJson;
 
 /// The HTTP status of a gRPC code (GATEWAY.md; grpc-gateway's `HTTPStatusFromCode`).
 pub fn http_status(code: Code) -> StatusCode {
@@ -29,15 +29,15 @@ pub fn http_status(code: Code) -> StatusCode {
     }
 }
 
-/// `{"code":5,"message":"…","details":[…]}`; `details` is always there.
+/// The error body `{"code":5,"message":"…","details":[…]}`. `details` is always present.
 ///
-/// `details` are the bytes of `grpc-status-details-bin` (`tonic::Status::details`), a `google.rpc.Status`. Each
-/// detail is the JSON of its `Any`; one whose type `pool` does not know, or that has no JSON form, comes as
-/// `{"@type": "…", "value": "<base64>"}`. Bytes that are no status give no details.
+/// `details` are the bytes of `grpc-status-details-bin` (`tonic::Status::details`), a `google.rpc.Status`. Each detail is
+/// written as the JSON of an `Any`; a detail of a type that `pool` does not know, or without a JSON form, is written as
+/// `{"@type": "…", "value": "<base64>"}`. Bytes that are not a `google.rpc.Status` give no details.
 pub fn error_json(pool: &DescriptorPool, code: Code, message: &str, details: &[u8]) -> Vec<u8> {
     let details = if details.is_empty() { Vec::new() } else { decoded(pool, details) };
     let body = ErrorBody { code: i32::from(code), message, details };
-    // Numbers, strings and finished values cannot fail; what can has failed in `decoded`.
+    // Cannot fail: the details are JSON already.
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
@@ -48,8 +48,8 @@ struct ErrorBody<'a> {
     details: Vec<Box<RawValue>>,
 }
 
-/// `google.rpc.Status` (google/rpc/status.proto). Code and message are those of `grpc-status` and
-/// `grpc-message`, so that only the details are read.
+/// `google.rpc.Status` (google/rpc/status.proto). Code and message come from `grpc-status` and `grpc-message`, so only
+/// the details are read.
 #[derive(Clone, PartialEq, Message)]
 struct RpcStatus {
     #[prost(message, repeated, tag = "3")]
@@ -69,7 +69,7 @@ fn decoded(pool: &DescriptorPool, details: &[u8]) -> Vec<Box<RawValue>> {
     let status = RpcStatus::decode(details).unwrap_or_default();
     let details = status.details.into_iter().filter_map(|detail| {
         let any = AnyJson::new(pool.clone(), detail.type_url, detail.value);
-        // Text at once: a number of 32 bits that became a `Value` first would be told as one of 64.
+        // Written as text directly: a detour through `Value` would widen 32-bit floats.
         to_raw_value(&any).or_else(|_| to_raw_value(&any.encoded())).ok()
     });
     details.collect()

@@ -33,7 +33,7 @@ pub struct Template {
 /// One segment. The order of the variants is the order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Segment {
-    /// This text and no other, percent-decoded.
+    /// This text, percent-decoded.
     Literal(String),
     /// `*`
     One,
@@ -41,7 +41,7 @@ enum Segment {
     Rest,
 }
 
-/// A run of segments that is bound to a field.
+/// Consecutive segments that are bound to a field.
 #[derive(Debug, Clone)]
 pub(super) struct Variable {
     names: Vec<String>,
@@ -49,11 +49,11 @@ pub(super) struct Variable {
     spans_many: bool,
 }
 
-/// Why a text is no path template.
+/// Why a text is not a path template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {position}: {problem}")]
 pub struct TemplateError {
-    /// Where, in bytes from the template's start.
+    /// The byte offset in the template.
     pub position: usize,
     /// What is wrong, and what is allowed.
     pub problem: String,
@@ -63,18 +63,18 @@ impl Template {
     /// Parses a template.
     ///
     /// # Errors
-    /// The first place at which `text` leaves the grammar.
+    /// The first position at which `text` does not follow the grammar.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         parse::parse(text)
     }
 
-    /// The fields the template binds, each as its dotted path, in the order of the text.
+    /// The fields that the template binds, as dotted paths, in the order of the text.
     pub fn variables(&self) -> impl Iterator<Item = String> + '_ {
         self.variables.iter().map(|variable| variable.names.join("."))
     }
 
-    /// What the variables capture from `path` (percent-encoded, without query), in the order of
-    /// [`variables`](Self::variables) and still encoded; `None` where the path does not match.
+    /// The text that the variables capture from `path` (percent-encoded, without query), in the order of
+    /// [`variables`](Self::variables) and still encoded; `None` if the path does not match.
     pub fn captures<'p>(&self, path: &'p str) -> Option<Vec<&'p str>> {
         self.captures_of(&SplitPath::new(path)?)
     }
@@ -83,9 +83,8 @@ impl Template {
         &self.variables
     }
 
-    /// What decides between templates that match the same path, smallest first: one whose verb the path
-    /// ends with goes before one without, then, segment by segment, a literal before `*` before `**`. Two
-    /// templates with the same key match the same paths.
+    /// Orders templates that match the same path, most specific first: a template with a verb before one without; then,
+    /// segment by segment, a literal before `*` before `**`. Two templates of equal precedence match the same paths.
     pub(super) fn precedence(&self) -> impl Ord + '_ {
         (self.verb.is_none(), &self.segments, &self.verb)
     }
@@ -96,13 +95,13 @@ impl Variable {
         &self.names
     }
 
-    /// Whether the variable can capture more than one segment, so that an encoded slash stays encoded.
+    /// Whether the variable can capture several segments. Encoded slashes then stay encoded.
     pub(super) fn spans_many(&self) -> bool {
         self.spans_many
     }
 }
 
-/// The text the template was parsed from: a name for the route of few values, fit for a metric's label.
+/// The text that the template was parsed from. There are few templates, so it can label a metric.
 impl fmt::Display for Template {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)

@@ -1,26 +1,22 @@
-//! The field mask a PATCH gets from its own body.
+//! The field mask that a PATCH gets from its own body.
 //!
-//! grpc-gateway's patch feature, on by default there: where the body is one field of the request and the
-//! request has one `google.protobuf.FieldMask` that the client left unset, the mask names the fields that the
-//! body holds. So a client can PATCH `{"title":"x"}` and have nothing else changed.
+//! This is grpc-gateway's patch feature, which is on by default: where the body is one field of the request, and the
+//! request has one `google.protobuf.FieldMask` that the client left unset, the mask lists the fields in the body. So a
+//! client can PATCH `{"title":"x"}` and change nothing else.
 
 use http::Method;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value as Field};
 use serde_json::Value;
 
-use super::{
-    binding::Body,
-    field_path::{set, singular_message},
-};
+use super::field_path::{set, singular_message};
 
-/// The mask's field, where the feature applies to a rule.
+/// The mask's field, where the feature applies to a rule whose body sets the field `body`.
 pub(super) fn field(
     input: &MessageDescriptor,
     method: Option<&Method>,
-    body: &Body,
+    body: Option<&FieldDescriptor>,
 ) -> Option<FieldDescriptor> {
-    let patches_message = matches!(body, Body::Field(body) if singular_message(body).is_some());
-    if method != Some(&Method::PATCH) || !patches_message {
+    if method != Some(&Method::PATCH) || body.and_then(singular_message).is_none() {
         return None;
     }
     let is_mask = |field: &FieldDescriptor| {
@@ -30,7 +26,7 @@ pub(super) fn field(
     masks.next().filter(|_| masks.next().is_none())
 }
 
-/// Fills `mask` of `request` with the fields that `json` names of `target`, unless the client filled it.
+/// Sets `mask` of `request` to the fields of `target` that `json` contains, unless the client set it.
 pub(super) fn complete(
     request: &mut DynamicMessage,
     mask: &FieldDescriptor,
@@ -40,7 +36,9 @@ pub(super) fn complete(
     let (Kind::Message(mask_type), Kind::Message(target)) = (mask.kind(), target.kind()) else {
         return Ok(());
     };
-    let paths_field = mask_type.get_field(1).ok_or("the descriptor is not the published one")?;
+    let paths_field = mask_type
+        .get_field(1)
+        .ok_or("the descriptor of google.protobuf.FieldMask is not the published one")?;
     let current = request.get_field(mask);
     if current.as_message().is_some_and(|mask| mask.has_field(&paths_field)) {
         return Ok(());
@@ -48,7 +46,7 @@ pub(super) fn complete(
     drop(current);
 
     let mut paths = Vec::new();
-    // The body is known to be JSON, or to be blank; then the mask is empty.
+    // The body has been read as JSON already, or is blank: then the mask is empty.
     collect(&serde_json::from_slice(json).unwrap_or_default(), &target, "", &mut paths);
     paths.sort_unstable();
     let mut made = DynamicMessage::new(mask_type);
@@ -56,8 +54,8 @@ pub(super) fn complete(
     set(request, mask, Field::Message(made))
 }
 
-/// "A repeated field is not allowed except at the last position of a paths string" (`field_mask.proto`): lists
-/// and maps are named whole, and so are well-known types, whose JSON does not show their fields.
+/// "A repeated field is not allowed except at the last position of a paths string" (`field_mask.proto`): a list or a
+/// map is one path, and so is a well-known type, whose JSON does not show its fields.
 fn collect(json: &Value, message: &MessageDescriptor, above: &str, paths: &mut Vec<String>) {
     let Value::Object(entries) = json else {
         return;

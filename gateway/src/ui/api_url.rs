@@ -1,14 +1,14 @@
-//! `UI_API_URL`: where the page asks, in an installation whose page and API have two host names.
+//! `UI_API_URL`: the API's address, for installations whose page and API have different hosts.
 
 use axum::http::Uri;
 use octet_runtime::environment::Environment;
 
-/// An address of a gateway: scheme, host and port, and a path before the API's, without a slash at its end.
+/// A gateway's address: scheme, host and port, and a path before the API's, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiUrl(String);
 
 impl ApiUrl {
-    /// Reads `UI_API_URL`; unset, the page asks where it came from.
+    /// Reads `UI_API_URL`; if it is unset, the page calls the host it was loaded from.
     pub(crate) fn from_environment(environment: &mut Environment<'_>) -> Option<Self> {
         let allowed = "an http:// or https:// URL without user, query and fragment, for example https://api.example.com";
         environment.optional("UI_API_URL", allowed, |text| parse(text).ok_or(()))
@@ -23,10 +23,10 @@ fn parse(text: &str) -> Option<ApiUrl> {
     let uri: Uri = text.parse().ok()?;
     let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme))?;
     let authority = uri.authority()?;
-    // `Uri` takes ports that are none.
+    // `Uri` accepts invalid ports.
     let port = authority.as_str().strip_prefix(authority.host())?.trim_start_matches(':');
     let has_port = port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0);
-    // `Uri` drops a fragment without a word.
+    // `Uri` silently drops a fragment.
     if !has_port || authority.host().is_empty() || uri.query().is_some() || text.contains('#') {
         return None;
     }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_taken_with_and_without_port_and_path() {
+    fn an_address_may_have_a_port_and_a_path() {
         for (text, url) in [
             ("https://api.example.com", "https://api.example.com"),
             ("http://localhost:8080/", "http://localhost:8080"),
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_address_is_refused() {
+    fn an_unusable_address_is_refused() {
         for text in [
             "api.example.com",
             "ftp://api.example.com",

@@ -1,8 +1,8 @@
-//! Which compressed forms a client takes (RFC 9110, 12.5.3).
+//! Which compressed forms a client accepts (RFC 9110, 12.5.3).
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-/// How a file's bytes are sent.
+/// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Brotli,
@@ -11,7 +11,7 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    /// As `Content-Encoding` has it; the plain form has none.
+    /// The value of `Content-Encoding`, which the uncompressed form does not have.
     pub(super) fn name(self) -> Option<HeaderValue> {
         match self {
             Self::Brotli => Some(HeaderValue::from_static("br")),
@@ -20,7 +20,7 @@ impl Encoding {
         }
     }
 
-    /// Tells the forms of one file apart in their `ETag`s.
+    /// Distinguishes the forms of one file in their `ETag`s.
     pub(super) fn suffix(self) -> &'static str {
         match self {
             Self::Brotli => "-br",
@@ -30,7 +30,7 @@ impl Encoding {
     }
 }
 
-/// The compressed forms that a client takes.
+/// The compressed forms that a client accepts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Accepted {
     brotli: bool,
@@ -38,7 +38,7 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    pub(super) fn takes(self, encoding: Encoding) -> bool {
+    pub(super) fn includes(self, encoding: Encoding) -> bool {
         match encoding {
             Encoding::Brotli => self.brotli,
             Encoding::Gzip => self.gzip,
@@ -47,7 +47,7 @@ impl Accepted {
     }
 }
 
-/// Reads `Accept-Encoding`. What a client likes better among those it takes is not asked: the smallest is best for both.
+/// Reads `Accept-Encoding`. Weights above zero are ignored: the smallest form is best for both sides.
 pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
     let mut named = [None, None];
     let mut others = false;
@@ -55,20 +55,20 @@ pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
     for element in values.flat_map(|value| value.split(',')) {
         let mut parts = element.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let takes = parts.all(|parameter| !is_refusal(parameter));
+        let accepts = parts.all(|parameter| !is_refusal(parameter));
         let [brotli, gzip] = &mut named;
         match name.as_str() {
-            "br" => *brotli = Some(takes),
-            "gzip" | "x-gzip" => *gzip = Some(takes),
-            "*" => others = takes,
+            "br" => *brotli = Some(accepts),
+            "gzip" | "x-gzip" => *gzip = Some(accepts),
+            "*" => others = accepts,
             _ => {}
         }
     }
-    let [brotli, gzip] = named.map(|takes| takes.unwrap_or(others));
+    let [brotli, gzip] = named.map(|accepts| accepts.unwrap_or(others));
     Accepted { brotli, gzip }
 }
 
-/// `q=0`, in any of its spellings.
+/// `q=0` in any spelling.
 fn is_refusal(parameter: &str) -> bool {
     let value = parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
     value.is_some_and(|(_, value)| value.trim().parse::<f32>().is_ok_and(|weight| weight <= 0.0))
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_forms_that_a_client_names_are_taken() {
+    fn a_client_accepts_the_encodings_that_it_names() {
         assert_eq!(accepted(&HeaderMap::new()), Accepted::default());
         for (text, forms) in [
             ("gzip, deflate, br, zstd", (true, true)),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_of_nought_refuses() {
+    fn q_zero_refuses_an_encoding() {
         for (text, forms) in [
             ("br;q=0, gzip", (false, true)),
             ("br; Q = 0.000, *;q=0.5", (false, true)),
@@ -116,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_header_is_too_odd(text in "[ -~]{0,80}") {
+        fn any_header_can_be_read(text in "[ -~]{0,80}") {
             let _ = read(&text);
         }
     }

@@ -1,12 +1,12 @@
-//! The files that `build.rs` found, or one page that says how to make them.
+//! The files that `build.rs` found, or one page that explains how to build them.
 
 use axum::http::HeaderValue;
 
 use super::encoding::{Accepted, Encoding};
 
-/// One file of the UI, in every form it is sent in.
+/// One file of the UI, in all its forms.
 pub(super) struct File {
-    /// Where it is served, with its slash.
+    /// Its path on the server, with the leading slash.
     pub(super) path: &'static str,
     /// Changes with the content.
     pub(super) tag: &'static str,
@@ -15,7 +15,7 @@ pub(super) struct File {
     pub(super) gzip: Option<&'static [u8]>,
 }
 
-/// What is sent of a file.
+/// The form of a file that is sent.
 pub(super) struct Form {
     pub(super) encoding: Encoding,
     pub(super) content: &'static [u8],
@@ -23,7 +23,7 @@ pub(super) struct Form {
 
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
-/// Served in place of a UI that was not built.
+/// Served if the UI was not built.
 static UNBUILT: File = File {
     path: "/index.html",
     tag: "unbuilt",
@@ -32,7 +32,7 @@ static UNBUILT: File = File {
     gzip: None,
 };
 
-/// Every file; none where the UI was not built.
+/// All files; empty if the UI was not built.
 pub(super) fn all() -> &'static [File] {
     FILES
 }
@@ -43,17 +43,17 @@ pub(super) fn index() -> &'static File {
 }
 
 impl File {
-    /// The smallest form that the client takes.
+    /// The smallest form that the client accepts.
     pub(super) fn form(&self, accepted: Accepted) -> Form {
         let forms = [(Encoding::Brotli, self.brotli), (Encoding::Gzip, self.gzip)];
         let form = forms.into_iter().find_map(|(encoding, content)| {
-            Some(Form { encoding, content: content.filter(|_| accepted.takes(encoding))? })
+            Some(Form { encoding, content: content.filter(|_| accepted.includes(encoding))? })
         });
-        // Also for a client that says it takes no plain form: better one it can read than none.
+        // Also for a client that refuses the uncompressed form: it can read it anyway.
         form.unwrap_or(Form { encoding: Encoding::Identity, content: self.identity })
     }
 
-    /// Whether the name holds the content's hash, as the bundler has it for all of `/assets/`.
+    /// Whether the name contains the content's hash, as the bundler does for everything in `/assets/`.
     pub(super) fn is_hashed(&self) -> bool {
         self.path.starts_with("/assets/")
     }

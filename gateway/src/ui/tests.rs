@@ -3,7 +3,7 @@ use tower::ServiceExt;
 
 use super::*;
 
-/// One text in three forms that can be told apart.
+/// Its three forms have different content.
 static HASHED: File = File {
     path: "/assets/index-Bq3.js",
     tag: "0123",
@@ -14,7 +14,7 @@ static HASHED: File = File {
 static PICTURE: File =
     File { path: "/picture.png", tag: "4567", identity: b"plain", brotli: None, gzip: None };
 
-fn asked(headers: &[(HeaderName, &'static str)]) -> HeaderMap {
+fn request(headers: &[(HeaderName, &'static str)]) -> HeaderMap {
     headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
 }
 
@@ -23,8 +23,8 @@ async fn body(response: Response) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_hashed_file_is_sent_small_and_kept_for_good() {
-    let response = answer(&HASHED, &asked(&[(header::ACCEPT_ENCODING, "gzip, deflate, br")]));
+async fn a_hashed_file_is_compressed_and_cached_forever() {
+    let response = answer(&HASHED, &request(&[(header::ACCEPT_ENCODING, "gzip, deflate, br")]));
     assert_eq!(response.status(), StatusCode::OK);
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     assert_eq!(header("content-encoding"), Some("br"));
@@ -37,34 +37,34 @@ async fn a_hashed_file_is_sent_small_and_kept_for_good() {
 }
 
 #[tokio::test]
-async fn a_client_gets_the_best_form_that_it_takes() {
+async fn a_client_gets_the_smallest_form_that_it_accepts() {
     for (accepts, expected) in
         [("gzip", "gz"), ("br;q=0, gzip", "gz"), ("identity", "plain"), ("zstd", "plain")]
     {
-        let response = answer(&HASHED, &asked(&[(header::ACCEPT_ENCODING, accepts)]));
+        let response = answer(&HASHED, &request(&[(header::ACCEPT_ENCODING, accepts)]));
         assert_eq!(body(response).await, expected.as_bytes(), "{accepts}");
     }
-    let response = answer(&PICTURE, &asked(&[(header::ACCEPT_ENCODING, "br")]));
+    let response = answer(&PICTURE, &request(&[(header::ACCEPT_ENCODING, "br")]));
     assert_eq!(response.headers().get(header::CONTENT_ENCODING), None);
     assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
     assert_eq!(body(response).await, b"plain");
 }
 
 #[tokio::test]
-async fn what_a_client_holds_is_not_sent_again() {
+async fn a_cached_file_is_not_sent_again() {
     for known in ["\"0123\"", "W/\"0123\"", "\"x\", \"0123\"", "*"] {
-        let response = answer(&HASHED, &asked(&[(header::IF_NONE_MATCH, known)]));
+        let response = answer(&HASHED, &request(&[(header::IF_NONE_MATCH, known)]));
         assert_eq!(response.status(), StatusCode::NOT_MODIFIED, "{known}");
         assert!(response.headers().contains_key(header::ETAG));
         assert!(body(response).await.is_empty());
     }
     // Another form of the same file is another representation.
-    let response = answer(&HASHED, &asked(&[(header::IF_NONE_MATCH, "\"0123-br\"")]));
+    let response = answer(&HASHED, &request(&[(header::IF_NONE_MATCH, "\"0123-br\"")]));
     assert_eq!(response.status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn the_page_is_served_whether_it_was_built_or_not() {
+async fn the_page_is_served_even_if_the_ui_was_not_built() {
     let ask = async |path: &str| {
         let request = http::Request::get(path).body(axum::body::Body::empty()).expect("a request");
         router(None).oneshot(request).await.expect("an answer")
@@ -81,7 +81,7 @@ async fn the_page_is_served_whether_it_was_built_or_not() {
 }
 
 #[tokio::test]
-async fn the_page_is_told_where_the_api_is() {
+async fn the_configuration_names_the_apis_address() {
     let ask = async |router: Router| {
         let request =
             http::Request::get("/ui-config.json").body(axum::body::Body::empty()).expect("a request");

@@ -1,4 +1,4 @@
-//! A client that reads whole answers, and one that writes what no client should.
+//! A client that reads whole responses, and one that writes raw bytes.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use tokio::{
 
 use crate::gateway::Gateway;
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
@@ -41,19 +41,18 @@ impl Reply {
     }
 }
 
-/// Which HTTP to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Speaks {
+pub enum HttpVersion {
     Http1,
     Http2,
 }
 
-pub async fn send(speaks: Speaks, request: Request<Full<Bytes>>) -> Reply {
+pub async fn send(version: HttpVersion, request: Request<Full<Bytes>>) -> Reply {
     let client: Client<_, Full<Bytes>> =
-        Client::builder(TokioExecutor::new()).http2_only(speaks == Speaks::Http2).build_http();
+        Client::builder(TokioExecutor::new()).http2_only(version == HttpVersion::Http2).build_http();
     let exchange = async {
-        let (parts, body) = client.request(request).await.expect("an answer").into_parts();
-        let body = body.collect().await.expect("a whole answer");
+        let (parts, body) = client.request(request).await.expect("a response").into_parts();
+        let body = body.collect().await.expect("a whole response");
         let trailers = body.trailers().cloned().unwrap_or_default();
         Reply { status: parts.status, headers: parts.headers, body: body.to_bytes(), trailers }
     };
@@ -70,10 +69,10 @@ pub async fn ask(gateway: &Gateway, method: &str, path: &str, headers: &[(&str, 
         request = request.header(*name, *value);
     }
     let body = Full::new(Bytes::from(body.to_owned()));
-    send(Speaks::Http1, request.body(body).expect("a request")).await
+    send(HttpVersion::Http1, request.body(body).expect("a request")).await
 }
 
-/// Writes bytes and reads until the connection is closed; empty where it was cut off without a word.
+/// Writes bytes and reads until the connection is closed; empty if it was closed without a response.
 pub async fn raw(gateway: &Gateway, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(gateway.address).await.expect("connects");
     // A server that refuses early may close before all is written.
@@ -83,7 +82,7 @@ pub async fn raw(gateway: &Gateway, bytes: &[u8]) -> String {
 
 pub async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
-    // A reset after the answer is an end too.
+    // A reset after the response is an end too.
     let _ = timeout(PATIENCE, stream.read_to_end(&mut read)).await.expect("the connection ends");
     String::from_utf8_lossy(&read).into_owned()
 }

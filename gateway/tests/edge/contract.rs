@@ -9,9 +9,9 @@ use crate::{
     gateway::Gateway,
 };
 
-/// What is asked, and what must come of it.
+/// A request and the expected response.
 struct Case {
-    /// A piece of the line that promises it.
+    /// Part of the line that promises it.
     promise: &'static str,
     method: &'static str,
     path: &'static str,
@@ -21,16 +21,16 @@ struct Case {
     expect: Expect,
 }
 
-/// What must hold of the answer, or of what the library was asked with.
+/// What must hold for the response, or for the metadata that the library received.
 enum Expect {
     Nothing,
     /// The whole body.
     Json(Value),
     /// A value in the body, by its pointer.
     At(&'static str, Value),
-    /// A piece of the body's text.
+    /// Part of the body's text.
     Text(&'static str),
-    /// A header of the answer.
+    /// A header of the response.
     Header(&'static str, &'static str),
     /// Metadata of the library's call.
     Metadata(&'static str, &'static str),
@@ -88,7 +88,7 @@ fn row(code: i32) -> &'static str {
     }
 }
 
-/// Lines that a table cannot hold, and the tests that do.
+/// Lines without a case here, and the modules that test them.
 const ELSEWHERE: &[&str] = &[
     "A body that nests deeper",               // limits
     "A body over `MAX_BODY_BYTES`",           // limits
@@ -214,31 +214,31 @@ fn cases() -> Vec<Case> {
 }
 
 #[tokio::test]
-async fn every_case_is_answered_as_promised() {
+async fn every_case_gets_the_documented_response() {
     let gateway = Gateway::with(&[("PROPAGATE_HEADERS", "x-user")]).await;
     for case in cases() {
         let Case { promise, method, path, headers, body, status, expect } = case;
         let reply = ask(&gateway, method, path, headers, body).await;
-        let told = format!("{promise}: {method} {path}: {} {}", reply.status, reply.text());
-        assert_eq!(reply.status.as_u16(), status, "{told}");
-        let asked = |name: &str| {
+        let context = format!("{promise}: {method} {path}: {} {}", reply.status, reply.text());
+        assert_eq!(reply.status.as_u16(), status, "{context}");
+        let received = |name: &str| {
             gateway.library.last().get(name).map(|value| value.to_str().expect("text").to_owned())
         };
         match expect {
             Nothing => {}
-            Json(body) => assert_eq!(reply.json(), body, "{told}"),
-            At(pointer, value) => assert_eq!(reply.json().pointer(pointer), Some(&value), "{told}"),
-            Text(text) => assert!(reply.text().contains(text), "{told}"),
-            Header(name, value) => assert_eq!(reply.header(name), value, "{told}"),
-            Metadata(name, value) => assert_eq!(asked(name).as_deref(), Some(value), "{told}"),
-            NoMetadata(name) => assert_eq!(asked(name), None, "{told}"),
-            Holds(holds) => assert!(holds(&reply), "{told} {:?}", reply.headers),
+            Json(body) => assert_eq!(reply.json(), body, "{context}"),
+            At(pointer, value) => assert_eq!(reply.json().pointer(pointer), Some(&value), "{context}"),
+            Text(text) => assert!(reply.text().contains(text), "{context}"),
+            Header(name, value) => assert_eq!(reply.header(name), value, "{context}"),
+            Metadata(name, value) => assert_eq!(received(name).as_deref(), Some(value), "{context}"),
+            NoMetadata(name) => assert_eq!(received(name), None, "{context}"),
+            Holds(holds) => assert!(holds(&reply), "{context} {:?}", reply.headers),
         }
     }
 }
 
 #[tokio::test]
-async fn forwarded_headers_of_a_peer_that_is_not_trusted_begin_anew() {
+async fn forwarded_headers_of_an_untrusted_peer_are_replaced() {
     let gateway = Gateway::with(&[("TRUSTED_PROXIES", "192.0.2.0/24")]).await;
     let headers =
         [("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-Host", "bank.example"), ("Host", "edge")];
@@ -253,7 +253,7 @@ fn every_line_of_the_document_has_a_case_and_every_case_a_line() {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/gateway.md");
     let document = std::fs::read_to_string(document).expect("docs/gateway.md");
     let (promises, _) = document.split_once("## Settings").expect("the settings come last");
-    // A line that is indented goes on with the one before.
+    // An indented line continues the one before.
     let lines: Vec<String> = promises.replace("\n  ", " ").lines().map(str::to_owned).collect();
     let is_promise =
         |line: &&String| line.starts_with("- ") || (line.starts_with("| ") && !line.starts_with("| gRPC"));
@@ -263,9 +263,9 @@ fn every_line_of_the_document_has_a_case_and_every_case_a_line() {
     let cases = cases();
     let proofs: Vec<&str> = cases.iter().map(|case| case.promise).chain(ELSEWHERE.iter().copied()).collect();
     for line in &lines {
-        assert!(proofs.iter().any(|proof| line.contains(proof)), "no case proves: {line}");
+        assert!(proofs.iter().any(|proof| line.contains(proof)), "no test for: {line}");
     }
     for proof in proofs {
-        assert!(lines.iter().any(|line| line.contains(proof)), "nothing promises: {proof}");
+        assert!(lines.iter().any(|line| line.contains(proof)), "not in the document: {proof}");
     }
 }

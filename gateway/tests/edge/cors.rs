@@ -1,4 +1,4 @@
-//! Which pages of other origins may call. Chromium's word on it is in `octet/tests/mesh/browser.rs`.
+//! Which pages of other origins may call the gateway. `octet/tests/mesh/browser.rs` tests it with Chromium.
 
 use crate::{
     client::{Reply, ask},
@@ -21,7 +21,7 @@ fn has_cors(reply: &Reply) -> bool {
 }
 
 #[tokio::test]
-async fn a_listed_origin_may_call_with_credentials_and_read_what_the_answer_carries() {
+async fn a_listed_origin_may_call_with_credentials_and_read_all_headers() {
     let gateway = Gateway::with(&[("ALLOWED_ORIGINS", "https://app.example,http://localhost:3000")]).await;
     let allowed = preflight(&gateway, "http://localhost:3000").await;
     assert_eq!(allowed.status, 204);
@@ -38,11 +38,11 @@ async fn a_listed_origin_may_call_with_credentials_and_read_what_the_answer_carr
         assert!(exposed.contains(name), "{name}: {exposed}");
     }
     let failed = ask(&gateway, "GET", "/v1/nothing", &[ORIGIN], "").await;
-    assert_eq!(failed.header("access-control-allow-origin"), "https://app.example", "errors are read too");
+    assert_eq!(failed.header("access-control-allow-origin"), "https://app.example", "errors can be read too");
 }
 
 #[tokio::test]
-async fn an_origin_that_is_not_listed_is_told_nothing() {
+async fn an_unlisted_origin_gets_no_cors_headers() {
     let gateway = Gateway::with(&[("ALLOWED_ORIGINS", "https://app.example")]).await;
     for origin in ["https://evil.example", "https://app.example.evil.example", "http://app.example", "null"] {
         let refused = preflight(&gateway, origin).await;
@@ -55,7 +55,7 @@ async fn an_origin_that_is_not_listed_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_to_no_origin_says_that_it_would_differ_with_one() {
+async fn a_response_without_an_origin_varies_by_origin() {
     let gateway = Gateway::with(&[("ALLOWED_ORIGINS", "https://app.example")]).await;
     for path in ["/v1/shelves/one", "/v1/nothing", "/api/topology"] {
         let reply = ask(&gateway, "GET", path, &[], "").await;
@@ -65,7 +65,7 @@ async fn an_answer_to_no_origin_says_that_it_would_differ_with_one() {
 }
 
 #[tokio::test]
-async fn any_origin_is_without_credentials() {
+async fn any_origin_excludes_credentials() {
     let gateway = Gateway::with(&[("ALLOWED_ORIGINS", "*")]).await;
     for reply in [
         preflight(&gateway, "https://app.example").await,
@@ -79,7 +79,7 @@ async fn any_origin_is_without_credentials() {
 }
 
 #[tokio::test]
-async fn unset_there_is_no_cors_and_options_is_a_method_like_another() {
+async fn without_allowed_origins_there_is_no_cors_and_options_is_an_ordinary_method() {
     let gateway = Gateway::start().await;
     let reply = preflight(&gateway, "https://app.example").await;
     assert_eq!(reply.status, 405);

@@ -1,4 +1,4 @@
-//! A gateway before a library, in this process and on ports of its own.
+//! A gateway in front of a library, in this process and on its own ports.
 
 use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr};
 
@@ -24,7 +24,7 @@ impl Gateway {
         Self::with(&[]).await
     }
 
-    /// With variables of its environment.
+    /// With environment variables.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
         let library = Library::start().await;
         let mut environment = BTreeMap::from([

@@ -17,7 +17,7 @@ use tonic::{
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
-    client::{PATIENCE, Reply, Speaks, send},
+    client::{HttpVersion, PATIENCE, Reply, send},
     gateway::Gateway,
     library::pool,
 };
@@ -44,6 +44,7 @@ async fn stream(
 ) -> Result<tonic::Response<Streaming<DynamicMessage>>, Status> {
     let mut client = Grpc::new(channel(gateway));
     client.ready().await.expect("connects");
+    let requests = requests.into_iter().map(|message| Bytes::from(message.encode_to_vec()));
     let mut request = Request::new(futures_util::stream::iter(requests));
     for (name, value) in metadata {
         request.metadata_mut().insert(*name, value.parse().unwrap());
@@ -83,52 +84,52 @@ async fn a_status_passes_with_its_metadata_and_message() {
 }
 
 #[tokio::test]
-async fn a_deadline_holds_and_one_that_cannot_be_read_is_refused() {
+async fn a_deadline_is_enforced_and_a_malformed_one_refused() {
     let gateway = Gateway::start().await;
-    let begun = Instant::now();
+    let start = Instant::now();
     assert_eq!(status_of(&gateway, "slow", "100m").await, Code::DeadlineExceeded);
-    assert!(begun.elapsed() < Duration::from_secs(4));
+    assert!(start.elapsed() < Duration::from_secs(4));
     assert_eq!(status_of(&gateway, "one", "5s").await, Code::InvalidArgument);
     assert_eq!(status_of(&gateway, "one", "5S").await, Code::Ok);
 }
 
-/// Without a gRPC client, which would enforce the deadline itself.
+/// Not through a gRPC client, which would enforce the deadline itself.
 async fn status_of(gateway: &Gateway, shelf: &str, timeout: &str) -> Code {
     let request = HttpRequest::post(gateway.url("/library.v1.Library/GetShelf"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .header("grpc-timeout", timeout);
     let body = Full::new(framed(&self::request(shelf)));
-    let reply = send(Speaks::Http2, request.body(body).unwrap()).await;
+    let reply = send(HttpVersion::Http2, request.body(body).unwrap()).await;
     let status = reply.headers.get("grpc-status").or_else(|| reply.trailers.get("grpc-status"));
     Code::from_bytes(status.expect("a status").as_bytes())
 }
 
 #[tokio::test]
-async fn metadata_that_no_service_would_take_are_resource_exhausted() {
+async fn metadata_over_the_limit_is_resource_exhausted() {
     let gateway = Gateway::start().await;
     let large = [("baggage", &*"x".repeat(16_000))];
     let status = stream(&gateway, "GetShelf", vec![request("one")], &large).await.expect_err("too large");
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(status.message().ends_with("at most 15360 are taken"), "{}", status.message());
-    assert_eq!(gateway.library.calls(), 0, "somebody was asked");
+    assert!(status.message().ends_with("exceeds the limit of 15360 bytes"), "{}", status.message());
+    assert_eq!(gateway.library.calls(), 0, "a service was called");
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_is_resource_exhausted_and_one_from_behind_is_internal() {
+async fn a_request_message_over_the_limit_is_resource_exhausted_and_a_response_message_internal() {
     let gateway = Gateway::start().await;
     let large = request(&"x".repeat(5 << 20));
     let status = stream(&gateway, "GetShelf", vec![large], &[]).await.expect_err("too large");
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     assert_eq!(status.message(), "a message of 5242885 bytes: at most 4194304 are taken");
-    assert_eq!(gateway.library.calls(), 0, "somebody was asked");
+    assert_eq!(gateway.library.calls(), 0, "a service was called");
 
     let mut answers = stream(&gateway, "GetShelf", vec![request("large")], &[]).await.unwrap().into_inner();
     assert_eq!(answers.message().await.expect_err("too large").code(), Code::Internal);
 }
 
 #[tokio::test]
-async fn streams_pass_either_way_and_both() {
+async fn server_and_bidirectional_streams_pass() {
     let gateway = Gateway::start().await;
     let answers = stream(&gateway, "Watch", vec![request("3-fail")], &[]).await.unwrap().into_inner();
     let answers: Vec<_> = answers.collect().await;
@@ -143,15 +144,15 @@ async fn streams_pass_either_way_and_both() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_is_unimplemented() {
+async fn an_unknown_method_is_unimplemented() {
     let gateway = Gateway::start().await;
     let status = stream(&gateway, "Nothing", vec![request("one")], &[]).await.expect_err("nothing");
     assert_eq!(status.code(), Code::Unimplemented);
-    assert_eq!(gateway.library.calls(), 0, "nobody was asked");
+    assert_eq!(gateway.library.calls(), 0, "a service was called");
 }
 
 #[tokio::test]
-async fn health_is_the_gateways_own_by_each_name() {
+async fn the_gateway_reports_its_own_health_for_each_service() {
     let gateway = Gateway::start().await;
     let mut health = HealthClient::new(channel(&gateway));
     for service in ["", "library.v1.Library"] {
@@ -161,11 +162,11 @@ async fn health_is_the_gateways_own_by_each_name() {
     }
     let unknown = health.check(HealthCheckRequest { service: "x".to_owned() }).await.expect_err("unknown");
     assert_eq!(unknown.code(), Code::NotFound);
-    assert_eq!(gateway.library.calls(), 0, "nobody behind was asked");
+    assert_eq!(gateway.library.calls(), 0, "a service was called");
 }
 
 #[tokio::test]
-async fn a_watch_of_health_ends_with_its_deadline() {
+async fn a_health_watch_ends_at_its_deadline() {
     let gateway = Gateway::with(&[("REQUEST_TIMEOUT", "300ms")]).await;
     let mut health = HealthClient::new(channel(&gateway));
     let watched = health.watch(HealthCheckRequest::default()).await.expect("watched").into_inner();
@@ -183,15 +184,15 @@ fn framed(message: &DynamicMessage) -> Bytes {
     framed.freeze()
 }
 
-async fn web(gateway: &Gateway, speaks: Speaks, content_type: &str, body: Bytes) -> Reply {
+async fn web(gateway: &Gateway, version: HttpVersion, content_type: &str, body: Bytes) -> Reply {
     let request = HttpRequest::post(gateway.url("/library.v1.Library/GetShelf"))
         .header("content-type", content_type)
         .header("accept", content_type)
         .header("x-grpc-web", "1");
-    send(speaks, request.body(Full::new(body)).unwrap()).await
+    send(version, request.body(Full::new(body)).unwrap()).await
 }
 
-/// The messages of a gRPC-Web answer, and its trailers as text.
+/// The messages of a gRPC-Web response, and its trailers as text.
 fn unframed(mut body: Bytes) -> (Vec<Bytes>, String) {
     let mut messages = Vec::new();
     loop {
@@ -206,9 +207,9 @@ fn unframed(mut body: Bytes) -> (Vec<Bytes>, String) {
 }
 
 #[tokio::test]
-async fn grpc_web_is_served_in_both_forms_over_both_http() {
+async fn grpc_web_works_in_both_forms_over_http1_and_http2() {
     let gateway = Gateway::start().await;
-    for speaks in [Speaks::Http1, Speaks::Http2] {
+    for version in [HttpVersion::Http1, HttpVersion::Http2] {
         for form in [
             "application/grpc-web+proto",
             "application/grpc-web-text",
@@ -218,8 +219,8 @@ async fn grpc_web_is_served_in_both_forms_over_both_http() {
             let is_text = form.contains("text");
             let body = framed(&request("one"));
             let body = if is_text { STANDARD.encode(body).into() } else { body };
-            let reply = web(&gateway, speaks, form, body).await;
-            assert_eq!(reply.status, 200, "{speaks:?} {form}");
+            let reply = web(&gateway, version, form, body).await;
+            assert_eq!(reply.status, 200, "{version:?} {form}");
             assert!(reply.header("content-type").starts_with("application/grpc-web"), "{:?}", reply.headers);
             let answer = if is_text { decoded_pieces(&reply.body) } else { reply.body.clone() };
             let (messages, trailers) = unframed(answer);
@@ -231,26 +232,26 @@ async fn grpc_web_is_served_in_both_forms_over_both_http() {
     }
 }
 
-/// Each frame may be base64 of its own, with padding in the middle.
+/// Each frame may be encoded separately, with padding in the middle.
 fn decoded_pieces(text: &[u8]) -> Bytes {
     let pieces = text.chunks(4).flat_map(|four| STANDARD.decode(four).expect("base64"));
     pieces.collect()
 }
 
 #[tokio::test]
-async fn plain_grpc_over_http1_is_refused_with_a_word() {
+async fn plain_grpc_over_http1_is_refused_with_an_explanation() {
     let gateway = Gateway::start().await;
-    let reply = web(&gateway, Speaks::Http1, "application/grpc", framed(&request("one"))).await;
+    let reply = web(&gateway, HttpVersion::Http1, "application/grpc", framed(&request("one"))).await;
     assert_eq!(reply.status, 400);
-    assert!(reply.text().contains("gRPC needs HTTP/2"), "{}", reply.text());
+    assert!(reply.text().contains("gRPC requires HTTP/2"), "{}", reply.text());
 }
 
 #[tokio::test]
-async fn head_has_no_body_whatever_it_says_it_sends() {
+async fn head_has_no_body_with_any_content_type() {
     let gateway = Gateway::start().await;
     for path in ["/library.v1.Library/GetShelf", "/v1/shelves/one"] {
         let request = HttpRequest::head(gateway.url(path)).header("content-type", "application/grpc");
-        let reply = send(Speaks::Http2, request.body(Full::default()).unwrap()).await;
+        let reply = send(HttpVersion::Http2, request.body(Full::default()).unwrap()).await;
         assert_eq!((reply.status.as_u16(), reply.header("allow")), (405, "POST"), "{path}");
         assert!(
             reply.body.is_empty() && reply.header("content-length") != "0",
@@ -261,15 +262,15 @@ async fn head_has_no_body_whatever_it_says_it_sends() {
 }
 
 #[tokio::test]
-async fn frames_that_are_none_are_a_status_and_nobody_is_asked() {
+async fn invalid_frames_are_refused_with_a_status() {
     let gateway = Gateway::start().await;
     for body in [&b"\x00\xff\xff\xff\xff"[..], b"\x07\x00\x00\x00\x00", b"\x00\x00\x00\x00\x05ab", b""] {
         let reply =
-            web(&gateway, Speaks::Http1, "application/grpc-web+proto", Bytes::from_static(body)).await;
-        let told = format!("{body:?}: {:?} {}", reply.headers, reply.text());
+            web(&gateway, HttpVersion::Http1, "application/grpc-web+proto", Bytes::from_static(body)).await;
+        let context = format!("{body:?}: {:?} {}", reply.headers, reply.text());
         let status = reply.headers.get("grpc-status").map(|status| status.to_str().unwrap().to_owned());
         let status = status.unwrap_or_else(|| unframed(reply.body.clone()).1);
-        assert!(reply.status == 200 && !status.is_empty() && status != "0", "{told}");
+        assert!(reply.status == 200 && !status.is_empty() && status != "0", "{context}");
     }
     assert_eq!(gateway.library.calls(), 0);
 }

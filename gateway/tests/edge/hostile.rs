@@ -1,4 +1,4 @@
-//! Clients that mean ill, or cannot do better: each is refused with the right status or cut off, and others are served.
+//! Hostile or broken clients: each is refused with the right status or disconnected, and others are still served.
 
 use std::time::{Duration, Instant};
 
@@ -34,10 +34,10 @@ async fn headers_beyond_the_limit_are_431() {
 }
 
 #[tokio::test]
-async fn metadata_that_no_service_would_take_are_431_and_harm_nobody_else() {
+async fn metadata_over_the_limit_is_431_and_does_not_affect_other_calls() {
     let gateway = Gateway::start().await;
     assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200);
-    // HPACK takes 19 bits for a backslash: h2 would end the connection that all clients share.
+    // HPACK encodes a backslash in 19 bits: h2 would end the connection that all clients share.
     for (name, value) in [
         ("baggage", "\\".repeat(60_000)),
         ("grpc-metadata-x", "\\".repeat(60_000)),
@@ -48,16 +48,16 @@ async fn metadata_that_no_service_would_take_are_431_and_harm_nobody_else() {
         let reply = ask(&gateway, "GET", "/v1/shelves/one", &[(name, &value)], "").await;
         assert_eq!(reply.status, 431, "{name}, {} bytes: {}", value.len(), reply.text());
         assert_eq!(reply.json()["code"], 8);
-        assert!(reply.text().contains("at most 15360 are taken"), "{}", reply.text());
-        assert_eq!(gateway.library.calls(), calls, "somebody was asked");
+        assert!(reply.text().contains("exceeds the limit of 15360 bytes"), "{}", reply.text());
+        assert_eq!(gateway.library.calls(), calls, "a service was called");
     }
-    let most = "\\".repeat(15_000);
-    assert_eq!(ask(&gateway, "GET", "/v1/shelves/one", &[("baggage", &most)], "").await.status, 200);
-    assert_eq!(gateway.library.last()["baggage"], most);
+    let largest = "\\".repeat(15_000);
+    assert_eq!(ask(&gateway, "GET", "/v1/shelves/one", &[("baggage", &largest)], "").await.status, 200);
+    assert_eq!(gateway.library.last()["baggage"], largest);
 }
 
 #[tokio::test]
-async fn a_target_beyond_all_measure_is_414_or_431() {
+async fn a_very_long_request_target_is_414_or_431() {
     let gateway = Gateway::start().await;
     let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(70_000));
     let answer = raw(&gateway, long.as_bytes()).await;
@@ -65,13 +65,13 @@ async fn a_target_beyond_all_measure_is_414_or_431() {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_end_is_cut_off() {
+async fn a_request_head_that_does_not_end_is_disconnected() {
     let gateway = Gateway::with(&[("HEADER_TIMEOUT", "300ms")]).await;
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     stream.write_all(b"GET /v1/shelves/one HTTP/1.1\r\nhost: x\r\n").await.unwrap();
     let slow = async {
-        // A header every now and then does not win more time.
+        // Sending a header now and then does not extend the time.
         loop {
             tokio::time::sleep(Duration::from_millis(50)).await;
             if stream.write_all(b"x-slow: 1\r\n").await.is_err() {
@@ -79,12 +79,12 @@ async fn a_head_that_does_not_end_is_cut_off() {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, slow).await.expect("cut off");
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    tokio::time::timeout(PATIENCE, slow).await.expect("disconnected");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
-async fn an_http2_client_that_asks_nothing_is_cut_off() {
+async fn an_http2_client_that_sends_no_request_is_disconnected() {
     let gateway = Gateway::with(&[("HEADER_TIMEOUT", "300ms")]).await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     stream.write_all(PREFACE).await.unwrap();
@@ -92,7 +92,7 @@ async fn an_http2_client_that_asks_nothing_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_end_is_408_and_keeps_nobody_out() {
+async fn a_body_that_does_not_end_is_408_and_releases_its_permit() {
     let gateway = Gateway::with(&[("BODY_TIMEOUT", "300ms"), ("MAX_CONCURRENT", "1")]).await;
     let head = b"POST /v1/everything HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{";
     let answer = raw(&gateway, head).await;
@@ -100,23 +100,23 @@ async fn a_body_that_does_not_end_is_408_and_keeps_nobody_out() {
     assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200);
     let with_deadline =
         b"POST /v1/everything HTTP/1.1\r\nhost: x\r\ngrpc-timeout: 50m\r\ncontent-length: 9\r\n\r\n{";
-    assert_eq!(status(&raw(&gateway, with_deadline).await), "504", "its own deadline came first");
+    assert_eq!(status(&raw(&gateway, with_deadline).await), "504", "the client's deadline passed first");
 }
 
 #[tokio::test]
-async fn a_body_of_a_gigabyte_is_refused_before_it_comes() {
+async fn an_announced_body_of_a_gigabyte_is_refused_before_it_is_sent() {
     let gateway = Gateway::start().await;
     for path in ["/v1/everything", "/api/request-echo"] {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 1073741824\r\n\r\n"
         );
         let answer = raw(&gateway, head.as_bytes()).await;
-        assert!(answer.starts_with("HTTP/1.1 413 "), "not called for, and refused: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 413 "), "without 100 Continue: {answer}");
     }
 }
 
 #[tokio::test]
-async fn a_chunked_body_of_a_gigabyte_is_cut_off_at_the_limit_and_memory_stays() {
+async fn a_chunked_body_of_a_gigabyte_is_refused_at_the_limit_without_using_memory() {
     let gateway = Gateway::start().await;
     let before = resident();
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
@@ -139,22 +139,22 @@ async fn a_chunked_body_of_a_gigabyte_is_cut_off_at_the_limit_and_memory_stays()
         String::from_utf8_lossy(&answer[..read]).into_owned()
     };
     let (sent, answer) =
-        tokio::time::timeout(PATIENCE, async { tokio::join!(flood, answer) }).await.expect("cut off");
+        tokio::time::timeout(PATIENCE, async { tokio::join!(flood, answer) }).await.expect("disconnected");
     assert_eq!(status(&answer), "413", "{answer}");
-    assert!(sent < 64 << 20, "{sent} bytes were taken");
+    assert!(sent < 64 << 20, "{sent} bytes were accepted");
     let grown = resident().saturating_sub(before);
     assert!(grown < 64 << 20, "{grown} bytes more");
     assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200);
 }
 
-/// This process's, the gateway's among it.
+/// The resident memory of this process, which includes the gateway.
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
     statm.split(' ').nth(1).expect("resident").parse::<u64>().expect("a number") * 4096
 }
 
 #[tokio::test]
-async fn shapes_of_request_smuggling_are_refused_or_their_connection_is_closed() {
+async fn request_smuggling_is_refused_or_its_connection_is_closed() {
     let gateway = Gateway::start().await;
     let smuggled = "GET /v1/shelves/smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
     for (shape, refused_with) in [
@@ -168,7 +168,7 @@ async fn shapes_of_request_smuggling_are_refused_or_their_connection_is_closed()
         ("x-folded: a\r\n b\r\ncontent-length: 0\r\n\r\n", "400"),
         ("x-bad\x00name: a\r\ncontent-length: 0\r\n\r\n", "400"),
         ("x-bare: a\rb\r\ncontent-length: 0\r\n\r\n", "400"),
-        // Taken by the transfer encoding, and nothing behind it (RFC 9112, 6.3).
+        // Read by the transfer encoding, and the rest of the connection is ignored (RFC 9112, 6.3).
         ("content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", "200"),
         ("transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n", "200"),
     ] {
@@ -177,9 +177,9 @@ async fn shapes_of_request_smuggling_are_refused_or_their_connection_is_closed()
         let answer = raw(&gateway, request.as_bytes()).await;
         assert_eq!(status(&answer), refused_with, "{shape:?}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{shape:?}: {answer}");
-        assert_eq!(gateway.library.calls(), before, "{shape:?}: what was smuggled in was served");
+        assert_eq!(gateway.library.calls(), before, "{shape:?}: the smuggled request was served");
     }
-    // A chunk's size is never negative, signed or larger than memory.
+    // Chunk sizes that are signed, prefixed or too large.
     for chunk in ["-1\r\n", "+1\r\na\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "0x1\r\na\r\n0\r\n\r\n"] {
         let request = format!(
             "POST /api/request-echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunk}{smuggled}"
@@ -191,14 +191,14 @@ async fn shapes_of_request_smuggling_are_refused_or_their_connection_is_closed()
 }
 
 #[tokio::test]
-async fn request_lines_that_are_none_are_400() {
+async fn invalid_request_lines_are_400() {
     let gateway = Gateway::start().await;
     for line in ["GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "G\x01T / HTTP/1.1\r\n\r\n", "\x7f\x00\x01\r\n\r\n"]
     {
         let answer = raw(&gateway, line.as_bytes()).await;
         assert!(["400", "505"].contains(&status(&answer)), "{line:?}: {answer}");
     }
-    // A proxy's method, at what is no proxy.
+    // The gateway is not a proxy.
     let answer = raw(
         &gateway,
         b"CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n",
@@ -216,8 +216,8 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// `GET /v1/shelves/slow`, all of it literal.
-fn heads() -> Vec<u8> {
+/// The header block of `GET /v1/shelves/slow`, without dynamic table entries.
+fn slow_request() -> Vec<u8> {
     let mut block = vec![0x82, 0x86];
     for (name, value) in [(":authority", "x"), (":path", "/v1/shelves/slow")] {
         block.push(0);
@@ -230,42 +230,42 @@ fn heads() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn frames_that_break_http2_end_their_connection_and_no_other() {
+async fn invalid_http2_frames_end_only_their_own_connection() {
     let gateway = Gateway::start().await;
     let oversized = [0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1];
     for (name, bytes) in [
         ("a frame larger than the limit", oversized.to_vec()),
         ("DATA on stream 0", frame(0, 0, 0, b"x")),
-        ("HEADERS on an even stream", frame(1, 4, 2, &heads())),
-        ("CONTINUATION out of nowhere", frame(9, 4, 1, b"")),
-        ("a window of nothing", frame(8, 0, 0, &[0; 4])),
+        ("HEADERS on an even stream", frame(1, 4, 2, &slow_request())),
+        ("CONTINUATION without HEADERS", frame(9, 4, 1, b"")),
+        ("a window increment of zero", frame(8, 0, 0, &[0; 4])),
         ("SETTINGS of five bytes", frame(4, 0, 0, &[0; 5])),
         ("PING of seven bytes", frame(6, 0, 0, &[0; 7])),
-        ("headers that are no HPACK", frame(1, 4, 1, &[0xff; 20])),
+        ("headers that are not HPACK", frame(1, 4, 1, &[0xff; 20])),
     ] {
         let bytes = [PREFACE, &bytes].concat();
         let mut stream = TcpStream::connect(gateway.address).await.unwrap();
         stream.write_all(&bytes).await.unwrap();
         let mut read = Vec::new();
         let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut read)).await;
-        assert!(ended.is_ok(), "{name}: the connection goes on");
+        assert!(ended.is_ok(), "{name}: the connection is still open");
     }
     assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200);
 }
 
 #[tokio::test]
-async fn a_client_that_opens_and_resets_streams_for_ever_is_sent_away() {
+async fn a_client_that_keeps_resetting_streams_is_disconnected() {
     let gateway = Gateway::start().await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     let (mut reading, mut writing) = stream.split();
     writing.write_all(PREFACE).await.unwrap();
     let flood = async {
-        // In one piece each hundred, so that the gateway looks at many at once.
+        // A hundred in one write, so that the gateway processes many together.
         for round in 0..2_000_u32 {
             let burst: Vec<u8> = (0..100)
                 .flat_map(|number| {
                     let id = (round * 100 + number) * 2 + 1;
-                    [frame(1, 5, id, &heads()), frame(3, 0, id, &8_u32.to_be_bytes())].concat()
+                    [frame(1, 5, id, &slow_request()), frame(3, 0, id, &8_u32.to_be_bytes())].concat()
                 })
                 .collect();
             if writing.write_all(&burst).await.is_err() {
@@ -274,13 +274,13 @@ async fn a_client_that_opens_and_resets_streams_for_ever_is_sent_away() {
         }
         false
     };
-    let ignored = async {
+    let discarded = async {
         let mut sink = vec![0; 16 * 1024];
         while reading.read(&mut sink).await.is_ok_and(|read| read > 0) {}
     };
-    let sent_away = tokio::time::timeout(PATIENCE, async {
-        tokio::select! { sent_away = flood => sent_away, () = ignored => true }
+    let disconnected = tokio::time::timeout(PATIENCE, async {
+        tokio::select! { disconnected = flood => disconnected, () = discarded => true }
     });
-    assert!(sent_away.await.expect("in time"), "200,000 resets were taken");
+    assert!(disconnected.await.expect("in time"), "200,000 resets were accepted");
     assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200);
 }

@@ -1,4 +1,4 @@
-//! The library: a gRPC server for `library.v1`, whose answers follow from what it is asked.
+//! The library: a gRPC server for `library.v1` whose responses depend on the request.
 
 use std::{
     net::SocketAddr,
@@ -7,13 +7,15 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream::BoxStream};
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use http::HeaderMap;
 use octet_gateway::transcode::DynamicCodec;
 use octet_runtime::{
     drain::Drain,
     serve::{ServeLimits, serve},
 };
+use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
@@ -26,7 +28,7 @@ pub fn descriptors() -> &'static [u8] {
         let folders = [here.join("tests/proto"), here.join("../proto")];
         let mut compiler = protox::Compiler::new(folders).expect("the folders exist");
         compiler.include_imports(true).include_source_info(true);
-        compiler.open_file("library.proto").expect("it compiles");
+        compiler.open_file("library.proto").expect("library.proto compiles");
         compiler.encode_file_descriptor_set()
     })
 }
@@ -36,23 +38,23 @@ pub fn pool() -> &'static DescriptorPool {
     POOL.get_or_init(|| DescriptorPool::decode(descriptors()).expect("descriptors"))
 }
 
-/// A library that is served.
+/// A running server.
 pub struct Library {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<HeaderMap>>>,
     task: JoinHandle<()>,
 }
 
-type Answers = BoxStream<'static, Result<DynamicMessage, Status>>;
+type Messages = BoxStream<'static, Result<DynamicMessage, Status>>;
 
 impl Library {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let seen: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
-        let told = seen.clone();
+        let log = seen.clone();
         let service = tower::service_fn(move |request: http::Request<hyper::body::Incoming>| {
-            told.lock().expect("whole").push(request.headers().clone());
+            log.lock().expect("whole").push(request.headers().clone());
             async move { Ok::<_, std::convert::Infallible>(answer(request).await) }
         });
         let task = tokio::spawn(async move {
@@ -85,7 +87,12 @@ async fn answer(request: http::Request<hyper::body::Incoming>) -> http::Response
     let codec = DynamicCodec::new(rpc.input());
     let service = tower::service_fn(move |request: Request<Streaming<DynamicMessage>>| {
         let rpc = rpc.clone();
-        async move { answered(&rpc, request).await }
+        async move {
+            let response = call(&rpc, request).await?;
+            Ok::<_, Status>(
+                response.map(|answers| answers.map_ok(|answer| Bytes::from(answer.encode_to_vec()))),
+            )
+        }
     });
     tonic::server::Grpc::new(codec).streaming(service, request).await
 }
@@ -95,31 +102,33 @@ fn method(name: &str) -> Option<MethodDescriptor> {
     service.methods().find(|method| method.name() == name)
 }
 
-async fn answered(
+async fn call(
     rpc: &MethodDescriptor,
     request: Request<Streaming<DynamicMessage>>,
-) -> Result<Response<Answers>, Status> {
+) -> Result<Response<Messages>, Status> {
     let mut inbound = request.into_inner();
     if rpc.name() == "Chat" {
-        let answers = inbound.map(|message| message.map(|message| shelf(&text(&message, "shelf"))));
-        return Ok(with_metadata(answers.boxed()));
+        let messages = inbound.map(|message| message.map(|message| shelf(&text(&message, "shelf"))));
+        return Ok(with_metadata(messages.boxed()));
     }
-    let asked = inbound.message().await?.ok_or_else(|| Status::internal("no message"))?;
+    let message = inbound.message().await?.ok_or_else(|| Status::internal("no message"))?;
     let named = ["shelf", "name", "path"]
         .into_iter()
-        .find_map(|field| Some(text(&asked, field)).filter(|text| !text.is_empty()));
+        .find_map(|field| Some(text(&message, field)).filter(|text| !text.is_empty()));
     let named = named.unwrap_or_default();
     behave(&named).await?;
-    let answers: Answers = match rpc.name() {
+    let messages: Messages = match rpc.name() {
         "Watch" | "Collect" => return Ok(with_metadata(stream(&named))),
-        "Echo" => one(asked),
+        "Echo" => one(message),
         "GetShelf" if named == "large" => one(shelf(&"x".repeat(5 << 20))),
         "GetShelf" | "NewestShelf" | "MergeShelves" => one(shelf(&named)),
         "CreateShelf" => {
-            one(asked.get_field_by_name("shelf").and_then(|it| it.as_message().cloned()).unwrap())
+            one(message.get_field_by_name("shelf").and_then(|it| it.as_message().cloned()).unwrap())
         }
         "GetBook" => one(book(&named)),
-        "UpdateBook" => one(asked.get_field_by_name("book").and_then(|it| it.as_message().cloned()).unwrap()),
+        "UpdateBook" => {
+            one(message.get_field_by_name("book").and_then(|it| it.as_message().cloned()).unwrap())
+        }
         "ListShelves" => {
             let mut list = DynamicMessage::new(rpc.output());
             list.set_field_by_name("shelves", Value::List(vec![Value::Message(shelf("one"))]));
@@ -132,10 +141,10 @@ async fn answered(
         }
         _ => one(DynamicMessage::new(rpc.output())),
     };
-    Ok(with_metadata(answers))
+    Ok(with_metadata(messages))
 }
 
-/// `fail-5`: that status at once. `slow`: an answer that comes too late.
+/// `fail-5`: fails with that code at once. `slow`: messages too late.
 async fn behave(named: &str) -> Result<(), Status> {
     if let Some(code) = named.strip_prefix("fail-").and_then(|code| code.parse::<i32>().ok()) {
         let mut metadata = MetadataMap::new();
@@ -148,8 +157,8 @@ async fn behave(named: &str) -> Result<(), Status> {
     Ok(())
 }
 
-/// `3`: three shelves. `2-fail`: two, and then `NOT_FOUND`. `endless`: one every few milliseconds.
-fn stream(named: &str) -> Answers {
+/// `3`: three shelves. `2-fail`: two, then `NOT_FOUND`. `endless`: one every few milliseconds.
+fn stream(named: &str) -> Messages {
     if named == "endless" {
         return futures_util::stream::unfold((), async |()| {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -163,20 +172,20 @@ fn stream(named: &str) -> Answers {
     with_trailers(futures_util::stream::iter(shelves.chain(end)).boxed())
 }
 
-fn one(message: DynamicMessage) -> Answers {
+fn one(message: DynamicMessage) -> Messages {
     with_trailers(futures_util::stream::once(async { Ok(message) }).boxed())
 }
 
-/// A status of OK is how tonic takes trailers.
-fn with_trailers(answers: Answers) -> Answers {
+/// tonic accepts trailers as the metadata of an "error" with code OK.
+fn with_trailers(messages: Messages) -> Messages {
     let mut trailers = MetadataMap::new();
     trailers.insert("x-checksum", "42".parse().unwrap());
     let last = Status::with_metadata(Code::Ok, "", trailers);
-    answers.chain(futures_util::stream::once(async { Err(last) })).boxed()
+    messages.chain(futures_util::stream::once(async { Err(last) })).boxed()
 }
 
-fn with_metadata(answers: Answers) -> Response<Answers> {
-    let mut response = Response::new(answers);
+fn with_metadata(messages: Messages) -> Response<Messages> {
+    let mut response = Response::new(messages);
     response.metadata_mut().insert("x-answered-by", "library".parse().unwrap());
     response
 }

@@ -1,7 +1,8 @@
-//! What one request and all together may take.
+//! Limits of one request and of all requests together.
 
 use std::time::{Duration, Instant};
 
+use octet_testbed::eventually;
 use serde_json::json;
 
 use crate::{
@@ -18,61 +19,57 @@ async fn a_body_over_the_limit_is_413_and_one_at_the_limit_is_not() {
         assert_eq!(ask(&gateway, "POST", path, &[], &fits).await.status, 200, "{path}");
         let reply = ask(&gateway, "POST", path, &[], &format!("{fits} ")).await;
         assert_eq!(reply.status, 413, "{path}");
-        assert_eq!(reply.json()["message"], "the body is larger than 2048 bytes");
+        assert_eq!(reply.json()["message"], "request body exceeds the limit of 2048 bytes");
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_is_the_services_fault() {
+async fn a_response_that_is_too_large_is_an_internal_error() {
     let gateway = Gateway::start().await;
     let reply = get(&gateway, "/v1/shelves/large").await;
-    let told = json!({
+    let expected = json!({
         "code": 13,
         "message": "service-a: its answer has a message of 5242885 bytes: at most 4194304 are taken",
         "details": [],
     });
-    assert_eq!((reply.status.as_u16(), reply.json()), (500, told));
+    assert_eq!((reply.status.as_u16(), reply.json()), (500, expected));
 }
 
 #[tokio::test]
-async fn a_body_that_no_decoder_would_take_is_refused_here() {
+async fn a_body_that_nests_too_deeply_for_protobuf_is_refused() {
     let gateway = Gateway::start().await;
     let body = |levels: usize| {
         let open = r#"{"below":"#.repeat(levels);
         format!(r#"{{"nested":{open}{{"text":"deep"}}{}}}"#, "}".repeat(levels))
     };
-    // `nested` itself is a level.
+    // `nested` itself is one level.
     assert_eq!(ask(&gateway, "POST", "/v1/everything", &[], &body(99)).await.status, 200);
     let reply = ask(&gateway, "POST", "/v1/everything", &[], &body(100)).await;
     assert_eq!((reply.status.as_u16(), reply.json()["code"].clone()), (400, json!(3)), "{}", reply.text());
 }
 
 #[tokio::test]
-async fn without_a_deadline_of_its_own_a_request_has_the_usual_one_and_none_has_more_than_the_longest() {
+async fn a_request_has_the_default_deadline_and_never_more_than_the_maximum() {
     let gateway = Gateway::with(&[("REQUEST_TIMEOUT", "150ms"), ("MAX_REQUEST_TIMEOUT", "300ms")]).await;
     for (headers, at_least) in
         [(&[][..], Duration::from_millis(150)), (&[("Grpc-Timeout", "5S")][..], Duration::from_millis(300))]
     {
-        let begun = Instant::now();
+        let start = Instant::now();
         let reply = ask(&gateway, "GET", "/v1/shelves/slow", headers, "").await;
         assert_eq!(reply.status, 504);
-        let took = begun.elapsed();
+        let took = start.elapsed();
         assert!(took >= at_least && took < Duration::from_secs(4), "{took:?}");
     }
 }
 
 #[tokio::test]
-async fn what_is_more_than_the_gateway_takes_on_is_refused_at_once() {
+async fn requests_over_max_concurrent_are_refused_at_once() {
     let gateway = Gateway::with(&[("MAX_CONCURRENT", "2")]).await;
     let slow = || ask(&gateway, "GET", "/v1/shelves/slow", &[("Grpc-Timeout", "2S")], "");
     let refused = async {
-        while gateway.library.calls() < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        let begun = Instant::now();
+        eventually("both calls to arrive", async || gateway.library.calls() == 2).await;
         let reply = get(&gateway, "/v1/shelves/one").await;
-        assert!(begun.elapsed() < Duration::from_secs(1), "it queued");
-        // What the edge answers itself goes on.
+        // The gateway's own endpoints still answer.
         assert_eq!(get(&gateway, "/api/topology").await.status, 200);
         reply
     };

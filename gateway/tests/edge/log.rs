@@ -1,4 +1,4 @@
-//! The line that a request leaves.
+//! The log line and the metrics of a request.
 
 use std::{
     fmt::Write,
@@ -16,7 +16,7 @@ use crate::{
     gateway::Gateway,
 };
 
-/// What was logged as answered, a text for each line.
+/// The `answered` lines.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -24,7 +24,7 @@ struct Text(String);
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        write!(self.0, "{}={value:?} ", field.name()).expect("a String takes it");
+        write!(self.0, "{}={value:?} ", field.name()).expect("writing to a String");
     }
 }
 
@@ -39,7 +39,7 @@ impl<S: Subscriber> Layer<S> for Lines {
 }
 
 #[tokio::test]
-async fn a_request_leaves_one_line_with_its_end_and_without_its_query() {
+async fn a_request_is_logged_once_with_its_outcome_and_without_its_query() {
     let lines = Lines::default();
     let _installed = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
     let gateway = Gateway::start().await;
@@ -62,11 +62,11 @@ async fn a_request_leaves_one_line_with_its_end_and_without_its_query() {
         }
         assert!(!line.contains("hunter2"), "{line}");
     }
-    assert!(!lines[3].contains("grpc_code"), "no RPC, no code: {}", lines[3]);
+    assert!(!lines[3].contains("grpc_code"), "without an RPC there is no code: {}", lines[3]);
 }
 
 #[tokio::test]
-async fn every_route_has_a_series_and_what_matches_nothing_has_one_together() {
+async fn every_route_has_a_series_and_unknown_paths_share_one() {
     let gateway = Gateway::start().await;
     for path in ["/api/health", "/api/status/503", "/v1/shelves/one", "/docs/", "/made/up", "/api/made/up"] {
         get(&gateway, path).await;
@@ -91,5 +91,5 @@ async fn every_route_has_a_series_and_what_matches_nothing_has_one_together() {
     ] {
         assert_eq!(counts(method, route, status), count, "{method} {route} {status}: {metrics}");
     }
-    assert!(!metrics.contains("/made"), "a client's path is a series: {metrics}");
+    assert!(!metrics.contains("/made"), "a client's path became a series: {metrics}");
 }

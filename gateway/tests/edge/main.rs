@@ -1,6 +1,6 @@
-//! The gateway over real sockets, before a real gRPC server with a proto that uses everything `greeting.proto` does not.
+//! The gateway over real sockets, in front of a real gRPC server whose proto uses what `greeting.proto` does not.
 //!
-//! `contract` has a case for every line of `docs/gateway.md`; the others are what a table cannot hold.
+//! `contract` has a case for every line of `docs/gateway.md`; the other modules test what does not fit into a table.
 #![allow(
     unreachable_pub,
     missing_docs,
@@ -8,7 +8,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test binary has no public side, and a helper of a test may fail it"
+    reason = "a test binary has no public API, and a helper may fail its test"
 )]
 
 mod client;

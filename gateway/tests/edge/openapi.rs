@@ -1,5 +1,5 @@
-//! `/openapi.json` of a proto that uses everything. That the document is valid, and that the gateway keeps it, two tools
-//! say in `octet/tests/mesh/openapi.rs`.
+//! `/openapi.json` of a proto with every kind of rule. `octet/tests/mesh/openapi.rs` checks with two tools that the document
+//! is valid and that the gateway conforms to it.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn names(parameters: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn every_rule_that_openapi_can_name_is_an_operation() {
+async fn every_rule_that_openapi_can_express_is_an_operation() {
     let document = document().await;
     assert_eq!(document["openapi"], "3.1.0");
     let paths = document["paths"].as_object().unwrap();
@@ -33,20 +33,20 @@ async fn every_rule_that_openapi_can_name_is_an_operation() {
         assert!(paths.contains_key(path), "{path}: {:?}", paths.keys());
         assert!(paths[path].get(method).is_some(), "{method} {path}");
     }
-    // PURGE and `*` have no name there, and what takes a stream is not served.
+    // OpenAPI has no PURGE and no `*`, and client-streaming RPCs are not available over REST.
     assert!(paths["/v1/shelves/{shelf}"].as_object().unwrap().len() == 1);
     assert!(!paths.contains_key("/v1/chat"));
 }
 
 #[tokio::test]
-async fn parameters_body_and_answer_are_those_of_the_rule() {
+async fn parameters_body_and_response_follow_the_rule() {
     let document = document().await;
     let operation = |pointer: &str| document.pointer(pointer).unwrap_or_else(|| panic!("{pointer}")).clone();
     let everything = operation("/paths/~1v1~1everything/get/parameters");
     for name in ["int32Value", "nested.text", "strings", "timestamp", "otherName"] {
         assert!(names(&everything).contains(&name), "{name}: {:?}", names(&everything));
     }
-    assert!(!names(&everything).contains(&"nesteds.text"), "a list of messages has no key");
+    assert!(!names(&everything).contains(&"nesteds.text"), "a list of messages cannot be a query parameter");
     let update = operation("/paths/~1v1~1shelves~1{name.1}~1books~1{name.2}/patch");
     assert_eq!(
         update.pointer("/requestBody/content/application~1json/schema/$ref"),
@@ -71,7 +71,7 @@ async fn parameters_body_and_answer_are_those_of_the_rule() {
 }
 
 #[tokio::test]
-async fn comments_are_descriptions_and_every_reference_leads_somewhere() {
+async fn comments_become_descriptions_and_every_reference_resolves() {
     let document = document().await;
     let newest = document.pointer("/paths/~1v1~1shelves~1newest/get").unwrap();
     assert_eq!(newest["description"], "More specific than GetShelf.");
@@ -80,7 +80,7 @@ async fn comments_are_descriptions_and_every_reference_leads_somewhere() {
     gather(&document, &mut references);
     assert!(references.len() > 20);
     for reference in references {
-        let pointer = reference.strip_prefix('#').expect("to itself");
+        let pointer = reference.strip_prefix('#').expect("a local reference");
         assert!(document.pointer(pointer).is_some_and(|found| !found.is_null()), "{reference}");
     }
 }

@@ -1,11 +1,12 @@
-//! Clients that do not send what they announced, or do not read what they asked for: they keep nobody out.
+//! Clients that do not send the body they announced, or do not read the response: others are still served.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use octet_testbed::eventually;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    time::{sleep, timeout},
+    time::timeout,
 };
 
 use crate::{
@@ -22,7 +23,7 @@ const WINDOW_UPDATE: u8 = 8;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// An HTTP/2 client that has asked once and leaves the answer a window of nothing.
+/// An HTTP/2 client that sends one request and gives its response a zero window.
 struct Stalled {
     stream: TcpStream,
 }
@@ -55,7 +56,7 @@ impl Stalled {
 
     async fn frame(&mut self) -> (u8, u8, Vec<u8>) {
         let mut head = [0; 9];
-        self.stream.read_exact(&mut head).await.expect("the connection stands");
+        self.stream.read_exact(&mut head).await.expect("the connection is open");
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
         let mut payload = vec![0; length as usize];
         self.stream.read_exact(&mut payload).await.expect("the rest of the frame");
@@ -67,14 +68,14 @@ impl Stalled {
         (kind, flags, payload)
     }
 
-    /// Waits for the answer's head.
-    async fn begun(&mut self) {
+    /// Waits for the response's head.
+    async fn head_arrives(&mut self) {
         let head = async { while self.frame().await.0 != HEADERS {} };
         timeout(PATIENCE, head).await.expect("a head");
     }
 
-    /// Reads on, to the stream's orderly end, and returns its data.
-    async fn read_on(&mut self) -> Vec<u8> {
+    /// Resumes reading, to the stream's regular end, and returns its data.
+    async fn read_rest(&mut self) -> Vec<u8> {
         let window = (1_u32 << 20).to_be_bytes();
         self.stream.write_all(&frame(WINDOW_UPDATE, 0, 1, &window)).await.unwrap();
         let mut data = Vec::new();
@@ -95,13 +96,9 @@ impl Stalled {
     }
 }
 
-/// Until somebody else is served again.
-async fn room(gateway: &Gateway) {
-    let begun = Instant::now();
-    while get(gateway, "/v1/shelves/one").await.status == 503 {
-        assert!(begun.elapsed() < PATIENCE, "others are kept out");
-        sleep(Duration::from_millis(20)).await;
-    }
+async fn others_are_served(gateway: &Gateway) {
+    eventually("other clients to be served", async || get(gateway, "/v1/shelves/one").await.status == 200)
+        .await;
 }
 
 /// A message of `library.v1` whose first field is `text`.
@@ -111,23 +108,23 @@ fn message(text: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_health_check_whose_message_does_not_come_ends_in_time() {
+async fn a_health_check_without_its_message_ends_in_time() {
     let gateway = Gateway::with(&[("BODY_TIMEOUT", "300ms"), ("MAX_CONCURRENT", "1")]).await;
     for timeout in ["", "grpc-timeout: 100m\r\n", "grpc-timeout: 1H\r\n"] {
         let head = format!(
             "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: x\r\ncontent-type: application/grpc-web+proto\r\n\
              {timeout}content-length: 100\r\n\r\n"
         );
-        let begun = Instant::now();
+        let start = Instant::now();
         let answer = raw(&gateway, head.as_bytes()).await;
         assert!(answer.contains("grpc-status: 4"), "{answer}");
-        assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+        assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
         assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200);
     }
 }
 
 #[tokio::test]
-async fn an_rpc_that_nobody_reads_ends_with_its_deadline() {
+async fn an_unread_rpc_ends_at_its_deadline() {
     const GRPC: [(&str, &str); 3] =
         [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "500m")];
     let gateway = Gateway::with(&[("MAX_CONCURRENT", "1")]).await;
@@ -135,52 +132,52 @@ async fn an_rpc_that_nobody_reads_ends_with_its_deadline() {
         [("/grpc.health.v1.Health/Watch", vec![0; 5]), ("/library.v1.Library/Watch", message("endless"))]
     {
         let mut client = Stalled::ask(&gateway, "POST", path, &GRPC, &body).await;
-        client.begun().await;
-        assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 503, "{path} counts among those under way");
-        room(&gateway).await;
-        assert!(!client.read_on().await.is_empty(), "{path}: what was there before its end is told");
+        client.head_arrives().await;
+        assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 503, "{path} holds the permit");
+        others_are_served(&gateway).await;
+        assert!(!client.read_rest().await.is_empty(), "{path}: the messages before the end are kept");
     }
     let metrics = get(&gateway, "/api/metrics").await.text();
     for side in ["client", "server"] {
-        let told = metrics.lines().any(|line| {
+        let counted = metrics.lines().any(|line| {
             line.starts_with(&format!("grpc_{side}_handled_total"))
                 && line.contains("\"Watch\"")
                 && line.contains("DeadlineExceeded")
         });
-        assert!(told, "{side}: {metrics}");
+        assert!(counted, "{side}: {metrics}");
     }
 }
 
 #[tokio::test]
-async fn lines_that_nobody_reads_end_with_their_deadline() {
+async fn unread_lines_end_at_their_deadline() {
     let gateway = Gateway::with(&[("MAX_CONCURRENT", "1"), ("REQUEST_TIMEOUT", "500ms")]).await;
     let mut client = Stalled::ask(&gateway, "GET", "/v1/shelves/endless:watch", &[], b"").await;
-    client.begun().await;
-    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 503, "it counts among those under way");
-    room(&gateway).await;
-    let lines = String::from_utf8(client.read_on().await).unwrap();
+    client.head_arrives().await;
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 503, "it holds the permit");
+    others_are_served(&gateway).await;
+    let lines = String::from_utf8(client.read_rest().await).unwrap();
     assert!(lines.starts_with("{\"result\":"), "{lines}");
     let last = r#"{"error":{"code":4,"message":"service-a: the deadline passed","details":[]}}"#;
     assert_eq!(lines.lines().last(), Some(last));
 }
 
 #[tokio::test]
-async fn an_echo_counts_until_it_is_read_and_is_given_up_in_time() {
+async fn an_unread_echo_holds_its_permit_for_a_limited_time() {
     let gateway = Gateway::with(&[("MAX_CONCURRENT", "1"), ("BODY_TIMEOUT", "500ms")]).await;
-    // Six bytes for each of them.
+    // JSON needs six bytes for each.
     let body = vec![1; 40_000];
     let mut client = Stalled::ask(&gateway, "POST", "/api/request-echo", &[], &body).await;
-    client.begun().await;
-    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 503, "it counts among those under way");
-    room(&gateway).await;
+    client.head_arrives().await;
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 503, "it holds the permit");
+    others_are_served(&gateway).await;
 
     let body = "\u{1}".repeat(40_000);
     let reply = ask(&gateway, "POST", "/api/request-echo", &[], &body).await;
-    assert_eq!(reply.json()["body"], body, "who reads gets all of it");
-    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200, "read, it counts no more");
+    assert_eq!(reply.json()["body"], body, "a client that reads gets all of it");
+    assert_eq!(get(&gateway, "/v1/shelves/one").await.status, 200, "once read, it holds no permit");
 }
 
-/// A trace backend whose every answer is a JSON text of 100,000 bytes.
+/// A trace backend that always returns a JSON string of 100,000 bytes.
 async fn trace_backend() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -190,23 +187,22 @@ async fn trace_backend() -> String {
 }
 
 #[tokio::test]
-async fn traces_that_nobody_reads_count_as_questions_to_the_backend() {
+async fn unread_traces_count_as_concurrent_queries() {
     let url = trace_backend().await;
     let gateway = Gateway::with(&[("TRACE_QUERY_URL", &url)]).await;
     let path = "/zipkin/api/v2/traces";
     let mut unread = Vec::new();
     for _ in 0..8 {
         let mut client = Stalled::ask(&gateway, "GET", path, &[], b"").await;
-        client.begun().await;
+        client.head_arrives().await;
         unread.push(client);
     }
     let refused = get(&gateway, path).await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
     drop(unread);
-    let begun = Instant::now();
-    while get(&gateway, path).await.status == 503 {
-        assert!(begun.elapsed() < PATIENCE, "answers that nobody will read are held");
-        sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the responses of clients that left to be released", async || {
+        get(&gateway, path).await.status == 200
+    })
+    .await;
     assert_eq!(get(&gateway, path).await.body.len(), 100_000);
 }

@@ -1,4 +1,4 @@
-//! Arbitrary messages, made from their descriptors.
+//! Arbitrary messages from descriptors.
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use prost::Message;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::library::message;
 
-/// Any message of a type that has a JSON form: of the fields, some are set.
+/// Any message that has a JSON form, with some of its fields set.
 pub(crate) fn any_message(descriptor: &MessageDescriptor, depth: u32) -> BoxedStrategy<DynamicMessage> {
     if let Some(special) = special(descriptor) {
         return special;
@@ -46,7 +46,7 @@ fn any_field(field: &FieldDescriptor, depth: u32) -> BoxedStrategy<Value> {
             Value::I32(key) => MapKey::I32(key),
             Value::U64(key) => MapKey::U64(key),
             Value::String(key) => MapKey::String(key),
-            other => panic!("{other:?} is no key of the test proto"),
+            other => panic!("no map of the test proto has the key {other:?}"),
         });
         let value = any_value(&entry.map_entry_value_field().kind(), depth);
         return proptest::collection::hash_map(key, value, 0..3).prop_map(Value::Map).boxed();
@@ -83,7 +83,7 @@ fn any_value(kind: &Kind, depth: u32) -> BoxedStrategy<Value> {
     }
 }
 
-/// Well-known types whose fields are not all free.
+/// Well-known types whose fields cannot have arbitrary values.
 fn special(descriptor: &MessageDescriptor) -> Option<BoxedStrategy<DynamicMessage>> {
     let of = descriptor.clone();
     let with = move |fields: Vec<(&str, Value)>| {

@@ -10,30 +10,30 @@ use tonic::{Code, body::Body, client::Grpc};
 
 use crate::library::{from_json, routes};
 
-/// Calls `CreateShelf` by its binding, against a server that answers with `answer`.
-async fn call(answer: &[u8]) -> Result<Value, tonic::Status> {
+/// Calls `CreateShelf` by its binding. The server responds with `response`.
+async fn call(response: &[u8]) -> Result<Value, tonic::Status> {
     let Lookup::Found(found) = routes().find(&Method::POST, "/v1/shelves") else {
         panic!("the route exists");
     };
-    let request = found.request(None, br#"{"name":"7"}"#).unwrap();
+    let request = found.encoded_request(None, br#"{"name":"7"}"#).unwrap();
     let expected = frame(&from_json("CreateShelfRequest", &json!({"shelf": {"name": "7"}})).encode_to_vec());
-    let answer = frame(answer);
+    let response = frame(response);
 
     let server = tower::service_fn(move |request: Request<Body>| {
-        let (expected, answer) = (expected.clone(), answer.clone());
+        let (expected, response) = (expected.clone(), response.clone());
         async move {
             assert_eq!(request.uri().path(), "/library.v1.Library/CreateShelf");
             assert_eq!(request.into_body().collect().await.unwrap().to_bytes(), expected);
             let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from(0))]);
-            let body = Full::new(answer).with_trailers(async { Some(Ok::<_, Infallible>(trailers)) });
+            let body = Full::new(response).with_trailers(async { Some(Ok::<_, Infallible>(trailers)) });
             Ok::<_, Infallible>(Response::new(body))
         }
     });
     let binding = found.binding();
     let mut client = Grpc::new(server);
-    let answer =
+    let response =
         client.unary(tonic::Request::new(request), binding.grpc_path().clone(), binding.codec()).await?;
-    let json = binding.response_json(answer.get_ref()).unwrap();
+    let json = binding.response_json(response.get_ref()).unwrap();
     Ok(serde_json::from_slice(&json).unwrap())
 }
 
@@ -54,6 +54,6 @@ async fn a_generic_client_calls_any_unary_method() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_decode_is_an_internal_error() {
+async fn an_undecodable_response_is_an_internal_error() {
     assert_eq!(call(b"\xff").await.unwrap_err().code(), Code::Internal);
 }

@@ -1,4 +1,4 @@
-//! The test protos, compiled, and requests against them.
+//! The compiled test protos, and requests to their routes.
 
 use std::{path::Path, sync::OnceLock};
 
@@ -7,7 +7,7 @@ use octet_gateway::transcode::{Lookup, Routes};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 use serde_json::Value;
 
-/// Compiles a file of `tests/proto`, keeping its HTTP rules: `protox::compile` would drop them.
+/// Compiles a file of `tests/proto` with its HTTP rules, which `protox::compile` would drop.
 pub(crate) fn compiled(file: &str) -> DescriptorPool {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut compiler =
@@ -34,7 +34,7 @@ pub(crate) fn from_json(name: &str, json: &Value) -> DynamicMessage {
     DynamicMessage::deserialize(message(name), json).expect("it is the message's JSON")
 }
 
-/// The request message that a request becomes, or the error's text.
+/// The message that a request becomes, or the text of the error.
 pub(crate) fn request(method: &Method, target: &str, body: &[u8]) -> Result<DynamicMessage, String> {
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -46,12 +46,12 @@ pub(crate) fn request(method: &Method, target: &str, body: &[u8]) -> Result<Dyna
     }
 }
 
-/// The same as JSON, with what is set and nothing else.
-pub(crate) fn asked(method: &Method, target: &str, body: &str) -> Result<Value, String> {
+/// The set fields of that message as JSON.
+pub(crate) fn request_json(method: &Method, target: &str, body: &str) -> Result<Value, String> {
     request(method, target, body.as_bytes())
         .map(|message| serde_json::to_value(message).expect("a request has a JSON form"))
 }
 
 pub(crate) fn get(target: &str) -> Result<Value, String> {
-    asked(&Method::GET, target, "")
+    request_json(&Method::GET, target, "")
 }

@@ -9,6 +9,7 @@
 
 mod arbitrary;
 mod codec;
+mod conformance;
 mod headers;
 mod library;
 mod properties;

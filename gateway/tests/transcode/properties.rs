@@ -1,4 +1,4 @@
-//! What holds for any input.
+//! Properties that hold for any input.
 
 use std::fmt::Write as _;
 
@@ -18,14 +18,14 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
 
     #[test]
-    fn json_carries_any_message_there_and_back(Shown(sent) in any_message(&message("Everything"), 3).prop_map(Shown)) {
+    fn json_preserves_any_message(Shown(sent) in any_message(&message("Everything"), 3).prop_map(Shown)) {
         let json = message_json(&sent).unwrap();
         let mut reader = serde_json::Deserializer::from_slice(&json);
         let options = DeserializeOptions::new();
         let back = DynamicMessage::deserialize_with_options(message("Everything"), &mut reader, &options).unwrap();
         prop_assert_eq!(differing(&back, &sent), Vec::<String>::new());
 
-        // And through the gateway's own way in.
+        // And as a request's body.
         let posted = request(&Method::POST, "/v1/everything", &json).unwrap();
         prop_assert_eq!(differing(&posted, &sent), Vec::<String>::new());
     }
@@ -76,28 +76,27 @@ proptest! {
     }
 
     #[test]
-    fn a_path_built_from_a_template_gives_the_captures_back(built in built()) {
+    fn a_path_built_from_a_template_yields_its_captures(built in built()) {
         let template = Template::parse(&built.template).unwrap();
         let captured = template.captures(&built.path);
         prop_assert_eq!(captured, Some(built.captures.iter().map(String::as_str).collect()), "{:?}", built);
     }
 
     #[test]
-    fn one_segment_carries_any_text(text in "\\PC{1,24}") {
-        let asked = request(&Method::GET, &format!("/v1/books/{}", encoded(&text)), b"").unwrap();
-        prop_assert_eq!(serde_json::to_value(asked).unwrap(), json!({"name": text}));
+    fn a_path_segment_can_contain_any_text(text in "\\PC{1,24}") {
+        let made = request(&Method::GET, &format!("/v1/books/{}", encoded(&text)), b"").unwrap();
+        prop_assert_eq!(serde_json::to_value(made).unwrap(), json!({"name": text}));
     }
 
     #[test]
-    fn a_parameter_carries_any_text(text in any::<String>().prop_filter("set", |text| !text.is_empty())) {
+    fn a_parameter_can_contain_any_text(text in any::<String>().prop_filter("set", |text| !text.is_empty())) {
         let target = format!("/v1/everything?string_value={}&labels[k]={0}", encoded(&text));
-        let asked = request(&Method::GET, &target, b"").unwrap();
-        prop_assert_eq!(serde_json::to_value(asked).unwrap(), json!({"stringValue": text, "labels": {"k": text}}));
+        let made = request(&Method::GET, &target, b"").unwrap();
+        prop_assert_eq!(serde_json::to_value(made).unwrap(), json!({"stringValue": text, "labels": {"k": text}}));
     }
 }
 
-/// A message that shows itself as JSON. Its own form shows its descriptor, which has no end where a type holds
-/// itself.
+/// A message with JSON as its `Debug` form: `DynamicMessage`'s own does not end for recursive types.
 #[derive(Clone)]
 struct Shown(DynamicMessage);
 
@@ -107,7 +106,7 @@ impl std::fmt::Debug for Shown {
     }
 }
 
-/// The fields in which two messages differ, on the wire.
+/// The fields in which two messages differ on the wire.
 fn differing(one: &DynamicMessage, other: &DynamicMessage) -> Vec<String> {
     let (one, other) = (normal(one), normal(other));
     let descriptor = one.descriptor();
@@ -115,7 +114,7 @@ fn differing(one: &DynamicMessage, other: &DynamicMessage) -> Vec<String> {
     fields.map(|field| field.name().to_owned()).collect()
 }
 
-/// A message as its bytes say it, where a default that is written out and one that is not are the same.
+/// A message after encoding and decoding, which unsets fields that have their default.
 fn normal(message: &DynamicMessage) -> DynamicMessage {
     DynamicMessage::decode(message.descriptor(), message.encode_to_vec().as_slice()).unwrap()
 }
@@ -139,7 +138,7 @@ struct Built {
     captures: Vec<String>,
 }
 
-/// A part of a template, a part of a path that it matches, and whether it is a capture.
+/// A part of a template, a matching part of a path, and whether that is a capture.
 fn part() -> impl Strategy<Value = (String, String, bool)> {
     let segment = || "\\PC{1,8}".prop_map(|text| encoded(&text));
     prop_oneof![

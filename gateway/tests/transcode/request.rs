@@ -1,7 +1,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::library::{asked, get, request};
+use crate::library::{get, request, request_json};
 
 #[test]
 fn path_variables_become_fields_of_their_type() {
@@ -25,7 +25,7 @@ fn path_variables_become_fields_of_their_type() {
 }
 
 #[test]
-fn a_path_that_does_not_fit_is_refused_by_field() {
+fn an_invalid_path_variable_is_refused_by_name() {
     for (target, expected) in [
         (
             "/v1/everything/x/true/0/",
@@ -48,7 +48,7 @@ fn a_path_that_does_not_fit_is_refused_by_field() {
 #[test]
 fn a_body_goes_where_the_rule_says() {
     for (method, target, body, expected) in [
-        // The whole message; the query is not read, the path wins.
+        // The whole message: the query is ignored, the path wins.
         (
             "POST",
             "/v1/shelves/7:merge?other=query",
@@ -57,7 +57,7 @@ fn a_body_goes_where_the_rule_says() {
         ),
         ("POST", "/v1/shelves/7:merge", "", json!({"name": "shelves/7"})),
         ("POST", "/v1/shelves/7:merge", " \r\n\t", json!({"name": "shelves/7"})),
-        // A field; the query has the others.
+        // One field: the query sets others.
         (
             "POST",
             "/v1/shelves?request_id=r&shelf.theme=query",
@@ -71,10 +71,10 @@ fn a_body_goes_where_the_rule_says() {
         ("POST", "/v1/weight", r#""9007199254740993""#, json!({"weight": "9007199254740993"})),
         ("POST", "/v1/weight", "5", json!({"weight": "5"})),
         ("POST", "/v1/labels", r#"{"a":1}"#, json!({"labels": {"a": 1}})),
-        // No body in the rule: what comes is not read.
+        // No body in the rule: the body is ignored.
         ("GET", "/v1/shelves/7", "not JSON", json!({"shelf": "7"})),
         ("DELETE", "/v1/shelves/1/books/2", "{", json!({"name": "shelves/1/books/2"})),
-        // Both spellings, unknown fields and unknown enum names.
+        // Both forms of names, unknown fields and unknown enum names.
         (
             "POST",
             "/v1/everything",
@@ -87,66 +87,81 @@ fn a_body_goes_where_the_rule_says() {
             r#"{"genre":7,"doubleValue":"NaN","bytesValue":"_-8","maybeNumber":0,"nested":null}"#,
             json!({"genre": 7, "doubleValue": "NaN", "bytesValue": "/+8=", "maybeNumber": 0}),
         ),
-        // A key that comes twice: the last counts.
-        ("POST", "/v1/everything", r#"{"int32Value":1,"int32_value":2}"#, json!({"int32Value": 2})),
     ] {
         let method: Method = method.parse().unwrap();
-        assert_eq!(asked(&method, target, body), Ok(expected), "{method} {target} {body}");
+        assert_eq!(request_json(&method, target, body), Ok(expected), "{method} {target} {body}");
     }
 }
 
 #[test]
-fn a_malformed_body_is_refused_with_field_and_position() {
+fn an_invalid_body_is_refused_with_field_and_position() {
     for (target, body, expected) in [
-        ("/v1/everything", "{", "request body: EOF while parsing an object at line 1 column 1"),
-        ("/v1/everything", "\n\n  nul", "request body: EOF while parsing a value at line 3 column 5"),
-        ("/v1/everything", "[]", "request body: invalid type: sequence, expected a map at line 1 column 0"),
-        ("/v1/everything", "{}}", "request body: trailing characters at line 1 column 3"),
-        ("/v1/everything", "{} {}", "request body: trailing characters at line 1 column 4"),
+        ("/v1/everything", "{", "request body: the JSON ends within an object at line 1 column 1"),
+        ("/v1/everything", "\n\n  nul", "request body: the JSON ends within a value at line 3 column 5"),
+        ("/v1/everything", "[]", "request body: expected an object, but got an array at line 1 column 1"),
+        (
+            "/v1/everything",
+            "{}}",
+            "request body: unexpected characters after the JSON value at line 1 column 3",
+        ),
+        (
+            "/v1/everything",
+            "{} {}",
+            "request body: unexpected characters after the JSON value at line 1 column 4",
+        ),
         (
             "/v1/everything",
             "{\n \"int32Value\": \"x\"}",
-            "request body, field `int32Value`: invalid digit found in string at line 2 column 18",
+            "request body, field `int32Value`: \"x\" is not a 32-bit integer, from -2147483648 to 2147483647 at line 2 column 19",
         ),
         (
             "/v1/everything",
             r#"{"nested":{"below":{"text":1}}}"#,
-            "request body, field `nested.below.text`: invalid type: integer `1`, expected a string at line 1 column 28",
+            "request body, field `nested.below.text`: expected a string, but got a number at line 1 column 28",
         ),
         (
             "/v1/everything",
             r#"{"nesteds":[{"text":"a"},{"text":[]}]}"#,
-            "request body, field `nesteds[1].text`: invalid type: sequence, expected a string at line 1 column 33",
+            "request body, field `nesteds[1].text`: expected a string, but got an array at line 1 column 33",
         ),
         (
             "/v1/everything",
             r#"{"choiceText":"a","choiceNumber":1}"#,
-            "request body, field `choiceNumber`: multiple fields provided for oneof 'choice' at line 1 column 35",
+            "request body, field `choiceNumber`: `choice_text` is already set, and only one field of oneof `choice` can be set at line 1 column 35",
         ),
         (
             "/v1/everything",
             r#"{"timestamp":"now"}"#,
-            "request body, field `timestamp`: invalid rfc3339 timestamp: invalid date at line 1 column 18",
+            "request body, field `timestamp`: \"now\" is not an RFC 3339 time, such as 2024-02-29T12:00:00.5Z at line 1 column 19",
         ),
-        ("/v1/shelves", r#"{"theme":}"#, "request body, field `theme`: expected value at line 1 column 10"),
-        ("/v1/shelves", "[]", "request body: invalid type: sequence, expected a map at line 1 column 0"),
+        (
+            "/v1/shelves",
+            r#"{"theme":}"#,
+            "request body, field `theme`: expected a JSON value at line 1 column 10",
+        ),
+        ("/v1/shelves", "[]", "request body: expected an object, but got an array at line 1 column 1"),
         (
             "/v1/tags",
             "[1]",
-            "request body, field `[0]`: invalid type: integer `1`, expected a string at line 1 column 2",
+            "request body, field `[0]`: expected a string, but got a number at line 1 column 2",
         ),
-        ("/v1/weight", "1 2", "request body: trailing characters at line 1 column 3"),
+        (
+            "/v1/everything",
+            r#"{"int32Value":1,"int32_value":2}"#,
+            "request body, field `int32_value`: the field occurs more than once at line 1 column 29",
+        ),
+        ("/v1/weight", "1 2", "request body: unexpected characters after the JSON value at line 1 column 3"),
     ] {
-        assert_eq!(asked(&Method::POST, target, body), Err(expected.to_owned()), "{target} {body}");
+        assert_eq!(request_json(&Method::POST, target, body), Err(expected.to_owned()), "{target} {body}");
     }
     let long = format!("{{\"nested\":\"{}\"}}", "é".repeat(100_000));
-    let error = asked(&Method::POST, "/v1/everything", &long).unwrap_err();
+    let error = request_json(&Method::POST, "/v1/everything", &long).unwrap_err();
     assert!(error.len() < 500 && error.ends_with("at line 1 column 200012"), "{error}");
     assert!(request(&Method::POST, "/v1/everything", b"{\"stringValue\":\"\xff\"}").is_err());
 }
 
 #[test]
-fn a_body_nests_only_so_deep() {
+fn a_body_that_nests_too_deep_is_refused() {
     let nested = |levels: usize| {
         format!(
             "{}{}",
@@ -154,23 +169,23 @@ fn a_body_nests_only_so_deep() {
             "}".repeat(levels + 1)
         )
     };
-    assert!(asked(&Method::POST, "/v1/everything", &nested(90)).is_ok());
+    assert!(request_json(&Method::POST, "/v1/everything", &nested(90)).is_ok());
     for body in [
         nested(100_000),
         format!("{{\"value\":{}", "[".repeat(100_000)),
         format!("{{\"unknown\":{}", "[".repeat(100_000)),
         format!("{{\"any\":{}", "{\"a\":".repeat(100_000)),
     ] {
-        let error = asked(&Method::POST, "/v1/everything", &body).unwrap_err();
+        let error = request_json(&Method::POST, "/v1/everything", &body).unwrap_err();
         assert!(error.len() < 300, "{error}");
     }
 }
 
 #[test]
-fn a_patch_without_a_mask_changes_what_its_body_names() {
+fn a_patch_without_a_mask_gets_one_from_its_body() {
     let mask = |target: &str, body: &str| {
-        let asked = asked(&Method::PATCH, target, body).unwrap();
-        asked.get("updateMask").cloned().unwrap_or(Value::Null)
+        let made = request_json(&Method::PATCH, target, body).unwrap();
+        made.get("updateMask").cloned().unwrap_or(Value::Null)
     };
     let book = "/v1/shelves/1/books/2";
     for (target, body, expected) in [
@@ -191,6 +206,6 @@ fn a_patch_without_a_mask_changes_what_its_body_names() {
         assert_eq!(mask(&target, body), expected, "{target} {body}");
     }
     // PUT replaces, and its body is the request itself.
-    let put = asked(&Method::PUT, book, r#"{"book":{"title":"t"}}"#);
+    let put = request_json(&Method::PUT, book, r#"{"book":{"title":"t"}}"#);
     assert_eq!(put, Ok(json!({"book": {"name": "shelves/1/books/2", "title": "t"}})));
 }

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::library::{from_json, message, pool, routes};
 
-fn answered(message: &DynamicMessage) -> Value {
+fn written(message: &DynamicMessage) -> Value {
     serde_json::from_slice(&message_json(message).unwrap()).unwrap()
 }
 
 #[test]
-fn unset_fields_are_written_as_emit_unpopulated_has_it() {
+fn unset_fields_are_written_like_emit_unpopulated() {
     let empty = DynamicMessage::new(message("Everything"));
     let expected = r#"{
             "doubleValue": 0.0, "floatValue": 0.0, "int32Value": 0, "int64Value": "0", "uint32Value": 0,
@@ -26,7 +26,7 @@ fn unset_fields_are_written_as_emit_unpopulated_has_it() {
             "wrappedInt32": null, "wrappedUint32": null, "wrappedBool": null, "wrappedString": null,
             "wrappedBytes": null, "otherName": ""
         }"#;
-    assert_eq!(answered(&empty), serde_json::from_str::<Value>(expected).unwrap());
+    assert_eq!(written(&empty), serde_json::from_str::<Value>(expected).unwrap());
 }
 
 #[test]
@@ -44,10 +44,10 @@ fn set_fields_are_proto3_json() {
         "struct": {"n": null, "l": [1.0]}, "value": "v", "listValue": [true], "empty": {},
         "wrappedFloat": "NaN", "wrappedInt64": "5", "wrappedBytes": "/w==", "wrappedBool": false,
     });
-    let mut written = answered(&from_json("Everything", &json));
-    let written = written.as_object_mut().unwrap();
-    written.retain(|name, _| json.get(name).is_some());
-    assert_eq!(Value::Object(written.clone()), json);
+    let mut object = written(&from_json("Everything", &json));
+    let object = object.as_object_mut().unwrap();
+    object.retain(|name, _| json.get(name).is_some());
+    assert_eq!(Value::Object(object.clone()), json);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_map_is_written_in_the_order_of_its_keys() {
 }
 
 #[test]
-fn any_is_written_as_what_it_holds() {
+fn any_is_written_as_its_content() {
     let any = |type_url: &str, value: &[u8]| {
         let mut message = DynamicMessage::new(pool().get_message_by_name("google.protobuf.Any").unwrap());
         message.set_field_by_name("type_url", Field::String(type_url.to_owned()));
@@ -74,7 +74,7 @@ fn any_is_written_as_what_it_holds() {
         (&shelf_any, json!({"@type": "type.googleapis.com/library.v1.Shelf", "name": "7", "theme": ""})),
         (&second, json!({"@type": "x/google.protobuf.Duration", "value": "1s"})),
         (&any("", b""), json!({})),
-        // What the pool cannot read.
+        // Content that cannot be decoded.
         (&any("x/nobody.Knows", b"\xff"), json!({"@type": "x/nobody.Knows", "value": "/w=="})),
         (&any("x/library.v1.Shelf", b"\xff"), json!({"@type": "x/library.v1.Shelf", "value": "/w=="})),
         (
@@ -83,10 +83,10 @@ fn any_is_written_as_what_it_holds() {
                 {"@type": "type.googleapis.com/library.v1.Shelf", "name": "7", "theme": ""}}),
         ),
     ] {
-        assert_eq!(&answered(message), &expected);
+        assert_eq!(&written(message), &expected);
     }
 
-    // Each level of these is a decoder of its own, so that the wire's limit does not hold.
+    // Each level is decoded separately, so the wire's limit does not apply.
     let mut deep = any("", b"");
     for _ in 0..1_000 {
         deep = any("x/google.protobuf.Any", &deep.encode_to_vec());
@@ -95,7 +95,7 @@ fn any_is_written_as_what_it_holds() {
 }
 
 #[test]
-fn the_deepest_message_the_wire_allows_is_written() {
+fn the_deepest_decodable_message_is_written() {
     let mut nested = DynamicMessage::new(message("Nested"));
     for _ in 0..98 {
         let mut above = DynamicMessage::new(message("Nested"));
@@ -107,17 +107,17 @@ fn the_deepest_message_the_wire_allows_is_written() {
 }
 
 #[test]
-fn a_value_without_a_json_form_is_an_error_that_does_not_tell() {
+fn a_value_without_a_json_form_is_an_internal_error_without_details() {
     let mut late = DynamicMessage::new(pool().get_message_by_name("google.protobuf.Timestamp").unwrap());
     late.set_field_by_name("seconds", Field::I64(i64::MAX));
     late.set_field_by_name("nanos", Field::I32(i32::MIN));
     let error = message_json(&late).unwrap_err();
-    assert_eq!(error.to_string(), "the answer cannot be written as JSON");
+    assert_eq!(error.to_string(), "the response cannot be written as JSON");
     assert_eq!(tonic::Status::from(error).code(), tonic::Code::Internal);
 }
 
 #[test]
-fn a_mask_that_json_cannot_tell_is_not_told_as_another() {
+fn a_field_mask_that_json_cannot_express_is_an_error() {
     let mask = |paths: &[&str]| {
         let mut mask = DynamicMessage::new(pool().get_message_by_name("google.protobuf.FieldMask").unwrap());
         let paths = paths.iter().map(|path| Field::String((*path).to_owned())).collect();
@@ -132,7 +132,7 @@ fn a_mask_that_json_cannot_tell_is_not_told_as_another() {
 
 #[test]
 fn response_body_selects_a_field() {
-    let answer = |target: &str, name: &str, json: Value| {
+    let response = |target: &str, name: &str, json: Value| {
         let Lookup::Found(found) = routes().find(&Method::GET, target) else {
             panic!("the route exists");
         };
@@ -140,11 +140,11 @@ fn response_body_selects_a_field() {
         serde_json::from_slice::<Value>(&written).unwrap()
     };
     let shelves = json!({"shelves": [{"name": "a"}], "nextPageToken": "t"});
-    assert_eq!(answer("/v1/shelves", "ListShelvesResponse", shelves), json!([{"name": "a", "theme": ""}]));
-    assert_eq!(answer("/v1/shelves", "ListShelvesResponse", json!({})), json!([]));
-    // An unset message is the empty one, as in grpc-gateway: a client that wants an object gets one.
+    assert_eq!(response("/v1/shelves", "ListShelvesResponse", shelves), json!([{"name": "a", "theme": ""}]));
+    assert_eq!(response("/v1/shelves", "ListShelvesResponse", json!({})), json!([]));
+    // An unset message is written as an empty one, as in grpc-gateway, so that clients always get an object.
     assert_eq!(
-        answer("/v1/files/a", "ReadFileResponse", json!({})),
+        response("/v1/files/a", "ReadFileResponse", json!({})),
         json!({"name": "", "title": "", "author": null, "tags": [], "published": null})
     );
 }

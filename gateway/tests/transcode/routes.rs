@@ -27,12 +27,12 @@ fn a_request_finds_the_most_specific_binding() {
         ("GET", "/v1/%73helves/7", "GetShelf /v1/shelves/{shelf}"),
         ("PURGE", "/v1/shelves/7", "GetShelf /v1/shelves/{shelf}"),
         ("GET", "/v1/shelves/newest", "NewestShelf /v1/shelves/newest"),
-        // The literal has no PURGE, the variable has.
+        // The literal's rule has no PURGE, the variable's does.
         ("PURGE", "/v1/shelves/newest", "GetShelf /v1/shelves/{shelf}"),
         ("POST", "/v1/shelves/7", "405 GET, HEAD, PURGE"),
         ("POST", "/v1/shelves/7:merge", "MergeShelves /v1/{name=shelves/*}:merge"),
         ("GET", "/v1/shelves/7:watch", "Watch /v1/shelves/{shelf}:watch"),
-        // No verb of ours: the colon is text.
+        // Not a known verb: the colon is text.
         ("GET", "/v1/shelves/7:else", "GetShelf /v1/shelves/{shelf}"),
         ("GET", "/v1/shelves/7%3Awatch", "GetShelf /v1/shelves/{shelf}"),
         ("GET", "/v1/shelves/:watch", "GetShelf /v1/shelves/{shelf}"),
@@ -60,7 +60,7 @@ fn a_request_finds_the_most_specific_binding() {
 }
 
 #[test]
-fn a_binding_knows_what_a_call_needs() {
+fn a_binding_has_everything_for_a_call() {
     let Lookup::Found(found) = routes().find(&Method::GET, "/v1/shelves/7:watch") else {
         panic!("the route exists");
     };
@@ -74,7 +74,7 @@ fn a_binding_knows_what_a_call_needs() {
     assert!(format!("{found:?}").contains("library.v1.Library.Watch"));
 }
 
-/// The descriptors' own debug form would overflow the stack here.
+/// `Debug` of the descriptors themselves would overflow the stack.
 #[test]
 fn a_route_of_a_recursive_type_can_be_printed() {
     let printed = format!("{:?}", routes());
@@ -95,24 +95,24 @@ fn octets_own_rules_are_valid() {
 }
 
 #[test]
-fn every_fault_of_every_rule_is_reported_at_once() {
-    let faults = Routes::from_pool(&compiled("faulty.proto")).unwrap_err().to_string();
+fn all_errors_of_all_rules_are_reported_together() {
+    let errors = Routes::from_pool(&compiled("faulty.proto")).unwrap_err().to_string();
     let expected = [
-        "NoPattern: google.api.http: a rule needs one of get, put, post, delete, patch and custom",
+        "NoPattern: google.api.http: the rule must have one of get, put, post, delete, patch or custom",
         "BadTemplate: GET /v1/{name: path template: at byte 9: expected `}`",
-        "UnknownField: GET /v1/unknown/{parent.nobody}/{other}: `parent.nobody` does not exist: faulty.v1.Thing has no field `nobody`",
-        "UnknownField: GET /v1/unknown/{parent.nobody}/{other}: `other` does not exist: faulty.v1.Thing has no field `other`",
-        "Repeated: GET /v1/repeated/{tags}/{labels}: `tags` is repeated; a path can hold only single values",
-        "Repeated: GET /v1/repeated/{tags}/{labels}: `labels` is repeated; a path can hold only single values",
-        "NotScalar: GET /v1/message/{parent}: `parent` is a faulty.v1.Thing, not a scalar",
-        "BelowScalar: GET /v1/below/{name.first}: `name.first` goes on below a field that is not a message",
-        "Bodies: POST /v1/bodies: body `nothing` does not exist: faulty.v1.Thing has no such field",
-        "Bodies: POST /v1/bodies: response_body `neither` does not exist: faulty.v1.Thing has no such field",
-        "Bodies: GET /v1/bodies: GET has no body, but the rule names one: `*`",
-        "Nesting: GET /v1/nesting/more: an additional binding cannot hold additional bindings",
-        "Kind: NO SUCH /v1/kind: `NO SUCH` is no HTTP method: an upper-case name or `*` is",
-        "Second: GET /v1/twice/{parent.name=*}: faulty.v1.Faulty.First already serves the same paths",
+        "UnknownField: GET /v1/unknown/{parent.nobody}/{other}: `parent.nobody`: faulty.v1.Thing has no field `nobody`",
+        "UnknownField: GET /v1/unknown/{parent.nobody}/{other}: `other`: faulty.v1.Thing has no field `other`",
+        "Repeated: GET /v1/repeated/{tags}/{labels}: `tags` is repeated: a path variable can set only a field with a single value",
+        "Repeated: GET /v1/repeated/{tags}/{labels}: `labels` is repeated: a path variable can set only a field with a single value",
+        "NotScalar: GET /v1/message/{parent}: `parent` is a faulty.v1.Thing: a path variable can set only a scalar field",
+        "BelowScalar: GET /v1/below/{name.first}: `name.first` continues below a field that is not a message",
+        "Bodies: POST /v1/bodies: body `nothing`: faulty.v1.Thing has no such field",
+        "Bodies: POST /v1/bodies: response_body `neither`: faulty.v1.Thing has no such field",
+        "Bodies: GET /v1/bodies: GET requests have no body, but the rule has body `*`",
+        "Nesting: GET /v1/nesting/more: an additional binding cannot have additional bindings",
+        "Kind: NO SUCH /v1/kind: `NO SUCH` is not an HTTP method: write an upper-case name, or `*` for any method",
+        "Second: GET /v1/twice/{parent.name=*}: faulty.v1.Faulty.First already serves these paths",
     ];
-    let expected: Vec<_> = expected.iter().map(|fault| format!("faulty.v1.Faulty.{fault}")).collect();
-    assert_eq!(faults.lines().collect::<Vec<_>>(), expected);
+    let expected: Vec<_> = expected.iter().map(|error| format!("faulty.v1.Faulty.{error}")).collect();
+    assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
 }

@@ -41,7 +41,7 @@ fn body(details: &[u8]) -> Value {
 }
 
 #[test]
-fn an_error_has_code_message_and_details() {
+fn an_error_body_has_code_message_and_details() {
     assert_eq!(
         error_json(pool(), Code::NotFound, "gone", b""),
         br#"{"code":5,"message":"gone","details":[]}"#
@@ -51,7 +51,7 @@ fn an_error_has_code_message_and_details() {
 }
 
 #[test]
-fn details_are_decoded_where_their_type_is_known() {
+fn details_of_known_types_are_decoded() {
     let shelf = from_json("Shelf", &json!({"name": "7"})).encode_to_vec();
     let detail = |type_url: &str, value: &[u8]| Any { type_url: type_url.to_owned(), value: value.to_vec() };
     let status = Status {

@@ -1,7 +1,7 @@
 use octet_gateway::transcode::Template;
 
 #[test]
-fn a_template_captures_what_its_variables_span() {
+fn variables_capture_their_segments() {
     for (template, path, expected) in [
         ("/", "/", Some(vec![])),
         ("/", "/a", None),
@@ -29,31 +29,31 @@ fn a_template_captures_what_its_variables_span() {
 }
 
 #[test]
-fn a_bad_template_is_refused_with_the_place() {
+fn an_invalid_template_is_refused_with_position() {
     for (template, expected) in [
-        ("", "at byte 0: a template begins with `/`"),
-        ("v1", "at byte 0: a template begins with `/`"),
-        ("/v1/", "at byte 4: a segment is empty or not allowed here"),
-        ("//v1", "at byte 1: a segment is empty or not allowed here"),
+        ("", "at byte 0: a template must start with `/`"),
+        ("v1", "at byte 0: a template must start with `/`"),
+        ("/v1/", "at byte 4: a segment is empty, or has a character that is not allowed"),
+        ("//v1", "at byte 1: a segment is empty, or has a character that is not allowed"),
         ("/v1/{", "at byte 5: expected a field name: a letter or `_`, then letters, digits and `_`"),
         ("/v1/{1}", "at byte 5: expected a field name: a letter or `_`, then letters, digits and `_`"),
         ("/v1/{a.}", "at byte 7: expected a field name: a letter or `_`, then letters, digits and `_`"),
         ("/v1/{a", "at byte 6: expected `}`"),
-        ("/v1/{a=}", "at byte 7: a segment is empty or not allowed here"),
-        ("/v1/{a={b}}", "at byte 7: a variable cannot hold another"),
-        ("/v1/{a}/{a}", "at byte 9: the field is bound twice"),
+        ("/v1/{a=}", "at byte 7: a segment is empty, or has a character that is not allowed"),
+        ("/v1/{a={b}}", "at byte 7: a variable cannot contain a variable"),
+        ("/v1/{a}/{a}", "at byte 9: a variable binds the same field again"),
         ("/v1/{a}b", "at byte 7: expected `/`, `:` and a verb, or the end"),
         ("/v1/*b", "at byte 5: expected `/`, `:` and a verb, or the end"),
         ("/v1/***", "at byte 6: expected `/`, `:` and a verb, or the end"),
         ("/v1/b}", "at byte 5: expected `/`, `:` and a verb, or the end"),
         ("/v1/**/b", "at byte 4: `**` must be the last segment"),
         ("/{a=**}/{b=**}", "at byte 4: `**` must be the last segment"),
-        ("/v1/{a}:", "at byte 8: a verb is empty"),
-        ("/v1/b:", "at byte 6: a verb is empty"),
-        ("/v1/:b", "at byte 4: a segment is empty or not allowed here"),
-        ("/v1/{a}:b/c", "at byte 9: a verb ends the template"),
+        ("/v1/{a}:", "at byte 8: the verb is empty"),
+        ("/v1/b:", "at byte 6: the verb is empty"),
+        ("/v1/:b", "at byte 4: a segment is empty, or has a character that is not allowed"),
+        ("/v1/{a}:b/c", "at byte 9: a verb must be the last part"),
         ("/v1/%zz", "at byte 4: invalid percent-encoding: `%` must be followed by two hexadecimal digits"),
-        ("/v1/é", "at byte 4: a segment is empty or not allowed here"),
+        ("/v1/é", "at byte 4: a segment is empty, or has a character that is not allowed"),
         ("/v1/a b", "at byte 5: expected `/`, `:` and a verb, or the end"),
     ] {
         assert_eq!(Template::parse(template).unwrap_err().to_string(), expected, "{template}");

@@ -1,44 +1,48 @@
 import { expect, test } from "vitest";
-import { refused } from "./failure.ts";
+import { errorResponse } from "./failure.ts";
 import { type Level, levelOf, newLog } from "./log.ts";
 
-const answer = (httpStatus: number, body: unknown) => ({
+const response = (httpStatus: number, body: unknown) => ({
   httpStatus,
   status: `${httpStatus}`,
   body,
   requestId: "r-1",
 });
 
-test("a failure tells what was asked, what came, and what that likely means", () => {
-  const failure = refused(
+test("a failure names the URL, the status and the likely cause", () => {
+  const failure = errorResponse(
     "http://h/api/greeting",
     "/api/greeting",
-    answer(503, { code: 14, message: "service-b: gone" }),
+    response(503, { code: 14, message: "service-b: gone" }),
   );
-  expect(failure.reason).toBe("refused");
-  expect(failure.told).toMatchObject({
+  expect(failure.reason).toBe("error");
+  expect(failure.details).toMatchObject({
     status: "503",
     code: "UNAVAILABLE",
     detail: "service-b: gone",
     requestId: "r-1",
   });
-  expect(failure.told.cause).toMatch(/is down/);
+  expect(failure.details.cause).toMatch(/is down/);
 });
 
-test("no trace backend, one that is away, and a trace that is not there are three things", () => {
-  const ask = (status: number, message: string) =>
-    refused("http://h/x", "/api/mesh?lookback=1", answer(status, { code: 14, message })).reason;
-  expect(ask(503, "no trace backend is configured: set TRACE_QUERY_URL")).toBe("no-traces");
-  expect(ask(503, "the trace backend cannot be reached")).toBe("traces-away");
-  const missing = refused("http://h/x", "/zipkin/api/v2/trace/1", answer(404, { code: 5, message: "?" }));
-  expect(missing.message).toBe("There is no such trace");
+test("a missing trace backend, an unavailable one and an unknown trace are different failures", () => {
+  const reason = (status: number, message: string) =>
+    errorResponse("http://h/x", "/api/mesh?lookback=1", response(status, { code: 14, message })).reason;
+  expect(reason(503, "no trace backend configured; set TRACE_QUERY_URL")).toBe("no-trace-backend");
+  expect(reason(503, "trace backend unreachable")).toBe("trace-backend-unavailable");
+  const missing = errorResponse(
+    "http://h/x",
+    "/zipkin/api/v2/trace/1",
+    response(404, { code: 5, message: "?" }),
+  );
+  expect(missing.message).toBe("Trace not found");
 });
 
-test("an error body that is not the gateway's has no code", () => {
-  expect(refused("http://h/x", "/api/greeting", answer(500, ["odd"])).told.code).toBeUndefined();
+test("an error body of another server has no code", () => {
+  expect(errorResponse("http://h/x", "/api/greeting", response(500, ["odd"])).details.code).toBeUndefined();
 });
 
-test("the log is quiet in production until the address raises it", () => {
+test("the log is off in production unless the URL sets a level", () => {
   const written = (level: Level) => {
     const lines: string[] = [];
     const log = newLog(level, (own, message) => lines.push(`${own} ${message}`));

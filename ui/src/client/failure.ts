@@ -1,22 +1,34 @@
-/** A question that did not bring what it was for: what was asked, what came, and what that likely means. */
+/** A failed request: the URL, what came back, and the likely cause. */
 
 import { codeName } from "../model/grpc.ts";
 import { number, record, text } from "../model/json.ts";
 
 export type Reason =
-  /** Nothing came back: gateway down, wrong address, broken connection. */
+  /** No response: gateway down, wrong address, broken connection. */
   | "unreachable"
-  /** It came back, and the browser keeps it from a page of another origin. */
+  /** The browser withholds the response from a page of another origin. */
   | "cors"
-  | "late"
-  /** Refused by the gateway or by a service behind it. */
-  | "refused"
-  /** Nobody told the gateway where traces are. */
-  | "no-traces"
-  /** The trace backend is away. */
-  | "traces-away"
-  /** Not what the gateway answers. */
-  | "foreign";
+  | "timeout"
+  /** The gateway, or a service behind it, returned an error. */
+  | "error"
+  /** The gateway has no `TRACE_QUERY_URL`. */
+  | "no-trace-backend"
+  | "trace-backend-unavailable"
+  /** Not a response of the gateway's API. */
+  | "unexpected";
+
+export interface FailureDetails {
+  /** For example `503 Service Unavailable`. */
+  status: string;
+  /** The likely cause, and what to do. */
+  cause: string;
+  httpStatus?: number;
+  /** Name of the gRPC code. */
+  code?: string;
+  /** The gateway's error message. */
+  detail?: string;
+  requestId?: string;
+}
 
 export class Failure extends Error {
   override readonly name = "Failure";
@@ -25,18 +37,7 @@ export class Failure extends Error {
     readonly reason: Reason,
     readonly url: string,
     headline: string,
-    readonly told: {
-      /** What came, for example `503 Service Unavailable`. */
-      status: string;
-      /** What that likely means, and what to do. */
-      cause: string;
-      httpStatus?: number;
-      /** The gRPC code's name. */
-      code?: string;
-      /** The gateway's own words. */
-      detail?: string;
-      requestId?: string;
-    },
+    readonly details: FailureDetails,
   ) {
     super(headline);
   }
@@ -44,110 +45,102 @@ export class Failure extends Error {
 
 export function unreachable(url: string): Failure {
   return new Failure("unreachable", url, "The gateway cannot be reached", {
-    status: "no answer",
+    status: "no response",
     cause:
       "It is down or restarting, the address is wrong, or the connection broke. Is “octet up” still running?",
   });
 }
 
 export function mixedContent(url: string): Failure {
-  return new Failure("unreachable", url, "The browser keeps this page from asking", {
+  return new Failure("unreachable", url, "The browser blocked the request (mixed content)", {
     status: "not sent",
     cause:
-      "The page came by https://, and may not ask an http:// address. Use the gateway's https:// address.",
+      "This page was loaded over https:// and must not call an http:// address. Use the gateway's https:// address.",
   });
 }
 
-/** The server is there, and its answers are kept from this page. */
-export function corsRefused(url: string, origin: string): Failure {
-  return new Failure("cors", url, "The gateway does not let this page read its answers (CORS)", {
-    status: "answered, and kept from the page by the browser",
-    cause: `Its ALLOWED_ORIGINS must name ${origin}, where this page came from. Or open that gateway's own page.`,
+export function corsBlocked(url: string, origin: string): Failure {
+  return new Failure("cors", url, "The gateway does not allow this page to read its responses (CORS)", {
+    status: "blocked by the browser",
+    cause: `Add ${origin}, this page's origin, to the gateway's ALLOWED_ORIGINS, or open that gateway's own page.`,
   });
 }
 
-export function late(url: string, seconds: number): Failure {
-  return new Failure("late", url, `No answer within ${seconds} s`, {
-    status: "no answer",
-    cause: "The gateway accepted the request and is stuck, or a proxy in between is.",
+export function timedOut(url: string, seconds: number): Failure {
+  return new Failure("timeout", url, `No response within ${seconds} s`, {
+    status: "no response",
+    cause: "The gateway, or a proxy in front of it, accepted the request but did not respond.",
   });
 }
 
-export function foreign(url: string, status: string): Failure {
-  return new Failure("foreign", url, "The answer is not the gateway's", {
+export function unexpectedResponse(url: string, status: string): Failure {
+  return new Failure("unexpected", url, "The response is not from an Octet gateway", {
     status,
-    cause: "A proxy, or another server on this address, answered in the gateway's place.",
+    cause: "A proxy, or another server at this address, responded instead of the gateway.",
   });
 }
 
-/** From an answer whose status says that it is none. `path` is the question's, without the gateway's address. */
-export function refused(
+/** From a response with an error status. `path` is the request's path, without the gateway's address. */
+export function errorResponse(
   url: string,
   path: string,
-  answer: { httpStatus: number; status: string; body: unknown; requestId: string | null },
+  response: { httpStatus: number; status: string; body: unknown; requestId: string | null },
 ): Failure {
-  const body = record(answer.body);
+  const body = record(response.body);
   const code = number(body?.code);
   const detail = text(body?.message);
-  const told = {
-    status: answer.status,
-    httpStatus: answer.httpStatus,
+  const details = {
+    status: response.status,
+    httpStatus: response.httpStatus,
     ...(code === undefined ? {} : { code: codeName(code) }),
     ...(detail === undefined ? {} : { detail }),
-    ...(answer.requestId === null ? {} : { requestId: answer.requestId }),
+    ...(response.requestId === null ? {} : { requestId: response.requestId }),
   };
-  if (/^\/(zipkin|api\/mesh)/.test(path)) return tracesRefused(url, told);
-  return new Failure("refused", url, "The request failed", { ...told, cause: causeOf(told.code) });
+  if (/^\/(zipkin|api\/mesh)/.test(path)) return traceBackendFailure(url, details);
+  return new Failure("error", url, "The request failed", { ...details, cause: likelyCause(details.code) });
 }
 
-interface Told {
-  status: string;
-  httpStatus: number;
-  code?: string;
-  detail?: string;
-  requestId?: string;
-}
-
-function tracesRefused(url: string, told: Told): Failure {
-  if (/TRACE_QUERY_URL/.test(told.detail ?? "")) {
-    return new Failure("no-traces", url, "This gateway knows no trace backend", {
-      ...told,
+function traceBackendFailure(
+  url: string,
+  details: Omit<FailureDetails, "cause"> & { httpStatus: number },
+): Failure {
+  if (/TRACE_QUERY_URL/.test(details.detail ?? "")) {
+    return new Failure("no-trace-backend", url, "No trace backend is configured", {
+      ...details,
       cause:
-        "Greetings and load work without one. For the rest, set the gateway's TRACE_QUERY_URL to Octet's collector or " +
-        "a Zipkin (“octet up” does it by itself).",
+        "Greeting and Load work without one. Set the gateway's TRACE_QUERY_URL to Octet's collector or to a Zipkin " +
+        "server to see metrics and traces (“octet up” sets it).",
     });
   }
-  if (told.httpStatus >= 500) {
-    return new Failure("traces-away", url, "The trace backend does not answer", {
-      ...told,
-      cause: "The collector, or the Zipkin that TRACE_QUERY_URL names, is down, restarting, or overloaded.",
+  if (details.httpStatus >= 500) {
+    return new Failure("trace-backend-unavailable", url, "The trace backend is unavailable", {
+      ...details,
+      cause: "The collector, or the Zipkin server in TRACE_QUERY_URL, is down, restarting or overloaded.",
     });
   }
-  const isUnknown = told.httpStatus === 404;
-  return new Failure(
-    "refused",
-    url,
-    isUnknown ? "There is no such trace" : "The trace backend refused the question",
-    {
-      ...told,
-      cause: isUnknown
-        ? "It has not arrived yet, was not sampled, or is older than what the trace backend keeps."
-        : "A filter is not one that it understands.",
-    },
-  );
+  if (details.httpStatus === 404) {
+    return new Failure("error", url, "Trace not found", {
+      ...details,
+      cause: "It has not arrived yet, was not sampled, or is older than the trace backend's retention.",
+    });
+  }
+  return new Failure("error", url, "The trace backend rejected the query", {
+    ...details,
+    cause: "It does not support one of the filters.",
+  });
 }
 
-function causeOf(code: string | undefined): string {
+function likelyCause(code: string | undefined): string {
   switch (code) {
     case "UNAVAILABLE":
-      return "A service on the way is down, or its database or queue is away.";
+      return "A service on the path is down, or its database or queue is unavailable.";
     case "DEADLINE_EXCEEDED":
-      return "A service did not answer before the deadline: it is slow, or waits for something that is.";
+      return "A service did not respond before the deadline: it is slow, or waits for something slow.";
     case "RESOURCE_EXHAUSTED":
-      return "A service has more requests than it takes.";
+      return "A service is at its limit of concurrent requests.";
     case "NOT_FOUND":
-      return "The gateway has no such route: an older version, or the wrong address.";
+      return "The gateway has no such route: it is an older version, or the address is wrong.";
     default:
-      return "A service answered with an error; its log says more, under the request's id.";
+      return "A service returned an error. Search its log for the request id.";
   }
 }

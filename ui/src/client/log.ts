@@ -1,36 +1,36 @@
-/** The client's own log: quiet in production, and raised by `?log=debug` in the page's address. */
+/** The page's log in the browser's console: off in production, unless the page's address contains `?log=debug`. */
 
 const LEVELS = ["debug", "info", "warn", "error", "off"] as const;
 export type Level = (typeof LEVELS)[number];
 
-type Write = (level: Exclude<Level, "off">, message: string, told: readonly unknown[]) => void;
+type Write = (level: Exclude<Level, "off">, message: string, details: readonly unknown[]) => void;
 
 export interface Log {
-  debug(message: string, ...told: unknown[]): void;
-  info(message: string, ...told: unknown[]): void;
-  warn(message: string, ...told: unknown[]): void;
-  error(message: string, ...told: unknown[]): void;
+  debug(message: string, ...details: unknown[]): void;
+  info(message: string, ...details: unknown[]): void;
+  warn(message: string, ...details: unknown[]): void;
+  error(message: string, ...details: unknown[]): void;
 }
 
-/** The level that `?log=` names, or else the build's own. */
+/** The level in `?log=`, or else the build's default. */
 export function levelOf(search: string, build: "production" | "development"): Level {
   const named = new URLSearchParams(search).get("log")?.toLowerCase();
   return LEVELS.find((level) => level === named) ?? (build === "production" ? "off" : "info");
 }
 
 export function newLog(level: Level, write: Write): Log {
-  const from = LEVELS.indexOf(level);
+  const threshold = LEVELS.indexOf(level);
   const at =
     (own: Exclude<Level, "off">) =>
-    (message: string, ...told: unknown[]) => {
-      if (LEVELS.indexOf(own) >= from) write(own, message, told);
+    (message: string, ...details: unknown[]) => {
+      if (LEVELS.indexOf(own) >= threshold) write(own, message, details);
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-function toConsole(level: Exclude<Level, "off">, message: string, told: readonly unknown[]): void {
-  // biome-ignore lint/suspicious/noConsole: the one place that writes there
-  console[level](`octet: ${message}`, ...told);
+function toConsole(level: Exclude<Level, "off">, message: string, details: readonly unknown[]): void {
+  // biome-ignore lint/suspicious/noConsole: the only place that writes to the console
+  console[level](`octet: ${message}`, ...details);
 }
 
 const search = typeof location === "undefined" ? "" : location.search;

@@ -1,6 +1,6 @@
-/** The address of a gateway, as people type it. */
+/** A gateway's address as typed by a user. */
 
-/** Scheme, host and port, and a path before the API's, without a slash at its end; undefined where it is none. */
+/** Origin and optional path prefix, without a trailing slash; undefined when the text is not an http(s) address. */
 export function parseAddress(typed: string): string | undefined {
   const trimmed = typed.trim();
   const candidate = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `http://${trimmed}`;

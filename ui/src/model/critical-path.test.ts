@@ -15,11 +15,11 @@ function sections(spans: Span[]): Record<string, [number, number][]> {
   return Object.fromEntries(named);
 }
 
-test("a span alone is all of its path", () => {
+test("a single span is its own critical path", () => {
   expect(sections([span("a", { duration: 10 })])).toEqual({ a: [[0, 10]] });
 });
 
-test("of two that run beside one another, the slower counts", () => {
+test("of two concurrent spans the slower one is on the path", () => {
   expect(
     sections([
       span("a", { duration: 100 }),
@@ -35,7 +35,7 @@ test("of two that run beside one another, the slower counts", () => {
   });
 });
 
-test("of two one after the other, both count", () => {
+test("two sequential spans are both on the path", () => {
   const found = sections([
     span("a", { duration: 100 }),
     span("b", { parentId: "a", at: 10, duration: 30 }),
@@ -52,7 +52,7 @@ test("of two one after the other, both count", () => {
   });
 });
 
-test("nobody waits for a consumer, and a child counts no longer than its parent", () => {
+test("a consumer is not on the path, and a child counts until its parent's end", () => {
   expect(
     sections([
       span("a", { duration: 100 }),
@@ -62,7 +62,7 @@ test("nobody waits for a consumer, and a child counts no longer than its parent"
   ).toEqual({ a: [[0, 20]], b: [[20, 100]] });
 });
 
-test("the sections of a real greeting make up its response time", () => {
+test("the sections of a recorded greeting add up to its response time", () => {
   const trace = buildTrace(parseSpans(greetingTrace) ?? []);
   const root = trace?.roots[0];
   const total = root

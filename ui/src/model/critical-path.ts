@@ -1,8 +1,8 @@
-/** What an answer's time went into: shortening anything else would not have made it come sooner. */
+/** The critical path of a trace: making anything else faster would not have shortened the response time. */
 
 import type { SpanNode } from "./trace-tree.ts";
 
-/** Microseconds after the trace's begin. */
+/** Microseconds after the trace's start. */
 export interface Section {
   from: number;
   to: number;
@@ -11,8 +11,8 @@ export interface Section {
 /**
  * The sections of each span that are on the critical path of `root`, by the span's key.
  *
- * From the root's end backwards: a span works itself until its child that ended last, then that child does, and so on.
- * A child that outlives its parent counts until the parent's end; one that begins after it is not waited for.
+ * Walks backwards from the root's end: the time after the last child's end belongs to the span itself, then the child
+ * is on the path, and so on. A child that outlives its parent counts until the parent's end.
  */
 export function criticalPath(root: SpanNode): ReadonlyMap<string, Section[]> {
   const sections = new Map<string, Section[]>();
@@ -22,10 +22,10 @@ export function criticalPath(root: SpanNode): ReadonlyMap<string, Section[]> {
     const own: Section[] = [];
     let cursor = until;
     const ends = (child: SpanNode) => Math.min(child.end, cursor);
-    const waited = node.children.filter((child) => isWaitedFor(child, until));
+    const waited = node.children.filter((child) => blocksParent(child, until));
     waited.sort((one, other) => Math.min(other.end, until) - Math.min(one.end, until));
     for (const child of waited) {
-      // Began after what was already counted: it ran beside it, or not at all in this time.
+      // It ran concurrently with a section that is already on the path.
       if (child.start >= cursor || Math.min(child.end, until) > cursor) continue;
       const end = ends(child);
       if (cursor > end) own.push({ from: end, to: cursor });
@@ -39,7 +39,7 @@ export function criticalPath(root: SpanNode): ReadonlyMap<string, Section[]> {
   return sections;
 }
 
-/** A consumer works on its own: nobody waits for it. */
-function isWaitedFor(child: SpanNode, until: number): boolean {
+/** A consumer runs asynchronously: no span waits for it. */
+function blocksParent(child: SpanNode, until: number): boolean {
   return child.span.kind !== "CONSUMER" && child.start < until && child.end > child.start;
 }

@@ -1,25 +1,24 @@
-/** How a message went, as its trace tells. */
+/** The delivery of a message, read from its trace. */
 
 import { buildTrace, type SpanNode } from "./trace-tree.ts";
 import { isError, type Span } from "./zipkin.ts";
 
 export interface Delivery {
-  /** Who consumed it. */
+  /** The consumer. */
   service: string;
   queue: string;
-  /** The greeting's id, where the consumer told it. */
+  /** The greeting's id, when the consumer's span has it. */
   messageId: string | undefined;
-  /** In which database it lies, where it was stored. */
+  /** The database it was stored in. */
   store: string | undefined;
   /** Milliseconds in the queue. */
   wait: number | undefined;
-  /** Milliseconds of work on it. */
+  /** Milliseconds of processing. */
   took: number;
-  /** The error's text. */
   error: string | undefined;
 }
 
-/** Undefined while the consumer's span, or its store's, has not arrived. */
+/** Undefined while the span of the consumer or of its store is missing. */
 export function deliveryOf(spans: readonly Span[]): Delivery | undefined {
   const consumer = buildTrace(spans)?.nodes.find((node) => node.span.kind === "CONSUMER");
   if (!consumer) return undefined;

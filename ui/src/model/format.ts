@@ -1,6 +1,6 @@
-/** Figures as people read them: three digits at most, the unit always there. */
+/** Numbers for display: at most three digits, always with a unit. */
 
-/** Milliseconds as `84 µs`, `5.9 ms`, `123 ms`, `1.2 s`; what is not known is a dash, and never a nought. */
+/** Milliseconds as `84 µs`, `5.9 ms`, `123 ms`, `1.2 s`; an unknown value is a dash, never zero. */
 export function duration(milliseconds: number | undefined): string {
   if (milliseconds === undefined) return "–";
   const size = Math.abs(milliseconds);
@@ -11,15 +11,15 @@ export function duration(milliseconds: number | undefined): string {
   return `${digits(milliseconds / 60_000)} min`;
 }
 
-/** Microseconds, as Zipkin tells times, in milliseconds; what is not known stays so. */
+/** Zipkin's microseconds as milliseconds. */
 export function inMilliseconds(microseconds: number | undefined): number | undefined {
   return microseconds === undefined ? undefined : microseconds / 1000;
 }
 
-/** The marks of one axis, in milliseconds, in one unit and with as many decimals as tell them apart. */
+/** Tick labels of an axis, from milliseconds: one unit, and as many decimals as the ticks need. */
 export function durationsOnAxis(marks: readonly number[]): string[] {
-  const most = Math.max(...marks.map(Math.abs), 0);
-  const [unit, inUnit] = most < 1 ? ["µs", 1_000] : most < 1_000 ? ["ms", 1] : ["s", 0.001];
+  const max = Math.max(...marks.map(Math.abs), 0);
+  const [unit, inUnit] = max < 1 ? ["µs", 1_000] : max < 1_000 ? ["ms", 1] : ["s", 0.001];
   const values = marks.map((mark) => mark * inUnit);
   const isExact = (decimals: number) =>
     values.every((value) => Math.abs(Number(value.toFixed(decimals)) - value) < 1e-6);
@@ -31,14 +31,14 @@ function digits(value: number): string {
   return Math.abs(value) < 9.95 ? value.toFixed(1) : String(Math.round(value));
 }
 
-/** Two of them, with one unit where it is the same: `5.9 · 12 ms`. */
+/** Two durations that share a unit when they can: `5.9 · 12 ms`. */
 export function durations(one: number | undefined, other: number | undefined): string {
   const [first, second] = [duration(one), duration(other)];
   const [value, unit] = first.split(" ");
   return unit !== undefined && second.endsWith(` ${unit}`) ? `${value} · ${second}` : `${first} · ${second}`;
 }
 
-/** Calls a second, or a minute where there are few. */
+/** Calls per second, or per minute when there are few. */
 export function rate(count: number, seconds: number): string {
   const perSecond = count / seconds;
   if (perSecond >= 9.95) return `${Math.round(perSecond)}/s`;
@@ -48,7 +48,7 @@ export function rate(count: number, seconds: number): string {
   return `${perMinute.toFixed(2)}/min`;
 }
 
-/** A share: never 0 % where there is some, never 100 % where some is missing. */
+/** A percentage that is 0 % only for zero and 100 % only for all. */
 export function percent(part: number, whole: number): string {
   if (whole === 0) return "–";
   const share = (part / whole) * 100;
@@ -61,20 +61,11 @@ export function count(number: number, noun: string, plural = `${noun}s`): string
   return `${number.toLocaleString("en")} ${number === 1 ? noun : plural}`;
 }
 
-/** How long ago, in words that need no more than whole seconds. */
+/** How long ago, in whole seconds, minutes or hours. */
 export function age(milliseconds: number): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
   if (seconds < 2) return "now";
   if (seconds < 120) return `${seconds} s ago`;
   if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
   return `${Math.round(seconds / 3600)} h ago`;
-}
-
-/** A moment of today to the millisecond, of another day with its date. */
-export function moment(milliseconds: number, now: number): string {
-  const date = new Date(milliseconds);
-  const pad = (value: number, width = 2) => String(value).padStart(width, "0");
-  const time = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}`;
-  if (date.toDateString() === new Date(now).toDateString()) return time;
-  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${time}`;
 }

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { failedPath, parseGreetings, parseMissing } from "./greeting.ts";
 import { codeName } from "./grpc.ts";
-import { readPlan, typedPlan } from "./load-plan.ts";
-import { reportOf, type Sample, toCsv } from "./load-report.ts";
+import { planInput, readPlan } from "./load-plan.ts";
+import { newReport, type Sample, toCsv } from "./load-report.ts";
 import { parseDuration, problems, readTraceQuery, searchPath } from "./trace-query.ts";
 
-test("a search is Zipkin's, in microseconds and milliseconds", () => {
+test("a search has Zipkin's parameters, in microseconds and milliseconds", () => {
   const query = readTraceQuery({
     service: "a",
     name: "GET /X",
@@ -23,35 +23,35 @@ test("a search is Zipkin's, in microseconds and milliseconds", () => {
   );
 });
 
-test("durations are taken with and without a unit", () => {
+test("durations are parsed with and without a unit", () => {
   expect(["5ms", "300 µs", "300us", "1.5s", "7"].map(parseDuration)).toEqual([
     5_000, 300, 300, 1_500_000, 7_000,
   ]);
   expect(["", "x", "0", "-1ms", "1 h", "1e3"].map(parseDuration)).toEqual(Array(6).fill(undefined));
 });
 
-test("what is wrong with a filter is told", () => {
+test("invalid filters are reported", () => {
   expect(problems(readTraceQuery({ min: "5ms", max: "1s" }))).toEqual([]);
   expect(problems(readTraceQuery({ min: "soon", max: "later" }))).toHaveLength(2);
   expect(problems(readTraceQuery({ min: "2s", max: "1s" }))).toEqual([
-    "The shortest duration is longer than the longest.",
+    "Min duration is greater than max duration.",
   ]);
 });
 
-test("a plan ends after seconds unless a number of requests ends it", () => {
-  expect(readPlan(typedPlan({}))).toEqual({
+test("seconds default to 10 unless a number of requests is set", () => {
+  expect(readPlan(planInput({}))).toEqual({
     plan: { users: 25, seconds: 10, requests: undefined, rate: undefined },
   });
-  expect(readPlan(typedPlan({ requests: "200" }))).toEqual({
+  expect(readPlan(planInput({ requests: "200" }))).toEqual({
     plan: { users: 25, seconds: undefined, requests: 200, rate: undefined },
   });
 });
 
-test("every fault of a plan is told at once", () => {
-  const told = readPlan({ users: "0", seconds: "1.5", requests: "x", rate: "-1" });
-  expect("problems" in told && told.problems).toHaveLength(4);
+test("all errors of a plan are reported together", () => {
+  const invalid = readPlan({ users: "0", seconds: "1.5", requests: "x", rate: "-1" });
+  expect("problems" in invalid && invalid.problems).toHaveLength(4);
   const endless = readPlan({ users: "1", seconds: "", requests: "", rate: "" });
-  expect("problems" in endless && endless.problems[0]).toMatch(/^Say when it ends/);
+  expect("problems" in endless && endless.problems[0]).toMatch(/^Enter seconds, requests or both/);
 });
 
 const sample = (took: number, more: Partial<Sample> = {}): Sample => ({
@@ -59,16 +59,16 @@ const sample = (took: number, more: Partial<Sample> = {}): Sample => ({
   took,
   waited: 1,
   status: "200",
-  isGood: true,
+  ok: true,
   traceId: undefined,
   ...more,
 });
 
-test("a failure that comes at once does not make the mesh look fast", () => {
-  const failed = sample(0.1, { status: "503", isGood: false });
-  const report = reportOf([...[10, 20, 30].map((took) => sample(took)), failed], 2_000);
-  expect(report.latency).toMatchObject({ count: 3, least: 10, p99: 30 });
-  expect(report).toMatchObject({ count: 4, bad: 1, perSecond: 2, isOnTheWire: true });
+test("failed requests are not part of the percentiles", () => {
+  const failed = sample(0.1, { status: "503", ok: false });
+  const report = newReport([...[10, 20, 30].map((took) => sample(took)), failed], 2_000);
+  expect(report.latency).toMatchObject({ count: 3, min: 10, p99: 30 });
+  expect(report).toMatchObject({ count: 4, failed: 1, perSecond: 2, excludesWait: true });
   expect(report.statuses).toEqual([
     ["200", 3],
     ["503", 1],
@@ -76,23 +76,23 @@ test("a failure that comes at once does not make the mesh look fast", () => {
   expect(report.slowest[0]?.took).toBe(30);
 });
 
-test("of nothing there are no figures, and times without the browser's timings are said to be so", () => {
-  expect(reportOf([], 0)).toMatchObject({ latency: undefined, count: 0, perSecond: 0, isOnTheWire: false });
-  expect(reportOf([sample(5), sample(6, { waited: undefined })], 10).isOnTheWire).toBe(false);
+test("a report without samples has no latency, and a missing timing is reported", () => {
+  expect(newReport([], 0)).toMatchObject({ latency: undefined, count: 0, perSecond: 0, excludesWait: false });
+  expect(newReport([sample(5), sample(6, { waited: undefined })], 10).excludesWait).toBe(false);
 });
 
-test("no slice of a run lies beyond the run's end", () => {
+test("no slice is after the end of the run", () => {
   const samples = [0, 120, 240, 310].map((at) => sample(5, { at }));
-  expect(reportOf(samples, 320).overTime.map(({ at }) => Math.round(at))).toEqual([50, 150, 250, 310]);
+  expect(newReport(samples, 320).overTime.map(({ at }) => Math.round(at))).toEqual([50, 150, 250, 310]);
 });
 
-test("an export has one line a request", () => {
+test("the CSV has one line per request", () => {
   expect(toCsv([sample(5), sample(6, { waited: undefined, traceId: "ab" })])).toBe(
     "at_ms,took_ms,waited_ms,status,trace_id\n5.0,5.00,1.00,200,\n6.0,6.00,,200,ab\n",
   );
 });
 
-test("greetings are read with what is missing of them", () => {
+test("greetings and missing upstreams are parsed", () => {
   const [greeting] = parseGreetings({ greeting: [{ service: "a", message: "שָׁלוֹם" }] }) ?? [];
   expect(greeting).toMatchObject({ service: "a", message: "שָׁלוֹם", id: "" });
   expect(parseGreetings({})).toBeUndefined();
@@ -103,7 +103,7 @@ test("greetings are read with what is missing of them", () => {
   expect(parseMissing(null)).toEqual([]);
 });
 
-test("a failure's path is one of known services", () => {
+test("a failure's path contains known services only", () => {
   expect(failedPath("service-b/service-e: gone", ["service-b", "service-e"])).toEqual([
     "service-b",
     "service-e",
@@ -112,6 +112,6 @@ test("a failure's path is one of known services", () => {
   expect(failedPath("", [])).toEqual([]);
 });
 
-test("codes have names, and HTTP statuses stay", () => {
+test("gRPC codes have names, and HTTP statuses stay unchanged", () => {
   expect(["14", 4, "503", "odd"].map(codeName)).toEqual(["UNAVAILABLE", "DEADLINE_EXCEEDED", "503", "odd"]);
 });

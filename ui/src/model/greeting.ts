@@ -1,4 +1,4 @@
-/** What `/api/greeting` answers. */
+/** The response of `/api/greeting`. */
 
 import { list, record, text } from "./json.ts";
 
@@ -25,12 +25,12 @@ export function parseGreetings(json: unknown): Greeting[] | undefined {
 }
 
 export interface Missing {
-  /** From the entry's callee to the one that is missing. */
+  /** From the entry's upstream to the missing service. */
   path: string[];
   code: string;
 }
 
-/** Reads `octet-missing`: what a service that forgives its upstreams says is not there. */
+/** Reads `octet-missing`, which lists the upstreams that a partial response omits. */
 export function parseMissing(header: string | null): Missing[] {
   return (header ?? "").split(",").flatMap((element) => {
     const [path = "", code = "UNKNOWN"] = element.trim().split("=", 2);
@@ -38,7 +38,7 @@ export function parseMissing(header: string | null): Missing[] {
   });
 }
 
-/** The services that a strict failure's message names, `service-b/service-e: …`; none where it names no known ones. */
+/** The path in an error message such as `service-b/service-e: …`; empty unless all its services are known. */
 export function failedPath(message: string, known: readonly string[]): string[] {
   const at = message.indexOf(": ");
   if (at < 0) return [];

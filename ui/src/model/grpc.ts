@@ -1,4 +1,4 @@
-/** gRPC's status codes by number. */
+/** gRPC status codes by number. */
 const NAMES = [
   "OK",
   "CANCELLED",
@@ -19,7 +19,7 @@ const NAMES = [
   "UNAUTHENTICATED",
 ];
 
-/** A gRPC code's name; anything else, such as an HTTP status, as it is. */
+/** The name of a gRPC code; any other value, such as an HTTP status, is returned unchanged. */
 export function codeName(code: string | number): string {
   const index = Number(code);
   return (Number.isInteger(index) ? NAMES[index] : undefined) ?? String(code);

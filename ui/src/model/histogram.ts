@@ -1,4 +1,4 @@
-/** How times are spread, on a logarithmic scale. */
+/** Histogram on a logarithmic scale, and ticks of an axis. */
 
 export interface Bin {
   from: number;
@@ -6,10 +6,10 @@ export interface Bin {
   count: number;
 }
 
-/** Bins a decade; their borders are the same whatever is counted, so that two runs can be compared. */
+/** Bins per decade. Their bounds are fixed, so that two runs can be compared. */
 const PER_DECADE = 10;
 
-/** Every bin from the first that holds something to the last. Times are more than nought. */
+/** Every bin from the first to the last that is not empty. Values must be positive. */
 export function histogram(values: readonly number[]): Bin[] {
   const counts = new Map<number, number>();
   for (const value of values) {
@@ -23,27 +23,38 @@ export function histogram(values: readonly number[]): Bin[] {
   const last = Math.max(...indices);
   return Array.from({ length: last - first + 1 }, (_, offset) => {
     const index = first + offset;
-    return { from: border(index), to: border(index + 1), count: counts.get(index) ?? 0 };
+    return { from: bound(index), to: bound(index + 1), count: counts.get(index) ?? 0 };
   });
 }
 
-function border(index: number): number {
+function bound(index: number): number {
   return 10 ** (index / PER_DECADE);
 }
 
-/** Round figures for an axis from nought to `most`: about `about` of them. */
-export function ticks(most: number, about: number): number[] {
-  return ticksBetween(0, most, about);
+/** Bounds of 1, 2 and 5 times a power of ten, where 1-2-5 leaves `room` bins per label; otherwise powers of ten alone. */
+export function roundBounds(bins: readonly Bin[], room: number): { index: number; value: number }[] {
+  const steps = room <= PER_DECADE / 4 ? [0, 3, 7] : [0];
+  return [...bins.map(({ from }) => from), bins.at(-1)?.to ?? 0].flatMap((value, index) => {
+    const position = Math.round(Math.log10(value) * PER_DECADE);
+    const inDecade = ((position % PER_DECADE) + PER_DECADE) % PER_DECADE;
+    // 10^0.3 and 10^0.7 differ from 2 and 5 by less than a pixel.
+    return steps.includes(inDecade) ? [{ index, value: Number(value.toPrecision(1)) }] : [];
+  });
 }
 
-/** The round figures from `from` to `to`: about `about` of them. */
-export function ticksBetween(from: number, to: number, about: number): number[] {
+/** Round ticks from zero to `max`, about `target` of them. */
+export function ticks(max: number, target: number): number[] {
+  return ticksBetween(0, max, target);
+}
+
+/** Round ticks from `from` to `to`, about `target` of them. */
+export function ticksBetween(from: number, to: number, target: number): number[] {
   if (!(to > from)) return [from];
-  const rough = (to - from) / about;
+  const rough = (to - from) / target;
   const magnitude = 10 ** Math.floor(Math.log10(rough));
   const step =
     [1, 2, 5, 10].map((factor) => factor * magnitude).find((candidate) => candidate >= rough) ?? rough;
-  // Three fifths of one are 0.6000000000000001 in binary, and would stand on the axis so.
+  // Avoids labels such as 0.6000000000000001.
   const exact = (value: number) => Number(value.toPrecision(12));
   const first = Math.ceil(from / step);
   return Array.from({ length: Math.floor(to / step) - first + 1 }, (_, index) =>

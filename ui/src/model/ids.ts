@@ -1,20 +1,20 @@
-/** Trace ids: 32 hexadecimal digits wherever they are shown; tracers of 64 bits send 16. */
+/** Trace ids: shown with 32 hexadecimal digits; 64-bit tracers report 16. */
 
 const HEX = /^[0-9a-f]+$/;
 
-/** Lower case, and 32 digits; undefined where the text is no id. */
+/** Lower case with 32 digits; undefined when the text is not a trace id. */
 export function fullTraceId(text: string): string | undefined {
   const id = text.trim().toLowerCase();
   if (!HEX.test(id) || id.length > 32 || /^0+$/.test(id)) return undefined;
   return id.padStart(32, "0");
 }
 
-/** As a backend knows it: an id of 64 bits was reported with 16 digits. */
-export function sentTraceId(full: string): string {
+/** The id for a query: trace backends know a 64-bit id by 16 digits. */
+export function backendTraceId(full: string): string {
   return full.startsWith("0".repeat(16)) ? full.slice(16) : full;
 }
 
-/** The id in what people paste: an id, a `traceparent`, a `b3` header, a URL of this page or of Zipkin or Jaeger. */
+/** The trace id in pasted text: an id, a `traceparent` or `b3` header, or a URL of this page, Zipkin or Jaeger. */
 export function pastedTraceId(text: string): string | undefined {
   const pasted = text.trim().toLowerCase();
   const parent = /(?:^|[^0-9a-f])00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(pasted);
@@ -25,11 +25,11 @@ export function pastedTraceId(text: string): string | undefined {
 
 export interface TraceResponse {
   traceId: string;
-  /** Whether the trace was recorded, and so can be looked at. */
+  /** Whether the trace was sampled. */
   recorded: boolean;
 }
 
-/** Reads `traceresponse` (W3C's Trace Context, level 2 draft), by which an answer names its trace. */
+/** Reads the `traceresponse` header (W3C Trace Context, level 2 draft). */
 export function parseTraceResponse(header: string | null): TraceResponse | undefined {
   const match = /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/.exec(header ?? "");
   if (!match?.[1] || !match[2]) return undefined;

@@ -1,4 +1,4 @@
-/** Reading JSON that somebody else wrote: each reader answers `undefined` where a value is not what it should be. */
+/** Readers of untrusted JSON: each returns undefined for a value of another type. */
 
 export type Json = unknown;
 
@@ -16,7 +16,7 @@ export function text(value: Json): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-/** A finite number; JSON has no other, and what a program computes may. */
+/** A finite number. */
 export function number(value: Json): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }

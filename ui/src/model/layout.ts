@@ -1,4 +1,4 @@
-/** Where nodes and edges are drawn: left to right, the caller before the called. */
+/** Positions of nodes and edges: left to right, each caller left of its upstreams. */
 
 import { Graph as DagreGraph, layout } from "@dagrejs/dagre";
 import type { Graph, NodeKind } from "./topology.ts";
@@ -23,17 +23,17 @@ export interface Layout {
   edges: ReadonlyMap<string, { points: Point[]; label: Point }>;
 }
 
-/** Room for two lines of figures, in the picture's units. */
-export const LABEL = { width: 88, height: 36 };
+/** Size of an edge's label of two lines, in the graph's units. */
+export const LABEL = { width: 94, height: 36 };
 
 const HEIGHT: Record<NodeKind, number> = { gateway: 40, service: 40, queue: 40, database: 46 };
 
-/** Wide enough for a name in 14 units of a sans-serif face. */
+/** Fits a name in a sans-serif font of 14 units. */
 function widthOf(id: string): number {
   return Math.max(84, Math.min(190, 22 + shortName(id).length * 7.5));
 }
 
-/** Long names end in an ellipsis; the whole one is told by a title and the panel. */
+/** Long names end in an ellipsis; the title and the panel have the full name. */
 export function shortName(id: string): string {
   return id.length > 21 ? `${id.slice(0, 20)}…` : id;
 }
@@ -52,35 +52,57 @@ export function layoutOf(graph: Graph): Layout {
     const { x = 0, y = 0, width = 0, height = 0 } = dagre.node(id);
     nodes.set(id, { x, y, width, height });
   }
+  const halfWidth = rankWidths(nodes.values());
   const edges = new Map<string, { points: Point[]; label: Point }>();
   for (const { id, from, to } of graph.edges) {
     const { points = [], x = 0, y = 0 } = dagre.edge(from, to);
     const between = points.slice(1, -1).map((point: Point) => ({ x: point.x, y: point.y }));
-    const label = { x, y };
-    edges.set(id, { points: routed(nodes.get(from), nodes.get(to), between, label), label });
+    edges.set(id, {
+      points: edgePoints(nodes.get(from), nodes.get(to), between, halfWidth),
+      label: { x, y },
+    });
   }
   const { width = 0, height = 0 } = dagre.graph();
   return { width, height, nodes, edges };
 }
 
-/** From side to side, and level through the label, so that one line of it stands above and one below. */
-function routed(from: Box | undefined, to: Box | undefined, between: Point[], label: Point): Point[] {
+/**
+ * From side to side, and horizontal through every rank of nodes or labels: dagre keeps lanes free there, and the curve
+ * between two lanes is in the gap between two ranks, where nothing else is.
+ */
+function edgePoints(
+  from: Box | undefined,
+  to: Box | undefined,
+  between: Point[],
+  halfWidth: (x: number) => number,
+): Point[] {
   if (!from || !to) return [];
-  const half = LABEL.width / 2;
-  const level = [
-    { x: label.x - half, y: label.y },
-    { x: label.x + half, y: label.y },
+  // An edge that closes a cycle goes from right to left.
+  const direction = from.x <= to.x ? 1 : -1;
+  const lanes = between.flatMap(({ x, y }) => [
+    { x: x - direction * halfWidth(x), y },
+    { x: x + direction * halfWidth(x), y },
+  ]);
+  return [
+    { x: from.x + (direction * from.width) / 2, y: from.y },
+    { x: from.x + direction * halfWidth(from.x), y: from.y },
+    ...lanes,
+    { x: to.x - direction * halfWidth(to.x), y: to.y },
+    { x: to.x - (direction * to.width) / 2, y: to.y },
   ];
-  const middle = between.flatMap((point) => (isNear(point, label) ? level : [point]));
-  const start = { x: from.x + from.width / 2, y: from.y };
-  return [start, ...(middle.length > 0 ? middle : level), { x: to.x - to.width / 2, y: to.y }];
 }
 
-function isNear(one: Point, other: Point): boolean {
-  return Math.abs(one.x - other.x) < 1 && Math.abs(one.y - other.y) < 1;
+/** Half the width of the rank at `x`: of its widest node, or of a label. */
+function rankWidths(nodes: Iterable<Box>): (x: number) => number {
+  const widths = new Map<number, number>();
+  for (const { x, width } of nodes) {
+    const rank = Math.round(x);
+    widths.set(rank, Math.max(widths.get(rank) ?? 0, width / 2));
+  }
+  return (x) => widths.get(Math.round(x)) ?? LABEL.width / 2;
 }
 
-/** A smooth line through points, as an SVG path: level at each of them. */
+/** A smooth SVG path through points, horizontal at each of them. */
 export function pathThrough(points: readonly Point[]): string {
   const [first, ...rest] = points;
   if (!first || rest.length === 0) return "";
@@ -98,7 +120,7 @@ export function pathThrough(points: readonly Point[]): string {
   return path;
 }
 
-/** The same for the same nodes and edges, whatever their figures. */
+/** Identifies a layout: it depends on nodes and edges, not on their metrics. */
 export function layoutKey(graph: Graph): string {
   return JSON.stringify([graph.nodes.map((node) => node.id), graph.edges.map((edge) => edge.id)]);
 }

@@ -1,28 +1,28 @@
-/** What a load run is to do. */
+/** The parameters of a load run. */
 
 export interface LoadPlan {
-  /** Requests under way at once. */
+  /** Concurrent requests. */
   users: number;
-  /** Ends after this time; undefined where only the number of requests ends it. */
+  /** Duration; undefined when only the number of requests ends the run. */
   seconds: number | undefined;
-  /** Ends after as many. */
+  /** Total number of requests. */
   requests: number | undefined;
-  /** Requests a second, of all users together; undefined is as fast as they are answered. */
+  /** Requests per second of all users together; undefined for no limit. */
   rate: number | undefined;
 }
 
 interface Limit {
   name: string;
-  least: number;
-  most: number;
+  min: number;
+  max: number;
 }
 
-/** What a browser's tab bears, and what stays in its memory. */
+/** What a browser tab can send, and keep in memory. */
 export const LIMITS = {
-  users: { name: "users", least: 1, most: 250 },
-  seconds: { name: "seconds", least: 1, most: 600 },
-  requests: { name: "requests", least: 1, most: 100_000 },
-  rate: { name: "rate", least: 1, most: 10_000 },
+  users: { name: "Users", min: 1, max: 250 },
+  seconds: { name: "Seconds", min: 1, max: 600 },
+  requests: { name: "Requests", min: 1, max: 100_000 },
+  rate: { name: "Rate", min: 1, max: 10_000 },
 } as const satisfies Record<keyof LoadPlan, Limit>;
 
 export const DEFAULTS: Readonly<Record<keyof LoadPlan, string>> = {
@@ -32,23 +32,23 @@ export const DEFAULTS: Readonly<Record<keyof LoadPlan, string>> = {
   rate: "",
 };
 
-/** As typed: the address's values, or else the defaults. */
-export function typedPlan(query: Readonly<Record<string, string>>): Record<keyof LoadPlan, string> {
+/** The form's values: from the URL, or else the defaults. */
+export function planInput(query: Readonly<Record<string, string>>): Record<keyof LoadPlan, string> {
   const { users = DEFAULTS.users, rate = DEFAULTS.rate, seconds, requests = DEFAULTS.requests } = query;
-  // A number of requests alone is an end, too.
+  // A number of requests is enough to end the run.
   return { users, rate, requests, seconds: seconds ?? (requests === "" ? DEFAULTS.seconds : "") };
 }
 
-/** The plan, or what is wrong with it, in words. */
+/** The plan, or error messages. */
 export function readPlan(typed: Record<keyof LoadPlan, string>): { plan: LoadPlan } | { problems: string[] } {
   const problems: string[] = [];
   const read = (key: keyof LoadPlan) => {
-    const { name, least, most } = LIMITS[key];
+    const { name, min, max } = LIMITS[key];
     const text = typed[key].trim();
     if (text === "") return undefined;
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= least && value <= most) return value;
-    problems.push(`The ${name} must be a whole number from ${least} to ${most.toLocaleString("en")}.`);
+    if (value >= min && value <= max) return value;
+    problems.push(`${name} must be a whole number from ${min} to ${max.toLocaleString("en")}.`);
     return undefined;
   };
   const plan = {
@@ -57,9 +57,9 @@ export function readPlan(typed: Record<keyof LoadPlan, string>): { plan: LoadPla
     requests: read("requests"),
     rate: read("rate"),
   };
-  if (problems.length === 0 && plan.users === 0) problems.push("Say how many users there are.");
+  if (problems.length === 0 && plan.users === 0) problems.push("Enter the number of users.");
   if (problems.length === 0 && plan.seconds === undefined && plan.requests === undefined) {
-    problems.push("Say when it ends: after some seconds, some requests, or whichever comes first.");
+    problems.push("Enter seconds, requests or both: the run ends at whichever comes first.");
   }
   return problems.length > 0 ? { problems } : { plan };
 }

@@ -1,21 +1,21 @@
-/** What a load run measured. */
+/** The results of a load run. */
 
 import { type Bin, histogram } from "./histogram.ts";
 import { percentile, type Summary, sorted, summary } from "./percentiles.ts";
 
 export interface Sample {
-  /** Milliseconds after the run's begin at which it was asked. */
+  /** Milliseconds after the run's start. */
   at: number;
   /**
-   * Milliseconds from the request's being sent to its answer's first byte; where the browser does not tell, from
-   * asking to the last.
+   * Milliseconds from sending the request to the first byte of the response; without a resource timing, from `fetch` to
+   * the last byte.
    */
   took: number;
-  /** Milliseconds it waited in the browser for a connection; undefined where the browser does not tell. */
+  /** Milliseconds of waiting in the browser for a connection; undefined without a resource timing. */
   waited: number | undefined;
-  /** An HTTP status, or `no answer`. */
+  /** An HTTP status, or `no response`. */
   status: string;
-  isGood: boolean;
+  ok: boolean;
   traceId: string | undefined;
 }
 
@@ -27,7 +27,7 @@ export interface Slice {
 }
 
 export interface LoadReport {
-  /** Of the good ones alone: an error that comes at once would make the mesh look fast. */
+  /** Successful requests only: errors that return immediately would make the mesh look fast. */
   latency: Summary | undefined;
   waited: Summary | undefined;
   bins: Bin[];
@@ -35,20 +35,20 @@ export interface LoadReport {
   statuses: [status: string, count: number][];
   slowest: Sample[];
   count: number;
-  bad: number;
-  /** Of all that were answered, well or not. */
+  failed: number;
+  /** All requests, failed ones included. */
   perSecond: number;
-  /** Whether `took` is without the wait for a connection, for each of them. */
-  isOnTheWire: boolean;
+  /** Whether `took` excludes the wait for a connection for every request. */
+  excludesWait: boolean;
 }
 
 const SLICES = 60;
 const SLOWEST = 10;
 
 /** `elapsed` in milliseconds. */
-export function reportOf(samples: readonly Sample[], elapsed: number): LoadReport {
-  const good = samples.filter((sample) => sample.isGood);
-  const times = good.map((sample) => sample.took);
+export function newReport(samples: readonly Sample[], elapsed: number): LoadReport {
+  const successful = samples.filter((sample) => sample.ok);
+  const times = successful.map((sample) => sample.took);
   const waits = samples.map((sample) => sample.waited).filter((waited) => waited !== undefined);
   const statuses = new Map<string, number>();
   for (const { status } of samples) statuses.set(status, (statuses.get(status) ?? 0) + 1);
@@ -56,13 +56,13 @@ export function reportOf(samples: readonly Sample[], elapsed: number): LoadRepor
     latency: summary(times),
     waited: summary(waits),
     bins: histogram(times),
-    overTime: slices(good, elapsed),
+    overTime: slices(successful, elapsed),
     statuses: [...statuses].sort((one, other) => other[1] - one[1]),
-    slowest: [...good].sort((one, other) => other.took - one.took).slice(0, SLOWEST),
+    slowest: [...successful].sort((one, other) => other.took - one.took).slice(0, SLOWEST),
     count: samples.length,
-    bad: samples.length - good.length,
+    failed: samples.length - successful.length,
     perSecond: elapsed > 0 ? (samples.length / elapsed) * 1000 : 0,
-    isOnTheWire: samples.length > 0 && waits.length === samples.length,
+    excludesWait: samples.length > 0 && waits.length === samples.length,
   };
 }
 
@@ -80,13 +80,13 @@ function slices(samples: readonly Sample[], elapsed: number): Slice[] {
     .map(([index, times]) => {
       const ascending = sorted(times);
       const at = (share: number) => percentile(ascending, share) ?? 0;
-      // The last one may be cut short by the run's end.
+      // The run may end within the last slice.
       const end = Math.min((index + 1) * width, Math.max(elapsed, index * width));
       return { at: (index * width + end) / 2, p50: at(0.5), p99: at(0.99), count: times.length };
     });
 }
 
-/** One line a request, times in milliseconds. */
+/** One line per request, times in milliseconds. */
 export function toCsv(samples: readonly Sample[]): string {
   const lines = samples.map(({ at, took, waited, status, traceId }) =>
     [at.toFixed(1), took.toFixed(2), waited?.toFixed(2) ?? "", status, traceId ?? ""].join(","),

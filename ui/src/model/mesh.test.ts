@@ -1,7 +1,15 @@
 import { expect, test } from "vitest";
-import { layoutKey, layoutOf, pathThrough } from "./layout.ts";
-import { commonestCode, faults, type Mesh, parseMesh, pictureOf, relatedTo, windowSeconds } from "./mesh.ts";
-import { graphOf, parseTopology, roleOf } from "./topology.ts";
+import { layoutKey, layoutOf } from "./layout.ts";
+import {
+  faultCount,
+  type Mesh,
+  mostFrequentCode,
+  parseMesh,
+  relatedIds,
+  windowSeconds,
+  withMetrics,
+} from "./mesh.ts";
+import { parseTopology, roleText, toGraph } from "./topology.ts";
 
 const service = (name: string, more: object = {}) => ({
   name,
@@ -23,7 +31,7 @@ const TOPOLOGY = parseTopology({
     service("f", { consumes: "d.greeting", store: { database: "f", collection: "messages" } }),
   ],
 });
-const GRAPH = TOPOLOGY ? graphOf(TOPOLOGY) : { nodes: [], edges: [] };
+const GRAPH = TOPOLOGY ? toGraph(TOPOLOGY) : { nodes: [], edges: [] };
 
 function measured(edges: object[]): Mesh {
   const mesh = parseMesh({ sample: false, traces: 3, from: 0, to: 60_000, edges });
@@ -31,7 +39,7 @@ function measured(edges: object[]): Mesh {
   return mesh;
 }
 
-test("the gateway, the queue and each database are nodes of their own", () => {
+test("the gateway, queues and databases are nodes", () => {
   expect(GRAPH.nodes.map(({ id, kind }) => `${kind} ${id}`)).toEqual([
     "gateway gateway",
     "service a",
@@ -51,16 +59,16 @@ test("the gateway, the queue and each database are nodes of their own", () => {
     "f>f.messages",
     "d.greeting>f",
   ]);
-  expect(roleOf(TOPOLOGY?.services[3])).toBe("consumes d.greeting and stores in f.messages");
+  expect(roleText(TOPOLOGY?.services[3])).toBe("consumes d.greeting and stores in f.messages");
 });
 
-test("what is no topology is none", () => {
+test("invalid topologies are rejected", () => {
   for (const json of [null, {}, { entry: "a" }, { entry: "a", services: [{}] }, []]) {
     expect(parseTopology(json)).toBeUndefined();
   }
 });
 
-test("a message counts on both sides of its queue, and waits and takes time on the second", () => {
+test("a message counts on both edges of its queue, and the second has its durations", () => {
   const edge = {
     caller: "d",
     callee: "f",
@@ -71,9 +79,9 @@ test("a message counts on both sides of its queue, and waits and takes time on t
     p50: 1,
     p99: 2,
   };
-  const { figures } = pictureOf(GRAPH, measured([{ ...edge, queueWait: { p50: 69, p99: 70 } }]));
-  expect(figures.get("d>d.greeting")).toMatchObject({ count: 4, errors: 0, p50: undefined });
-  expect(figures.get("d.greeting>f")).toMatchObject({
+  const { metrics } = withMetrics(GRAPH, measured([{ ...edge, queueWait: { p50: 69, p99: 70 } }]));
+  expect(metrics.get("d>d.greeting")).toMatchObject({ count: 4, errors: 0, p50: undefined });
+  expect(metrics.get("d.greeting>f")).toMatchObject({
     count: 4,
     errors: 1,
     p50: 1,
@@ -81,7 +89,7 @@ test("a message counts on both sides of its queue, and waits and takes time on t
   });
 });
 
-test("a message that could not be published is an error on the way to its queue", () => {
+test("a failed publish is an error on the edge to the queue", () => {
   const failed = {
     caller: "d",
     callee: "d.greeting",
@@ -91,44 +99,44 @@ test("a message that could not be published is an error on the way to its queue"
     codes: { "14": 2 },
   };
   const sent = { caller: "d", callee: "f", kind: "messaging", count: 4, errors: 0, p50: 1, p99: 2 };
-  const { figures, edges } = pictureOf(GRAPH, measured([sent, failed]));
+  const { metrics, edges } = withMetrics(GRAPH, measured([sent, failed]));
   expect(edges).toHaveLength(GRAPH.edges.length);
-  expect(figures.get("d>d.greeting")).toMatchObject({ count: 6, errors: 2, codes: { "14": 2 } });
-  expect(figures.get("d.greeting>f")).toMatchObject({ count: 4, errors: 0 });
+  expect(metrics.get("d>d.greeting")).toMatchObject({ count: 6, errors: 2, codes: { "14": 2 } });
+  expect(metrics.get("d.greeting>f")).toMatchObject({ count: 4, errors: 0 });
 });
 
-test("an edge without traffic has no figures, which is not the same as none failed", () => {
-  const { figures } = pictureOf(GRAPH, measured([]));
-  expect(figures.get("a>b")).toBeUndefined();
+test("an edge without traffic has no metrics, rather than zero errors", () => {
+  const { metrics } = withMetrics(GRAPH, measured([]));
+  expect(metrics.get("a>b")).toBeUndefined();
 });
 
-test("what was seen and not declared is shown, too", () => {
-  const picture = pictureOf(
+test("edges that are not declared are shown too", () => {
+  const measuredGraph = withMetrics(
     GRAPH,
     measured([{ caller: "envoy", callee: "gateway", kind: "rpc", count: 1, errors: 0 }]),
   );
-  expect(picture.nodes.at(-1)).toEqual({ id: "envoy", kind: "service" });
-  expect(picture.figures.get("envoy>gateway")?.count).toBe(1);
+  expect(measuredGraph.nodes.at(-1)).toEqual({ id: "envoy", kind: "service" });
+  expect(measuredGraph.metrics.get("envoy>gateway")?.count).toBe(1);
 });
 
-test("the commonest way to fail is told first", () => {
+test("the most frequent error code is shown", () => {
   const [edge] = measured([
     { caller: "a", callee: "b", kind: "rpc", count: 9, errors: 5, codes: { "4": 1, "14": 4 } },
   ]).edges;
-  expect(edge && commonestCode(edge)).toBe("14");
+  expect(edge && mostFrequentCode(edge)).toBe("14");
 });
 
-test("a call whose caller gave up is no fault of its edge", () => {
+test("a cancelled call is not an error of its edge", () => {
   const edge = { caller: "a", callee: "b", kind: "rpc", count: 9 };
   const [given, mixed] = measured([
     { ...edge, errors: 3, codes: { "1": 3 } },
     { ...edge, errors: 4, codes: { "1": 3, "14": 1 } },
   ]).edges;
-  expect([given && faults(given), mixed && faults(mixed)]).toEqual([0, 1]);
-  expect([given && commonestCode(given), mixed && commonestCode(mixed)]).toEqual(["1", "14"]);
+  expect([given && faultCount(given), mixed && faultCount(mixed)]).toEqual([0, 1]);
+  expect([given && mostFrequentCode(given), mixed && mostFrequentCode(mixed)]).toEqual(["1", "14"]);
 });
 
-test("rates are over the window that the answer names", () => {
+test("rates use the time range in the response", () => {
   const json = { from: 1_000, to: 31_000, edges: [] };
   const mesh = parseMesh(json);
   expect(mesh && windowSeconds(mesh)).toBe(30);
@@ -140,16 +148,16 @@ test("rates are over the window that the answer names", () => {
   ).toEqual([]);
 });
 
-test("what leads to a selection and what follows from it belongs to it, and its siblings do not", () => {
-  const related = relatedTo(GRAPH, "a>b");
+test("a selection includes everything upstream and downstream, and no siblings", () => {
+  const related = relatedIds(GRAPH, "a>b");
   for (const id of ["gateway", "gateway>a", "a", "a>b", "b", "b>b.greetings", "b.greetings"]) {
     expect(related.has(id), id).toBe(true);
   }
   for (const id of ["d", "a>d", "f"]) expect(related.has(id), id).toBe(false);
-  expect(relatedTo(GRAPH, "d.greeting").has("f.messages")).toBe(true);
+  expect(relatedIds(GRAPH, "d.greeting").has("f.messages")).toBe(true);
 });
 
-test("callers are left of whom they call, nothing overlaps, and the figures change nothing", () => {
+test("callers are left of their upstreams, nodes do not overlap, and metrics do not change the layout", () => {
   const layout = layoutOf(GRAPH);
   const boxes = [...layout.nodes];
   for (const { from, to } of GRAPH.edges) {
@@ -166,13 +174,6 @@ test("callers are left of whom they call, nothing overlaps, and the figures chan
       expect(isApart, `${one} and ${other}`).toBe(true);
     }
   }
-  const busy = pictureOf(GRAPH, measured([{ caller: "a", callee: "b", kind: "rpc", count: 1, errors: 1 }]));
+  const busy = withMetrics(GRAPH, measured([{ caller: "a", callee: "b", kind: "rpc", count: 1, errors: 1 }]));
   expect(layoutKey(busy)).toBe(layoutKey(GRAPH));
-});
-
-test("a line is level through its label", () => {
-  const { points, label } = layoutOf(GRAPH).edges.get("a>b") ?? { points: [], label: { x: 0, y: 0 } };
-  expect(points.filter((point) => point.y === label.y).length).toBeGreaterThanOrEqual(2);
-  expect(pathThrough(points)).toMatch(/^M[\d.]+ [\d.]+([LC][\d. ]+)+$/);
-  expect(pathThrough([])).toBe("");
 });

@@ -1,31 +1,31 @@
-/** What `/api/mesh` measured, laid over the declared graph. */
+/** The metrics of `/api/mesh`, and the declared graph with these metrics. */
 
 import { list, number, record, text } from "./json.ts";
 import { type EdgeKind, edgeId, type Graph, type GraphEdge, type GraphNode } from "./topology.ts";
 
-/** Milliseconds; undefined where no span had a duration. */
+/** Milliseconds; undefined when no span had a duration. */
 export interface Percentiles {
   p50: number | undefined;
   p99: number | undefined;
 }
 
-export interface Figures extends Percentiles {
+export interface EdgeMetrics extends Percentiles {
   count: number;
   errors: number;
-  /** Calls by gRPC code (a number as text) or HTTP status, where they failed. */
+  /** Failed calls by gRPC code (a number as text) or HTTP status. */
   codes: Record<string, number>;
-  /** Between the end of publishing and the begin of consuming. */
+  /** From the end of publishing to the start of consuming. */
   queueWait: Percentiles | undefined;
 }
 
-export interface MeasuredEdge extends Figures {
+export interface MeasuredEdge extends EdgeMetrics {
   caller: string;
   callee: string;
   kind: EdgeKind;
 }
 
 export interface Mesh {
-  /** Whether the figures come from some traces of the window, and not from all. */
+  /** Whether the metrics are from some traces of the time range instead of all. */
   sample: boolean;
   traces: number;
   /** Milliseconds since 1970. */
@@ -81,51 +81,51 @@ function parseCodes(json: unknown): Record<string, number> {
   );
 }
 
-/** Seconds that the figures cover. */
+/** Seconds that the metrics cover. */
 export function windowSeconds(mesh: Mesh): number {
   return Math.max(mesh.to - mesh.from, 1) / 1000;
 }
 
-/** The declared graph, and what else was seen. */
-export interface Picture extends Graph {
-  figures: ReadonlyMap<string, Figures>;
+/** The declared graph, and any other nodes and edges seen in traces. */
+export interface MeasuredGraph extends Graph {
+  metrics: ReadonlyMap<string, EdgeMetrics>;
 }
 
 /**
- * Lays figures over the graph. A message's edge has two halves in the picture, publisher to queue and queue to
- * consumer: both carry its count, and the second its durations and its wait.
+ * Adds metrics to the graph. A messaging edge becomes two edges, publisher to queue and queue to consumer: both have its
+ * count, and the second has its durations and queue wait.
  */
-export function pictureOf(graph: Graph, mesh: Mesh | undefined): Picture {
+export function withMetrics(graph: Graph, mesh: Mesh | undefined): MeasuredGraph {
   const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
   const edges = new Map(graph.edges.map((edge) => [edge.id, edge]));
-  const figures = new Map<string, Figures>();
+  const metrics = new Map<string, EdgeMetrics>();
   for (const measured of mesh?.edges ?? []) {
-    for (const { edge, seen } of halves(measured, graph)) {
+    for (const { edge, seen } of splitAtQueue(measured, graph)) {
       if (!edges.has(edge.id)) {
         edges.set(edge.id, edge);
         for (const id of [edge.from, edge.to]) {
           if (!nodes.has(id)) nodes.set(id, { id, kind: kindOf(id, edge) });
         }
       }
-      const before = figures.get(edge.id);
-      figures.set(edge.id, before ? added(before, seen) : seen);
+      const before = metrics.get(edge.id);
+      metrics.set(edge.id, before ? merged(before, seen) : seen);
     }
   }
-  return { nodes: [...nodes.values()], edges: [...edges.values()], figures };
+  return { nodes: [...nodes.values()], edges: [...edges.values()], metrics };
 }
 
-interface Half {
+interface EdgeWithMetrics {
   edge: GraphEdge;
-  seen: Figures;
+  seen: EdgeMetrics;
 }
 
-function halves(measured: MeasuredEdge, graph: Graph): Half[] {
+function splitAtQueue(measured: MeasuredEdge, graph: Graph): EdgeWithMetrics[] {
   const { caller, callee, kind, ...seen } = measured;
   const direct = { id: edgeId(caller, callee), from: caller, to: callee, kind };
   if (kind !== "messaging") return [{ edge: direct, seen }];
   const queue = queueBetween(graph, caller, callee);
   if (!queue) return [{ edge: direct, seen }];
-  const published: Figures = {
+  const published: EdgeMetrics = {
     ...seen,
     errors: 0,
     codes: {},
@@ -139,7 +139,7 @@ function halves(measured: MeasuredEdge, graph: Graph): Half[] {
   ];
 }
 
-/** The queue that one service publishes to and another consumes from. */
+/** The queue between a publisher and a consumer. */
 function queueBetween(graph: Graph, caller: string, callee: string): string | undefined {
   const messaging = graph.edges.filter((edge) => edge.kind === "messaging");
   const published = messaging.filter((edge) => edge.from === caller).map((edge) => edge.to);
@@ -150,30 +150,30 @@ function kindOf(id: string, edge: GraphEdge): GraphNode["kind"] {
   return edge.kind === "database" && edge.to === id ? "database" : "service";
 }
 
-function added(one: Figures, other: Figures): Figures {
+function merged(one: EdgeMetrics, other: EdgeMetrics): EdgeMetrics {
   const codes = { ...one.codes };
   for (const [code, count] of Object.entries(other.codes)) codes[code] = (codes[code] ?? 0) + count;
-  // Percentiles of two groups cannot be added: the slower one's are shown.
+  // Percentiles of two groups cannot be merged: the slower group's are shown.
   const slower = (other.p99 ?? 0) > (one.p99 ?? 0) ? other : one;
   return { ...slower, count: one.count + other.count, errors: one.errors + other.errors, codes };
 }
 
-/** gRPC's CANCELLED: the caller gave up, mostly because a sibling of this call had failed. */
+/** gRPC's CANCELLED: the caller cancelled the call, usually because a sibling call failed. */
 const CANCELLED = "1";
 
-/** Errors that are the edge's own, and not its caller's change of mind. */
-export function faults({ errors, codes }: Figures): number {
+/** Failed calls, without those that their caller cancelled. */
+export function faultCount({ errors, codes }: EdgeMetrics): number {
   return Math.max(0, errors - (codes[CANCELLED] ?? 0));
 }
 
-/** The commonest way in which calls over an edge failed; that its caller gave up is told where nothing else is. */
-export function commonestCode(figures: Figures): string | undefined {
+/** The most frequent error code of an edge; CANCELLED only when there is no other. */
+export function mostFrequentCode(metrics: EdgeMetrics): string | undefined {
   const rank = ([code, count]: [string, number]) => (code === CANCELLED ? 0 : count);
-  return Object.entries(figures.codes).sort((one, other) => rank(other) - rank(one))[0]?.[0];
+  return Object.entries(metrics.codes).sort((one, other) => rank(other) - rank(one))[0]?.[0];
 }
 
-/** What stands or falls with a node or an edge: itself, what leads to it, and what follows from it. */
-export function relatedTo(graph: Graph, selected: string): ReadonlySet<string> {
+/** A node or edge with everything upstream and downstream of it. */
+export function relatedIds(graph: Graph, selected: string): ReadonlySet<string> {
   const related = new Set([selected]);
   const edge = graph.edges.find((candidate) => candidate.id === selected);
   walk(graph, edge ? edge.to : selected, "from", "to", related);

@@ -1,25 +1,25 @@
-/** What is shown, as the address says it: `#/traces?service=service-a`. Everything a link should carry is in it. */
+/** The view and its state in the URL's hash: `#/traces?service=service-a`. */
 
-export const VIEWS = ["mesh", "greeting", "traces", "trace", "load"] as const;
+export const VIEWS = ["mesh", "greeting", "traces", "trace", "compare", "load"] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface Route {
   view: View;
-  /** Of a trace: its id. */
+  /** The trace's id. */
   id: string | undefined;
   query: Readonly<Record<string, string>>;
 }
 
 export const HOME: Route = { view: "mesh", id: undefined, query: {} };
 
-/** Undefined where the address names no view: an old link, or a slip. */
+/** Undefined when the hash names no view. */
 export function parseRoute(hash: string): Route | undefined {
   const [path = "", search = ""] = hash.replace(/^#/, "").split("?", 2);
   if (path === "" || path === "/") return HOME;
   const [, name, id, ...rest] = path.split("/");
   const view = VIEWS.find((known) => known === name);
-  const takesId = view === "trace";
-  if (!view || rest.length > 0 || takesId !== Boolean(id)) return undefined;
+  const hasId = view === "trace" || view === "compare";
+  if (!view || rest.length > 0 || hasId !== Boolean(id)) return undefined;
   return { view, id: id ? decode(id) : undefined, query: Object.fromEntries(new URLSearchParams(search)) };
 }
 
@@ -31,7 +31,7 @@ function decode(text: string): string {
   }
 }
 
-/** Keys without a value are left out, and the order does not depend on how the state came about. */
+/** Without empty values, and in one order, so that one state has one URL. */
 export function formatRoute({ view, id, query }: Route): string {
   const entries = Object.entries(query).filter(([, value]) => value !== "");
   const search = new URLSearchParams(entries.sort(([one], [other]) => (one < other ? -1 : 1))).toString();
@@ -43,7 +43,7 @@ export function link(view: View, query: Record<string, string> = {}, id?: string
   return formatRoute({ view, id, query });
 }
 
-/** The windows that are offered, by their name in the address, in milliseconds. */
+/** Lookbacks by their name in the URL, in milliseconds. */
 export const LOOKBACKS: Readonly<Record<string, number>> = {
   "1m": 60_000,
   "5m": 300_000,
@@ -51,20 +51,20 @@ export const LOOKBACKS: Readonly<Record<string, number>> = {
   "1h": 3_600_000,
 };
 
-const WORDS: Readonly<Record<string, string>> = {
+const LOOKBACK_TEXTS: Readonly<Record<string, string>> = {
   "1m": "minute",
   "5m": "5 minutes",
   "15m": "15 minutes",
   "1h": "hour",
 };
 
-/** As in "in the last 5 minutes". */
-export function lookbackWords(name: string): string {
-  return WORDS[name] ?? name;
+/** For "in the last …": `5 minutes`. */
+export function lookbackText(name: string): string {
+  return LOOKBACK_TEXTS[name] ?? name;
 }
 
-/** The window that the address names, or else `otherwise`. */
-export function lookbackName(query: Route["query"], otherwise: string): string {
+/** The lookback in the URL, or else `fallback`. */
+export function lookbackName(query: Route["query"], fallback: string): string {
   const name = query.lookback ?? "";
-  return Object.hasOwn(LOOKBACKS, name) ? name : otherwise;
+  return Object.hasOwn(LOOKBACKS, name) ? name : fallback;
 }

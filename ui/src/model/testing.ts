@@ -4,7 +4,7 @@ import type { Span } from "./zipkin.ts";
 
 export const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 
-/** One span; times in microseconds, the begin after the trace's. */
+/** One span; `at` and `duration` in microseconds, `at` after the trace's start. */
 export function span(id: string, more: Partial<Span> & { at?: number } = {}): Span {
   const { at = 0, ...rest } = more;
   return {

@@ -1,4 +1,4 @@
-/** The graph that the gateway declares at `/api/topology`, and what a picture of it consists of. */
+/** The topology from `/api/topology`, and its graph. */
 
 import { list, record, text, texts } from "./json.ts";
 
@@ -6,7 +6,7 @@ export interface Service {
   name: string;
   greeting: string;
   calls: string[];
-  /** `database.collection`, as spans name it. */
+  /** `database.collection`, as in spans. */
   store: string | undefined;
   publishes: string | undefined;
   consumes: string | undefined;
@@ -14,7 +14,7 @@ export interface Service {
 
 export interface Topology {
   entry: string;
-  /** Whose greetings an answer holds, in its order. */
+  /** The services in a response, in its order. */
   order: string[];
   services: Service[];
 }
@@ -69,8 +69,8 @@ export function edgeId(from: string, to: string): string {
   return `${from}>${to}`;
 }
 
-/** Gateway, services, queues and databases, each a node of its own, in the order of declaration. */
-export function graphOf(topology: Topology): Graph {
+/** Gateway, services, queues and databases as nodes, in the order of declaration. */
+export function toGraph(topology: Topology): Graph {
   const nodes = new Map<string, GraphNode>([[GATEWAY, { id: GATEWAY, kind: "gateway" }]]);
   const edges = new Map<string, GraphEdge>();
   const node = (id: string, kind: NodeKind) => {
@@ -102,8 +102,8 @@ export function graphOf(topology: Topology): Graph {
   return { nodes: [...nodes.values()], edges: known };
 }
 
-/** What a service does, as a sentence without its subject. */
-export function roleOf(service: Service | undefined): string {
+/** What a service does, for example `calls service-b and stores in service-a.greetings`. */
+export function roleText(service: Service | undefined): string {
   if (!service) return "";
   const parts = [
     service.consumes && `consumes ${service.consumes}`,

@@ -1,4 +1,4 @@
-/** The filters of Traces, as the address has them and as Zipkin's API takes them. */
+/** The filters of Traces: from the URL, and as parameters of Zipkin's API. */
 
 import { LOOKBACKS, lookbackName } from "./route.ts";
 
@@ -6,12 +6,12 @@ export const LIMITS = [20, 50, 100, 500] as const;
 
 export interface TraceQuery {
   service: string;
-  /** The service at the other side of a call. */
+  /** The called service. */
   remote: string;
   name: string;
   /** `error`, or `http.route=/api/greeting`; several with ` and `. */
   tag: string;
-  /** Durations as people write them; wrong ones are told by `problems`. */
+  /** Durations as typed; `problems` reports invalid ones. */
   min: string;
   max: string;
   lookback: string;
@@ -24,7 +24,7 @@ export function readTraceQuery(query: Readonly<Record<string, string>>): TraceQu
   return { service, remote, name, tag, min, max, lookback: lookbackName(query, "15m"), limit };
 }
 
-/** Microseconds of `5ms`, `300 µs`, `1.5s`, or of a bare number of milliseconds; undefined where it is none. */
+/** Microseconds of `5ms`, `300 µs`, `1.5s` or a number of milliseconds; undefined when invalid. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*(us|µs|μs|ms|s|)$/.exec(text.trim().toLowerCase());
   if (!match) return undefined;
@@ -33,25 +33,27 @@ export function parseDuration(text: string): number | undefined {
   return value > 0 ? value : undefined;
 }
 
-/** What is wrong with the filters, in words. */
+/** Error messages for the filters. */
 export function problems(query: TraceQuery): string[] {
   const { min, max } = query;
   const found: string[] = [];
-  const [least, most] = [parseDuration(min), parseDuration(max)];
+  const [from, to] = [parseDuration(min), parseDuration(max)];
   for (const [name, typed, value] of [
-    ["shortest", min, least],
-    ["longest", max, most],
+    ["Min", min, from],
+    ["Max", max, to],
   ] as const) {
     if (typed !== "" && value === undefined)
-      found.push(`The ${name} duration must be such as 300us, 5ms or 1.5s.`);
+      found.push(
+        `${name} duration must be a number with an optional unit us, ms or s, for example 300us, 5ms or 1.5s.`,
+      );
   }
-  if (least !== undefined && most !== undefined && least > most) {
-    found.push("The shortest duration is longer than the longest.");
+  if (from !== undefined && to !== undefined && from > to) {
+    found.push("Min duration is greater than max duration.");
   }
   return found;
 }
 
-/** The path and query of Zipkin's search, below the gateway. */
+/** Path and query of Zipkin's search. */
 export function searchPath(query: TraceQuery): string {
   const parameters = new URLSearchParams();
   const set = (key: string, value: string) => {
@@ -62,7 +64,7 @@ export function searchPath(query: TraceQuery): string {
   set("spanName", query.name.toLowerCase());
   set("annotationQuery", query.tag);
   set("minDuration", String(parseDuration(query.min) ?? ""));
-  // Zipkin refuses a longest duration alone.
+  // Zipkin rejects maxDuration without minDuration.
   const max = parseDuration(query.max);
   if (max !== undefined) {
     set("minDuration", String(parseDuration(query.min) ?? 1));

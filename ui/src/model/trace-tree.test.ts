@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 import { deliveryOf } from "./delivery.ts";
 import greetingTrace from "./fixtures/greeting-trace.json";
 import { span } from "./testing.ts";
-import { summarise } from "./trace-summary.ts";
+import { summarize } from "./trace-summary.ts";
 import { buildTrace } from "./trace-tree.ts";
 import { parseSpans } from "./zipkin.ts";
 
-test("a real greeting is one tree over nine services, its message stored after a wait", () => {
+test("a recorded greeting is one tree of nine services, with a queue wait", () => {
   const spans = parseSpans(greetingTrace) ?? [];
   const trace = buildTrace(spans);
   expect(trace?.roots).toHaveLength(1);
@@ -24,15 +24,16 @@ test("a real greeting is one tree over nine services, its message stored after a
     store: "service-f.messages",
   });
   expect(delivery?.wait).toBeGreaterThan(0);
-  expect(summarise(spans)).toMatchObject({
+  expect(summarize(spans)).toMatchObject({
     title: "gateway · get /api/greeting",
     spans: 21,
     services: 9,
-    isOdd: false,
+    isIncomplete: false,
+    isSkewed: false,
   });
 });
 
-test("response time ends with the root, the whole trace with its last span", () => {
+test("response time ends with the root, total duration with the last span", () => {
   const trace = buildTrace([
     span("a", { duration: 1_000 }),
     span("b", { parentId: "a", at: 500, duration: 2_000, kind: "CONSUMER" }),
@@ -41,12 +42,12 @@ test("response time ends with the root, the whole trace with its last span", () 
   expect(trace?.duration).toBe(2_500);
 });
 
-test("a root that does not tell how long it took has no response time, rather than none at all", () => {
+test("a root without a duration has no response time, rather than zero", () => {
   const trace = buildTrace([span("a", { duration: undefined }), span("b", { parentId: "a", duration: 300 })]);
   expect(trace?.responseTime).toBeUndefined();
 });
 
-test("a server that shares its client's id is its child, and takes the children", () => {
+test("a server that shares its client's id is its child, and has the children", () => {
   const trace = buildTrace([
     span("a", { kind: "CLIENT", duration: 900 }),
     span("a", { kind: "SERVER", shared: true, at: 10, duration: 800, service: "service-server" }),
@@ -58,7 +59,7 @@ test("a server that shares its client's id is its child, and takes the children"
   expect(new Set(trace?.nodes.map((node) => node.key)).size).toBe(3);
 });
 
-test("a parent that was not reported is marked, and its children stay at the edge", () => {
+test("a missing parent is marked, and its children have no indentation", () => {
   const trace = buildTrace([span("a"), span("b", { parentId: "ff" })]);
   expect(trace?.missingParents).toBe(1);
   expect(trace?.nodes.find((node) => node.span.name === "b")).toMatchObject({
@@ -67,7 +68,7 @@ test("a parent that was not reported is marked, and its children stay at the edg
   });
 });
 
-test("a child that begins before its cause is marked and not moved", () => {
+test("a child that starts before its parent is marked and not moved", () => {
   const trace = buildTrace([
     span("a", { at: 5_000, duration: 9_000 }),
     span("b", { parentId: "a", at: 2_000 }),
@@ -78,7 +79,7 @@ test("a child that begins before its cause is marked and not moved", () => {
   expect(trace?.skewed).toBe(1);
 });
 
-test("spans that cause one another are cut apart, and all of them are shown", () => {
+test("cycles of parents are broken, and all their spans are shown", () => {
   const trace = buildTrace([
     span("a", { parentId: "c" }),
     span("b", { parentId: "a" }),
@@ -89,7 +90,7 @@ test("spans that cause one another are cut apart, and all of them are shown", ()
   expect(trace?.missingParents).toBe(1);
 });
 
-test("whoever is above an error can be told while it is folded", () => {
+test("the ancestors of a failed span are marked", () => {
   const trace = buildTrace([
     span("a"),
     span("b", { parentId: "a" }),
@@ -104,18 +105,18 @@ test("whoever is above an error can be told while it is folded", () => {
   ]);
 });
 
-test("a chain of ten thousand spans has a tree", () => {
+test("a chain of ten thousand spans does not overflow the stack", () => {
   const spans = Array.from({ length: 10_000 }, (_, index) =>
     span((index + 1).toString(16), { at: index, ...(index === 0 ? {} : { parentId: index.toString(16) }) }),
   );
   expect(buildTrace(spans)?.nodes.at(-1)?.depth).toBe(9_999);
 });
 
-test("of nothing there is no trace", () => {
+test("no spans are no trace", () => {
   expect(buildTrace([])).toBeUndefined();
 });
 
-test("a delivery is told once its store has answered, or it has failed", () => {
+test("a delivery is known once its store has responded, or it has failed", () => {
   const producer = span("a", { kind: "PRODUCER" });
   const consumer = span("b", {
     kind: "CONSUMER",

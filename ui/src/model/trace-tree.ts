@@ -1,37 +1,37 @@
-/** A trace as a tree, and what is odd about it: marked, and never repaired. */
+/** A trace as a tree. Missing parents and clock skew are marked, never corrected. */
 
 import { isError, type Span } from "./zipkin.ts";
 
 export interface SpanNode {
-  /** Unique within its trace, where a client and its server may share a span id. */
+  /** Unique within the trace; a client and its server may share a span id. */
   key: string;
   span: Span;
   parent: SpanNode | undefined;
   children: SpanNode[];
   depth: number;
-  /** Microseconds after the trace's begin. */
+  /** Microseconds after the trace's start. */
   start: number;
   end: number;
-  /** Whether the span that caused it was not reported. */
+  /** Whether the parent span was not reported. */
   parentMissing: boolean;
-  /** Microseconds by which it begins before what caused it: the clocks of two hosts differ. */
+  /** Microseconds by which it starts before its parent: the clocks of two hosts differ. */
   skew: number;
-  /** Where it lay in a queue before it began, in microseconds after the trace's begin. */
+  /** Time in the queue before the span, in microseconds after the trace's start. */
   queueWait: { from: number; to: number } | undefined;
-  /** Whether it, or anything below it, has failed. */
+  /** Whether the span or any of its descendants failed. */
   failedBelow: boolean;
 }
 
 export interface Trace {
   id: string;
   roots: SpanNode[];
-  /** Parents before children, siblings by their begin. */
+  /** Parents before children, siblings by start time. */
   nodes: SpanNode[];
   /** Microseconds since 1970. */
-  begin: number;
-  /** Microseconds from the first begin to the last end. */
+  start: number;
+  /** Microseconds from the first start to the last end. */
   duration: number;
-  /** Microseconds until the root answered; the rest went on after. Undefined where the root does not tell. */
+  /** Microseconds until the root span's end; other spans may end later. Undefined when the root has no duration. */
   responseTime: number | undefined;
   services: string[];
   errors: number;
@@ -39,31 +39,31 @@ export interface Trace {
   skewed: number;
 }
 
-/** Below this, a child's earlier begin is a clock's grain and not its error, in microseconds. */
-const GRAIN = 50;
+/** Microseconds of clock resolution: a smaller difference is not clock skew. */
+const CLOCK_RESOLUTION = 50;
 
 export function buildTrace(spans: readonly Span[]): Trace | undefined {
   const first = spans[0];
   if (!first) return undefined;
-  const begin =
-    least(spans.map((span) => span.timestamp).filter((timestamp) => timestamp !== undefined)) ?? 0;
-  const nodes = spans.map((span) => newNode(span, begin));
+  const start =
+    minimum(spans.map((span) => span.timestamp).filter((timestamp) => timestamp !== undefined)) ?? 0;
+  const nodes = spans.map((span) => newNode(span, start));
   link(nodes);
   cutLoops(nodes);
 
   const roots = nodes.filter((node) => !node.parent).sort(byStart);
   const ordered = depthFirst(roots);
-  for (const node of ordered) mark(node);
+  for (const node of ordered) annotate(node);
   for (const node of [...ordered].reverse()) {
     node.failedBelow = isError(node.span) || node.children.some((child) => child.failedBelow);
   }
-  // A trace's true root has no parent at all; failing that, the first of those whose parent is missing.
+  // The root has no parent; without one, the first span with a missing parent is used.
   const root = roots.find((node) => !node.span.parentId) ?? roots[0];
   return {
     id: first.traceId,
     roots,
     nodes: ordered,
-    begin,
+    start,
     duration: nodes.reduce((end, node) => Math.max(end, node.end), 0),
     responseTime: root?.span.duration,
     services: [...new Set(spans.map((span) => span.service).filter((service) => service !== ""))],
@@ -73,17 +73,17 @@ export function buildTrace(spans: readonly Span[]): Trace | undefined {
   };
 }
 
-function least(numbers: number[]): number | undefined {
+function minimum(numbers: number[]): number | undefined {
   return numbers.reduce<number | undefined>(
     (one, other) => (one === undefined || other < one ? other : one),
     undefined,
   );
 }
 
-function newNode(span: Span, begin: number): SpanNode {
-  const start = Math.max(0, (span.timestamp ?? begin) - begin);
+function newNode(span: Span, traceStart: number): SpanNode {
+  const start = Math.max(0, (span.timestamp ?? traceStart) - traceStart);
   return {
-    // Without commas, which part keys in the address.
+    // Without commas, which separate keys in the URL.
     key: `${span.id}${span.shared ? "s" : ""}-${span.service.replaceAll(",", ";")}`,
     span,
     parent: undefined,
@@ -98,7 +98,7 @@ function newNode(span: Span, begin: number): SpanNode {
   };
 }
 
-/** Finds each span's parent. Below a client and a server that share an id, a child belongs to the server. */
+/** Finds each span's parent. When a client and a server share an id, their children belong to the server. */
 function link(nodes: SpanNode[]): void {
   const clients = new Map<string, SpanNode>();
   const servers = new Map<string, SpanNode>();
@@ -116,13 +116,13 @@ function link(nodes: SpanNode[]): void {
   }
 }
 
-/** A malformed trace may have spans that cause one another: the last link of such a ring is cut, and marked. */
+/** Breaks cycles of parents in malformed traces; the span at the break is marked. */
 function cutLoops(nodes: SpanNode[]): void {
-  const sound = new Set<SpanNode>();
+  const acyclic = new Set<SpanNode>();
   for (const node of nodes) {
     const path = new Set<SpanNode>();
     let at: SpanNode | undefined = node;
-    while (at && !sound.has(at)) {
+    while (at && !acyclic.has(at)) {
       path.add(at);
       if (at.parent && path.has(at.parent)) {
         at.parent = undefined;
@@ -130,7 +130,7 @@ function cutLoops(nodes: SpanNode[]): void {
       }
       at = at.parent;
     }
-    for (const visited of path) sound.add(visited);
+    for (const visited of path) acyclic.add(visited);
   }
   for (const node of nodes) node.parent?.children.push(node);
 }
@@ -151,12 +151,18 @@ function depthFirst(roots: SpanNode[]): SpanNode[] {
   return ordered;
 }
 
-function mark(node: SpanNode): void {
+function annotate(node: SpanNode): void {
   const { parent, span } = node;
   if (!parent || span.timestamp === undefined || parent.span.timestamp === undefined) return;
   const early = parent.start - node.start;
-  node.skew = early > GRAIN ? early : 0;
+  node.skew = early > CLOCK_RESOLUTION ? early : 0;
   if (span.kind === "CONSUMER" && parent.span.kind === "PRODUCER" && node.start > parent.end) {
     node.queueWait = { from: parent.end, to: node.start };
   }
+}
+
+/** For example `Greeting → service-b`: without the package of a gRPC method, and with the called service. */
+export function operationOf({ name, kind, remoteService }: Span): string {
+  const short = name.includes("/") && !name.includes(" ") ? name.slice(name.lastIndexOf("/") + 1) : name;
+  return kind === "CLIENT" && remoteService ? `${short} → ${remoteService}` : short;
 }

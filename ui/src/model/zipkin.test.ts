@@ -9,7 +9,7 @@ const RAW = {
   duration: 207_000,
 };
 
-test("ids of 64 bits become 32 digits, and upper case lower", () => {
+test("64-bit ids are padded to 32 digits, in lower case", () => {
   const [long] = parseSpans([RAW]) ?? [];
   expect(long?.traceId).toBe("463ac35c9f6413ad48485a3953bb6124");
   const [short] = parseSpans([{ ...RAW, traceId: "48485a3953bb6124", id: "1" }]) ?? [];
@@ -17,7 +17,7 @@ test("ids of 64 bits become 32 digits, and upper case lower", () => {
   expect(short?.id).toBe("0000000000000001");
 });
 
-test("what is no span is left out, and a list without any is none", () => {
+test("invalid spans are skipped, and a list without a valid one is undefined", () => {
   expect(
     parseSpans([RAW, null, 7, { id: "x" }, { traceId: "zz", id: "1" }, { ...RAW, id: "0" }]),
   ).toHaveLength(1);
@@ -27,28 +27,28 @@ test("what is no span is left out, and a list without any is none", () => {
   expect(parseTraces([[RAW], [], ["y"]])).toHaveLength(1);
 });
 
-test("a nought stands for what is not known", () => {
+test("zero means unknown", () => {
   const [span] = parseSpans([{ ...RAW, timestamp: 0, duration: 0 }]) ?? [];
   expect(span?.timestamp).toBeUndefined();
   expect(span?.duration).toBeUndefined();
 });
 
-test("pieces of one span become one, and a client keeps apart from its server", () => {
+test("parts of a span are merged, and a client is not merged with its server", () => {
   const client = { ...RAW, kind: "CLIENT", localEndpoint: { serviceName: "a" } };
-  const begun = { ...client, duration: undefined, tags: { one: "1" } };
-  const ended = { ...client, tags: { two: "2" } };
+  const first = { ...client, duration: undefined, tags: { one: "1" } };
+  const second = { ...client, tags: { two: "2" } };
   const server = { ...RAW, shared: true, localEndpoint: { serviceName: "b" } };
-  const spans = parseSpans([begun, ended, server]) ?? [];
+  const spans = parseSpans([first, second, server]) ?? [];
   expect(spans.map((span) => span.service)).toEqual(["a", "b"]);
   expect(spans[0]?.tags).toEqual({ one: "1", two: "2" });
   expect(spans[0]?.duration).toBe(207_000);
 });
 
-test("a span that is its own parent has none", () => {
+test("a span cannot be its own parent", () => {
   expect(parseSpans([{ ...RAW, parentId: RAW.id }])?.[0]?.parentId).toBeUndefined();
 });
 
-test("tags that are no text are read as text", () => {
+test("tag values of other types become text", () => {
   expect(parseSpans([{ ...RAW, tags: { code: 14, error: true } }])?.[0]?.tags).toEqual({
     code: "14",
     error: "true",

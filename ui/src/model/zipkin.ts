@@ -1,4 +1,4 @@
-/** Spans as Zipkin's v2 API has them, read from JSON that any tracer may have written. */
+/** Spans of Zipkin's v2 API, read from any tracer's JSON. */
 
 import { fullTraceId } from "./ids.ts";
 import { type Json, list, number, record, text } from "./json.ts";
@@ -11,7 +11,7 @@ export interface Span {
   parentId: string | undefined;
   kind: SpanKind | undefined;
   name: string;
-  /** Microseconds since 1970; undefined where the tracer gave none. */
+  /** Microseconds since 1970; undefined when missing. */
   timestamp: number | undefined;
   /** Microseconds. */
   duration: number | undefined;
@@ -19,13 +19,13 @@ export interface Span {
   remoteService: string | undefined;
   tags: Record<string, string>;
   annotations: { timestamp: number; value: string }[];
-  /** Whether a server reports it under its client's id. */
+  /** Whether this is a server span with its client's id. */
   shared: boolean;
 }
 
 const KINDS: readonly SpanKind[] = ["CLIENT", "SERVER", "PRODUCER", "CONSUMER"];
 
-/** One trace from a list of spans; undefined where none of it is a span. */
+/** A trace from a list of spans; undefined without any valid span. */
 export function parseSpans(json: Json): Span[] | undefined {
   const spans = list(json)
     ?.map(parseSpan)
@@ -33,7 +33,7 @@ export function parseSpans(json: Json): Span[] | undefined {
   return spans && spans.length > 0 ? merged(spans) : undefined;
 }
 
-/** A list of traces, as `/traces` answers; undefined where it is no list. */
+/** The list of traces from `/traces`; undefined when it is not a list. */
 export function parseTraces(json: Json): Span[][] | undefined {
   return list(json)
     ?.map(parseSpans)
@@ -67,7 +67,7 @@ function spanId(json: Json): string | undefined {
   return id && /^[0-9a-f]{1,16}$/.test(id) && !/^0+$/.test(id) ? id.padStart(16, "0") : undefined;
 }
 
-/** Some tracers write nought for "unknown". */
+/** Some tracers write zero for unknown. */
 function positive(json: Json): number | undefined {
   const value = number(json);
   return value !== undefined && value > 0 ? value : undefined;
@@ -88,13 +88,13 @@ function parseAnnotations(json: Json): Span["annotations"] {
   });
 }
 
-/** Pieces of one span, which a tracer may send in several reports, become one. */
+/** Merges the parts of a span that a tracer sent in several reports. */
 function merged(spans: Span[]): Span[] {
   const byKey = new Map<string, Span>();
   for (const span of spans) {
     const key = `${span.id} ${isServerHalf(span) ? "server" : ""} ${span.service}`;
     const before = byKey.get(key);
-    byKey.set(key, before ? joined(before, span) : span);
+    byKey.set(key, before ? mergeTwo(before, span) : span);
   }
   return [...byKey.values()];
 }
@@ -103,7 +103,7 @@ function isServerHalf(span: Span): boolean {
   return span.shared || span.kind === "SERVER";
 }
 
-function joined(one: Span, other: Span): Span {
+function mergeTwo(one: Span, other: Span): Span {
   return {
     ...one,
     parentId: one.parentId ?? other.parentId,
@@ -118,7 +118,7 @@ function joined(one: Span, other: Span): Span {
   };
 }
 
-/** Zipkin's rule: a tag `error`, whatever its value. */
+/** Zipkin's rule: a tag `error` with any value. */
 export function isError(span: Span): boolean {
   return "error" in span.tags;
 }
@@ -130,7 +130,7 @@ const CODE_TAGS = [
   "http.status_code",
 ];
 
-/** The gRPC code or HTTP status that a span tells. */
+/** The gRPC code or HTTP status of a span. */
 export function statusCode(span: Span): string | undefined {
   return CODE_TAGS.map((tag) => span.tags[tag]).find((code) => code !== undefined);
 }

@@ -1,4 +1,7 @@
-/** Which gateway is asked: what the user typed last, or else what the page's gateway says, or else that gateway. */
+/**
+ * The gateway that the page calls: the address the user set, or else the one in `ui-config.json`, or else where the page
+ * came from.
+ */
 
 import { computed, signal } from "@preact/signals";
 import { log } from "../client/log.ts";
@@ -7,46 +10,48 @@ import { record, text } from "../model/json.ts";
 
 const KEY = "octet.api";
 
-/** Not in the page's address: a link from somebody else must not choose whom this page asks. */
-const typed = signal(parseAddress(remembered() ?? ""));
-const preset = signal<string | undefined>(undefined);
+/** Not part of the page's URL: a link must not choose which server this page calls. */
+const custom = signal(parseAddress(stored() ?? ""));
+const configured = signal<string | undefined>(undefined);
 
-/** Where the page's own gateway says that the API is. */
-const own = computed(() => preset.value ?? location.origin);
+/** The page's own directory: a proxy may serve it below a path, such as `/octet/`. */
+export const HOME_URL = new URL(".", location.href).href.replace(/\/$/, "");
 
-/** The address to put before paths; never ends in a slash. */
-export const api = computed(() => typed.value ?? own.value);
+const defaultApi = computed(() => configured.value ?? HOME_URL);
 
-/** Whether the user chose another one than the gateway does. */
-export const isTyped = computed(() => typed.value !== undefined);
+/** The prefix of every path; never ends in a slash. */
+export const api = computed(() => custom.value ?? defaultApi.value);
 
-/** Asks the page's own gateway where the API is. Called once, before anything else is asked. */
-export async function loadPreset(): Promise<void> {
+/** Whether the user set an address other than the default. */
+export const isCustomApi = computed(() => custom.value !== undefined);
+
+/** Reads the gateway's `UI_API_URL`. Called once, before any other request. */
+export async function loadConfig(): Promise<void> {
   try {
-    const response = await fetch("/ui-config.json", { signal: AbortSignal.timeout(3_000) });
+    const response = await fetch(`${HOME_URL}/ui-config.json`, { signal: AbortSignal.timeout(3_000) });
     const url = text(record(await response.json())?.apiUrl);
-    preset.value = url === undefined ? undefined : parseAddress(url);
+    configured.value = url === undefined ? undefined : parseAddress(url);
   } catch (error) {
-    log.info("no /ui-config.json", error);
+    log.info("no ui-config.json", error);
   }
 }
 
-/** Asks there from now on; undefined is the gateway's own choice, as is its address. */
-export function choose(address: string | undefined): void {
-  typed.value = address === own.value ? undefined : address;
+/** Sets the gateway's address; undefined resets it to the default. */
+export function setApi(address: string | undefined): void {
+  custom.value = address === defaultApi.value ? undefined : address;
   try {
-    if (typed.value === undefined) localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, typed.value);
+    if (custom.value === undefined) localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, custom.value);
   } catch (error) {
-    log.warn("the address cannot be remembered", error);
+    log.warn("the address cannot be stored", error);
   }
 }
 
-function remembered(): string | null {
+function stored(): string | null {
   try {
     return localStorage.getItem(KEY);
   } catch {
-    // A browser may refuse storage.
+    // The browser may block storage.
     return null;
   }
 }

@@ -1,49 +1,48 @@
-/** Something asked for, perhaps again and again: what came last stays, with its age, while newer is missing. */
+/** A resource that is fetched repeatedly: the last data stays, with its age, while newer data is missing. */
 
 import { type Signal, signal } from "@preact/signals";
-import { asFailure, ask, type Question } from "../client/ask.ts";
 import type { Failure } from "../client/failure.ts";
+import { fetchJson, type JsonRequest, toFailure } from "../client/fetch-json.ts";
 
 export interface Feed<T> {
-  /** What came last. */
   data: T | undefined;
-  /** When it came, in milliseconds since 1970. */
+  /** When `data` arrived, in milliseconds since 1970. */
   at: number | undefined;
-  /** Why the last question brought nothing. */
+  /** Why the last request failed. */
   failure: Failure | undefined;
-  isAsking: boolean;
+  isLoading: boolean;
 }
 
 export type FeedSignal<T> = Signal<Feed<T>>;
 
-const EMPTY = { data: undefined, at: undefined, failure: undefined, isAsking: false };
+const EMPTY = { data: undefined, at: undefined, failure: undefined, isLoading: false };
 
 export function newFeed<T>(): FeedSignal<T> {
   return signal<Feed<T>>(EMPTY);
 }
 
-/** Forgets what came: it was an answer to another question. */
+/** Drops the data, when it belongs to another request. */
 export function reset<T>(feed: FeedSignal<T>): void {
   feed.value = EMPTY;
 }
 
-/** Asks once. What an aborted question would have brought is left alone. */
-export async function fill<T>(
+/** Fetches once. An aborted request changes nothing. */
+export async function fetchInto<T>(
   feed: FeedSignal<T>,
-  question: Question<T> & { signal: AbortSignal },
+  request: JsonRequest<T> & { signal: AbortSignal },
 ): Promise<void> {
-  feed.value = { ...feed.peek(), isAsking: true };
+  feed.value = { ...feed.peek(), isLoading: true };
   try {
-    const { body } = await ask(question);
-    if (!question.signal.aborted) {
-      feed.value = { data: body, at: Date.now(), failure: undefined, isAsking: false };
+    const { body } = await fetchJson(request);
+    if (!request.signal.aborted) {
+      feed.value = { data: body, at: Date.now(), failure: undefined, isLoading: false };
     }
   } catch (error) {
-    if (question.signal.aborted) return;
+    if (request.signal.aborted) return;
     feed.value = {
       ...feed.peek(),
-      failure: asFailure(error, question.base + question.path),
-      isAsking: false,
+      failure: toFailure(error, request.base + request.path),
+      isLoading: false,
     };
   }
 }

@@ -1,14 +1,14 @@
-/** The last greeting that was sent, from wherever its button was pressed. */
+/** The last greeting request, from whichever view it was sent. */
 
 import { effect, signal } from "@preact/signals";
-import { asFailure, ask } from "../client/ask.ts";
 import type { Failure } from "../client/failure.ts";
+import { fetchJson, toFailure } from "../client/fetch-json.ts";
 import { failedPath, type Greeting, type Missing, parseGreetings, parseMissing } from "../model/greeting.ts";
 import { parseTraceResponse, type TraceResponse } from "../model/ids.ts";
 import { api } from "./api.ts";
 import { refresh, topology } from "./mesh.ts";
 
-export interface Answered {
+export interface GreetingResult {
   greetings: Greeting[];
   missing: Missing[];
   /** Milliseconds. */
@@ -17,35 +17,35 @@ export interface Answered {
   requestId: string | null;
 }
 
-export interface Sent {
-  isUnderWay: boolean;
-  answered: Answered | undefined;
+export interface GreetingState {
+  isSending: boolean;
+  result: GreetingResult | undefined;
   failure: Failure | undefined;
-  /** The services that the failure names, from the entry's callee to the culprit. */
+  /** The services that the failure names, from the entry's upstream to the one that failed. */
   path: string[];
 }
 
-const NOTHING: Sent = { isUnderWay: false, answered: undefined, failure: undefined, path: [] };
+const NOTHING: GreetingState = { isSending: false, result: undefined, failure: undefined, path: [] };
 
-export const sent = signal<Sent>(NOTHING);
+export const greeting = signal<GreetingState>(NOTHING);
 
-// Another gateway knows neither the greeting nor its trace.
+// Another gateway has neither this greeting nor its trace.
 effect(() => {
   void api.value;
-  sent.value = NOTHING;
+  greeting.value = NOTHING;
 });
 
-/** Milliseconds after which a trace's spans have arrived, mostly: exporters gather them for a moment. */
-const SPANS_ARRIVE = [300, 1_200, 2_500];
+/** Milliseconds after which a trace's spans have usually arrived: exporters send them in batches. */
+const SPANS_ARRIVE_MS = [300, 1_200, 2_500];
 
-export async function send(): Promise<void> {
-  if (sent.value.isUnderWay) return;
-  sent.value = { ...sent.value, isUnderWay: true };
+export async function sendGreeting(): Promise<void> {
+  if (greeting.value.isSending) return;
+  greeting.value = { ...greeting.value, isSending: true };
   const base = api.value;
   const path = "/api/greeting";
   try {
-    const { body, headers, took } = await ask({ base, path, parse: parseGreetings });
-    const answered = {
+    const { body, headers, took } = await fetchJson({ base, path, parse: parseGreetings });
+    const result = {
       greetings: body,
       missing: parseMissing(headers.get("grpc-metadata-octet-missing")),
       took,
@@ -53,13 +53,13 @@ export async function send(): Promise<void> {
       requestId: headers.get("x-request-id"),
     };
     if (base !== api.value) return;
-    sent.value = { isUnderWay: false, answered, failure: undefined, path: [] };
+    greeting.value = { isSending: false, result, failure: undefined, path: [] };
   } catch (error) {
     if (base !== api.value) return;
-    const failure = asFailure(error, base + path);
+    const failure = toFailure(error, base + path);
     const names = topology.value.data?.services.map((service) => service.name) ?? [];
-    const culprits = failedPath(failure.told.detail ?? "", names);
-    sent.value = { isUnderWay: false, answered: undefined, failure, path: culprits };
+    const failed = failedPath(failure.details.detail ?? "", names);
+    greeting.value = { isSending: false, result: undefined, failure, path: failed };
   }
-  for (const after of SPANS_ARRIVE) setTimeout(refresh, after);
+  for (const after of SPANS_ARRIVE_MS) setTimeout(refresh, after);
 }

@@ -1,23 +1,23 @@
-/** The declared graph, its figures and the gateway's health: asked for every few seconds while somebody looks. */
+/** Topology, edge metrics and gateway health, polled while the page is visible. */
 
 import { computed, effect, signal } from "@preact/signals";
 import { record, text } from "../model/json.ts";
-import { type Mesh, parseMesh, pictureOf } from "../model/mesh.ts";
+import { type Mesh, parseMesh, withMetrics } from "../model/mesh.ts";
 import { LOOKBACKS, lookbackName } from "../model/route.ts";
-import { graphOf, parseTopology, type Topology } from "../model/topology.ts";
+import { parseTopology, type Topology, toGraph } from "../model/topology.ts";
 import { api } from "./api.ts";
-import { fill, newFeed, reset } from "./feed.ts";
+import { fetchInto, newFeed, reset } from "./feed.ts";
 import { route } from "./route.ts";
 
-/** Milliseconds between two questions. */
+/** Milliseconds between two refreshes. */
 export const REFRESH_MS = 5_000;
 
-/** Milliseconds after which the graph is asked for again: it changes with an installation. */
-const GRAPH_MS = 60_000;
+/** Milliseconds between two fetches of the topology, which changes only with a deployment. */
+const TOPOLOGY_MS = 60_000;
 
 export interface Health {
   service: string;
-  /** gRPC health's word: SERVING, NOT_SERVING, or UNKNOWN where it cannot be asked. */
+  /** gRPC health status: SERVING, NOT_SERVING, or UNKNOWN when the check failed. */
   status: string;
   reason: string;
 }
@@ -26,93 +26,93 @@ export const topology = newFeed<Topology>();
 export const mesh = newFeed<Mesh>();
 export const health = newFeed<Health>();
 
-/** Moves on while the page is seen, so that ages do. */
+/** The current time, updated each second while the page is visible. */
 export const now = signal(Date.now());
 
 export const lookback = computed(() => {
-  const shown = route.value;
-  return lookbackName(shown?.view === "mesh" ? shown.query : {}, "1m");
+  const current = route.value;
+  return lookbackName(current?.view === "mesh" ? current.query : {}, "1m");
 });
 
-const graph = computed(() => (topology.value.data ? graphOf(topology.value.data) : undefined));
+const graph = computed(() => (topology.value.data ? toGraph(topology.value.data) : undefined));
 
-/** The graph with its figures, as soon as the graph is known. */
-export const picture = computed(() => graph.value && pictureOf(graph.value, mesh.value.data));
+/** The graph with its metrics, once the topology is loaded. */
+export const measuredGraph = computed(() => graph.value && withMetrics(graph.value, mesh.value.data));
 
 let refreshNow = () => {};
 
-/** Asks at once, and not only when the time has come. */
+/** Fetches the metrics now instead of at the next interval. */
 export function refresh(): void {
   refreshNow();
 }
 
-/** Begins to ask, and asks anew whenever the address or the window changes. */
+/** Starts polling, and restarts it when the gateway's address or the lookback changes. */
 export function startFeeds(): void {
   setInterval(() => {
     if (!document.hidden) now.value = Date.now();
   }, 1_000);
   effect(() => {
     const base = api.value;
-    const aborted = new AbortController();
+    const abort = new AbortController();
     for (const feed of [topology, health]) reset<unknown>(feed as never);
-    const watched = watch(() => askGateway(base, aborted.signal));
+    const polling = poll(() => fetchGateway(base, abort.signal));
     return () => {
-      aborted.abort();
-      watched.stop();
+      abort.abort();
+      polling.stop();
     };
   });
   effect(() => {
     const base = api.value;
-    const window = lookback.value;
-    const aborted = new AbortController();
+    const name = lookback.value;
+    const abort = new AbortController();
     reset(mesh);
-    const path = `/api/mesh?lookback=${LOOKBACKS[window] ?? 60_000}`;
-    const watched = watch(() => fill(mesh, { base, path, parse: parseMesh, signal: aborted.signal }));
-    refreshNow = watched.now;
+    const path = `/api/mesh?lookback=${LOOKBACKS[name] ?? 60_000}`;
+    const polling = poll(() => fetchInto(mesh, { base, path, parse: parseMesh, signal: abort.signal }));
+    refreshNow = polling.now;
     return () => {
-      aborted.abort();
-      watched.stop();
+      abort.abort();
+      polling.stop();
     };
   });
 }
 
-async function askGateway(base: string, signal: AbortSignal): Promise<void> {
+async function fetchGateway(base: string, signal: AbortSignal): Promise<void> {
   const { data, at = 0, failure } = topology.peek();
-  // A gateway that was away may have come back with another graph.
-  const isOld = Date.now() - at > GRAPH_MS || health.peek().failure !== undefined;
-  const asked = [fill(health, { base, path: "/api/health", parse: parseHealth, signal })];
+  // A gateway that was down may come back with another topology.
+  const isOld = Date.now() - at > TOPOLOGY_MS || health.peek().failure !== undefined;
+  const fetches = [fetchInto(health, { base, path: "/api/health", parse: parseHealth, signal })];
   if (!data || failure || isOld) {
-    asked.push(fill(topology, { base, path: "/api/topology", parse: parseTopology, signal }));
+    fetches.push(fetchInto(topology, { base, path: "/api/topology", parse: parseTopology, signal }));
   }
-  await Promise.all(asked);
+  await Promise.all(fetches);
 }
 
-/** Does `work` now and then: one at a time, not while the page is hidden, and at once when it is seen again. */
-function watch(work: () => Promise<void>): { stop: () => void; now: () => void } {
+/** Repeats `work`, never twice at once, not while the page is hidden, and immediately when it becomes visible. */
+function poll(work: () => Promise<void>): { stop: () => void; now: () => void } {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isStopped = false;
-  let isUnderWay = false;
+  let isWorking = false;
   const turn = async () => {
     clearTimeout(timer);
-    if (isUnderWay || isStopped) return;
+    if (isWorking || isStopped) return;
     if (!document.hidden) {
-      isUnderWay = true;
+      isWorking = true;
       await work();
-      isUnderWay = false;
+      isWorking = false;
     }
     if (!isStopped) timer = setTimeout(turn, REFRESH_MS);
   };
-  const seen = () => {
+  const onVisible = () => {
     if (!document.hidden) void turn();
   };
-  document.addEventListener("visibilitychange", seen);
+  document.addEventListener("visibilitychange", onVisible);
   void turn();
   return {
     now: () => void turn(),
     stop: () => {
       isStopped = true;
       clearTimeout(timer);
-      document.removeEventListener("visibilitychange", seen);
+      document.removeEventListener("visibilitychange", onVisible);
     },
   };
 }
@@ -124,7 +124,7 @@ function parseHealth(json: unknown): Health | undefined {
   return service && status ? { service, status, reason: text(entry?.reason) ?? "" } : undefined;
 }
 
-/** Whether what is shown is older than two refreshes. */
+/** Whether two refreshes were missed. */
 export function isStale(at: number | undefined, moment: number): boolean {
   return at !== undefined && moment - at > REFRESH_MS * 2 + 1_000;
 }

@@ -1,28 +1,31 @@
-/** One trace: from a file that was opened, or else from the backend, asked again while its spans arrive. */
+/** One trace: from an opened file, or else from the trace backend, fetched again while its spans arrive. */
 
 import { effect } from "@preact/signals";
-import { sentTraceId } from "../model/ids.ts";
+import { backendTraceId } from "../model/ids.ts";
 import { parseSpans, type Span } from "../model/zipkin.ts";
 import { api } from "./api.ts";
-import { type FeedSignal, fill, newFeed } from "./feed.ts";
-import { opened } from "./traces.ts";
+import { type FeedSignal, fetchInto, newFeed } from "./feed.ts";
+import { openedFiles } from "./traces.ts";
 
-/** Milliseconds after which it is asked for again: spans arrive in batches, and those behind a queue last. */
-const ASK_AGAIN = [500, 1_000, 2_000, 4_000];
+/** Milliseconds before each further fetch: spans arrive in batches, and those behind a queue arrive last. */
+const REFETCH_MS = [500, 1_000, 2_000, 4_000];
+
+/** Milliseconds after a trace's last span when no more are expected. */
+const COMPLETE_AFTER_MS = 15_000;
 
 export function traceFeed(id: string): { feed: FeedSignal<Span[]>; start: () => () => void } {
   const feed = newFeed<Span[]>();
   const start = () =>
     effect(() => {
-      const file = opened.value.get(id);
+      const file = openedFiles.value.get(id);
       const base = api.value;
       if (file) {
-        feed.value = { data: file, at: Date.now(), failure: undefined, isAsking: false };
+        feed.value = { data: file, at: Date.now(), failure: undefined, isLoading: false };
         return undefined;
       }
-      const aborted = new AbortController();
-      void follow(feed, base, id, aborted.signal);
-      return () => aborted.abort();
+      const abort = new AbortController();
+      void follow(feed, base, id, abort.signal);
+      return () => abort.abort();
     });
   return { feed, start };
 }
@@ -33,22 +36,21 @@ async function follow(
   id: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const path = `/zipkin/api/v2/trace/${sentTraceId(id)}`;
-  for (const pause of [0, ...ASK_AGAIN]) {
+  const path = `/zipkin/api/v2/trace/${backendTraceId(id)}`;
+  for (const pause of [0, ...REFETCH_MS]) {
     await new Promise((resolve) => setTimeout(resolve, pause));
     if (signal.aborted) return;
     const before = feed.peek().data;
-    await fill(feed, { base, path, parse: parseSpans, signal });
+    await fetchInto(feed, { base, path, parse: parseSpans, signal });
     const after = feed.peek().data;
-    // Nothing new: keep what was drawn, so that nothing is drawn again.
+    // Without new spans the same object stays, so that nothing is drawn again.
     if (before && after && before.length === after.length) feed.value = { ...feed.peek(), data: before };
-    if (isOld(after)) return;
+    if (isComplete(after)) return;
   }
 }
 
-/** Whether its last span ended long enough ago for all of them to have come. */
-function isOld(spans: Span[] | undefined): boolean {
+function isComplete(spans: Span[] | undefined): boolean {
   if (!spans) return false;
   const end = spans.reduce((last, span) => Math.max(last, (span.timestamp ?? 0) + (span.duration ?? 0)), 0);
-  return end > 0 && Date.now() - end / 1000 > 15_000;
+  return end > 0 && Date.now() - end / 1000 > COMPLETE_AFTER_MS;
 }

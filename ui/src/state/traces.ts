@@ -1,63 +1,77 @@
-/** The traces that the filters find, and the names to filter by. */
+/** The search in Traces: its results, and suggestions for its filters. */
 
 import { computed, effect, signal } from "@preact/signals";
-import { asFailure, ask } from "../client/ask.ts";
+import { fetchJson, toFailure } from "../client/fetch-json.ts";
 import { log } from "../client/log.ts";
 import { texts } from "../model/json.ts";
 import { link } from "../model/route.ts";
 import { problems, readTraceQuery, searchPath } from "../model/trace-query.ts";
-import { summarise, type TraceSummary } from "../model/trace-summary.ts";
+import { readOrder } from "../model/trace-sort.ts";
+import { summarize, type TraceSummary } from "../model/trace-summary.ts";
 import { parseTraces, type Span } from "../model/zipkin.ts";
 import { api } from "./api.ts";
-import { fill, newFeed, reset } from "./feed.ts";
+import { fetchInto, newFeed, reset } from "./feed.ts";
+import { REFRESH_MS } from "./mesh.ts";
 import { route } from "./route.ts";
 
-export const found = newFeed<TraceSummary[]>();
+export const results = newFeed<TraceSummary[]>();
 export const services = signal<string[]>([]);
 export const spanNames = signal<string[]>([]);
 
-/** A trace that was opened from a file, by its id. */
-export const opened = signal<ReadonlyMap<string, Span[]>>(new Map());
+/** Traces that were opened from files, by id. */
+export const openedFiles = signal<ReadonlyMap<string, Span[]>>(new Map());
 
 let lastFilters: Readonly<Record<string, string>> = {};
 
-/** The filters in the address; while another view is shown, those of the last time. */
+/** The filters in the URL; in other views, the last ones. */
 const filters = computed(() => {
   if (route.value?.view === "traces") lastFilters = route.value.query;
   return lastFilters;
 });
 
+export const order = computed(() => readOrder(filters.value.sort));
+
+/** Whether the search is repeated every few seconds. */
+export const isRefreshing = computed(() => filters.value.refresh === "on");
+
 export const query = computed(() => readTraceQuery(filters.value));
 
-/** The way back to the list as it was. */
+/** Link back to the list with its filters. */
 export const backToTraces = computed(() => link("traces", filters.value));
 
-/** Counted up to search again with the same filters. */
-const turn = signal(0);
+/** Incremented to search again with the same filters. */
+const searches = signal(0);
 
 export function searchAgain(): void {
-  turn.value += 1;
+  searches.value += 1;
 }
 
-/** What `found` is the answer to. */
-let question = "";
+/** The URL that `results` came from. */
+let resultsUrl = "";
 
-/** Searches as long as Traces is shown, and anew when its filters change. Answers how to stop. */
-export function startSearching(): () => void {
-  const asked = computed(() => (problems(query.value).length === 0 ? searchPath(query.value) : undefined));
+/** Searches while Traces is shown, and again when its filters change. Returns a function that stops it. */
+export function startSearch(): () => void {
+  const searched = computed(() => (problems(query.value).length === 0 ? searchPath(query.value) : undefined));
   const stops = [
     effect(() => {
       const base = api.value;
-      const path = asked.value;
-      void turn.value;
-      const aborted = new AbortController();
-      // What was found before stays only where it answers the same question.
-      if (path === undefined || question !== base + path) reset(found);
-      question = base + (path ?? "");
+      const path = searched.value;
+      void searches.value;
+      const abort = new AbortController();
+      // Earlier results stay only for the same search.
+      if (path === undefined || resultsUrl !== base + path) reset(results);
+      resultsUrl = base + (path ?? "");
       if (path !== undefined) {
-        void fill(found, { base, path, parse: parseSummaries, signal: aborted.signal });
+        void fetchInto(results, { base, path, parse: parseSummaries, signal: abort.signal });
       }
-      return () => aborted.abort();
+      return () => abort.abort();
+    }),
+    effect(() => {
+      if (!isRefreshing.value) return undefined;
+      const timer = setInterval(() => {
+        if (!document.hidden && !results.peek().isLoading) searchAgain();
+      }, REFRESH_MS);
+      return () => clearInterval(timer);
     }),
     effect(() => {
       return suggest(services, api.value, "/zipkin/api/v2/services");
@@ -78,32 +92,32 @@ export function startSearching(): () => void {
 }
 
 function parseSummaries(json: unknown): TraceSummary[] | undefined {
-  const traces = parseTraces(json)?.map(summarise);
-  return traces?.filter((summary) => summary !== undefined).sort((one, other) => other.begin - one.begin);
+  const traces = parseTraces(json)?.map(summarize);
+  return traces?.filter((summary) => summary !== undefined);
 }
 
-/** Names are a help: without them the fields still take what is typed. */
+/** Suggestions are optional: without them the fields still accept any text. */
 function suggest(into: { value: string[] }, base: string, path: string): () => void {
-  const aborted = new AbortController();
-  ask({
+  const abort = new AbortController();
+  fetchJson({
     base,
     path,
     parse: (json) => (Array.isArray(json) ? texts(json) : undefined),
-    signal: aborted.signal,
+    signal: abort.signal,
   })
     .then(({ body }) => {
       into.value = body;
     })
     .catch((error: unknown) => {
-      if (!aborted.signal.aborted) log.info("no names", asFailure(error, base + path).message);
+      if (!abort.signal.aborted) log.info("no suggestions", toFailure(error, base + path).message);
     });
-  return () => aborted.abort();
+  return () => abort.abort();
 }
 
-/** Takes a trace from a file, and shows it. */
-export function open(spans: Span[]): void {
+/** Keeps a trace from a file, and shows it. */
+export function openFile(spans: Span[]): void {
   const id = spans[0]?.traceId;
   if (id === undefined) return;
-  opened.value = new Map(opened.value).set(id, spans);
+  openedFiles.value = new Map(openedFiles.value).set(id, spans);
   location.hash = link("trace", {}, id);
 }

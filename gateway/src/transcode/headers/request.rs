@@ -1,37 +1,38 @@
-//! A request's headers as metadata.
+//! Request headers as metadata.
 
 use std::net::IpAddr;
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{METADATA, is_protocol};
+use super::{METADATA, is_protocol, is_proxy};
 use crate::transcode::{error::RequestError, scalar};
 
+const METADATA_AUTHORIZATION: &str = "grpc-metadata-authorization";
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Who asks, as the connection and not the headers have it.
+/// The client as the connection shows it, not as its headers claim.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Client<'a> {
-    /// The connection's other end; the last entry of `x-forwarded-for`.
+    /// The address of the connection's peer; becomes the last entry of `x-forwarded-for`.
     pub peer: Option<IpAddr>,
-    /// The host that was asked for: HTTP/2's `:authority`, or `Host`.
+    /// The requested host: HTTP/2's `:authority`, or `Host`.
     pub authority: Option<&'a str>,
 }
 
-/// The metadata of the call that `headers` ask for; `MetadataMap::from_headers` takes it as it is.
+/// The metadata of a call, made of a request's headers. `MetadataMap::from_headers` accepts it.
 ///
-/// - `Grpc-Metadata-X: v` becomes `x: v`. A name that ends in `-bin` has base64, padded or not.
-/// - `Authorization` becomes `authorization`.
-/// - What `carries` names (the trace headers) passes as it is, unless it is empty or not text.
-/// - `x-forwarded-for` gains the peer, `x-forwarded-host` keeps the first value, else the authority.
+/// - `Grpc-Metadata-X: v` becomes `x: v`. If the name ends in `-bin`, the value is base64, padded or not.
+/// - `Authorization` or `Grpc-Metadata-Authorization` becomes `authorization`.
+/// - Headers that `carries` names (the trace headers) pass unchanged, unless empty or not text.
+/// - `x-forwarded-for` gains the peer; `x-forwarded-host` keeps the first value, or is the authority.
 ///
-/// All others stop here. `Grpc-Metadata-` cannot set what the protocols own, nor what has a way of its own
-/// above: else a header that a proxy in front removes or sets would have a second door.
+/// Other headers do not pass. `Grpc-Metadata-` can set neither names that belong to the protocol, nor names that pass as
+/// headers of their own, nor names that only a proxy may set: it would bypass a proxy that sets or removes them.
 ///
 /// # Errors
-/// A `Grpc-Metadata-`, `Authorization` or `X-Forwarded-` header that cannot be metadata, with its name.
+/// The first `Grpc-Metadata-`, `Authorization` or `X-Forwarded-` header that cannot be metadata.
 pub fn request_metadata(
     headers: &HeaderMap,
     client: Client<'_>,
@@ -50,6 +51,10 @@ pub fn request_metadata(
             metadata.append(name, value.clone());
         }
     }
+    if headers.contains_key(header::AUTHORIZATION) && headers.contains_key(METADATA_AUTHORIZATION) {
+        let problem = "the request has the header `authorization` too: send only one of them".to_owned();
+        return Err(RequestError::Header { name: METADATA_AUTHORIZATION.to_owned(), problem });
+    }
     if let Some(hops) = forwarded_for(headers, client.peer)? {
         metadata.insert(FORWARDED_FOR, hops);
     }
@@ -59,24 +64,29 @@ pub fn request_metadata(
     Ok(metadata)
 }
 
-/// A name and a value that a client chose.
+/// The metadata of a `Grpc-Metadata-` header.
 fn explicit(
     chosen: &str,
     value: &HeaderValue,
     carries: impl Fn(&HeaderName) -> bool,
 ) -> Result<(HeaderName, HeaderValue), String> {
-    // gRPC's Header-Name has less than HTTP's token: "0-9 a-z _ - .".
+    // gRPC's Header-Name allows less than HTTP's token: "0-9 a-z _ - .".
     let is_name = chosen.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     let name = HeaderName::from_bytes(chosen.as_bytes()).ok().filter(|_| is_name);
-    let name = name.ok_or("`Grpc-Metadata-` must be followed by letters, digits, `_`, `-` and `.`")?;
+    let name =
+        name.ok_or("`Grpc-Metadata-` must be followed by a name of letters, digits, `_`, `-` and `.`")?;
     if is_protocol(&name) {
-        return Err(format!("`{name}` belongs to the protocol and cannot be set as metadata"));
+        return Err(format!("`{name}` belongs to the protocol and cannot be metadata"));
     }
-    if name == header::AUTHORIZATION || is_forwarded(&name) || carries(&name) {
-        return Err(format!("`{name}` cannot be set as metadata: send the header `{name}` itself"));
+    if is_proxy(&name) {
+        return Err(format!("only a proxy can set `{name}`: it cannot be metadata"));
+    }
+    if carries(&name) {
+        return Err(format!("send the header `{name}` itself: it cannot be metadata as well"));
     }
     if name.as_str().ends_with("-bin") {
-        let bytes = value.to_str().map_err(|error| error.to_string()).and_then(scalar::bytes)?;
+        let text = value.to_str().map_err(|_| "the value must be base64, standard or URL-safe".to_owned())?;
+        let bytes = scalar::bytes(text)?;
         // "Implementations … should emit un-padded values" (gRPC over HTTP/2).
         let encoded = HeaderValue::try_from(STANDARD_NO_PAD.encode(bytes));
         return encoded.map(|value| (name, value)).map_err(|error| error.to_string());
@@ -87,10 +97,9 @@ fn explicit(
     Ok((name, value.clone()))
 }
 
-const NOT_TEXT: &str =
-    "the value must be printable ASCII; a name that ends in `-bin` takes base64 of anything";
+const NOT_TEXT: &str = "the value must be printable ASCII; to send other bytes, end the name in `-bin` and encode the value in base64";
 
-/// gRPC's ASCII-Value: space and printable ASCII. HTTP's values may be more, a tab among them.
+/// gRPC's ASCII-Value: space and printable ASCII. HTTP allows more, such as a tab.
 fn is_text(value: &HeaderValue) -> bool {
     value.as_bytes().iter().all(|byte| (b' '..=b'~').contains(byte))
 }
@@ -113,7 +122,7 @@ fn forwarded_for(headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Option<Hea
     }
     hops.extend(peer.map(|peer| peer.to_canonical().to_string()));
     hops.retain(|hop| !hop.is_empty());
-    // Made of header values and an address, it is one; an empty list is no header.
+    // The parts are header values and an address, so the whole is a header value.
     Ok(HeaderValue::try_from(hops.join(", ")).ok().filter(|value| !value.is_empty()))
 }
 

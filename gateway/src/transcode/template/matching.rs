@@ -1,12 +1,11 @@
-//! Matching a path against a template: one pass over the segments, with nothing to go back to, since `**`
-//! stands only at the end.
+//! Matching a path against a template: one pass over the segments without backtracking, since `**` is always last.
 
 use std::ops::Range;
 
 use super::{Segment, Template, Variable};
 use crate::transcode::percent::{self, Part};
 
-/// A request's path, cut at its slashes once for all templates it is tried against.
+/// A request's path, split at its slashes once for all templates.
 #[derive(Debug)]
 pub(in crate::transcode) struct SplitPath<'p> {
     text: &'p str,
@@ -29,7 +28,7 @@ impl<'p> SplitPath<'p> {
         Some(Self { text, segments })
     }
 
-    /// Where the path ends before `:verb`; `None` where it does not end so, or with nothing before the colon.
+    /// The offset of `:verb` at the path's end; `None` if the path does not end so, or has nothing before the colon.
     fn end_before(&self, verb: &str) -> Option<usize> {
         let last = self.segments.last()?;
         let segment = self.text.get(last.clone())?;
@@ -38,7 +37,7 @@ impl<'p> SplitPath<'p> {
         (!before.is_empty() && found.strip_prefix(':') == Some(verb)).then_some(last.start + before.len())
     }
 
-    /// The text of one segment, without what lies past `end`.
+    /// The text of one segment, up to `end`.
     fn segment(&self, range: &Range<usize>, end: usize) -> &'p str {
         self.text.get(range.start..range.end.min(end)).unwrap_or_default()
     }
@@ -59,13 +58,13 @@ impl Template {
         };
 
         let fits = fixed.iter().zip(&path.segments).all(|(segment, range)| match segment {
-            Segment::Literal(literal) => is(path.segment(range, end), literal),
+            Segment::Literal(literal) => matches_literal(path.segment(range, end), literal),
             Segment::One | Segment::Rest => true,
         });
         fits.then(|| self.variables.iter().map(|variable| self.captured(variable, path, end)).collect())
     }
 
-    /// One slice of the path: a variable's segments stand side by side.
+    /// One slice of the path, since a variable's segments are consecutive.
     fn captured<'p>(&self, variable: &Variable, path: &SplitPath<'p>, end: usize) -> &'p str {
         let last = if variable.segments.end == self.segments.len() && self.ends_with_rest() {
             path.segments.last()
@@ -74,7 +73,7 @@ impl Template {
         };
         match (path.segments.get(variable.segments.start), last) {
             (Some(first), Some(last)) => path.text.get(first.start..last.end.min(end)).unwrap_or_default(),
-            // `**` that stands for no segment.
+            // `**` matched no segment.
             _ => "",
         }
     }
@@ -84,8 +83,8 @@ impl Template {
     }
 }
 
-/// Whether a raw segment spells a literal; `%73helf` is `shelf` (RFC 3986, section 6.2.2.2).
-fn is(raw: &str, literal: &str) -> bool {
+/// Whether a raw segment equals a literal once decoded: `%73helf` is `shelf` (RFC 3986, section 6.2.2.2).
+fn matches_literal(raw: &str, literal: &str) -> bool {
     raw == literal
         || (raw.contains('%') && percent::decode(raw, Part::Segment).is_ok_and(|decoded| decoded == literal))
 }

@@ -1,15 +1,17 @@
-//! A template as OpenAPI writes paths: each wildcard is a parameter of its own.
+//! A template as an OpenAPI path: each wildcard is a parameter of its own.
 
 use std::fmt::Write as _;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Segment, Template};
 
 /// A path with its parameters in braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenPath {
-    /// The path, percent-encoded where it is literal.
+    /// The path. Literals are percent-encoded.
     pub path: String,
-    /// The path with every parameter as `{}`: two paths of one shape are the same to OpenAPI.
+    /// The path with every parameter as `{}`: to OpenAPI, two paths of one shape are the same.
     pub shape: String,
     /// The parameters in the order of the path.
     pub parameters: Vec<PathParameter>,
@@ -18,13 +20,13 @@ pub struct OpenPath {
 /// A wildcard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathParameter {
-    /// What stands in the braces.
+    /// The name in braces.
     pub name: String,
-    /// Which of the template's variables it belongs to; `None` where nothing is bound.
+    /// The index of the template's variable that it belongs to; `None` if nothing is bound.
     pub variable: Option<usize>,
-    /// It is all of the variable, and not one segment among several.
+    /// Whether it is the whole variable, and not one of several segments.
     pub is_whole: bool,
-    /// It may hold slashes, and may be empty.
+    /// Whether it can contain slashes and be empty.
     pub is_rest: bool,
 }
 
@@ -72,15 +74,27 @@ impl Template {
     }
 }
 
-/// RFC 3986's unreserved and sub-delims as they are, and `@`; the rest by its bytes.
+/// RFC 3986's `pchar` without `:`, which would read as a verb.
+const LITERAL: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b'@');
+
 fn encode(text: &str, into: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=@".contains(&byte) {
-            into.push(char::from(byte));
-        } else {
-            let _ = write!(into, "%{byte:02X}");
-        }
-    }
+    into.extend(utf8_percent_encode(text, &LITERAL));
 }
 
 #[cfg(test)]

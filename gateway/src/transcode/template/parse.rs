@@ -5,7 +5,7 @@ use crate::transcode::percent::{self, Part};
 
 pub(super) fn parse(text: &str) -> Result<Template, TemplateError> {
     let mut parser = Parser { text, position: 0, segments: Vec::new(), variables: Vec::new() };
-    parser.expect('/', "a template begins with `/`")?;
+    parser.expect('/', "a template must start with `/`")?;
     if parser.peek().is_none() {
         parser.segments.push(Segment::Literal(String::new()));
         return Ok(parser.finish(None));
@@ -13,11 +13,11 @@ pub(super) fn parse(text: &str) -> Result<Template, TemplateError> {
 
     let verb = loop {
         match parser.segment()? {
-            Ended::Verb(verb) => break Some(verb),
-            Ended::Segment if parser.take('/') => {}
-            Ended::Segment if parser.take(':') => break Some(parser.verb()?),
-            Ended::Segment if parser.peek().is_none() => break None,
-            Ended::Segment => return Err(parser.fault("expected `/`, `:` and a verb, or the end")),
+            SegmentEnd::Verb(verb) => break Some(verb),
+            SegmentEnd::Segment if parser.take('/') => {}
+            SegmentEnd::Segment if parser.take(':') => break Some(parser.verb()?),
+            SegmentEnd::Segment if parser.peek().is_none() => break None,
+            SegmentEnd::Segment => return Err(parser.error("expected `/`, `:` and a verb, or the end")),
         }
     };
     if let Some(position) = parser.misplaced_rest() {
@@ -26,8 +26,8 @@ pub(super) fn parse(text: &str) -> Result<Template, TemplateError> {
     Ok(parser.finish(verb))
 }
 
-/// How a segment ended: a final literal holds the verb in its own text.
-enum Ended {
+/// What ended a segment: the last literal can contain the verb.
+enum SegmentEnd {
     Segment,
     Verb(String),
 }
@@ -44,18 +44,18 @@ impl<'t> Parser<'t> {
         Template { text: self.text.to_owned(), segments: self.segments, verb, variables: self.variables }
     }
 
-    fn segment(&mut self) -> Result<Ended, TemplateError> {
+    fn segment(&mut self) -> Result<SegmentEnd, TemplateError> {
         if self.take('{') {
             self.variable()?;
-            return Ok(Ended::Segment);
+            return Ok(SegmentEnd::Segment);
         }
         if self.wildcard() {
-            return Ok(Ended::Segment);
+            return Ok(SegmentEnd::Segment);
         }
 
         let start = self.position;
         let mut literal = self.literal();
-        // As in grpc-gateway, a colon belongs to the text, except the last one of the last segment.
+        // As in grpc-gateway, a colon is part of a literal, except the last one of the last segment.
         let verb = match literal.rsplit_once(':') {
             Some((before, verb)) if self.peek().is_none() => {
                 literal = before;
@@ -66,11 +66,11 @@ impl<'t> Parser<'t> {
         if literal.is_empty() {
             return Err(TemplateError {
                 position: start,
-                ..self.fault("a segment is empty or not allowed here")
+                ..self.error("a segment is empty, or has a character that is not allowed")
             });
         }
         self.segments.push(Segment::Literal(decoded(literal, start)?));
-        Ok(verb.map_or(Ended::Segment, Ended::Verb))
+        Ok(verb.map_or(SegmentEnd::Segment, SegmentEnd::Verb))
     }
 
     fn variable(&mut self) -> Result<(), TemplateError> {
@@ -80,7 +80,10 @@ impl<'t> Parser<'t> {
             names.push(self.identifier()?);
         }
         if self.variables.iter().any(|variable| variable.names == names) {
-            return Err(TemplateError { position: start, ..self.fault("the field is bound twice") });
+            return Err(TemplateError {
+                position: start,
+                ..self.error("a variable binds the same field again")
+            });
         }
 
         let first = self.segments.len();
@@ -104,7 +107,7 @@ impl<'t> Parser<'t> {
     fn segment_of_variable(&mut self) -> Result<(), TemplateError> {
         if self.peek() == Some('{') {
             // "The variable template must not contain other variables."
-            return Err(self.fault("a variable cannot hold another"));
+            return Err(self.error("a variable cannot contain a variable"));
         }
         if self.wildcard() {
             return Ok(());
@@ -112,7 +115,7 @@ impl<'t> Parser<'t> {
         let start = self.position;
         let literal = self.literal();
         if literal.is_empty() {
-            return Err(self.fault("a segment is empty or not allowed here"));
+            return Err(self.error("a segment is empty, or has a character that is not allowed"));
         }
         self.segments.push(Segment::Literal(decoded(literal, start)?));
         Ok(())
@@ -131,12 +134,12 @@ impl<'t> Parser<'t> {
         let verb = self.literal();
         match self.peek() {
             None => self.checked_verb(verb),
-            Some(_) => Err(self.fault("a verb ends the template")),
+            Some(_) => Err(self.error("a verb must be the last part")),
         }
     }
 
     fn checked_verb(&self, verb: &str) -> Result<String, TemplateError> {
-        if verb.is_empty() { Err(self.fault("a verb is empty")) } else { Ok(verb.to_owned()) }
+        if verb.is_empty() { Err(self.error("the verb is empty")) } else { Ok(verb.to_owned()) }
     }
 
     /// The longest run of RFC 3986's `pchar` without `*`; possibly empty.
@@ -148,17 +151,17 @@ impl<'t> Parser<'t> {
 
     fn identifier(&mut self) -> Result<String, TemplateError> {
         if !self.peek().is_some_and(|first| first.is_ascii_alphabetic() || first == '_') {
-            return Err(self.fault("expected a field name: a letter or `_`, then letters, digits and `_`"));
+            return Err(self.error("expected a field name: a letter or `_`, then letters, digits and `_`"));
         }
         let start = self.position;
         self.skip(|character| character.is_ascii_alphanumeric() || character == '_');
         Ok(self.text.get(start..self.position).unwrap_or_default().to_owned())
     }
 
-    /// Where a `**` stands that is not the last segment.
+    /// The offset of a `**` that is not the last segment.
     fn misplaced_rest(&self) -> Option<usize> {
         let (_, before) = self.segments.split_last()?;
-        // A literal cannot hold `*`, so the first `**` of the text is the one.
+        // A literal cannot contain `*`, so this is the first `**` of the text.
         before.contains(&Segment::Rest).then(|| self.text.find("**")).flatten()
     }
 
@@ -181,10 +184,10 @@ impl<'t> Parser<'t> {
     }
 
     fn expect(&mut self, wanted: char, problem: &str) -> Result<(), TemplateError> {
-        if self.take(wanted) { Ok(()) } else { Err(self.fault(problem)) }
+        if self.take(wanted) { Ok(()) } else { Err(self.error(problem)) }
     }
 
-    fn fault(&self, problem: &str) -> TemplateError {
+    fn error(&self, problem: &str) -> TemplateError {
         TemplateError { position: self.position, problem: problem.to_owned() }
     }
 }

@@ -5,7 +5,7 @@ retries:
   retryOn: connect-failure,refused-stream
 {{- end }}
 
-{{- /* gRPC's codes by name are numbers nowhere but here. */ -}}
+{{- /* Istio accepts gRPC's codes by name. */ -}}
 {{- define "octet.istio-fault" -}}
 fault:
   {{- with .delay }}

@@ -1,27 +1,27 @@
 import { useSignal } from "@preact/signals";
 import { parseAddress } from "../../model/address.ts";
-import { api, choose, isTyped } from "../../state/api.ts";
+import { api, isCustomApi, setApi } from "../../state/api.ts";
 import { useDraft } from "../shell/use-draft.ts";
 
-/** Whom the page asks: any gateway's address, remembered by the browser. */
+/** The address of the gateway that the page calls, stored by the browser. */
 export function AddressForm() {
   const typed = useDraft(api.value);
-  const isWrong = useSignal(false);
-  const use = (event: Event) => {
+  const isInvalid = useSignal(false);
+  const submit = (event: Event) => {
     event.preventDefault();
     const address = parseAddress(typed.value);
-    isWrong.value = address === undefined;
+    isInvalid.value = address === undefined;
     if (address === undefined) return;
-    choose(address);
+    setApi(address);
     typed.value = api.value;
   };
-  const forget = () => {
-    choose(undefined);
+  const reset = () => {
+    setApi(undefined);
     typed.value = api.value;
-    isWrong.value = false;
+    isInvalid.value = false;
   };
   return (
-    <form class="address" onSubmit={use} noValidate>
+    <form class="address" onSubmit={submit} noValidate>
       <label for="api">API address</label>
       <input
         id="api"
@@ -30,22 +30,22 @@ export function AddressForm() {
         spellcheck={false}
         autocomplete="url"
         value={typed.value}
-        aria-invalid={isWrong.value}
-        aria-describedby={isWrong.value ? "api-wrong" : undefined}
+        aria-invalid={isInvalid.value}
+        aria-describedby={isInvalid.value ? "api-error" : undefined}
         onInput={(event) => {
           typed.value = event.currentTarget.value;
         }}
       />
-      <button type="submit">Use</button>
-      {isTyped.value && (
-        <button type="button" onClick={forget}>
-          Back to the page's own
+      <button type="submit">Apply</button>
+      {isCustomApi.value && (
+        <button type="button" onClick={reset}>
+          Reset
         </button>
       )}
-      {isWrong.value && (
-        <p id="api-wrong" class="trouble" role="alert">
-          <span aria-hidden="true">✕ </span>That is no gateway's address. It is http:// or https://, a host,
-          perhaps a port and a path, for example https://api.example.com.
+      {isInvalid.value && (
+        <p id="api-error" class="trouble" role="alert">
+          <span aria-hidden="true">✕ </span>Invalid address. Enter http:// or https://, a host, and optionally
+          a port and a path, for example https://api.example.com.
         </p>
       )}
     </form>

@@ -1,9 +1,10 @@
 import { duration } from "../../model/format.ts";
 import type { Greeting } from "../../model/greeting.ts";
-import { roleOf, type Service } from "../../model/topology.ts";
-import { sent } from "../../state/greeting.ts";
+import { zonedMoment } from "../../model/time.ts";
+import { roleText, type Service } from "../../model/topology.ts";
+import { type DeliveryState, delivery } from "../../state/delivery.ts";
+import { greeting } from "../../state/greeting.ts";
 import { topology } from "../../state/mesh.ts";
-import { type Queued, queued } from "../../state/queued.ts";
 import { FailureBox } from "../shell/failure.tsx";
 import { AddressForm } from "./address-form.tsx";
 import { Outcome, SendButton } from "./send-button.tsx";
@@ -24,34 +25,34 @@ export function GreetingView() {
   );
 }
 
-/** Every service of the declared order keeps its place, grey until it has answered; greetings from others follow. */
+/** A card per service in the declared order, grey without a greeting; greetings of other services follow. */
 function Cards() {
-  const { answered, isUnderWay, path } = sent.value;
+  const { result, isSending, path, failure } = greeting.value;
   const declared = topology.value.data;
   const order = declared?.order ?? [];
   const services = new Map(declared?.services.map((service) => [service.name, service]));
-  const verdicts = new Map(answered?.missing.map(({ path, code }) => [path.at(-1), code]));
-  if (path.length > 0) verdicts.set(path.at(-1), sent.value.failure?.told.code ?? "failed");
+  const failures = new Map(result?.missing.map(({ path, code }) => [path.at(-1), code]));
+  if (path.length > 0) failures.set(path.at(-1), failure?.details.code ?? "failed");
 
-  const left = [...(answered?.greetings ?? [])];
+  const remaining = [...(result?.greetings ?? [])];
   const placed = order.map((name) => {
-    const at = left.findIndex((greeting) => greeting.service === name);
-    return { name, greeting: at < 0 ? undefined : left.splice(at, 1)[0] };
+    const at = remaining.findIndex((greeting) => greeting.service === name);
+    return { name, greeting: at < 0 ? undefined : remaining.splice(at, 1)[0] };
   });
-  const rest = left.map((greeting) => ({ name: greeting.service, greeting }));
+  const rest = remaining.map((greeting) => ({ name: greeting.service, greeting }));
   const consumer = declared?.services.find((service) => service.consumes !== undefined);
   return (
-    <ol class="cards" aria-busy={isUnderWay} aria-label="Greetings, in the order of the answer">
+    <ol class="cards" aria-busy={isSending} aria-label="Greetings in the order of the response">
       {[...placed, ...rest].map(({ name, greeting }, index) => (
         <Card
           key={`${index}-${name}`}
           name={name}
           greeting={greeting}
           service={services.get(name)}
-          verdict={verdicts.get(name)}
+          failure={failures.get(name)}
         />
       ))}
-      {consumer && <QueueCard consumer={consumer} queued={queued.value} />}
+      {consumer && <QueueCard consumer={consumer} state={delivery.value} />}
     </ol>
   );
 }
@@ -60,69 +61,83 @@ interface CardProps {
   name: string;
   greeting: Greeting | undefined;
   service: Service | undefined;
-  verdict: string | undefined;
+  failure: string | undefined;
 }
 
-function Card({ name, greeting, service, verdict }: CardProps) {
-  const state = verdict ? "failed" : greeting ? "answered" : "waiting";
+function Card({ name, greeting, service, failure }: CardProps) {
+  const state = failure ? "failed" : greeting ? "answered" : "waiting";
   return (
     <li class={`card ${state}`}>
       <h2>
         <bdi>{name}</bdi>
-        {verdict && (
+        {failure && (
           <span class="trouble">
             <span aria-hidden="true">✕ </span>
-            {verdict}
+            {failure}
           </span>
         )}
       </h2>
       <p class="message">
         <bdi>{greeting?.message ?? service?.greeting ?? ""}</bdi>
       </p>
-      <p class="quiet role">{roleOf(service)}</p>
-      <Fields fields={{ id: greeting?.id, created: greeting?.created, hostname: greeting?.hostname }} />
-    </li>
-  );
-}
-
-/** The service that is not in the answer: its queue brought it the message. */
-function QueueCard({ consumer, queued }: { consumer: Service; queued: Queued }) {
-  const delivery = queued.state === "delivered" ? queued.delivery : undefined;
-  const isFailed = delivery?.error !== undefined;
-  return (
-    <li class={`card by-queue ${isFailed ? "failed" : delivery ? "answered" : "waiting"}`}>
-      <h2>
-        <bdi>{consumer.name}</bdi>
-        <span class={isFailed ? "trouble" : "quiet"}>{isFailed ? "✕ not stored" : "delivered by queue"}</span>
-      </h2>
-      <p class="message">
-        <bdi>{consumer.greeting}</bdi>
-      </p>
-      <p class="quiet role" role="status">
-        {wordsOf(queued, consumer)}
-      </p>
+      <p class="quiet role">{roleText(service)}</p>
       <Fields
         fields={{
-          id: delivery?.messageId,
-          queue: delivery?.queue ?? consumer.consumes,
-          waited: delivery && duration(delivery.wait),
-          stored: delivery?.store ?? delivery?.error,
+          id: greeting?.id,
+          created: greeting && createdText(greeting.created),
+          hostname: greeting?.hostname,
         }}
       />
     </li>
   );
 }
 
-function wordsOf(queued: Queued, consumer: Service): string {
-  switch (queued.state) {
+/** In the time zone of all other times on the page; unchanged when it is not a time. */
+function createdText(created: string): string {
+  const time = Date.parse(created);
+  return Number.isNaN(time) ? created : zonedMoment(time, Date.now());
+}
+
+/** The consumer, which is not part of the response. */
+function QueueCard({ consumer, state }: { consumer: Service; state: DeliveryState }) {
+  const delivered = state.state === "delivered" ? state.delivery : undefined;
+  const isFailed = delivered?.error !== undefined;
+  return (
+    <li class={`card by-queue ${isFailed ? "failed" : delivered ? "answered" : "waiting"}`}>
+      <h2>
+        <bdi>{consumer.name}</bdi>
+        <span class={isFailed ? "trouble" : "quiet"}>
+          {isFailed ? "✕ not stored" : `${delivered ? "delivered " : ""}by queue`}
+        </span>
+      </h2>
+      <p class="message">
+        <bdi>{consumer.greeting}</bdi>
+      </p>
+      <p class="quiet role" role="status">
+        {deliveryText(state, consumer)}
+      </p>
+      <Fields
+        fields={{
+          id: delivered?.messageId,
+          queue: delivered?.queue ?? consumer.consumes,
+          "queue wait": delivered && duration(delivered.wait),
+          stored: delivered?.store ?? delivered?.error,
+        }}
+      />
+    </li>
+  );
+}
+
+function deliveryText(state: DeliveryState, consumer: Service): string {
+  switch (state.state) {
     case "none":
-      return `${roleOf(consumer)}; not in the answer`;
+      return `${roleText(consumer)}; not part of the response`;
     case "waiting":
-      return "on its way; looking for it in the trace…";
+      return "Waiting for its spans in the trace…";
     case "delivered":
-      return `worked on it for ${duration(queued.delivery.took)}, after the answer or beside it`;
+      return `Processed in ${duration(state.delivery.took)}`;
     case "unknown":
-      return queued.why;
+      return state.why;
   }
 }
 

@@ -1,29 +1,28 @@
 import { count, duration } from "../../model/format.ts";
 import { link } from "../../model/route.ts";
-import { type Sent, send, sent } from "../../state/greeting.ts";
+import { type GreetingResult, greeting, sendGreeting } from "../../state/greeting.ts";
 import { FailureBox } from "../shell/failure.tsx";
 
-/** The one thing to do, and what came of it on one line. */
 export function SendButton({ label }: { label: string }) {
-  const { isUnderWay } = sent.value;
+  const { isSending } = greeting.value;
   return (
-    // Not `disabled`, which would take the focus away from someone on a keyboard; `send` knows.
-    <button type="button" class="primary" aria-disabled={isUnderWay} onClick={() => void send()}>
-      {isUnderWay ? "Sending…" : label}
+    // Not `disabled`, which would remove the keyboard focus; `sendGreeting` ignores a second call.
+    <button type="button" class="primary" aria-disabled={isSending} onClick={() => void sendGreeting()}>
+      {isSending ? "Sending…" : label}
     </button>
   );
 }
 
 export function Outcome() {
-  const { answered, failure, path } = sent.value;
+  const { result, failure, path } = greeting.value;
   return (
     <div class="outcome" role="status">
-      {answered && <Summary answered={answered} />}
+      {result && <Summary result={result} />}
       {failure && (
         <FailureBox failure={failure}>
           {path.length > 0 && (
             <p>
-              It was <bdi>{path.at(-1)}</bdi> that failed, on the way <bdi>{path.join(" → ")}</bdi>.
+              <bdi>{path.at(-1)}</bdi> failed. Path: <bdi>{path.join(" → ")}</bdi>
             </p>
           )}
         </FailureBox>
@@ -32,8 +31,8 @@ export function Outcome() {
   );
 }
 
-function Summary({ answered }: { answered: NonNullable<Sent["answered"]> }) {
-  const { greetings, missing, took, trace } = answered;
+function Summary({ result }: { result: GreetingResult }) {
+  const { greetings, missing, took, trace } = result;
   return (
     <p class="summary">
       {count(greetings.length, "greeting")} in {duration(took)}
@@ -41,7 +40,7 @@ function Summary({ answered }: { answered: NonNullable<Sent["answered"]> }) {
       {trace?.recorded ? (
         <a href={link("trace", {}, trace.traceId)}>open trace</a>
       ) : (
-        <NoTrace isSampledOut={trace !== undefined} />
+        <NoTrace isUnsampled={trace !== undefined} />
       )}
       {missing.map(({ path, code }) => (
         <span class="trouble" key={path.join("/")}>
@@ -54,10 +53,10 @@ function Summary({ answered }: { answered: NonNullable<Sent["answered"]> }) {
   );
 }
 
-/** Why an answer leads to no trace. */
-function NoTrace({ isSampledOut }: { isSampledOut: boolean }) {
-  const why = isSampledOut
-    ? "its trace was not sampled"
-    : "no trace: the gateway exports none, or keeps its traceresponse header from this page (CORS)";
+/** Why a response has no link to its trace. */
+function NoTrace({ isUnsampled }: { isUnsampled: boolean }) {
+  const why = isUnsampled
+    ? "trace not sampled"
+    : "no trace: the gateway exports no traces, or CORS hides its traceresponse header";
   return <span class="quiet">{why}</span>;
 }

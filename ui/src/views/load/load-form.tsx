@@ -1,22 +1,22 @@
 import { useSignal } from "@preact/signals";
-import { LIMITS, type LoadPlan, readPlan, typedPlan } from "../../model/load-plan.ts";
+import { LIMITS, type LoadPlan, planInput, readPlan } from "../../model/load-plan.ts";
 import { run, start, stop } from "../../state/load.ts";
 import { refine, route } from "../../state/route.ts";
 
 const FIELDS: readonly { key: keyof LoadPlan; label: string; hint: string }[] = [
-  { key: "users", label: "users", hint: "at once" },
-  { key: "seconds", label: "seconds", hint: "until it ends" },
-  { key: "requests", label: "requests", hint: "or after as many" },
-  { key: "rate", label: "rate", hint: "a second; empty: as fast as answered" },
+  { key: "users", label: "users", hint: "concurrent" },
+  { key: "seconds", label: "seconds", hint: "duration" },
+  { key: "requests", label: "requests", hint: "total, optional" },
+  { key: "rate", label: "rate", hint: "per second; empty: no limit" },
 ];
 
 export function LoadForm() {
-  const typed = typedPlan(route.value?.query ?? {});
+  const input = planInput(route.value?.query ?? {});
   const problems = useSignal<string[]>([]);
   const isRunning = run.value?.state === "running";
   const submit = (event: Event) => {
     event.preventDefault();
-    const read = readPlan(typedPlan(route.value?.query ?? {}));
+    const read = readPlan(planInput(route.value?.query ?? {}));
     problems.value = "problems" in read ? read.problems : [];
     if ("plan" in read) void start(read.plan);
   };
@@ -30,11 +30,11 @@ export function LoadForm() {
           <input
             type="number"
             inputMode="numeric"
-            min={LIMITS[key].least}
-            max={LIMITS[key].most}
-            value={typed[key]}
-            // Kept even where it is empty: no end after seconds is a choice.
-            onInput={(event) => refine({ ...withSeconds(typed), [key]: event.currentTarget.value.trim() })}
+            min={LIMITS[key].min}
+            max={LIMITS[key].max}
+            value={input[key]}
+            // An empty value is kept: it means no limit in seconds.
+            onInput={(event) => refine({ ...withSeconds(input), [key]: event.currentTarget.value.trim() })}
           />
         </label>
       ))}

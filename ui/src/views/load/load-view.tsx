@@ -5,24 +5,25 @@ import { toCsv } from "../../model/load-report.ts";
 import type { Summary } from "../../model/percentiles.ts";
 import { link } from "../../model/route.ts";
 import { lastSamples, type Run, run } from "../../state/load.ts";
+import { ScrollRegion } from "../shell/scroll-region.tsx";
 import { HistogramChart, OverTimeChart } from "./charts.tsx";
 import { LoadForm } from "./load-form.tsx";
 
 export function LoadView() {
-  const shown = run.value;
+  const current = run.value;
   return (
     <div class="load-view">
       <h1>Load</h1>
       <LoadForm />
       <p class="note quiet">
-        A browser opens about six HTTP/1.1 connections to a host: of more users, the rest wait in the browser.
-        Times are from a request's being sent to its answer's first byte, without that wait, which is told
-        beside them.
+        A browser opens about six HTTP/1.1 connections per host; requests of further users wait in the
+        browser. Durations are from sending a request to the first byte of its response. The wait for a
+        connection is shown separately.
       </p>
-      {shown ? (
-        <Result run={shown} />
+      {current ? (
+        <Result run={current} />
       ) : (
-        <p class="empty">Nothing was measured yet. Start sends greetings from this tab.</p>
+        <p class="empty">No results yet. Start sends GET /api/greeting from this tab.</p>
       )}
     </div>
   );
@@ -31,30 +32,30 @@ export function LoadView() {
 function Result({ run }: { run: Run }) {
   const { report, elapsed } = run;
   return (
-    <section aria-label="What was measured">
+    <section aria-label="Results">
       <Progress run={run} />
       {report.count > 0 && (
         <>
-          <div class="figures-row">
-            <Big name="requests a second" value={report.perSecond.toFixed(report.perSecond < 10 ? 1 : 0)} />
+          <div class="metrics-row">
+            <Big name="requests/s" value={report.perSecond.toFixed(report.perSecond < 10 ? 1 : 0)} />
             <Big name="p50" value={duration(report.latency?.p50)} />
             <Big name="p99" value={duration(report.latency?.p99)} />
             <Big
               name="failed"
-              value={report.bad === 0 ? "none" : `✕ ${percent(report.bad, report.count)}`}
-              isBad={report.bad > 0}
+              value={report.failed === 0 ? "none" : `✕ ${percent(report.failed, report.count)}`}
+              isError={report.failed > 0}
             />
           </div>
-          {!report.isOnTheWire && run.state !== "running" && (
+          {!report.excludesWait && run.state !== "running" && (
             <p class="warning">
-              ⚠ The browser did not tell when each request was sent (another origin must send
-              Timing-Allow-Origin): some times are with the wait for a connection.
+              ⚠ Some durations include the wait for a connection: the browser has no timing for these
+              requests. A gateway at another origin must send Timing-Allow-Origin.
             </p>
           )}
           <div class="charts">
             {report.bins.length > 0 && (
               <figure>
-                <figcaption>Requests by duration (logarithmic)</figcaption>
+                <figcaption>Requests by duration (logarithmic scale)</figcaption>
                 <HistogramChart bins={report.bins} />
               </figure>
             )}
@@ -66,9 +67,15 @@ function Result({ run }: { run: Run }) {
             )}
           </div>
           <div class="tables">
-            <Percentiles report={report} />
-            <Statuses report={report} />
-            <Slowest report={report} />
+            <ScrollRegion label="Durations">
+              <Percentiles report={report} />
+            </ScrollRegion>
+            <ScrollRegion label="Responses">
+              <Statuses report={report} />
+            </ScrollRegion>
+            <ScrollRegion label="Slowest requests">
+              <Slowest report={report} />
+            </ScrollRegion>
           </div>
           {run.state !== "running" && <Export run={run} />}
         </>
@@ -77,7 +84,7 @@ function Result({ run }: { run: Run }) {
   );
 }
 
-const STATES = { running: "Running", ended: "Done", stopped: "Stopped" };
+const STATES = { running: "Running", done: "Done", stopped: "Stopped" };
 
 function Progress({ run }: { run: Run }) {
   const { state, plan, elapsed, report } = run;
@@ -85,56 +92,56 @@ function Progress({ run }: { run: Run }) {
     plan.seconds === undefined ? 0 : elapsed / (plan.seconds * 1000),
     plan.requests === undefined ? 0 : report.count / plan.requests,
   ];
-  const share = state === "ended" ? 1 : Math.min(Math.max(...shares), 1);
+  const share = state === "done" ? 1 : Math.min(Math.max(...shares), 1);
   return (
     <div class="progress">
       <progress value={share} aria-label="Progress" />
-      {/* Not with each step: a reader would never end. */}
+      {/* Announced only at the end: a screen reader would never finish otherwise. */}
       <p role={state === "running" ? undefined : "status"}>
         {STATES[state]}: {count(report.count, "request")} in {duration(elapsed)}, {count(plan.users, "user")}
-        {plan.rate !== undefined && `, at most ${plan.rate}/s`}
-        {state === "ended" && report.count === LIMITS.requests.most && ", the most that a tab keeps"}
+        {plan.rate !== undefined && `, limit ${plan.rate}/s`}
+        {state === "done" && report.count === LIMITS.requests.max && ", the limit of this view"}
       </p>
     </div>
   );
 }
 
-function Big({ name, value, isBad }: { name: string; value: string; isBad?: boolean }) {
+function Big({ name, value, isError }: { name: string; value: string; isError?: boolean }) {
   return (
-    <p class={`big${isBad ? " trouble" : ""}`}>
+    <p class={`big${isError ? " trouble" : ""}`}>
       <span class="quiet">{name}</span> <strong>{value}</strong>
     </p>
   );
 }
 
-const RANKS: readonly { name: string; of: keyof Summary }[] = [
-  { name: "least", of: "least" },
+const STATISTICS: readonly { name: string; of: keyof Summary }[] = [
+  { name: "min", of: "min" },
   { name: "mean", of: "mean" },
   { name: "p50", of: "p50" },
   { name: "p90", of: "p90" },
   { name: "p95", of: "p95" },
   { name: "p99", of: "p99" },
-  { name: "most", of: "most" },
+  { name: "max", of: "max" },
 ];
 
 function Percentiles({ report }: { report: LoadReport }) {
   const { latency, waited } = report;
   return (
     <table>
-      <caption>Good answers</caption>
+      <caption>Successful requests</caption>
       <thead>
         <tr>
-          <th scope="col">rank</th>
+          <th scope="col">statistic</th>
           <th scope="col" class="number">
-            took
+            duration
           </th>
           <th scope="col" class="number">
-            waited for a connection
+            wait for a connection
           </th>
         </tr>
       </thead>
       <tbody>
-        {RANKS.map(({ name, of }) => (
+        {STATISTICS.map(({ name, of }) => (
           <tr key={name}>
             <th scope="row">{name}</th>
             <td class="number">{duration(latency?.[of])}</td>
@@ -149,7 +156,7 @@ function Percentiles({ report }: { report: LoadReport }) {
 function Statuses({ report }: { report: LoadReport }) {
   return (
     <table>
-      <caption>Answers</caption>
+      <caption>Responses</caption>
       <thead>
         <tr>
           <th scope="col">status</th>
@@ -176,11 +183,11 @@ function Statuses({ report }: { report: LoadReport }) {
 function Slowest({ report }: { report: LoadReport }) {
   return (
     <table>
-      <caption>The slowest</caption>
+      <caption>Slowest requests</caption>
       <thead>
         <tr>
           <th scope="col" class="number">
-            took
+            duration
           </th>
           <th scope="col">trace</th>
         </tr>

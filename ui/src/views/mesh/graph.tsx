@@ -1,33 +1,38 @@
+import type { Signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { type Layout, layoutKey, layoutOf, pathThrough, shortName } from "../../model/layout.ts";
-import { type Figures, faults, type Picture, relatedTo } from "../../model/mesh.ts";
+import { type EdgeMetrics, faultCount, type MeasuredGraph, relatedIds } from "../../model/mesh.ts";
 import type { GraphEdge, GraphNode } from "../../model/topology.ts";
-import { linesOf, sentenceOf } from "./words.ts";
+import type { Zoom } from "../../model/zoom.ts";
+import { Canvas } from "./canvas.tsx";
+import { edgeDescription, labelLines, squeezedWidth } from "./labels.ts";
 
 interface Props {
-  picture: Picture;
+  graph: MeasuredGraph;
   seconds: number;
   selected: string | undefined;
   onSelect: (id: string | undefined) => void;
-  zoom: number;
+  zoom: Zoom;
+  scale: Signal<number>;
+  onZoom: (zoom: number) => void;
 }
 
-/** The picture, left to right. Its layout changes only when nodes or edges do, never with their figures. */
-export function MeshGraph({ picture, seconds, selected, onSelect, zoom }: Props) {
-  const key = layoutKey(picture);
-  // The key says all of the picture that these depend on.
-  const layout = useMemo(() => layoutOf(picture), [key]);
+/** The graph, left to right. Its layout depends on nodes and edges, not on their metrics. */
+export function MeshGraph({ graph, seconds, selected, onSelect, zoom, scale, onZoom }: Props) {
+  const key = layoutKey(graph);
+  // The key covers everything in the graph that these depend on.
+  const layout = useMemo(() => layoutOf(graph), [key]);
   const exists =
-    picture.nodes.some(({ id }) => id === selected) || picture.edges.some(({ id }) => id === selected);
+    graph.nodes.some(({ id }) => id === selected) || graph.edges.some(({ id }) => id === selected);
   const related = useMemo(
-    () => (selected && exists ? relatedTo(picture, selected) : undefined),
+    () => (selected && exists ? relatedIds(graph, selected) : undefined),
     [key, selected, exists],
   );
   const isDim = (id: string) => related !== undefined && !related.has(id);
   const choose = (id: string) => onSelect(id === selected ? undefined : id);
   const target = (id: string) => ({
     role: "button" as const,
-    // In SVG, names of attributes are as they are written.
+    // SVG attributes are case-sensitive.
     tabindex: 0,
     "aria-pressed": id === selected,
     onClick: () => choose(id),
@@ -37,40 +42,41 @@ export function MeshGraph({ picture, seconds, selected, onSelect, zoom }: Props)
       if (!event.repeat) choose(id);
     },
   });
+  const box = layout.nodes.get(selected ?? "") ?? layout.edges.get(selected ?? "")?.label;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section class="canvas" tabIndex={0} aria-label="The mesh as a graph; the same as a table: press Table">
-      {/* biome-ignore lint/a11y/useSemanticElements: SVG has no fieldset */}
-      <svg
-        role="group"
-        aria-label="Services, queues, databases and what goes between them"
-        viewBox={`0 0 ${layout.width} ${layout.height}`}
-        width={layout.width * zoom}
-        height={layout.height * zoom}
-        class={zoom === 0 ? "fit" : undefined}
-      >
-        <Arrowheads />
-        {picture.edges.map((edge) => (
-          <g
-            key={edge.id}
-            {...target(edge.id)}
-            class={edgeClass(edge, picture.figures.get(edge.id), isDim(edge.id))}
-          >
-            <Edge edge={edge} layout={layout} figures={picture.figures.get(edge.id)} seconds={seconds} />
-          </g>
-        ))}
-        {picture.nodes.map((node) => (
-          <g key={node.id} {...target(node.id)} class={`node ${node.kind}${isDim(node.id) ? " dim" : ""}`}>
-            <Node node={node} layout={layout} />
-          </g>
-        ))}
-      </svg>
-    </section>
+    <Canvas graph={layout} zoom={zoom} scale={scale} onZoom={onZoom} selection={box}>
+      {(scale) => (
+        // biome-ignore lint/a11y/useSemanticElements: SVG has no fieldset
+        <svg
+          role="group"
+          aria-label="Services, queues and databases"
+          viewBox={`0 0 ${layout.width} ${layout.height}`}
+          width={Math.floor(layout.width * scale)}
+          height={Math.floor(layout.height * scale)}
+        >
+          <Arrowheads />
+          {graph.edges.map((edge) => (
+            <g
+              key={edge.id}
+              {...target(edge.id)}
+              class={edgeClass(edge, graph.metrics.get(edge.id), isDim(edge.id))}
+            >
+              <Edge edge={edge} layout={layout} metrics={graph.metrics.get(edge.id)} seconds={seconds} />
+            </g>
+          ))}
+          {graph.nodes.map((node) => (
+            <g key={node.id} {...target(node.id)} class={`node ${node.kind}${isDim(node.id) ? " dim" : ""}`}>
+              <Node node={node} layout={layout} />
+            </g>
+          ))}
+        </svg>
+      )}
+    </Canvas>
   );
 }
 
-function edgeClass(edge: GraphEdge, figures: Figures | undefined, isDim: boolean): string {
-  const state = figures === undefined ? "idle" : faults(figures) > 0 ? "failing" : "live";
+function edgeClass(edge: GraphEdge, metrics: EdgeMetrics | undefined, isDim: boolean): string {
+  const state = metrics === undefined ? "idle" : faultCount(metrics) > 0 ? "failing" : "live";
   return `edge ${edge.kind} ${state}${isDim ? " dim" : ""}`;
 }
 
@@ -99,43 +105,52 @@ function Arrowheads() {
 function Edge({
   edge,
   layout,
-  figures,
+  metrics,
   seconds,
 }: {
   edge: GraphEdge;
   layout: Layout;
-  figures: Figures | undefined;
+  metrics: EdgeMetrics | undefined;
   seconds: number;
 }) {
   const drawn = layout.edges.get(edge.id);
   if (!drawn) return null;
   const path = pathThrough(drawn.points);
   const state =
-    figures === undefined
+    metrics === undefined
       ? "idle"
-      : faults(figures) > 0
+      : faultCount(metrics) > 0
         ? "failing"
         : edge.kind === "messaging"
           ? "messaging"
           : "live";
-  const lines = figures && linesOf(figures, seconds);
+  const lines = metrics && labelLines(metrics, seconds);
   const { x, y } = drawn.label;
   return (
     <>
-      <title>{sentenceOf(edge, figures, seconds)}</title>
-      <path class="reach" d={path} />
+      <title>{edgeDescription(edge, metrics, seconds)}</title>
+      <path class="hit-area" d={path} />
       <path class="line" d={path} marker-end={`url(#head-${state})`} />
       {lines && (
         <>
-          <text class="figures" x={x} y={y - 5}>
-            {lines.first}
-          </text>
-          <text class="figures second" x={x} y={y + 15}>
-            {lines.second}
-          </text>
+          <Label class="metrics" x={x} y={y - 5} text={lines.first} />
+          <Label class="metrics second" x={x} y={y + 15} text={lines.second} />
         </>
       )}
     </>
+  );
+}
+
+/** One line of an edge's label, squeezed when it is wider than the space between two nodes. */
+function Label({ text, ...place }: { class: string; x: number; y: number; text: string }) {
+  const width = squeezedWidth(text);
+  return (
+    <text
+      {...place}
+      {...(width === undefined ? {} : { textLength: width, lengthAdjust: "spacingAndGlyphs" })}
+    >
+      {text}
+    </text>
   );
 }
 
@@ -154,7 +169,7 @@ function Node({ node, layout }: { node: GraphNode; layout: Layout }) {
   );
 }
 
-/** A database is a drum and a queue a box with open slots: what they are is told by shape, and colour only repeats it. */
+/** Each kind has its own shape, so that nothing depends on colour alone. */
 function Shape({
   kind,
   left,

@@ -1,20 +1,20 @@
 import { duration, percent, rate } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
-import { type Figures, faults, type Picture } from "../../model/mesh.ts";
-import { KIND_WORDS } from "./words.ts";
+import { type EdgeMetrics, faultCount, type MeasuredGraph } from "../../model/mesh.ts";
+import { ScrollRegion } from "../shell/scroll-region.tsx";
+import { KIND_LABELS } from "./labels.ts";
 
 interface Props {
-  picture: Picture;
+  graph: MeasuredGraph;
   seconds: number;
   selected: string | undefined;
   onSelect: (id: string | undefined) => void;
 }
 
-/** All that the graph says, one edge a row. */
-export function MeshTable({ picture, seconds, selected, onSelect }: Props) {
+/** The graph's data, one edge per row. */
+export function MeshTable({ graph, seconds, selected, onSelect }: Props) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section class="scroll" tabIndex={0} aria-label="Edges of the mesh">
+    <ScrollRegion label="Edges of the mesh">
       <table>
         <thead>
           <tr>
@@ -40,10 +40,10 @@ export function MeshTable({ picture, seconds, selected, onSelect }: Props) {
           </tr>
         </thead>
         <tbody>
-          {picture.edges.map((edge) => {
-            const figures = picture.figures.get(edge.id);
+          {graph.edges.map((edge) => {
+            const metrics = graph.metrics.get(edge.id);
             return (
-              <tr key={edge.id} class={`${figures ? "" : "idle"} ${edge.id === selected ? "selected" : ""}`}>
+              <tr key={edge.id} class={`${metrics ? "" : "idle"} ${edge.id === selected ? "selected" : ""}`}>
                 <td>
                   <bdi>{edge.from}</bdi>
                 </td>
@@ -58,31 +58,31 @@ export function MeshTable({ picture, seconds, selected, onSelect }: Props) {
                     <bdi>{edge.to}</bdi>
                   </button>
                 </td>
-                <td>{KIND_WORDS[edge.kind]}</td>
-                <Cells figures={figures} seconds={seconds} />
+                <td>{KIND_LABELS[edge.kind]}</td>
+                <Cells metrics={metrics} seconds={seconds} />
               </tr>
             );
           })}
         </tbody>
       </table>
-    </section>
+    </ScrollRegion>
   );
 }
 
-function Cells({ figures, seconds }: { figures: Figures | undefined; seconds: number }) {
-  if (!figures) return <td colSpan={6}>no traffic</td>;
-  const codes = Object.entries(figures.codes).map(([code, count]) => `${codeName(code)} × ${count}`);
+function Cells({ metrics, seconds }: { metrics: EdgeMetrics | undefined; seconds: number }) {
+  if (!metrics) return <td colSpan={6}>no traffic</td>;
+  const codes = Object.entries(metrics.codes).map(([code, count]) => `${codeName(code)} × ${count}`);
   return (
     <>
-      <td class="number">{rate(figures.count, seconds)}</td>
-      <td class={`number ${faults(figures) > 0 ? "trouble" : ""}`}>
-        {faults(figures) > 0 && <span aria-hidden="true">✕ </span>}
-        {percent(faults(figures), figures.count)}
+      <td class="number">{rate(metrics.count, seconds)}</td>
+      <td class={`number ${faultCount(metrics) > 0 ? "trouble" : ""}`}>
+        {faultCount(metrics) > 0 && <span aria-hidden="true">✕ </span>}
+        {percent(faultCount(metrics), metrics.count)}
       </td>
-      <td class={faults(figures) > 0 ? "trouble" : ""}>{codes.join(", ")}</td>
-      <td class="number">{duration(figures.p50)}</td>
-      <td class="number">{duration(figures.p99)}</td>
-      <td class="number">{figures.queueWait ? duration(figures.queueWait.p50) : ""}</td>
+      <td class={faultCount(metrics) > 0 ? "trouble" : ""}>{codes.join(", ")}</td>
+      <td class="number">{duration(metrics.p50)}</td>
+      <td class="number">{duration(metrics.p99)}</td>
+      <td class="number">{metrics.queueWait ? duration(metrics.queueWait.p50) : ""}</td>
     </>
   );
 }

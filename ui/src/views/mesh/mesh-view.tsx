@@ -1,8 +1,12 @@
+import { type Signal, useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { age, count } from "../../model/format.ts";
 import { type Mesh, windowSeconds } from "../../model/mesh.ts";
-import { LOOKBACKS, lookbackWords } from "../../model/route.ts";
-import { sent } from "../../state/greeting.ts";
-import { lookback, mesh, now, picture, REFRESH_MS, topology } from "../../state/mesh.ts";
+import { LOOKBACKS, lookbackText } from "../../model/route.ts";
+import { zonedMoment } from "../../model/time.ts";
+import { formatZoom, limited, readZoom, STEP, type Zoom } from "../../model/zoom.ts";
+import { greeting } from "../../state/greeting.ts";
+import { lookback, measuredGraph, mesh, now, REFRESH_MS, topology } from "../../state/mesh.ts";
 import { refine, route } from "../../state/route.ts";
 import { Outcome, SendButton } from "../greeting/send-button.tsx";
 import { FailureBox, StaleNote } from "../shell/failure.tsx";
@@ -10,41 +14,43 @@ import { MeshGraph } from "./graph.tsx";
 import { MeshTable } from "./mesh-table.tsx";
 import { Panel } from "./panel.tsx";
 
-/** The zoom that fits the picture to the window. */
-const FIT = 0;
-const SCALES = [FIT, 0.5, 0.75, 1, 1.5, 2];
+/** Milliseconds without a change until the zoom is stored: browsers limit how often the URL may change. */
+const STORE_MS = 200;
 
 export function MeshView() {
   const query = route.value?.query ?? {};
   const isTable = query.as === "table";
-  const shown = picture.value;
+  const graph = measuredGraph.value;
   const measured = mesh.value.data;
   const seconds = measured ? windowSeconds(measured) : (LOOKBACKS[lookback.value] ?? 60_000) / 1000;
   const select = (id: string | undefined) => refine({ select: id });
-  const zoom = SCALES.find((scale) => String(scale) === query.zoom) ?? FIT;
-  const props = { picture: shown, seconds, selected: query.select, onSelect: select };
+  const { zoom, setZoom } = useZoom(query.zoom);
+  const scale = useSignal(1);
+  const props = { graph, seconds, selected: query.select, onSelect: select };
   return (
     <div class="mesh-view">
       <h1 class="sr-only">Mesh</h1>
       <div class="action">
         <SendButton label="Send a greeting" />
         <Outcome />
-        <Controls isTable={isTable} zoom={zoom} />
+        <Controls isTable={isTable} zoom={zoom} scale={scale} onZoom={setZoom} />
       </div>
-      <State />
-      <div class={`stage${query.select ? " with-panel" : ""}`} aria-busy={!shown}>
-        {!shown && !topology.value.failure && <p class="quiet">Asking for the graph…</p>}
-        {shown && !isTable && <MeshGraph {...props} picture={shown} zoom={zoom} />}
-        {shown && isTable && <MeshTable {...props} picture={shown} />}
-        {shown && query.select && topology.value.data && (
+      <Status isTable={isTable} />
+      <div class={`stage${query.select ? " with-panel" : ""}`} aria-busy={!graph}>
+        {!graph && !topology.value.failure && <p class="quiet">Loading the topology…</p>}
+        {graph && !isTable && (
+          <MeshGraph {...props} graph={graph} zoom={zoom} scale={scale} onZoom={setZoom} />
+        )}
+        {graph && isTable && <MeshTable {...props} graph={graph} />}
+        {graph && query.select && topology.value.data && (
           <Panel
-            picture={shown}
+            graph={graph}
             topology={topology.value.data}
             seconds={seconds}
             lookback={lookback.value}
             selected={query.select}
             onClose={() => {
-              // To what the panel told of: with the panel its button goes, and would take the focus along.
+              // Returns the focus to the node or edge: the focused button disappears with the panel.
               document.querySelector<SVGElement>('.stage [aria-pressed="true"]')?.focus();
               select(undefined);
             }}
@@ -56,9 +62,30 @@ export function MeshView() {
   );
 }
 
-function Controls({ isTable, zoom }: { isTable: boolean; zoom: number }) {
-  const at = SCALES.indexOf(zoom);
-  const scale = (index: number) => refine({ zoom: SCALES[index] ? String(SCALES[index]) : undefined });
+/** The zoom in the URL, stored there once it no longer changes. */
+function useZoom(stored: string | undefined): { zoom: Zoom; setZoom: (zoom: Zoom) => void } {
+  const zoom = useSignal(readZoom(stored));
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => {
+    zoom.value = readZoom(stored);
+    return () => clearTimeout(timer.current);
+  }, [stored, zoom]);
+  const setZoom = (next: Zoom) => {
+    zoom.value = next;
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => refine({ zoom: formatZoom(next) }), STORE_MS);
+  };
+  return { zoom: zoom.value, setZoom };
+}
+
+interface ControlsProps {
+  isTable: boolean;
+  zoom: Zoom;
+  scale: Signal<number>;
+  onZoom: (zoom: Zoom) => void;
+}
+
+function Controls({ isTable, zoom, scale, onZoom }: ControlsProps) {
   return (
     <div class="controls">
       <label>
@@ -80,22 +107,14 @@ function Controls({ isTable, zoom }: { isTable: boolean; zoom: number }) {
       </fieldset>
       {!isTable && (
         <fieldset class="group">
-          <legend class="sr-only">Size</legend>
-          <button
-            type="button"
-            aria-label="Smaller"
-            onClick={() => scale(zoom === FIT ? 1 : Math.max(at - 1, 1))}
-          >
+          <legend class="sr-only">Zoom</legend>
+          <button type="button" aria-label="Zoom out" onClick={() => onZoom(limited(scale.value / STEP))}>
             −
           </button>
-          <button type="button" aria-pressed={zoom === FIT} onClick={() => scale(0)}>
+          <button type="button" aria-pressed={zoom === "fit"} onClick={() => onZoom("fit")}>
             Fit
           </button>
-          <button
-            type="button"
-            aria-label="Larger"
-            onClick={() => scale(zoom === FIT ? 3 : Math.min(at + 1, SCALES.length - 1))}
-          >
+          <button type="button" aria-label="Zoom in" onClick={() => onZoom(limited(scale.value * STEP))}>
             +
           </button>
         </fieldset>
@@ -104,33 +123,34 @@ function Controls({ isTable, zoom }: { isTable: boolean; zoom: number }) {
   );
 }
 
-/** Why the picture shows what it shows: nothing yet, a sample, something old, or not all that it could. */
-function State() {
-  const graph = topology.value;
-  const figures = mesh.value;
-  if (graph.failure && !graph.data) return <FailureBox failure={graph.failure} />;
-  if (figures.failure && figures.data && figures.at !== undefined) {
-    return <StaleNote failure={figures.failure} age={age(now.value - figures.at)} />;
+/** What the graph shows: a failure, stale data, or the source of its metrics. */
+function Status({ isTable }: { isTable: boolean }) {
+  const declared = topology.value;
+  const metrics = mesh.value;
+  if (declared.failure && !declared.data) return <FailureBox failure={declared.failure} />;
+  if (metrics.failure && metrics.data && metrics.at !== undefined) {
+    return <StaleNote failure={metrics.failure} age={age(now.value - metrics.at)} />;
   }
-  if (figures.failure) return <FailureBox failure={figures.failure} />;
-  if (!figures.data) return <p class="note quiet">Asking how it does…</p>;
-  return <p class="note quiet">{noteOf(figures.data)}</p>;
+  if (metrics.failure) return <FailureBox failure={metrics.failure} />;
+  if (!metrics.data) return <p class="note quiet">Loading metrics…</p>;
+  return <p class="note quiet">{noteOf(metrics.data, isTable)}</p>;
 }
 
-function noteOf(data: Mesh): string {
-  const window = `in the last ${lookbackWords(lookback.value)}`;
+function noteOf(data: Mesh, isTable: boolean): string {
+  const range = `in the last ${lookbackText(lookback.value)}`;
   if (data.edges.length === 0) {
-    const isWaiting = sent.value.answered?.trace?.recorded;
+    const isWaiting = greeting.value.result?.trace?.recorded;
     return isWaiting
-      ? `No traffic ${window} yet; the greeting's spans are on their way.`
-      : `No traffic ${window}: the graph is the declared one. Send a greeting, or open Load.`;
+      ? `No traffic ${range} yet. Waiting for the greeting's spans.`
+      : `No traffic ${range}. Shown is the declared topology. Send a greeting, or open Load.`;
   }
-  const every = `Refreshed every ${REFRESH_MS / 1000} s.`;
+  const every = `Refreshes every ${REFRESH_MS / 1000} s.`;
   if (data.sample) {
-    const from = new Date(data.from).toLocaleTimeString();
-    return `A sample: from the newest ${data.traces} traces, since ${from}; rates are of these alone. ${every}`;
+    const from = zonedMoment(data.from, now.value);
+    return `Sample of the newest ${data.traces} traces, since ${from}. Rates count only these traces. ${every}`;
   }
-  return `From ${count(data.traces, "trace")} ${window}. Edges: calls and errors above, p50 · p99 below. ${every}`;
+  const labels = isTable ? "" : " Edge labels: rate · errors, p50 · p99.";
+  return `${count(data.traces, "trace")} ${range}.${labels} ${every}`;
 }
 
 function Legend() {
@@ -140,7 +160,7 @@ function Legend() {
       <li class="service">service</li>
       <li class="queue">queue</li>
       <li class="database">database</li>
-      <li class="messages">- - messages</li>
+      <li class="messaging">- - messaging</li>
       <li class="failing">✕ errors</li>
       <li class="quiet">grey: no traffic</li>
     </ul>

@@ -1,12 +1,13 @@
 import { count, duration, percent, rate } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
-import { type Figures, faults, type Picture } from "../../model/mesh.ts";
+import { type EdgeMetrics, faultCount, type MeasuredGraph } from "../../model/mesh.ts";
 import { link } from "../../model/route.ts";
-import { type GraphEdge, roleOf, type Topology } from "../../model/topology.ts";
-import { KIND_WORDS } from "./words.ts";
+import { type GraphEdge, roleText, type Topology } from "../../model/topology.ts";
+import { useEscape } from "../shell/use-escape.ts";
+import { KIND_LABELS } from "./labels.ts";
 
 interface Props {
-  picture: Picture;
+  graph: MeasuredGraph;
   topology: Topology;
   seconds: number;
   lookback: string;
@@ -14,25 +15,26 @@ interface Props {
   onClose: () => void;
 }
 
-/** What is known of the selected node or edge, and the way to its traces. */
-export function Panel({ picture, topology, seconds, lookback, selected, onClose }: Props) {
-  const edge = picture.edges.find(({ id }) => id === selected);
-  const node = picture.nodes.find(({ id }) => id === selected);
+/** Details of the selected node or edge, and a link to its traces. */
+export function Panel({ graph, topology, seconds, lookback, selected, onClose }: Props) {
+  useEscape(onClose);
+  const edge = graph.edges.find(({ id }) => id === selected);
+  const node = graph.nodes.find(({ id }) => id === selected);
   if (!edge && !node) return null;
   const service = topology.services.find(({ name }) => name === node?.id);
-  const touching = picture.edges.filter(({ from, to }) => node && (from === node.id || to === node.id));
-  const query = { ...(edge ? tracesThrough(edge, picture) : { service: node?.id ?? "" }), lookback };
+  const touching = graph.edges.filter(({ from, to }) => node && (from === node.id || to === node.id));
+  const query = { ...(edge ? tracesThrough(edge, graph) : { service: node?.id ?? "" }), lookback };
   return (
-    <aside class="panel" aria-label={edge ? "The selected edge" : "The selected node"}>
+    <aside class="panel" aria-label={edge ? "Selected edge" : "Selected node"}>
       <header>
         <h2>{edge ? <EdgeName edge={edge} /> : <bdi>{node?.id}</bdi>}</h2>
-        <button type="button" class="plain" onClick={onClose} aria-label="Close the panel">
+        <button type="button" class="plain" onClick={onClose} aria-label="Close panel">
           ✕
         </button>
       </header>
-      {edge && <p class="quiet">{KIND_WORDS[edge.kind]}</p>}
-      {edge && <FiguresList figures={picture.figures.get(edge.id)} seconds={seconds} />}
-      {node && <p class="quiet">{service ? roleOf(service) || "calls nobody" : node.kind}</p>}
+      {edge && <p class="quiet">{KIND_LABELS[edge.kind]}</p>}
+      {edge && <MetricsList metrics={graph.metrics.get(edge.id)} seconds={seconds} />}
+      {node && <p class="quiet">{service ? roleText(service) || "no upstreams" : node.kind}</p>}
       {service && (
         <p class="greeting-text">
           <bdi>{service.greeting}</bdi>
@@ -43,7 +45,7 @@ export function Panel({ picture, topology, seconds, lookback, selected, onClose 
           <h3>
             <EdgeName edge={one} />
           </h3>
-          <FiguresList figures={picture.figures.get(one.id)} seconds={seconds} />
+          <MetricsList metrics={graph.metrics.get(one.id)} seconds={seconds} />
         </section>
       ))}
       {node?.kind !== "database" && node?.kind !== "queue" && (
@@ -55,9 +57,9 @@ export function Panel({ picture, topology, seconds, lookback, selected, onClose 
   );
 }
 
-/** By whom such a call is reported, and with what at the other side. A queue reports no spans: its consumer does. */
-function tracesThrough({ from, to }: GraphEdge, picture: Picture): Record<string, string> {
-  const isQueue = picture.nodes.some(({ id, kind }) => id === from && kind === "queue");
+/** Filters for the traces of an edge. A queue reports no spans, so its consumer is used. */
+function tracesThrough({ from, to }: GraphEdge, graph: MeasuredGraph): Record<string, string> {
+  const isQueue = graph.nodes.some(({ id, kind }) => id === from && kind === "queue");
   return isQueue ? { service: to, remote: from } : { service: from, remote: to };
 }
 
@@ -69,16 +71,16 @@ function EdgeName({ edge }: { edge: GraphEdge }) {
   );
 }
 
-function FiguresList({ figures, seconds }: { figures: Figures | undefined; seconds: number }) {
-  if (!figures) return <p class="quiet">No traffic in this time.</p>;
-  const { p50, p99, queueWait, codes } = figures;
-  const errors = faults(figures);
+function MetricsList({ metrics, seconds }: { metrics: EdgeMetrics | undefined; seconds: number }) {
+  if (!metrics) return <p class="quiet">No traffic in this time range.</p>;
+  const { p50, p99, queueWait, codes } = metrics;
+  const errors = faultCount(metrics);
   return (
-    <dl class="figures-list">
-      <Fact name="calls" value={`${count(figures.count, "call")} · ${rate(figures.count, seconds)}`} />
+    <dl class="metrics-list">
+      <Fact name="calls" value={`${count(metrics.count, "call")} · ${rate(metrics.count, seconds)}`} />
       <Fact
         name="errors"
-        value={errors === 0 ? "none" : `✕ ${errors} · ${percent(errors, figures.count)}`}
+        value={errors === 0 ? "none" : `✕ ${errors} · ${percent(errors, metrics.count)}`}
         isBad={errors > 0}
       />
       {Object.entries(codes).map(([code, times]) => (

@@ -1,9 +1,9 @@
 import type { Failure } from "../../client/failure.ts";
 
-/** What went wrong, in words first and in figures below. */
+/** A failure: message and cause first, then the details. */
 export function FailureBox({ failure, children }: { failure: Failure; children?: preact.ComponentChildren }) {
-  const { status, cause, code, detail, requestId } = failure.told;
-  const facts = { url: failure.url, status, grpc: code, message: detail, request: requestId };
+  const { status, cause, code, detail, requestId } = failure.details;
+  const rows = { URL: failure.url, status, "gRPC code": code, message: detail, "request id": requestId };
   return (
     <div class="failure">
       <p class="headline">
@@ -13,7 +13,7 @@ export function FailureBox({ failure, children }: { failure: Failure; children?:
       <p>{cause}</p>
       {children}
       <dl class="facts">
-        {Object.entries(facts).map(([label, value]) =>
+        {Object.entries(rows).map(([label, value]) =>
           value === undefined ? null : (
             <div key={label}>
               <dt>{label}</dt>
@@ -28,12 +28,12 @@ export function FailureBox({ failure, children }: { failure: Failure; children?:
   );
 }
 
-/** The same on one line, where older data stay. */
+/** One line, for when older data is still shown. */
 export function StaleNote({ failure, age }: { failure: Failure; age: string }) {
   return (
     <p class="stale" role="status">
       <span aria-hidden="true">✕ </span>
-      {failure.message}; what is shown is from {age}. <span class="quiet">{failure.told.cause}</span>
+      {failure.message}. Showing data from {age}. <span class="quiet">{failure.details.cause}</span>
     </p>
   );
 }

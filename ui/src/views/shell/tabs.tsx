@@ -9,7 +9,7 @@ const TABS: readonly { view: View; name: string }[] = [
 ];
 
 export function Tabs() {
-  const shown = route.value?.view === "trace" ? "traces" : route.value?.view;
+  const shown = ["trace", "compare"].includes(route.value?.view ?? "") ? "traces" : route.value?.view;
   return (
     <nav aria-label="Views">
       <ul class="tabs">

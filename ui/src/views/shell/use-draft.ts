@@ -1,7 +1,7 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
-/** What is being typed: it follows `value`, and whatever else draws the field anew leaves it alone. */
+/** The text in a field while it is being edited: follows `value`, and survives other re-renders. */
 export function useDraft(value: string): Signal<string> {
   const draft = useSignal(value);
   useEffect(() => {

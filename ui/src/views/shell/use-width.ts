@@ -1,9 +1,9 @@
 import { useLayoutEffect, useState } from "preact/hooks";
 
-/** The width in pixels that an element has now, so that a picture's letters are as large as the page's. */
-export function useWidth(otherwise: number): { width: number; measure: (element: Element | null) => void } {
+/** An element's current width in pixels, so that text in an SVG has the page's font size. */
+export function useWidth(initial: number): { width: number; measure: (element: Element | null) => void } {
   const [element, measure] = useState<Element | null>(null);
-  const [width, setWidth] = useState(otherwise);
+  const [width, setWidth] = useState(initial);
   useLayoutEffect(() => {
     if (!element) return undefined;
     const observer = new ResizeObserver(([entry]) => {

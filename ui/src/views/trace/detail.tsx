@@ -2,33 +2,38 @@ import { duration, inMilliseconds } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
 import type { SpanNode } from "../../model/trace-tree.ts";
 import { isError, statusCode } from "../../model/zipkin.ts";
+import { useEscape } from "../shell/use-escape.ts";
 
-/** All that one span says. */
-export function Detail({ node, onClose }: { node: SpanNode; onClose: () => void }) {
+interface Props {
+  node: SpanNode;
+  color: string | undefined;
+  onClose: () => void;
+}
+
+/** All data of one span. */
+export function Detail({ node, color, onClose }: Props) {
+  useEscape(onClose);
   const { span, queueWait } = node;
   const code = statusCode(span);
   const facts: [string, string | undefined][] = [
     ["kind", span.kind?.toLowerCase() ?? "local"],
-    ["to", span.remoteService],
-    ["begins after", span.timestamp === undefined ? undefined : duration(node.start / 1000)],
+    ["remote service", span.remoteService],
+    ["start", span.timestamp === undefined ? undefined : `+ ${duration(node.start / 1000)}`],
     ["duration", duration(inMilliseconds(span.duration))],
-    ["in the queue", queueWait && duration((queueWait.to - queueWait.from) / 1000)],
+    ["queue wait", queueWait && duration((queueWait.to - queueWait.from) / 1000)],
     ["status", code && codeName(code)],
-    ["begins before its cause by", node.skew > 0 ? duration(node.skew / 1000) : undefined],
+    ["starts before its parent by", node.skew > 0 ? duration(node.skew / 1000) : undefined],
     ["span id", span.id],
-    [
-      "caused by",
-      span.parentId && (node.parentMissing ? `${span.parentId}, which is missing` : span.parentId),
-    ],
+    ["parent span", span.parentId && (node.parentMissing ? `${span.parentId} (missing)` : span.parentId)],
   ];
   const tags = Object.entries(span.tags).sort(([one], [other]) => (one < other ? -1 : 1));
   return (
-    <aside class="panel detail" aria-label="The selected span">
+    <aside class="panel detail" aria-label="Selected span">
       <header>
-        <h2>
-          <bdi>{span.service || "?"}</bdi>
+        <h2 style={{ "--service": color }}>
+          <span class="swatch" aria-hidden="true" /> <bdi>{span.service || "?"}</bdi>
         </h2>
-        <button type="button" class="plain" onClick={onClose} aria-label="Close the panel">
+        <button type="button" class="plain" onClick={onClose} aria-label="Close panel">
           ✕
         </button>
       </header>

@@ -1,40 +1,46 @@
-/** What a key does in a waterfall. */
+/** Keyboard commands of the waterfall. */
 
-export type Move =
+export type Command =
   | "next"
   | "previous"
   | "first"
   | "last"
-  | "in"
-  | "out"
+  | "expand"
+  | "collapse"
   | "error"
-  | "larger"
-  | "smaller"
-  | "whole"
+  | "find"
+  | "next-match"
+  | "previous-match"
+  | "zoom-in"
+  | "zoom-out"
+  | "zoom-reset"
   | "close";
 
-const KEYS: Readonly<Record<string, Move>> = {
+const KEYS: Readonly<Record<string, Command>> = {
   ArrowDown: "next",
   j: "next",
   ArrowUp: "previous",
   k: "previous",
   Home: "first",
   End: "last",
-  ArrowRight: "in",
-  l: "in",
-  ArrowLeft: "out",
-  h: "out",
+  ArrowRight: "expand",
+  l: "expand",
+  ArrowLeft: "collapse",
+  h: "collapse",
   e: "error",
-  "+": "larger",
-  "=": "larger",
-  "-": "smaller",
-  "0": "whole",
+  "/": "find",
+  n: "next-match",
+  N: "previous-match",
+  "+": "zoom-in",
+  "=": "zoom-in",
+  "-": "zoom-out",
+  "0": "zoom-reset",
   Escape: "close",
 };
 
-/** Undefined for keys that mean nothing here, and for the browser's own with Ctrl, Alt or Meta. */
-export function keyOf(
+/** Undefined for other keys, and for the browser's shortcuts with Ctrl, Alt or Meta. */
+export function commandOf(
   event: Pick<KeyboardEvent, "key" | "ctrlKey" | "altKey" | "metaKey">,
-): Move | undefined {
+): Command | undefined {
   return event.ctrlKey || event.altKey || event.metaKey ? undefined : KEYS[event.key];
 }

@@ -1,21 +1,25 @@
 import type { Section } from "../../model/critical-path.ts";
-import { duration } from "../../model/format.ts";
+import { duration, inMilliseconds } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
-import type { SpanNode } from "../../model/trace-tree.ts";
-import { type Place, placeOf, type Window } from "../../model/waterfall.ts";
+import { operationOf, type SpanNode } from "../../model/trace-tree.ts";
+import { fitLabel, type Position, positionOf, type TimeRange } from "../../model/waterfall.ts";
 import { isError, statusCode } from "../../model/zipkin.ts";
 
-/** Pixels of a row's height; the list counts on it. */
+/** A row's height in pixels; the virtual list depends on it. */
 export const ROW_HEIGHT = 30;
 
-/** Beyond this, names are not indented further. */
-const DEEPEST = 24;
+/** Deeper names are not indented further. */
+const MAX_INDENT = 24;
 
 interface Props {
   node: SpanNode;
   index: number;
   count: number;
-  window: Window;
+  range: TimeRange;
+  /** Pixels of the time axis. */
+  width: number;
+  color: string | undefined;
+  isMatch: boolean;
   critical: readonly Section[];
   isSelected: boolean;
   isCollapsed: boolean;
@@ -23,20 +27,20 @@ interface Props {
   onToggle: () => void;
 }
 
-/** One span: its name, indented, and its bar. */
+/** One span: its indented name and its bar. */
 export function Row(props: Props) {
-  const { node, index, count, isSelected, isCollapsed, onSelect, onToggle } = props;
+  const { node, index, count, isSelected, isCollapsed, isMatch, color, onSelect, onToggle } = props;
   const { span } = node;
   const failed = isError(span);
   const hasChildren = node.children.length > 0;
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the tree itself takes the keys, and says which row is active
-    // biome-ignore lint/a11y/useFocusableInteractive: as the pattern of a tree with aria-activedescendant has it
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the tree handles keys, with aria-activedescendant
+    // biome-ignore lint/a11y/useFocusableInteractive: a tree with aria-activedescendant has the focus itself
     <div
       role="treeitem"
       id={rowId(node.key)}
-      class={`row${isSelected ? " selected" : ""}${failed ? " failed" : ""}`}
-      style={{ top: `${index * ROW_HEIGHT}px` }}
+      class={`row${isSelected ? " selected" : ""}${failed ? " failed" : ""}${isMatch ? " match" : ""}`}
+      style={{ top: `${index * ROW_HEIGHT}px`, "--service": color }}
       aria-level={node.depth + 1}
       aria-posinset={index + 1}
       aria-setsize={count}
@@ -44,9 +48,9 @@ export function Row(props: Props) {
       aria-expanded={hasChildren ? !isCollapsed : undefined}
       onClick={onSelect}
     >
-      <div class="name" style={{ "--depth": Math.min(node.depth, DEEPEST) }}>
+      <div class="name" style={{ "--depth": Math.min(node.depth, MAX_INDENT) }}>
         <span
-          class="twisty"
+          class="toggle"
           aria-hidden="true"
           onClick={(event) => {
             if (!hasChildren) return;
@@ -62,13 +66,14 @@ export function Row(props: Props) {
               ✕{" "}
             </span>
           )}
-          {oddOf(node) && (
-            <span class="odd" role="img" aria-label={oddOf(node)}>
+          {anomalyOf(node) && (
+            <span class="anomaly" role="img" aria-label={anomalyOf(node)}>
               ⚠{" "}
             </span>
           )}
-          {isCollapsed && node.failedBelow && !failed && <span class="trouble">✕ below </span>}
-          <bdi class="service">{span.service || "?"}</bdi> <bdi class="quiet">{shortOf(node)}</bdi>
+          {isCollapsed && node.failedBelow && !failed && <span class="trouble">✕ inside </span>}
+          <span class="swatch" aria-hidden="true" />
+          <bdi class="service">{span.service || "?"}</bdi> <bdi class="quiet">{operationOf(span)}</bdi>
         </span>
       </div>
       <Bars {...props} />
@@ -80,49 +85,70 @@ export function rowId(key: string): string {
   return `span-${key.replace(/[^a-z0-9]/gi, "-")}`;
 }
 
-function Bars({ node, window, critical }: Props) {
+function Bars({ node, range, critical, width }: Props) {
   const { span, queueWait } = node;
-  const place = placeOf(node.start, node.end, window);
-  const wait = queueWait && placeOf(queueWait.from, queueWait.to, window);
-  const length = duration(span.duration === undefined ? undefined : span.duration / 1000);
-  const code = statusCode(span);
-  const told = isError(span) && code ? `${length} · ${codeName(code)}` : length;
+  const place = positionOf(node.start, node.end, range);
+  const wait = queueWait && positionOf(queueWait.from, queueWait.to, range);
   return (
     <div class="bars">
-      {wait && queueWait && (
-        <span class="wait" style={styleOf(wait)}>
-          <span>{duration((queueWait.to - queueWait.from) / 1000)} in the queue</span>
-        </span>
-      )}
+      {wait && <span class="wait" style={styleOf(wait)} />}
       {place && <span class={`bar ${(span.kind ?? "local").toLowerCase()}`} style={styleOf(place)} />}
       {critical.map(({ from, to }) => {
-        const part = placeOf(from, to, window);
+        const part = positionOf(from, to, range);
         return part && <span key={from} class="critical" style={styleOf(part)} />;
       })}
-      {place && (
-        <span class="length" style={{ left: `${place.left + place.width}%` }}>
-          {told}
-        </span>
-      )}
+      {place && <Label node={node} start={wait?.left ?? place.left} bar={place} width={width} />}
     </div>
   );
 }
 
-function styleOf({ left, width }: Place) {
+/** Pixels beyond the end of the time axis that are always free; the style sheet keeps at least these. */
+const GUTTER = 56;
+
+/** An estimate in pixels: of 7 for a character, and the margins. */
+function widthOf(text: string): number {
+  return text.length * 7 + 10;
+}
+
+interface LabelProps {
+  node: SpanNode;
+  /** Where the bar, or the wait before it, starts. */
+  start: number;
+  bar: Position;
+  width: number;
+}
+
+function Label({ node, start, bar, width }: LabelProps) {
+  const end = bar.left + bar.width;
+  const space = {
+    before: (start / 100) * width,
+    after: ((100 - end) / 100) * width + GUTTER,
+    inside: ((end - start) / 100) * width,
+  };
+  const { text, side } = fitLabel(labelTexts(node), space, widthOf);
+  const style =
+    side === "after" ? { left: `${end}%` } : { right: `${100 - (side === "before" ? start : end)}%` };
+  return (
+    <span class={`length ${side}`} style={style}>
+      {text}
+    </span>
+  );
+}
+
+/** Duration, wait in the queue and the code of an error; and the duration alone, where there is no room. */
+function labelTexts({ span, queueWait }: SpanNode): string[] {
+  const code = isError(span) ? statusCode(span) : undefined;
+  const length = duration(inMilliseconds(span.duration));
+  const wait = queueWait ? ` · queue wait ${duration((queueWait.to - queueWait.from) / 1000)}` : "";
+  return [`${length}${wait}${code ? ` · ${codeName(code)}` : ""}`, length];
+}
+
+function styleOf({ left, width }: Position) {
   return { left: `${left}%`, width: `${width}%` };
 }
 
-/** `Greeting → service-b`: what tells spans of one service apart. */
-function shortOf({ span }: SpanNode): string {
-  const name =
-    span.name.includes("/") && !span.name.includes(" ")
-      ? span.name.slice(span.name.lastIndexOf("/") + 1)
-      : span.name;
-  return span.remoteService && span.kind === "CLIENT" ? `${name} → ${span.remoteService}` : name;
-}
-
-/** What is odd about a span, in words; empty where nothing is. */
-function oddOf({ parentMissing, skew }: SpanNode): string {
-  if (parentMissing) return "what caused it is missing:";
-  return skew > 0 ? "begins before what caused it:" : "";
+/** A warning about a span; empty without one. */
+function anomalyOf({ parentMissing, skew }: SpanNode): string {
+  if (parentMissing) return "parent span missing:";
+  return skew > 0 ? "starts before its parent:" : "";
 }

@@ -1,21 +1,27 @@
 import { useSignal } from "@preact/signals";
 import { durationsOnAxis } from "../../model/format.ts";
 import { ticksBetween } from "../../model/histogram.ts";
-import { placeOf, type Window } from "../../model/waterfall.ts";
-import { useWidth } from "../shell/use-width.ts";
+import { positionOf, type TimeRange } from "../../model/waterfall.ts";
 
-/** Pixels below which a drag was a click. */
-const SLIP = 4;
+/** A shorter drag, in pixels, is a click. */
+const CLICK_SLOP = 4;
 
-/** Pixels that a mark's text takes, with room beside it. */
-const MARK = 90;
+/** Width of a label in pixels, with its margin. */
+const LABEL_WIDTH = 90;
 
-/** The scale above the bars. Dragging over it shows the dragged part alone. */
-export function Ruler({ window, onZoom }: { window: Window; onZoom: (window: Window) => void }) {
+interface Props {
+  range: TimeRange;
+  /** Pixels. */
+  width: number;
+  measure: (element: Element | null) => void;
+  onZoom: (range: TimeRange) => void;
+}
+
+/** The time axis above the bars. Dragging over it zooms to the dragged range. */
+export function Ruler({ range, width, measure, onZoom }: Props) {
   const drag = useSignal<{ from: number; to: number } | undefined>(undefined);
-  const span = window.to - window.from;
-  const { width, measure } = useWidth(600);
-  const marks = ticksBetween(window.from, window.to, Math.min(Math.max(width / MARK, 1), 6));
+  const span = range.to - range.from;
+  const marks = ticksBetween(range.from, range.to, Math.min(Math.max(width / LABEL_WIDTH, 2), 6));
   const texts = durationsOnAxis(marks.map((mark) => mark / 1000));
   const share = (event: PointerEvent) => {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
@@ -39,15 +45,15 @@ export function Ruler({ window, onZoom }: { window: Window; onZoom: (window: Win
         if (!dragged) return;
         const width = (event.currentTarget as HTMLElement).clientWidth;
         const [from, to] = [Math.min(dragged.from, dragged.to), Math.max(dragged.from, dragged.to)];
-        if ((to - from) * width < SLIP) return;
-        onZoom({ from: Math.round(window.from + from * span), to: Math.round(window.from + to * span) });
+        if ((to - from) * width < CLICK_SLOP) return;
+        onZoom({ from: Math.round(range.from + from * span), to: Math.round(range.from + to * span) });
       }}
       onPointerCancel={() => {
         drag.value = undefined;
       }}
     >
       {marks.map((mark, index) => {
-        const place = placeOf(mark, mark, window);
+        const place = positionOf(mark, mark, range);
         return (
           <span key={mark} class="mark" style={{ left: `${place?.left ?? 0}%` }}>
             {texts[index]}

@@ -3,9 +3,9 @@ import { Failure } from "../../client/failure.ts";
 import { fullTraceId } from "../../model/ids.ts";
 import { buildTrace } from "../../model/trace-tree.ts";
 import { traceFeed } from "../../state/trace.ts";
-import { backToTraces, opened } from "../../state/traces.ts";
+import { backToTraces, openedFiles } from "../../state/traces.ts";
 import { FailureBox, StaleNote } from "../shell/failure.tsx";
-import { Facts } from "./facts.tsx";
+import { TraceHeader } from "./trace-header.tsx";
 import { Waterfall } from "./waterfall.tsx";
 
 export function TraceView({ id }: { id: string }) {
@@ -16,7 +16,7 @@ export function TraceView({ id }: { id: string }) {
         <a href={backToTraces.value}>← Traces</a>
       </p>
       <h1 class="sr-only">Trace</h1>
-      {full ? <Loaded id={full} /> : <FailureBox failure={notAnId(id)} />}
+      {full ? <Loaded id={full} /> : <FailureBox failure={invalidId(id)} />}
     </div>
   );
 }
@@ -24,28 +24,28 @@ export function TraceView({ id }: { id: string }) {
 function Loaded({ id }: { id: string }) {
   const { feed, start } = useMemo(() => traceFeed(id), [id]);
   useEffect(start, [start]);
-  const { data, failure, isAsking } = feed.value;
+  const { data, failure, isLoading } = feed.value;
   const trace = useMemo(() => data && buildTrace(data), [data]);
   if (!data || !trace) {
-    if (failure && !isAsking) return <FailureBox failure={failure} />;
+    if (failure && !isLoading) return <FailureBox failure={failure} />;
     return (
       <p class="quiet" role="status">
-        Asking for the trace…
+        Loading the trace…
       </p>
     );
   }
   return (
     <>
-      {failure && <StaleNote failure={failure} age="before" />}
-      <Facts trace={trace} spans={data} isFromFile={opened.value.has(id)} />
+      {failure && <StaleNote failure={failure} age="an earlier request" />}
+      <TraceHeader trace={trace} spans={data} isFromFile={openedFiles.value.has(id)} />
       <Waterfall trace={trace} />
     </>
   );
 }
 
-function notAnId(id: string): Failure {
-  return new Failure("refused", `#/trace/${id}`, "That is no trace id", {
-    status: "not asked",
-    cause: "A trace id has 32 hexadecimal digits, or 16 from older tracers.",
+function invalidId(id: string): Failure {
+  return new Failure("error", `#/trace/${id}`, "Invalid trace id", {
+    status: "not sent",
+    cause: "A trace id has 32 hexadecimal digits, or 16 with 64-bit tracers.",
   });
 }

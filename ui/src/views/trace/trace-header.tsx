@@ -1,10 +1,11 @@
 import { useSignal } from "@preact/signals";
-import { count, duration, inMilliseconds, moment } from "../../model/format.ts";
+import { count, duration, inMilliseconds } from "../../model/format.ts";
+import { zonedMoment } from "../../model/time.ts";
 import type { Trace } from "../../model/trace-tree.ts";
 import type { Span } from "../../model/zipkin.ts";
 
-/** What is to be known of the whole trace, and what may be taken from it. */
-export function Facts({
+/** Summary of the whole trace, with copy and download. */
+export function TraceHeader({
   trace,
   spans,
   isFromFile,
@@ -15,7 +16,7 @@ export function Facts({
 }) {
   const isCopied = useSignal(false);
   const copy = async () => {
-    // A page that came by http:// from another host has no clipboard; the id can still be selected.
+    // Browsers offer no clipboard over http:// except on localhost; the id can still be selected.
     await navigator.clipboard?.writeText(trace.id);
     isCopied.value = navigator.clipboard !== undefined;
   };
@@ -33,8 +34,8 @@ export function Facts({
       </p>
       <dl>
         <Fact name="response time" value={duration(inMilliseconds(trace.responseTime))} />
-        <Fact name="whole trace" value={duration(trace.duration / 1000)} />
-        <Fact name="begun" value={moment(trace.begin / 1000, Date.now())} />
+        <Fact name="total duration" value={duration(trace.duration / 1000)} />
+        <Fact name="started" value={zonedMoment(trace.start / 1000, Date.now())} />
         <Fact name="spans" value={String(spans.length)} />
         <Fact name="services" value={String(trace.services.length)} />
         <Fact
@@ -45,15 +46,14 @@ export function Facts({
       </dl>
       {trace.missingParents > 0 && (
         <p class="warning">
-          ⚠ {count(trace.missingParents, "span")} without the span that caused{" "}
-          {trace.missingParents === 1 ? "it" : "them"}: not reported, not sampled, or not here yet. Shown at
-          the left edge.
+          ⚠ {count(trace.missingParents, "span")} without {trace.missingParents === 1 ? "its" : "their"}{" "}
+          parent span: it was not reported, not sampled, or has not arrived yet. Shown without indentation.
         </p>
       )}
       {trace.skewed > 0 && (
         <p class="warning">
-          ⚠ {count(trace.skewed, "span")} begin{trace.skewed === 1 ? "s" : ""} before what caused{" "}
-          {trace.skewed === 1 ? "it" : "them"}: two hosts' clocks differ. Times are shown as they were
+          ⚠ {count(trace.skewed, "span")} {trace.skewed === 1 ? "starts" : "start"} before{" "}
+          {trace.skewed === 1 ? "its" : "their"} parent: the hosts' clocks differ. Times are shown as
           reported.
         </p>
       )}
@@ -70,7 +70,7 @@ function Fact({ name, value, isBad }: { name: string; value: string; isBad?: boo
   );
 }
 
-/** Zipkin v2 JSON, as Zipkin, Jaeger and this page open it. */
+/** Zipkin v2 JSON, which Zipkin, Jaeger and this page can open. */
 function download(id: string, spans: readonly Span[]): void {
   const json = JSON.stringify(spans.map(toZipkin), null, 1);
   const url = URL.createObjectURL(new Blob([json], { type: "application/json" }));

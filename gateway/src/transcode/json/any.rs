@@ -5,14 +5,17 @@ use bytes::Bytes;
 use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, Value};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::json::{Form, MessageJson, entries};
+use super::{
+    form::Form,
+    write::{MessageJson, entries},
+};
 
-/// What an `Any` holds.
+/// The content of an `Any`.
 ///
-/// Of a type the pool knows it is written as that message with `@type` (and, where that has a form of its own,
-/// below `value`). Of any other type, or one whose bytes do not decode, it is written as
-/// `{"@type": "…", "value": "<base64>"}`: protojson refuses those, and an answer is worth more than a refusal.
-pub(super) struct AnyJson {
+/// A message of a type that the pool knows is written with its fields beside `@type`, or below `value` where the type
+/// has a special JSON form. A message of another type, or one whose bytes do not decode, is written as
+/// `{"@type": "…", "value": "<base64>"}`: protojson fails there, but a partly readable response is better than none.
+pub(in crate::transcode) struct AnyJson {
     pool: DescriptorPool,
     type_url: String,
     value: Bytes,
@@ -20,11 +23,11 @@ pub(super) struct AnyJson {
 }
 
 impl AnyJson {
-    pub(super) fn new(pool: DescriptorPool, type_url: String, value: Bytes) -> Self {
+    pub(in crate::transcode) fn new(pool: DescriptorPool, type_url: String, value: Bytes) -> Self {
         Self { pool, type_url, value, depth: 0 }
     }
 
-    /// What `message`, an `Any` itself, holds.
+    /// The content of `message`, which must be an `Any`.
     pub(super) fn of(message: &DynamicMessage, depth: usize) -> Self {
         let field = |number| message.get_field_by_number(number).map(std::borrow::Cow::into_owned);
         let type_url = match field(1) {
@@ -39,13 +42,12 @@ impl AnyJson {
     }
 
     fn decoded(&self) -> Option<DynamicMessage> {
-        let name = self.type_url.rsplit('/').next()?;
-        let descriptor = self.pool.get_message_by_name(name)?;
+        let descriptor = Form::type_of_url(&self.pool, &self.type_url)?;
         DynamicMessage::decode(descriptor, self.value.clone()).ok()
     }
 
-    /// The form for what cannot be decoded.
-    pub(super) fn encoded(&self) -> impl Serialize {
+    /// The form for content that cannot be decoded.
+    pub(in crate::transcode) fn encoded(&self) -> impl Serialize {
         let value = Base64Display::new(&self.value, &STANDARD).to_string();
         std::collections::BTreeMap::from([("@type", self.type_url.clone()), ("value", value)])
     }
@@ -62,9 +64,10 @@ impl Serialize for AnyJson {
         let mut object = serializer.serialize_map(None)?;
         object.serialize_entry("@type", &self.type_url)?;
         let depth = self.depth + 1;
-        match Form::of(message.descriptor().full_name()) {
-            Form::Object => entries(&mut object, &message, depth)?,
-            _ => object.serialize_entry("value", &MessageJson { message: &message, depth })?,
+        if Form::is_special(message.descriptor().full_name()) {
+            object.serialize_entry("value", &MessageJson { message: &message, depth })?;
+        } else {
+            entries(&mut object, &message, depth)?;
         }
         object.end()
     }

@@ -1,8 +1,8 @@
-//! An answer that ends in time, read or not.
+//! A response body that ends in time, whether it is read or not.
 //!
-//! hyper asks a body for its next piece only as fast as the client reads, so that a body alone cannot tell that its time is
-//! over: a client with a window of nothing would keep what the answer holds, and the call behind it, for ever. Here a timer
-//! of its own ends it, and the client is told when it reads on.
+//! hyper polls a body only as fast as the client reads, so a body alone cannot enforce a time limit: a client with a zero
+//! window would keep the response, and the call behind it, forever. Here a separate timer ends the body, and the client
+//! gets the error when it resumes reading.
 
 use std::{
     pin::Pin,
@@ -18,61 +18,60 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// Bytes of a whole answer that are handed over at once: as many may stay in memory when its time is over, or its last
-/// ones are not read. HTTP/2's usual frame.
+/// Bytes of a whole response that are passed on at once: this many can stay in memory after the time limit. HTTP/2's
+/// usual frame size.
 const PIECE: usize = 16 * 1024;
 
-/// An answer that is there, and `leave` to keep it until it is read or `within` is over.
-pub(crate) fn whole<L: Send + 'static>(answer: Bytes, leave: L, within: Duration) -> axum::body::Body {
-    if answer.len() <= PIECE {
-        return answer.into();
+/// A body of known content that holds `permit` until it has been read or `limit` has passed.
+pub(crate) fn whole<P: Send + 'static>(content: Bytes, permit: P, limit: Duration) -> axum::body::Body {
+    if content.len() <= PIECE {
+        return content.into();
     }
-    axum::body::Body::new(Held::new(Pieces(answer), leave, Instant::now() + within, Err(Unread)))
+    axum::body::Body::new(DeadlineBody::new(Pieces(content), permit, Instant::now() + limit, Err(Unread)))
 }
 
-/// Why an answer broke off.
+/// Why a response was cut off.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer was not read in time")]
+#[error("the response was not read in time")]
 pub(crate) struct Unread;
 
-/// A body, and what is held as long as it goes on: the leave to do so.
-pub(crate) struct Held<B: Body, L> {
-    state: Arc<Mutex<State<B, L>>>,
+/// A body with a deadline, and a permit that is held until the end.
+pub(crate) struct DeadlineBody<B: Body, P> {
+    state: Arc<Mutex<State<B, P>>>,
     timer: AbortHandle,
 }
 
-struct State<B: Body, L> {
-    /// `None` when it has ended, by itself or by its time.
-    open: Option<Open<B, L>>,
-    /// What is said last when the time is over.
+struct State<B: Body, P> {
+    /// `None` after the end of the body or the deadline.
+    open: Option<Open<B, P>>,
+    /// The last frame if the deadline passes.
     last: Option<Result<Frame<Bytes>, B::Error>>,
     reader: Option<Waker>,
 }
 
-struct Open<B, L> {
+struct Open<B, P> {
     body: B,
-    _leave: L,
+    _permit: P,
 }
 
-impl<B, L> Held<B, L>
+impl<B, P> DeadlineBody<B, P>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
-    L: Send + 'static,
+    P: Send + 'static,
 {
-    /// Holds `leave` until `body` has ended or been dropped, at most until `end`. Then `body` is dropped too, and the
-    /// reader gets `last`.
-    pub(crate) fn new(body: B, leave: L, end: Instant, last: Result<Frame<Bytes>, B::Error>) -> Self {
-        let open = Open { body, _leave: leave };
+    /// Drops `body` and `permit` when `body` has ended, at the latest at `deadline`; then the reader gets `last`.
+    pub(crate) fn new(body: B, permit: P, deadline: Instant, last: Result<Frame<Bytes>, B::Error>) -> Self {
+        let open = Open { body, _permit: permit };
         let state = Arc::new(Mutex::new(State { open: Some(open), last: Some(last), reader: None }));
-        let held = state.clone();
+        let timed = state.clone();
         let timer = tokio::spawn(async move {
-            sleep_until(end).await;
+            sleep_until(deadline).await;
             let (open, reader) = {
-                let mut state = locked(&held);
+                let mut state = locked(&timed);
                 (state.open.take(), state.reader.take())
             };
-            // Not under the lock: what it holds may do anything when it is dropped.
+            // Outside the lock: dropping the body can run any code.
             drop(open);
             if let Some(reader) = reader {
                 reader.wake();
@@ -82,12 +81,12 @@ where
     }
 }
 
-/// Whole at every moment, even where a thread panicked that held it.
+/// The state is consistent at every moment, also after a panic under the lock.
 fn locked<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<B, L> Body for Held<B, L>
+impl<B, P> Body for DeadlineBody<B, P>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -120,7 +119,7 @@ where
     }
 }
 
-/// What is left of a whole answer.
+/// The unread rest of a whole response.
 struct Pieces(Bytes);
 
 impl Body for Pieces {
@@ -135,7 +134,7 @@ impl Body for Pieces {
             return Poll::Ready(None);
         }
         let length = PIECE.min(self.0.len());
-        // A copy: a slice would keep the whole in memory.
+        // A copy: a slice would keep the whole response in memory.
         let piece = Bytes::copy_from_slice(&self.0.split_to(length));
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
@@ -149,10 +148,10 @@ impl Body for Pieces {
     }
 }
 
-impl<B: Body, L> Drop for Held<B, L> {
+impl<B: Body, P> Drop for DeadlineBody<B, P> {
     fn drop(&mut self) {
         self.timer.abort();
-        // Now, and not when the timer is next looked at, which shares it.
+        // At once: the timer's task shares the state and may be dropped later.
         let open = locked(&self.state).open.take();
         drop(open);
     }

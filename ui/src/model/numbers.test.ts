@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { age, duration, durations, durationsOnAxis, percent, rate } from "./format.ts";
-import { histogram, ticks, ticksBetween } from "./histogram.ts";
+import { histogram, roundBounds, ticks, ticksBetween } from "./histogram.ts";
 import { percentile, summary } from "./percentiles.ts";
 
-test("durations have a unit, three digits at most, and a dash for what is not known", () => {
+test("durations have a unit and at most three digits, and unknown ones are a dash", () => {
   expect([0.0841, 0.9999, 5.949, 9.96, 123.4, 999.6, 1_234, 90_000].map(duration)).toEqual([
     "84 µs",
     "1.0 ms",
@@ -20,7 +20,7 @@ test("durations have a unit, three digits at most, and a dash for what is not kn
   expect(durations(undefined, undefined)).toBe("– · –");
 });
 
-test("a rate of few calls is a minute's, of many a second's", () => {
+test("a low rate is per minute, a high one per second", () => {
   expect([rate(1, 60), rate(0, 60), rate(90, 60), rate(6_000, 60), rate(1, 3_600)]).toEqual([
     "1/min",
     "0/min",
@@ -30,7 +30,7 @@ test("a rate of few calls is a minute's, of many a second's", () => {
   ]);
 });
 
-test("a share is never rounded to nothing or to all, and of nothing there is none", () => {
+test("a percentage is never rounded to 0 or 100 %, and of no calls it is a dash", () => {
   expect([
     percent(0, 10),
     percent(1, 100_000),
@@ -41,7 +41,7 @@ test("a share is never rounded to nothing or to all, and of nothing there is non
   expect(percent(0, 0)).toBe("–");
 });
 
-test("an age is told in whole seconds, then minutes", () => {
+test("an age is in whole seconds, minutes or hours", () => {
   expect([age(-5), age(1_400), age(11_000), age(600_000), age(8_000_000)]).toEqual([
     "now",
     "now",
@@ -51,16 +51,16 @@ test("an age is told in whole seconds, then minutes", () => {
   ]);
 });
 
-test("percentiles are times that were measured, by the nearest rank", () => {
+test("percentiles are measured values, by nearest rank", () => {
   const hundred = Array.from({ length: 100 }, (_, index) => index + 1);
   expect([0.5, 0.9, 0.99, 1].map((share) => percentile(hundred, share))).toEqual([50, 90, 99, 100]);
   expect(percentile([7], 0.99)).toBe(7);
   expect(percentile([], 0.5)).toBeUndefined();
-  expect(summary([3, 1, 2])).toMatchObject({ count: 3, least: 1, mean: 2, p50: 2, p99: 3, most: 3 });
+  expect(summary([3, 1, 2])).toMatchObject({ count: 3, min: 1, mean: 2, p50: 2, p99: 3, max: 3 });
   expect(summary([])).toBeUndefined();
 });
 
-test("bins are even on a logarithmic scale, none is left out, and every time is in one", () => {
+test("histogram bins are even on a logarithmic scale, empty ones included, and count every value", () => {
   const bins = histogram([1, 1.5, 9.9, 10, 99]);
   expect(bins).toHaveLength(20);
   expect(bins.reduce((sum, bin) => sum + bin.count, 0)).toBe(5);
@@ -69,14 +69,21 @@ test("bins are even on a logarithmic scale, none is left out, and every time is 
   expect(histogram([0, -1, Number.NaN])).toEqual([]);
 });
 
-test("an axis has round figures", () => {
+test("bounds on the axis of a histogram are 1, 2 and 5 times a power of ten", () => {
+  const bins = histogram([0.9, 30]);
+  expect(roundBounds(bins, 1).map(({ value }) => value)).toEqual([1, 2, 5, 10, 20]);
+  expect(roundBounds(bins, 4).map(({ value }) => value)).toEqual([1, 10]);
+  expect(roundBounds(bins, 1)[0]?.index).toBe(1);
+});
+
+test("ticks are round numbers", () => {
   expect(ticks(100, 5)).toEqual([0, 20, 40, 60, 80, 100]);
   expect(ticks(7, 4)).toEqual([0, 2, 4, 6]);
   expect(ticks(0.92, 5)).toEqual([0, 0.2, 0.4, 0.6, 0.8]);
   expect(ticks(0, 4)).toEqual([0]);
 });
 
-test("marks of a stretch of time are round in the whole, and each is told apart from the next", () => {
+test("ticks of a time range are round, with as many decimals as they need", () => {
   expect(ticksBetween(3_000, 3_090, 3)).toEqual([3_000, 3_050]);
   expect(durationsOnAxis([3, 3.05])).toEqual(["3.00 ms", "3.05 ms"]);
   expect(durationsOnAxis(ticksBetween(10_010, 10_300, 3).map((mark) => mark / 1000))).toEqual([

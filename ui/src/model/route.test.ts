@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { parseAddress } from "./address.ts";
-import { fullTraceId, parseTraceResponse, pastedTraceId, sentTraceId } from "./ids.ts";
+import { backendTraceId, fullTraceId, parseTraceResponse, pastedTraceId } from "./ids.ts";
 import { formatRoute, link, lookbackName, parseRoute, type Route } from "./route.ts";
 
-test("an address leads to its view, and each state to its address and back", () => {
+test("every route survives formatting and parsing", () => {
   const states: Route[] = [
     { view: "mesh", id: undefined, query: { lookback: "5m", select: "service-a>service-b" } },
     { view: "trace", id: "0af7651916cd43dd8448eb211c80319c", query: { span: "b7ad6b7169203331-service-a" } },
@@ -16,7 +16,7 @@ test("an address leads to its view, and each state to its address and back", () 
   for (const state of states) expect(parseRoute(formatRoute(state))).toEqual(state);
 });
 
-test("an empty address is the mesh, and one that leads nowhere says so", () => {
+test("an empty hash is the mesh, and an unknown one is undefined", () => {
   for (const hash of ["", "#", "#/"]) expect(parseRoute(hash)?.view).toBe("mesh");
   for (const hash of ["#/nothing", "#/trace", "#/mesh/x", "#/trace/a/b", "#main"]) {
     expect(parseRoute(hash), hash).toBeUndefined();
@@ -24,16 +24,16 @@ test("an empty address is the mesh, and one that leads nowhere says so", () => {
   expect(parseRoute("#/trace/%E0%A4%A")?.id).toBe("%E0%A4%A");
 });
 
-test("a link has no empty keys, and one order", () => {
+test("a link has no empty parameters, and sorts them", () => {
   expect(link("traces", { service: "b", name: "", limit: "20" })).toBe("#/traces?limit=20&service=b");
 });
 
-test("a window that is not offered is the view's own", () => {
+test("an unknown lookback falls back to the default", () => {
   expect(lookbackName({ lookback: "5m" }, "1m")).toBe("5m");
   for (const lookback of ["2y", "toString", ""]) expect(lookbackName({ lookback }, "1m")).toBe("1m");
 });
 
-test("a gateway's address is taken as people type it", () => {
+test("a gateway's address is normalized", () => {
   for (const [typed, address] of [
     ["https://api.example.com/", "https://api.example.com"],
     [" localhost:8080 ", "http://localhost:8080"],
@@ -44,7 +44,7 @@ test("a gateway's address is taken as people type it", () => {
   }
 });
 
-test("what is no gateway's address is none", () => {
+test("invalid addresses are rejected", () => {
   for (const typed of [
     "",
     "  ",
@@ -60,14 +60,14 @@ test("what is no gateway's address is none", () => {
   }
 });
 
-test("ids have 32 digits in sight, and 16 where a backend knows them so", () => {
+test("ids are shown with 32 digits, and 64-bit ids are queried with 16", () => {
   expect(fullTraceId("48485A3953BB6124")).toBe("000000000000000048485a3953bb6124");
   for (const none of ["", "0", "xyz", "1".repeat(33)]) expect(fullTraceId(none), none).toBeUndefined();
-  expect(sentTraceId("000000000000000048485a3953bb6124")).toBe("48485a3953bb6124");
-  expect(sentTraceId("463ac35c9f6413ad48485a3953bb6124")).toBe("463ac35c9f6413ad48485a3953bb6124");
+  expect(backendTraceId("000000000000000048485a3953bb6124")).toBe("48485a3953bb6124");
+  expect(backendTraceId("463ac35c9f6413ad48485a3953bb6124")).toBe("463ac35c9f6413ad48485a3953bb6124");
 });
 
-test("a trace id is found in what people paste", () => {
+test("a trace id is found in pasted text", () => {
   const id = "463ac35c9f6413ad48485a3953bb6124";
   for (const pasted of [
     ` ${id.toUpperCase()}\n`,
@@ -83,7 +83,7 @@ test("a trace id is found in what people paste", () => {
     expect(pastedTraceId(pasted), pasted).toBeUndefined();
 });
 
-test("an answer names its trace, and whether it was recorded", () => {
+test("traceresponse contains the trace id and the sampled flag", () => {
   const id = "463ac35c9f6413ad48485a3953bb6124";
   expect(parseTraceResponse(`00-${id}-a2fb4a1d1a96d312-01`)).toEqual({ traceId: id, recorded: true });
   expect(parseTraceResponse(`00-${id}-a2fb4a1d1a96d312-00`)).toEqual({ traceId: id, recorded: false });

@@ -1,0 +1,108 @@
+//! Dispatches every request to gRPC or to the router, and does what all requests have in common: an id, a client
+//! address, a log line, CORS and security headers.
+
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, header},
+    response::Response,
+};
+use http_body::Body as _;
+use octet_runtime::{logs, metrics::HistogramVec, propagation::X_REQUEST_ID, serve::Peer};
+use tower::ServiceExt;
+use tracing::Instrument;
+
+use crate::{
+    edge::{ClientAddress, Observed, Origins, TrustedProxies, complete_security},
+    grpc::Grpc,
+};
+
+/// The longest request id that is accepted from a client, in bytes.
+const MAX_REQUEST_ID: usize = 128;
+
+/// Everything that the gateway serves, and what stands in front of it.
+pub(crate) struct Dispatcher {
+    pub(crate) seconds: HistogramVec,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) origins: Option<Origins>,
+    /// REST, pages and the gateway's own endpoints.
+    pub(crate) router: Router,
+    pub(crate) grpc: Grpc,
+}
+
+impl Dispatcher {
+    /// Answers a request.
+    pub(crate) async fn answer<B>(self: Arc<Self>, request: http::Request<B>) -> Result<Response, Infallible>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let mut request = request.map(Body::new);
+        let client = self.client(&mut request);
+        let id = request_id(request.headers().get(X_REQUEST_ID));
+        request.headers_mut().insert(X_REQUEST_ID, id.clone());
+        let origin = self.origins.as_ref().and_then(|_| request.headers().get(header::ORIGIN).cloned());
+
+        let span = logs::request_span(id.to_str().unwrap_or_default(), None);
+        let observed = Observed::start(self.seconds.clone(), span.clone(), client, &mut request);
+        let mut response = self.dispatch(request).instrument(span).await;
+        if *observed.method() == Method::HEAD {
+            response = without_body(response);
+        }
+        let headers = response.headers_mut();
+        headers.insert(X_REQUEST_ID, id);
+        complete_security(headers);
+        if let Some(origins) = &self.origins {
+            origins.complete(origin.as_ref(), headers);
+        }
+        Ok(observed.answered(response))
+    }
+
+    async fn dispatch(&self, request: Request) -> Response {
+        if let Some(preflight) =
+            self.origins.as_ref().and_then(|origins| origins.preflight(request.method(), request.headers()))
+        {
+            return preflight;
+        }
+        if is_grpc(request.headers()) {
+            return self.grpc.answer(request).await;
+        }
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        response
+    }
+
+    fn client(&self, request: &mut Request) -> Option<IpAddr> {
+        let Peer(peer) = *request.extensions().get::<Peer>()?;
+        let client = self.proxies.client(request.headers_mut(), peer.ip());
+        request.extensions_mut().insert(ClientAddress(client));
+        Some(client)
+    }
+}
+
+/// `application/grpc`, `application/grpc+proto`, `application/grpc-web`, `application/grpc-web-text`, …
+fn is_grpc(headers: &HeaderMap) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    content_type.and_then(|it| it.get(..GRPC.len())).is_some_and(|it| it.eq_ignore_ascii_case(GRPC))
+}
+
+/// The response to HEAD: the head of GET's, with its length. The router has cut its own responses already.
+fn without_body(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    Response::from_parts(parts, Body::empty())
+}
+
+/// The client's own id if it is usable, otherwise a new one.
+fn request_id(sent: Option<&HeaderValue>) -> HeaderValue {
+    let usable = |id: &&HeaderValue| !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.to_str().is_ok();
+    sent.filter(usable).cloned().unwrap_or_else(|| {
+        // A UUID's text is always a valid header value.
+        HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("-"))
+    })
+}

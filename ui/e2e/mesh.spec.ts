@@ -1,0 +1,177 @@
+import type { Locator, Page } from "@playwright/test";
+import { expect, greet, mesh, test } from "./test.ts";
+
+/** Nine services with edges past other services' stores, and figures of the largest width. */
+function nineServices() {
+  const names = Array.from({ length: 9 }, (_, index) => `service-${String.fromCharCode(97 + index)}`);
+  const calls: Record<string, number[]> = { 0: [1, 2, 8], 1: [3, 4, 8], 2: [5], 4: [6, 7], 6: [8] };
+  const services = names.map((name, index) => ({
+    name,
+    greeting: `Hello from ${name}`,
+    calls: (calls[index] ?? []).map((called) => names[called]),
+    store: index % 2 === 0 ? { database: name, collection: "greetings" } : null,
+    publishes: index === 3 ? "service-d.greeting" : null,
+    consumes: index === 5 ? "service-d.greeting" : null,
+  }));
+  const edges = services.flatMap(({ name, calls, store }) => {
+    const measured = {
+      kind: "rpc",
+      count: 123_456,
+      errors: 61_000,
+      codes: { "4": 61_000 },
+      p50: 1_234,
+      p99: 5_000,
+    };
+    return [
+      ...calls.map((callee) => ({ ...measured, caller: name, callee })),
+      ...(store ? [{ ...measured, kind: "database", caller: name, callee: `${name}.greetings` }] : []),
+    ];
+  });
+  const wait = { kind: "messaging", caller: "service-d", callee: "service-f", count: 99_999, errors: 0 };
+  return {
+    topology: { entry: names[0], order: names, services },
+    mesh: {
+      sample: false,
+      traces: 123_456,
+      from: 0,
+      to: 60_000,
+      edges: [...edges, { ...wait, p50: 123.4, p99: 456.7, queueWait: { p50: 12_345, p99: 23_456 } }],
+    },
+  };
+}
+
+async function showNineServices(page: Page): Promise<void> {
+  const data = nineServices();
+  await page.route("**/api/topology", (route) => route.fulfill({ json: data.topology }));
+  await page.route("**/api/mesh?*", (route) => route.fulfill({ json: data.mesh }));
+  await page.goto("/#/mesh");
+  await expect(page.locator(".edge.failing").first()).toBeVisible();
+}
+
+async function boxOf(locator: Locator) {
+  const box = await locator.boundingBox();
+  if (!box) throw new Error("the element is not visible");
+  return box;
+}
+
+async function scrollOf(canvas: Locator) {
+  return canvas.evaluate(({ scrollLeft, scrollTop }) => ({ scrollLeft, scrollTop }));
+}
+
+test("labels overlap neither nodes nor each other, with nine services and errors on every edge", async ({
+  page,
+}) => {
+  await showNineServices(page);
+  const overlaps = await page.evaluate(() => {
+    const box = (element: Element) => element.getBoundingClientRect();
+    const texts = [...document.querySelectorAll("text.metrics")].filter((text) => text.textContent !== "");
+    const shapes = [...document.querySelectorAll(".node .shape:not(.lid)")];
+    const found: string[] = [];
+    for (const text of texts) {
+      const own = box(text);
+      for (const other of [...texts, ...shapes]) {
+        if (other === text || other.parentElement === text.parentElement) continue;
+        const { left, right, top, bottom } = box(other);
+        // Lines of text have space above and below their letters.
+        if (own.left < right && left < own.right && own.top + 2 < bottom && top + 2 < own.bottom) {
+          found.push(`${text.textContent} over ${other.textContent || other.parentElement?.textContent}`);
+        }
+      }
+    }
+    return { texts: texts.length, found };
+  });
+  expect(overlaps.texts).toBeGreaterThan(30);
+  expect(overlaps.found).toEqual([]);
+});
+
+test("the wheel zooms at the pointer, dragging pans, and the zoom is kept in the URL", async ({ page }) => {
+  await page.goto("/#/mesh?zoom=1.2");
+  const node = page.locator(".node", { hasText: "service-e" }).first();
+  const canvas = page.locator(".canvas");
+  const before = await boxOf(node);
+  await page.mouse.move(before.x + before.width / 2, before.y + before.height / 2);
+  await page.mouse.wheel(0, -240);
+  await expect(page).toHaveURL(/zoom=1\.9/);
+  const after = await boxOf(node);
+  expect(after.width).toBeGreaterThan(before.width * 1.4);
+  expect(Math.abs(after.x + after.width / 2 - before.x - before.width / 2)).toBeLessThan(20);
+
+  const from = await scrollOf(canvas);
+  const frame = await boxOf(canvas);
+  await page.mouse.move(frame.x + 300, frame.y + 30);
+  await page.mouse.down();
+  await page.mouse.move(frame.x + 200, frame.y + 20, { steps: 4 });
+  await page.mouse.up();
+  const to = await scrollOf(canvas);
+  expect(to.scrollLeft - from.scrollLeft).toBe(100);
+  // The end of a drag is not a click.
+  await expect(page).not.toHaveURL(/select=/);
+});
+
+test("zooming keeps the selection, selected and in sight", async ({ page }) => {
+  await page.goto("/#/mesh?select=service-h.greetings");
+  const node = page.locator(".node", { hasText: "service-h.greetings" });
+  await expect(page.locator(".panel")).toBeVisible();
+  for (let press = 0; press < 4; press += 1) await page.getByRole("button", { name: "Zoom in" }).click();
+  await expect(page).toHaveURL(/select=service-h\.greetings.*zoom=\d/);
+  await expect(node).toHaveAttribute("aria-pressed", "true");
+  const [box, frame] = [await boxOf(node), await boxOf(page.locator(".canvas"))];
+  const centre = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  expect(centre.x).toBeGreaterThan(frame.x);
+  expect(centre.x).toBeLessThan(frame.x + frame.width);
+  expect(centre.y).toBeGreaterThan(frame.y);
+  expect(centre.y).toBeLessThan(frame.y + frame.height);
+});
+
+test("Escape closes the panel, from anywhere on the page", async ({ page }) => {
+  await page.goto("/#/mesh?select=service-b");
+  await expect(page.locator(".panel")).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.locator(".panel")).toHaveCount(0);
+  await expect(page).not.toHaveURL(/select=/);
+});
+
+test("the note about labels belongs to the graph, and is not shown with the table", async ({ page }) => {
+  await greet(1);
+  await page.goto("/#/mesh");
+  await expect(page.locator(".note")).toContainText("Edge labels");
+  await page.getByRole("button", { name: "Table" }).click();
+  await expect(page.locator(".note")).toContainText("traces in the last minute");
+  await expect(page.locator(".note")).not.toContainText("Edge labels");
+  await expect(page.locator(".legend")).toHaveCount(0);
+});
+
+test("a link opens the API browser", async ({ page }) => {
+  await page.goto("/");
+  await page.getByRole("link", { name: "API", exact: true }).click();
+  await expect(page).toHaveURL(`${mesh.url}/docs/`);
+  await expect(page.locator(".swagger-ui").first()).toBeVisible();
+});
+
+test.describe("on a phone", () => {
+  test.use({ viewport: { width: 390, height: 844 }, hasTouch: true });
+
+  test("the graph is legible at first, and Fit shows all of it", async ({ page }) => {
+    await page.goto("/#/mesh");
+    const canvas = page.locator(".canvas");
+    await expect(page.locator(".node")).toHaveCount(14);
+    const size = () => canvas.evaluate(({ scrollWidth, clientWidth }) => ({ scrollWidth, clientWidth }));
+    expect((await size()).scrollWidth).toBeGreaterThan((await size()).clientWidth * 1.5);
+    await page.getByRole("button", { name: "Fit" }).click();
+    await expect.poll(async () => (await size()).scrollWidth - (await size()).clientWidth).toBe(0);
+    const frame = await boxOf(canvas);
+    for (const node of await page.locator(".node").all()) {
+      const box = await boxOf(node);
+      expect(box.x).toBeGreaterThanOrEqual(frame.x);
+      expect(box.x + box.width).toBeLessThanOrEqual(frame.x + frame.width + 1);
+    }
+  });
+
+  test("the table scrolls sideways, and says so", async ({ page }) => {
+    await page.goto("/#/mesh?as=table");
+    await expect(page.getByText("Scroll sideways for more columns")).toBeVisible();
+    const table = page.getByRole("region", { name: "Edges of the mesh" });
+    await table.evaluate((element) => element.scrollBy(2_000, 0));
+    await expect(page.getByRole("columnheader", { name: "queue wait" })).toBeInViewport();
+  });
+});

@@ -1,0 +1,62 @@
+/** Delivery of the last greeting's message: the consumer's spans in its trace, once they have arrived. */
+
+import { effect, signal } from "@preact/signals";
+import { fetchJson } from "../client/fetch-json.ts";
+import { log } from "../client/log.ts";
+import { type Delivery, deliveryOf } from "../model/delivery.ts";
+import { backendTraceId } from "../model/ids.ts";
+import { parseSpans } from "../model/zipkin.ts";
+import { api } from "./api.ts";
+import { greeting } from "./greeting.ts";
+
+export type DeliveryState =
+  | { state: "none" }
+  | { state: "waiting" }
+  | { state: "delivered"; delivery: Delivery }
+  | { state: "unknown"; why: string };
+
+export const delivery = signal<DeliveryState>({ state: "none" });
+
+/** Milliseconds between two attempts: spans arrive in batches. */
+const INTERVAL_MS = 500;
+const ATTEMPTS = 16;
+
+/** Looks up the delivery after every successful greeting. */
+export function startDeliveryLookup(): void {
+  effect(() => {
+    const trace = greeting.value.result?.trace;
+    const base = api.peek();
+    const abort = new AbortController();
+    if (!greeting.value.result) delivery.value = { state: "none" };
+    else if (!trace?.recorded)
+      delivery.value = { state: "unknown", why: "Unknown: this greeting has no recorded trace." };
+    else void lookup(base, trace.traceId, abort.signal);
+    return () => abort.abort();
+  });
+}
+
+async function lookup(base: string, traceId: string, signal: AbortSignal): Promise<void> {
+  delivery.value = { state: "waiting" };
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    await pause(INTERVAL_MS);
+    if (signal.aborted) return;
+    try {
+      const path = `/zipkin/api/v2/trace/${backendTraceId(traceId)}`;
+      const { body } = await fetchJson({ base, path, parse: parseSpans, signal });
+      const found = deliveryOf(body);
+      if (found) {
+        delivery.value = { state: "delivered", delivery: found };
+        return;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      log.debug("trace not found yet", error);
+    }
+  }
+  const seconds = (INTERVAL_MS * ATTEMPTS) / 1000;
+  delivery.value = { state: "unknown", why: `Unknown: no consumer span in the trace after ${seconds} s.` };
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

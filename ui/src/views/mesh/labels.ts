@@ -1,0 +1,59 @@
+/** Texts for an edge's metrics: labels in the graph, and accessible descriptions. */
+
+import { duration, durations, percent, rate } from "../../model/format.ts";
+import { codeName } from "../../model/grpc.ts";
+import { type EdgeMetrics, faultCount, mostFrequentCode } from "../../model/mesh.ts";
+import type { EdgeKind, GraphEdge } from "../../model/topology.ts";
+
+export interface Lines {
+  first: string;
+  second: string;
+}
+
+/** The two lines of an edge's label. */
+export function labelLines(metrics: EdgeMetrics, seconds: number): Lines {
+  const { p50, p99, queueWait } = metrics;
+  const errors = faultCount(metrics);
+  const code = mostFrequentCode(metrics);
+  const trouble = errors > 0 ? `✕ ${percent(errors, metrics.count)}` : "0 %";
+  const first = `${rate(metrics.count, seconds)} · ${trouble}`;
+  if (errors > 0 && code) return { first, second: codeName(code) };
+  if (queueWait?.p50 !== undefined) return { first, second: `wait ${duration(queueWait.p50)}` };
+  if (p50 === undefined) return { first, second: "" };
+  return { first, second: durations(p50, p99) };
+}
+
+/** The width between two nodes, in the graph's units: that of a label with its margins. */
+const MAX_WIDTH = 106;
+
+/** The width to squeeze a line to; undefined when it fits. Estimated for the label's font of 12.5 units. */
+export function squeezedWidth(text: string): number | undefined {
+  const widthOf = (character: string) =>
+    /[A-Z_✕%]/.test(character) ? 9 : /[ ·.:]/.test(character) ? 4 : 7.3;
+  const width = [...text].reduce((sum, character) => sum + widthOf(character), 0);
+  return width > MAX_WIDTH ? MAX_WIDTH : undefined;
+}
+
+export const KIND_LABELS: Record<EdgeKind, string> = {
+  rpc: "gRPC",
+  messaging: "messaging",
+  database: "database",
+};
+
+/** Title and accessible name of an edge. */
+export function edgeDescription(edge: GraphEdge, metrics: EdgeMetrics | undefined, seconds: number): string {
+  const name = `${edge.from} to ${edge.to}, ${KIND_LABELS[edge.kind]}`;
+  if (!metrics) return `${name}: no traffic`;
+  const parts = [`${rate(metrics.count, seconds)}`, errorText(metrics)];
+  if (metrics.p50 !== undefined) parts.push(`p50 ${duration(metrics.p50)}, p99 ${duration(metrics.p99)}`);
+  if (metrics.queueWait?.p50 !== undefined) parts.push(`queue wait ${duration(metrics.queueWait.p50)}`);
+  return `${name}: ${parts.join(", ")}`;
+}
+
+/** `no errors`, or the percentage with its codes. */
+export function errorText(metrics: EdgeMetrics): string {
+  if (metrics.errors === 0) return "no errors";
+  const codes = Object.entries(metrics.codes).map(([code, count]) => `${codeName(code)} × ${count}`);
+  const share = percent(faultCount(metrics), metrics.count);
+  return codes.length > 0 ? `${share} errors (${codes.join(", ")})` : `${share} errors`;
+}
