@@ -17,11 +17,10 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::{
     dialer::Connection,
     fault::{Fault, is_of_the_channel, within},
-    outbox::{Inbox, Publish},
+    outbox::{Inbox, Publish, Refusal},
     state::ConnectionState,
     topology::{DELETION_TIME, Topology},
 };
-use crate::queue::PublishError;
 
 /// Further messages wait in the outbox.
 const MAX_IN_FLIGHT: usize = 1_024;
@@ -230,7 +229,7 @@ impl<'a> ConfirmChannel<'a> {
         let Some(max) = self.max_body.filter(|max| publish.outgoing.body.len() > *max) else {
             return Some(publish);
         };
-        publish.reply(Err(PublishError::Rejected(format!("it exceeds the broker's limit of {max} bytes"))));
+        publish.reply(Err(Refusal::Rejected(format!("it exceeds the broker's limit of {max} bytes"))));
         None
     }
 
@@ -248,7 +247,7 @@ impl<'a> ConfirmChannel<'a> {
             match result {
                 Ok(_) if self.returned.remove(&token) => {
                     let reason = format!("queue {queue} does not exist; it will be declared again");
-                    publish.reply(Err(PublishError::Unavailable(reason)));
+                    publish.reply(Err(Refusal::Unavailable(reason)));
                 }
                 Ok(Confirmation::Ack(_)) => {
                     self.has_confirmed = true;
@@ -256,7 +255,7 @@ impl<'a> ConfirmChannel<'a> {
                 }
                 Ok(Confirmation::Nack(_) | Confirmation::NotRequested) => {
                     let reason = format!("queue {queue} is full, or cannot store messages now");
-                    publish.reply(Err(PublishError::Unavailable(reason)));
+                    publish.reply(Err(Refusal::Full(reason)));
                 }
                 Err(error) => lost = self.conclude_failed(publish, error, inbox).or(lost),
             }
@@ -276,7 +275,7 @@ impl<'a> ConfirmChannel<'a> {
             return None;
         }
         let fault = Fault::from(error);
-        publish.reply(Err(PublishError::Unavailable(fault.reason.clone())));
+        publish.reply(Err(Refusal::Unavailable(fault.reason.clone())));
         Some(fault)
     }
 }

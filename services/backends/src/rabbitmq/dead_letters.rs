@@ -8,8 +8,7 @@ use std::{
 use lapin::{BasicProperties, types::ShortString};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::outbox::{Outbox, Outgoing};
-use crate::queue::PublishError;
+use super::outbox::{Outbox, Outgoing, Refusal};
 
 /// How long a failure counts. Messages that wait try again more often.
 const FAILURE_AGE: Duration = Duration::from_secs(10);
@@ -31,23 +30,20 @@ impl DeadLetters {
     }
 
     /// Publishes a message to the dead letters' queue.
-    pub(super) async fn publish(
-        &self,
-        properties: BasicProperties,
-        body: Vec<u8>,
-    ) -> Result<(), PublishError> {
+    pub(super) async fn publish(&self, properties: BasicProperties, body: Vec<u8>) -> Result<(), Refusal> {
         let published = self.outbox.send(Outgoing { queue: self.queue.clone(), properties, body }).await;
         let failure = match &published {
-            Err(PublishError::Unavailable(reason)) => Some((Instant::now(), reason.clone())),
-            _ => None,
+            Err(Refusal::Full(reason) | Refusal::Unavailable(reason)) => {
+                Some((Instant::now(), reason.clone()))
+            }
+            Ok(()) | Err(Refusal::Rejected(_)) => None,
         };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
         published
     }
 
-    /// Room for a message that waits until its dead letter can be published. Without room, the broker has to dead-letter
-    /// the message: its own dead-lettering keeps it in the main queue until there is room, without this consumer's
-    /// reason.
+    /// Room for a message to wait while the queue is full. Without room, the broker has to dead-letter the message: its own
+    /// dead-lettering keeps it in the main queue until the other is no longer full, without this consumer's reason.
     pub(super) fn room(&self) -> Option<SemaphorePermit<'_>> {
         self.room.try_acquire().ok()
     }

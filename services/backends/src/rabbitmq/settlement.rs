@@ -10,10 +10,10 @@ use lapin::{
 };
 use tokio::time::sleep;
 
-use super::{dead_letters::DeadLetters, fault::Fault, wire};
+use super::{dead_letters::DeadLetters, fault::Fault, outbox::Refusal, wire};
 use crate::{
     backoff::Backoff,
-    queue::{Message, PublishError, SettleError, Settlement},
+    queue::{Message, SettleError, Settlement},
 };
 
 /// Between attempts to publish a dead letter.
@@ -78,21 +78,30 @@ impl Settlement for RabbitSettlement {
                 return Err(SettleError::LeaseLost);
             }
             let properties = wire::dead_letter(&self.properties, self.attempt, reason);
-            let (id, why) = match dead_letters.publish(properties, message.body.clone()).await {
+            let id = &message.id;
+            let why = match dead_letters.publish(properties, message.body.clone()).await {
                 // Dropped before the ack, the message is delivered again and is also a dead letter.
                 Ok(()) => return self.ack().await,
-                Err(PublishError::Rejected(why)) => {
+                Err(Refusal::Rejected(why)) => {
                     self.dead_lettering = false;
                     return Err(SettleError::Unavailable(why));
                 }
-                Err(PublishError::Unavailable(why)) => (&message.id, why),
-            };
-            if room.is_none() {
-                room = dead_letters.room();
-                if room.is_none() {
-                    tracing::warn!(id, reason, why, "cannot dead-letter: leaving the message to the broker");
-                    return self.reject(false).await;
+                Err(Refusal::Full(why)) => {
+                    room = room.or_else(|| dead_letters.room());
+                    if room.is_none() {
+                        tracing::warn!(
+                            id,
+                            reason,
+                            why,
+                            "cannot dead-letter: leaving the message to the broker"
+                        );
+                        return self.reject(false).await;
+                    }
+                    why
                 }
+                Err(Refusal::Unavailable(why)) => why,
+            };
+            if failures == 1 {
                 tracing::warn!(id, why, "cannot dead-letter yet: keeping the delivery");
             }
             // Given back instead, the message would be delivered and fail again at once, and reach its delivery limit

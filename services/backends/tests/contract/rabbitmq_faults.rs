@@ -134,9 +134,12 @@ async fn full_dead_letters_are_reported_and_block_no_good_message() {
     let setting = "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 1000).";
     broker.ctl(&["eval", setting]).await;
     let rabbit = Rabbit::on(&broker.url());
-    let (_client, channel) = channel(&rabbit).await;
-    declare_small_dead_letters(&channel, &rabbit).await;
     let (publisher, consumer) = (rabbit.publisher().await, rabbit.consumer(Terms::default()).await);
+    let limit = async |messages: u32| {
+        let limit = format!(r#"{{"max-length":{messages},"overflow":"reject-publish"}}"#);
+        broker.ctl(&["set_policy", "limit", r"\.dlq$", &limit, "--apply-to", "queues"]).await;
+    };
+    limit(1).await;
     let unfit: BTreeSet<String> = (0..100).map(|number| format!("unfit-{number}")).collect();
     for id in &unfit {
         publisher.publish(message(id)).await.unwrap();
@@ -156,6 +159,8 @@ async fn full_dead_letters_are_reported_and_block_no_good_message() {
     assert!(reason.contains(&format!("queue {} is full", rabbit.dead_letter_queue())), "{reason}");
 
     // With room again, every message becomes a dead letter; those that the consumer could keep have their reason.
+    limit(1_000).await;
+    let (_client, channel) = channel(&rabbit).await;
     let mut letters: BTreeMap<String, bool> = BTreeMap::new();
     eventually("all are dead letters", async || {
         let get = channel.basic_get(rabbit.dead_letter_queue().into(), BasicGetOptions { no_ack: true });
