@@ -28,16 +28,31 @@ fail() {
   exit 1
 }
 
-# Something that Debian has: as root it is installed, otherwise this says how.
+# How long another installation may hold the package manager's locks, in seconds.
+readonly LOCK_WAIT=600
+
+# Installs a package of Debian as root; any other user reads how to.
 debian_package() {
   local package=$1
   if ! installs_packages; then
     fail "this machine lacks $package; install it (on Debian: sudo apt-get install $package) and try again"
   fi
-  apt-get update -qq
+  apt_get update
   # Packages that bring a service call invoke-rc.d, which the barest images lack.
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    init-system-helpers "$package" >/dev/null
+  apt_get install -y --no-install-recommends init-system-helpers "$package"
+}
+
+# Runs apt-get, and waits while another program holds a lock that it needs. DPkg::Lock::Timeout does not cover the lock
+# of the package lists, so every lock is waited for here.
+apt_get() {
+  local deadline=$((SECONDS + LOCK_WAIT)) errors
+  while ! errors=$(LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" 2>&1 >/dev/null); do
+    [[ $errors == *"Could not get lock"* ]] || fail "apt-get $1 failed: $errors"
+    [ "$SECONDS" -lt "$deadline" ] ||
+      fail "another program still holds the package manager's lock after $LOCK_WAIT seconds: $errors"
+    sleep 2
+  done
+  [ -z "$errors" ] || printf '%s\n' "$errors" >&2
 }
 
 installs_packages() {

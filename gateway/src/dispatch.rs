@@ -11,7 +11,7 @@ use axum::{
     response::Response,
 };
 use http_body::Body as _;
-use octet_runtime::{logs, metrics::HistogramVec, propagation::X_REQUEST_ID, serve::Peer};
+use octet_runtime::{logs, metrics::HttpMetrics, propagation::X_REQUEST_ID, serve::Peer};
 use tower::ServiceExt;
 use tracing::Instrument;
 
@@ -25,7 +25,7 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Everything that the gateway serves, and what stands in front of it.
 pub(crate) struct Dispatcher {
-    pub(crate) seconds: HistogramVec,
+    pub(crate) requests: HttpMetrics,
     pub(crate) proxies: TrustedProxies,
     pub(crate) origins: Option<Origins>,
     /// REST, pages and the gateway's own endpoints.
@@ -47,7 +47,7 @@ impl Dispatcher {
         let origin = self.origins.as_ref().and_then(|_| request.headers().get(header::ORIGIN).cloned());
 
         let span = logs::request_span(id.to_str().unwrap_or_default(), None);
-        let observed = Observed::start(self.seconds.clone(), span.clone(), client, &mut request);
+        let observed = Observed::start(self.requests.clone(), span.clone(), client, &mut request);
         let mut response = self.dispatch(request).instrument(span).await;
         if *observed.method() == Method::HEAD {
             response = without_body(response);

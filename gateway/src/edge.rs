@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 pub(crate) use self::{
     answer::{error, json, no_route, not_allowed},
-    log::{Observed, Outcome, Route, known_method, metrics},
+    log::{Observed, Outcome, Route},
     security::complete as complete_security,
 };
 pub use self::{cors::Origins, proxies::TrustedProxies};

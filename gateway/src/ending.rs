@@ -7,7 +7,7 @@ use octet_runtime::{
     deadline::Deadline,
     metrics::GrpcCall,
     telemetry::{GrpcSpan, Span},
-    upstream::{CallError, UnderWay},
+    upstream::{CallError, InFlight},
 };
 use tonic::{Code, Status};
 
@@ -26,7 +26,7 @@ struct Open {
     server: ServerSide,
     outcome: Outcome,
     permit: Option<Admitted>,
-    client: Option<(UnderWay, Deadline)>,
+    client: Option<(InFlight, Deadline)>,
 }
 
 impl Ending {
@@ -53,7 +53,7 @@ impl Ending {
     }
 
     /// The call to the entry service has started.
-    pub(crate) fn called(&mut self, client: UnderWay, deadline: Deadline) {
+    pub(crate) fn called(&mut self, client: InFlight, deadline: Deadline) {
         if let Some(open) = &mut self.0 {
             open.client = Some((client, deadline));
         }

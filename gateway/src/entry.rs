@@ -139,10 +139,10 @@ impl Entry {
             })
         };
         let name = self.upstream.name();
-        let call = self.upstream.begin(path.as_str(), kind, deadline, metadata, attempt);
+        let call = self.upstream.start(path.as_str(), kind, deadline, metadata, attempt);
         match ending.scope(call).await {
-            Ok((response, under_way)) => {
-                ending.called(under_way, deadline);
+            Ok((response, in_flight)) => {
+                ending.called(in_flight, deadline);
                 let (metadata, messages, _) = response.into_parts();
                 Ok(ResponseStream { metadata, messages, deadline, entry: name.to_owned(), ending })
             }
@@ -172,7 +172,7 @@ impl<T> ResponseStream<T> {
         let failed = |error| Event::Failed(named(&self.entry, error));
         let event = match timeout_at(self.deadline.instant(), read).await {
             Ok(Ok(event)) => event,
-            Ok(Err(status)) => failed(CallError::of(status)),
+            Ok(Err(status)) => failed(CallError::from_status(status)),
             Err(_) => failed(CallError::deadline_passed()),
         };
         if let Event::Failed(status) = &event {
@@ -195,7 +195,7 @@ impl<T> ResponseStream<T> {
 fn named(entry: &str, error: CallError) -> Status {
     match error.failure {
         Failure::Answered => error.status,
-        Failure::NotProcessed | Failure::Interrupted | Failure::Misfit | Failure::DeadlinePassed => {
+        Failure::NotProcessed | Failure::Interrupted | Failure::InvalidResponse | Failure::DeadlinePassed => {
             Status::new(error.status.code(), format!("{entry}: {}", error.status.message()))
         }
     }

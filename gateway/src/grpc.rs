@@ -131,13 +131,13 @@ impl Shared {
         };
         let (parts, body) = request.into_parts();
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-        let incoming = self.tracer.incoming(&parts.headers);
+        let incoming = self.tracer.extract(&parts.headers);
         let span = GrpcSpan::server(&self.tracer, &incoming, path.as_str(), peer);
         if let Some(ids) = span.span().ids().or_else(|| incoming.ids()) {
             octet_runtime::logs::record_trace(&ids);
         }
         let deadline = self.limits.deadline(&parts.headers);
-        let call = self.metrics.begin_as(path.as_str(), kind);
+        let call = self.metrics.start_as(path.as_str(), kind);
         let outcome = parts.extensions.get().cloned().unwrap_or_default();
         let relay = Relay {
             ending: Ending::new(ServerSide::Grpc { span, call }, outcome),

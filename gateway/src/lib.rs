@@ -23,5 +23,5 @@ pub mod transcode;
 mod ui;
 
 pub use edge::{Origins, TrustedProxies};
-pub use server::{StartError, run, serve_on};
+pub use server::{run, serve_on};
 pub use settings::GatewaySettings;

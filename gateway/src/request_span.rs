@@ -8,11 +8,12 @@ use axum::http::{
 use octet_runtime::{
     deadline::Deadline,
     logs,
+    metrics::method_name,
     serve::Peer,
     telemetry::{Span, SpanKind, TraceIds, Tracer},
 };
 
-use crate::edge::{self, ClientAddress};
+use crate::edge::ClientAddress;
 
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
@@ -22,9 +23,9 @@ pub(crate) struct RequestSpan(Span);
 impl RequestSpan {
     /// Starts the span and adds the trace's ids to the request's log lines.
     pub(crate) fn start(tracer: &Tracer, parts: &Parts, route: &str, scheme: &'static str) -> Self {
-        let incoming = tracer.incoming(&parts.headers);
-        let method = edge::known_method(&parts.method);
-        let mut span = tracer.begin(&incoming, SpanKind::Server, &format!("{method} {route}"));
+        let incoming = tracer.extract(&parts.headers);
+        let method = method_name(&parts.method);
+        let mut span = tracer.start(&incoming, SpanKind::Server, &format!("{method} {route}"));
         if span.is_recording() {
             span.set("http.request.method", method.to_owned());
             span.set("http.route", route.to_owned());

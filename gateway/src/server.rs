@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use axum::{Router, extract::Request, middleware::from_fn, response::Response, routing::get};
 use octet_runtime::{
-    admin::{self, Readiness},
+    admin::Readiness,
     drain::Drain,
-    listen::BindError,
-    metrics::{GrpcMetrics, Metrics},
-    process::Ports,
-    serve::{Plain, serve_over},
-    telemetry::{Telemetry, Tracer},
+    metrics::{GrpcMetrics, HttpMetrics, Metrics},
+    process::{Ports, Process, StartError},
+    serve::Plain,
+    telemetry::Tracer,
     upstream::Upstream,
 };
 use prost_reflect::DescriptorPool;
@@ -30,23 +29,6 @@ use crate::{
     ui,
 };
 
-/// Why the gateway did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A port cannot be bound.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// A mistake in the program, which tests would have found.
-    #[error(transparent)]
-    Internal(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl StartError {
-    fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Internal(error.into())
-    }
-}
-
 /// Runs the gateway until it has drained.
 ///
 /// # Errors
@@ -61,30 +43,19 @@ pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartErr
 /// # Errors
 /// [`StartError`], before anything is served.
 pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> Result<(), StartError> {
-    let grace = settings.process.drain.grace;
-    let metrics = Metrics::new("gateway").map_err(StartError::internal)?;
-    let local = ports.main.local_addr().ok();
-    let telemetry = Telemetry::start(&settings.process.telemetry, "gateway", local, &metrics)
-        .map_err(StartError::internal)?;
+    let process = Process::start(ports, &settings.process, "gateway", drain)?;
     let pool = DescriptorPool::decode(settings.descriptors.as_ref()).map_err(StartError::internal)?;
     let own = Own::new(&pool, &settings.descriptors).await.map_err(StartError::internal)?;
-    let dispatcher = dispatcher(&settings, &metrics, telemetry.tracer(), pool, &own)?;
-    ports.log_serving();
+    let dispatcher = dispatcher(&settings, process.metrics(), process.tracer(), pool, &own)?;
 
-    let readiness = Readiness::new(drain.clone(), Vec::new());
-    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, settings.process.log_control()));
-    let health = tokio::spawn(own.follow(drain.clone()));
+    let readiness = Readiness::new(process.drain().clone(), Vec::new());
+    let health = tokio::spawn(own.follow(process.drain().clone()));
     let service = tower::service_fn(move |request| dispatcher.clone().answer(request));
-    let limits = settings.limits.serve;
+    let (limits, finish) = (settings.limits.serve, async move { health.abort() });
     match settings.tls {
-        None => serve_over(Plain, ports.main, service, limits, &drain, grace).await,
-        Some(tls) => serve_over(tls, ports.main, service, limits, &drain, grace).await,
+        None => process.serve(readiness, Plain, service, limits, finish).await,
+        Some(tls) => process.serve(readiness, tls, service, limits, finish).await,
     }
-    health.abort();
-    // Last, when no more spans are made; the admin server still shows how their export went.
-    telemetry.flush(grace, &drain).await;
-    admin.abort();
-    tracing::info!("drained");
     Ok(())
 }
 
@@ -119,7 +90,7 @@ fn dispatcher(
         scheme: settings.scheme(),
     };
     Ok(Arc::new(Dispatcher {
-        seconds: edge::metrics(metrics).map_err(StartError::internal)?,
+        requests: HttpMetrics::server(metrics).map_err(StartError::internal)?,
         proxies: settings.proxies.clone(),
         origins: settings.origins.clone(),
         router: router(settings, metrics, Arc::new(rest))?,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use octet_runtime::{
     environment::Environment,
+    http_url::HttpUrl,
     process::{Defaults, ProcessSettings},
     serve::{Plain, Tls, Transport},
     upstream::UpstreamAddress,
@@ -13,8 +14,6 @@ use octet_topology::Topology;
 use crate::{
     edge::{Origins, TrustedProxies},
     limits::Limits,
-    traces::BackendUrl,
-    ui::ApiUrl,
 };
 
 /// `max_concurrent`: what two cores answer in about a fifth of a second.
@@ -30,13 +29,13 @@ pub struct GatewaySettings {
     pub descriptors: Cow<'static, [u8]>,
     pub(crate) topology: Topology,
     pub(crate) entry: UpstreamAddress,
-    pub(crate) traces: Option<BackendUrl>,
+    pub(crate) traces: Option<HttpUrl>,
     pub(crate) limits: Limits,
     pub(crate) origins: Option<Origins>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) tls: Option<Tls>,
     /// The API's address for the page; `None` if it is the gateway that served the page.
-    pub(crate) api: Option<ApiUrl>,
+    pub(crate) api: Option<HttpUrl>,
 }
 
 impl GatewaySettings {
@@ -55,12 +54,20 @@ impl GatewaySettings {
         });
         // Read also after a fault, so that all faults are reported together.
         let process = ProcessSettings::from_environment(environment, DEFAULTS);
-        let traces = BackendUrl::from_environment(environment);
+        let traces = environment.optional(
+            "TRACE_QUERY_URL",
+            "an http:// URL without user, query and fragment, for example http://zipkin:9411",
+            |text| HttpUrl::parse_http(text).ok_or(()),
+        );
         let limits = Limits::from_environment(environment);
         let origins = Origins::from_environment(environment);
         let proxies = TrustedProxies::from_environment(environment);
         let tls = Tls::from_environment(environment);
-        let api = ApiUrl::from_environment(environment);
+        let api = environment.optional(
+            "UI_API_URL",
+            "an http:// or https:// URL without user, query and fragment, for example https://api.example.com",
+            |text| HttpUrl::parse(text).ok_or(()),
+        );
         Some(Self {
             process,
             descriptors: Cow::Borrowed(octet_proto::DESCRIPTOR_SET),

@@ -14,13 +14,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-pub(crate) use backend::{Backend, BackendUrl};
+pub(crate) use backend::Backend;
+use octet_runtime::http_url::HttpUrl;
 use tonic::Code;
 
 use crate::edge;
 
 /// Both routes; `backend` is `None` if `TRACE_QUERY_URL` is unset.
-pub(crate) fn router(backend: Option<BackendUrl>) -> Router {
+pub(crate) fn router(backend: Option<HttpUrl>) -> Router {
     Router::new()
         .route("/zipkin/api/v2/{*path}", get(pass::pass))
         .route("/api/mesh", get(mesh::mesh))

@@ -1,6 +1,5 @@
 //! The browser UI: its files, which are part of the binary, and its configuration.
 
-mod api_url;
 mod encoding;
 mod files;
 
@@ -10,8 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use octet_runtime::http_url::HttpUrl;
 
-pub(crate) use self::api_url::ApiUrl;
 use self::files::{File, Form};
 use crate::edge;
 
@@ -26,8 +25,8 @@ const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000,
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// A route for each file, and `/ui-config.json` with the API's address if it is on another host.
-pub(crate) fn router(api: Option<&ApiUrl>) -> Router {
-    let config = serde_json::json!({ "apiUrl": api.map(ApiUrl::as_str) }).to_string();
+pub(crate) fn router(api: Option<&HttpUrl>) -> Router {
+    let config = serde_json::json!({ "apiUrl": api.map(HttpUrl::to_string) }).to_string();
     let config = move || async move { ([(header::CACHE_CONTROL, REVALIDATE)], edge::json(config)) };
     let mut router = Router::new()
         .route("/", get(async |headers: HeaderMap| answer(files::index(), &headers)))

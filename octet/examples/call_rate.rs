@@ -1,4 +1,4 @@
-//! How many calls a second a Greeting service answers: 25 callers, each calling again when it was answered.
+//! Measures the calls per second of a Greeting service: 25 callers, each calling again after its response.
 //! `call_rate HOST:PORT CALLS`; prints one JSON object. `make bench` runs it.
 
 use std::{error::Error, io::Write, time::Instant};
@@ -19,7 +19,7 @@ async fn main() -> Outcome<()> {
     };
     let calls: u32 = calls.parse()?;
     let channel = Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?;
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
         let mut client = GreetingServiceClient::new(channel.clone());
@@ -33,7 +33,7 @@ async fn main() -> Outcome<()> {
     while let Some(ended) = callers.join_next().await {
         ended??;
     }
-    let rate = f64::from(calls / CALLERS * CALLERS) / begun.elapsed().as_secs_f64();
+    let rate = f64::from(calls / CALLERS * CALLERS) / started.elapsed().as_secs_f64();
     writeln!(std::io::stdout(), "{}", serde_json::json!({ "calls_per_second": rate.round() }))?;
     Ok(())
 }

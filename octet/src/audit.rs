@@ -1,12 +1,11 @@
-//! The audit: that nothing is lost.
+//! The audit: checks that no data is lost.
 //!
-//! Every answer names what must exist: where the greeting of X stands above that of its upstream Y, and Y stores,
-//! X's greeting is a document of Y's; a publisher's greeting is a document of the queue's consumer, or on its way
-//! to it. `claims` derives this from the topology, `places` looks whether it is so. Nothing is taken or changed,
-//! and no service has to live.
+//! Every answer names what must exist. If X called Y and Y has a store, X's greeting is a document in Y's store; the
+//! greeting of a publisher is a document of the queue's consumer, or still queued. `claims` derives this from the
+//! topology, `inspector` looks it up. The audit only reads, and the services need not run.
 //!
-//! Memory is bounded, whatever the number of answers and documents: answers are read one at a time and checked
-//! in batches, and what is still on its way waits on disk.
+//! Memory is bounded for any number of answers and documents: answers are read one at a time and checked in batches,
+//! and claims on queued messages wait on disk.
 
 mod answers;
 mod check;
@@ -14,7 +13,7 @@ mod claims;
 mod gap;
 mod graph;
 mod id;
-mod places;
+mod inspector;
 mod report;
 mod spool;
 mod table;
@@ -28,32 +27,32 @@ use octet_topology::Topology;
 pub use answers::{Answer, Answers, Greeting, Malformed};
 pub use gap::{Gap, GapKind};
 pub use graph::Overrides;
-pub use id::{GreetingId, NoId};
+pub use id::{GreetingId, InvalidId};
 pub use report::{Answered, Queue, Report, Store, Verdict};
 
 use self::{
     check::{Check, Patience},
     graph::Graph,
-    places::Places,
+    inspector::Inspector,
 };
 use crate::failure::Failure;
 
-/// How many of a queue's dead letters a report shows.
+/// How many dead letters of each queue a report shows.
 const NEWEST_DEAD_LETTERS: u32 = 5;
 
 /// Audits one platform.
 pub struct Audit {
     graph: Graph,
-    places: Places,
+    inspector: Inspector,
     wait: Option<Duration>,
 }
 
 impl Audit {
-    /// Will audit the platform of `topology` whose data are at `connections`. With `wait`, what is on its way has
-    /// this long to arrive, and is a gap after that; without, it is none.
+    /// An audit of the platform of `topology` whose data are at `connections`. With `wait`, a message that is still queued
+    /// after that time is a gap; without, a queued message is no gap.
     ///
     /// # Errors
-    /// [`Failure::Configuration`] for a connection that can never be used, with its variable.
+    /// [`Failure::Configuration`] with the variable of a connection that can never work.
     pub async fn open(
         topology: &Topology,
         overrides: &Overrides,
@@ -61,23 +60,23 @@ impl Audit {
         wait: Option<Duration>,
     ) -> Result<Self, Failure> {
         let graph = Graph::new(topology, overrides);
-        let places = Places::open(&graph, connections).await?;
-        Ok(Self { graph, places, wait })
+        let inspector = Inspector::open(&graph, connections).await?;
+        Ok(Self { graph, inspector, wait })
     }
 
-    /// Checks what `answers` claim, if there are any, and counts what is stored and queued. Every gap is handed to
-    /// `on_gap` when it is found.
+    /// Checks the claims of `answers`, if any, and counts documents and messages. Calls `on_gap` for every gap as soon as
+    /// it is found.
     ///
     /// # Errors
-    /// [`Failure::Configuration`] where `answers` are malformed; [`Failure::Failed`] where a store or queue cannot
-    /// be read. A gap is no error.
+    /// [`Failure::Configuration`] if `answers` are malformed; [`Failure::Failed`] if a store or queue cannot be read. A gap
+    /// is not an error.
     pub async fn run(
         &self,
         answers: Option<Answers>,
         on_gap: &mut dyn FnMut(&Gap),
     ) -> Result<Report, Failure> {
         let answered = if let Some(answers) = answers {
-            Some(Check::new(&self.graph, &self.places, on_gap)?.run(answers, self.wait).await?)
+            Some(Check::new(&self.graph, &self.inspector, on_gap)?.run(answers, self.wait).await?)
         } else {
             self.wait_for_empty_queues().await?;
             None
@@ -85,13 +84,13 @@ impl Audit {
         Ok(Report { stores: self.stores().await?, queues: self.queues().await?, answered, waited: self.wait })
     }
 
-    /// A queue without a consumer stays as it is, so nobody waits for it.
+    /// Messages of a queue without a consumer stay queued, so only the other queues are waited for.
     async fn wait_for_empty_queues(&self) -> anyhow::Result<()> {
         let Some(wait) = self.wait else { return Ok(()) };
         let mut patience = Patience::new(wait);
         let consumed = || (0..).zip(self.graph.queues()).filter(|(_, queue)| !queue.consumers.is_empty());
         for (index, _) in consumed() {
-            while self.places.depth(index).await?.is_ok_and(|depth| depth.ready + depth.leased > 0) {
+            while self.inspector.depth(index).await?.is_ok_and(|depth| depth.ready + depth.leased > 0) {
                 if !patience.pause().await {
                     return Ok(());
                 }
@@ -104,7 +103,7 @@ impl Audit {
         let mut stores = Vec::new();
         for (index, node) in self.graph.nodes().iter().enumerate() {
             if let Some(store) = &node.store {
-                let documents = self.places.documents(index).await?;
+                let documents = self.inspector.documents(index).await?;
                 stores.push(Store { service: node.name.clone(), store: store.clone(), documents });
             }
         }
@@ -117,9 +116,9 @@ impl Audit {
             queues.push(Queue {
                 name: queue.name.to_string(),
                 is_consumed: !queue.consumers.is_empty(),
-                depth: self.places.depth(index).await?,
-                sight: self.places.sight(index),
-                newest_dead_letters: self.places.dead_letters(index, NEWEST_DEAD_LETTERS).await?,
+                depth: self.inspector.depth(index).await?,
+                sight: self.inspector.sight(index),
+                newest_dead_letters: self.inspector.dead_letters(index, NEWEST_DEAD_LETTERS).await?,
             });
         }
         Ok(queues)

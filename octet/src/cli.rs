@@ -6,12 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{failure, output};
 
-/// A gRPC microservice mesh to show, test and load: eight Greeting services, a queue, document stores, and a
-/// REST gateway.
+/// A gRPC microservice mesh to demonstrate, test and load: eight Greeting services, a queue, document stores and a REST
+/// gateway.
 #[derive(Debug, Parser)]
 #[command(name = "octet", version, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -19,109 +19,123 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start the whole platform on this host, and end it on Ctrl-C
+    /// Run the whole platform on this host until Ctrl-C
     Up(Up),
     /// Run one service of the topology
+    #[command(after_help = CONFIGURATION)]
     Service {
-        /// The service's name; `SERVICE_NAME` in its place
+        /// The service's name in the topology
+        #[arg(help = "The service's name in the topology [env: SERVICE_NAME]")]
         name: Option<String>,
     },
-    /// Run the gateway from REST to gRPC
+    /// Run the gateway, which translates REST to gRPC
+    #[command(after_help = CONFIGURATION)]
     Gateway,
-    /// Keep the newest traces in memory, and speak Zipkin's v2 API
+    /// Run the trace collector, which keeps the newest traces in memory and serves Zipkin's v2 API
+    #[command(after_help = CONFIGURATION)]
     Collector,
-    /// Check that nothing is lost: count what is stored and queued, and look for what answers claim
+    /// Check that no data is lost: count stored documents and queued messages, and look up what answers claim
     #[command(after_help = AUDIT_STATUS)]
     Audit(Audit),
-    /// Check or show the graph of services
+    /// Check a topology file or print the graph of services
     #[command(subcommand)]
     Topology(Topology),
 }
 
-/// How `octet up` runs.
+/// The arguments of `octet up`.
 #[derive(Debug, Clone, Args)]
 pub struct Up {
-    /// Where stores, queues and logs lie
+    /// Directory for stores, queues and logs
     #[arg(long, value_name = "DIR", default_value = ".octet")]
     pub data: PathBuf,
-    /// A topology file that replaces the built-in one; `TOPOLOGY` in its place
-    #[arg(long, value_name = "FILE")]
+    /// A topology file to use instead of the built-in topology
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "Topology file to use instead of the built-in topology [env: TOPOLOGY]"
+    )]
     pub topology: Option<PathBuf>,
-    /// Move all ports into one block of 160 that begins here: the gateway's is the first
+    /// First port of a block of 160 to use instead of the default ports; the gateway listens on the first
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=65_375))]
     pub base_port: Option<u16>,
-    /// Follow the logs of all processes
+    /// Print the logs of all processes as they are written
     #[arg(long)]
     pub logs: bool,
 }
 
-/// What to audit, and how to say it.
+/// The arguments of `octet audit`.
 #[derive(Debug, Clone, Args)]
 pub struct Audit {
-    /// Check what these answers claim: saved gateway responses, one JSON object a line; `-` is stdin
+    /// File of answers to check: saved gateway responses, one JSON object per line; `-` reads stdin
     #[arg(long, value_name = "FILE")]
     pub answered: Option<PathBuf>,
-    /// Wait at most this long (such as 30s) for what is on its way; what has not arrived by then is a gap
+    /// Wait up to this long, such as 30s, for queued messages to be stored; a message still queued then is a gap
     #[arg(long, value_name = "DURATION", value_parser = wait)]
     pub wait: Option<Duration>,
-    /// List everything that is missing, one id a line, with its service and why
+    /// List every gap on a line of its own: id, service and reason
     #[arg(long, requires = "answered")]
     pub ids: bool,
-    /// Where `octet up --data DIR` keeps its data; wins over `STORE_URL` and `QUEUE_URL`. Without all three: .octet
+    /// Data directory of `octet up`, instead of `STORE_URL` and `QUEUE_URL` [default: .octet]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The topology file that the services ran with; `TOPOLOGY` in its place
-    #[arg(long, value_name = "FILE")]
+    /// The topology file that the services ran with
+    #[arg(long, value_name = "FILE", help = "Topology file that the services ran with [env: TOPOLOGY]")]
     pub topology: Option<PathBuf>,
-    /// The form
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }
 
+const CONFIGURATION: &str = "Environment variables configure this process; see docs/configuration.md.";
+
 const AUDIT_STATUS: &str = "\
-An answer's greeting claims that its service stored what it was handed, and that its queue has its own greeting. Give \
-QUEUE_NAME and FAILURE_POLICY here too, where the services had them.
+Each greeting in an answer claims that its service stored the greeting it received and that the queue accepted the \
+greeting it published. If the services ran with QUEUE_NAME or FAILURE_POLICY, set the same values for the audit.
 
-Exit status: 0 no gap; 1 a gap (something missing, dead-lettered, a wrong answer, or still on its way after --wait), or \
-a store that cannot be read; 64 wrong arguments, environment or FILE.";
+Exit status:
+  0   no gap
+  1   a gap (a document is missing, a message was dead-lettered or is still queued after --wait, an answer is invalid), \
+nothing to check, or a store or queue that cannot be read
+  64  invalid arguments, environment or FILE";
 
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
+const MAX_WAIT: Duration = Duration::from_hours(24);
 
 fn wait(text: &str) -> Result<Duration, &'static str> {
-    let parsed = humantime::parse_duration(text).ok().filter(|wait| *wait <= LONGEST_WAIT);
-    parsed.ok_or("must be a duration such as 500ms, 30s or 2m, at most 1day")
+    let parsed = humantime::parse_duration(text).ok().filter(|wait| *wait <= MAX_WAIT);
+    parsed.ok_or("must be a duration such as 500ms, 30s or 2m, and at most 1day")
 }
 
-/// What to do with a topology.
+/// The subcommands of `octet topology`.
 #[derive(Debug, Subcommand)]
 pub enum Topology {
-    /// Report every fault of a topology file
+    /// Report every error in a topology file
     Check {
-        /// The file; the one that `TOPOLOGY` names, or else the built-in one, when left out
+        /// The file to check
+        #[arg(help = "File to check; the built-in topology if omitted [env: TOPOLOGY]")]
         file: Option<PathBuf>,
     },
-    /// Print the graph
+    /// Print the graph of services
     Show {
-        /// The form
+        /// Output format
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
 }
 
-/// A form of output.
+/// An output format.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Format {
-    /// For eyes
+    /// Tables for people
     Table,
-    /// For programs
+    /// JSON for programs
     Json,
 }
 
-/// Prints clap's answer: help and version as asked for, anything else as a wrong command line.
-pub fn answer(error: &clap::Error) -> ExitCode {
+/// Prints help and version on stdout, and any other message of clap as a usage error.
+pub fn print(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     if error.use_stderr() {
-        output::trouble(text.trim_end());
+        output::error(text.trim_end());
         failure::usage()
     } else {
         output::line(text.trim_end());

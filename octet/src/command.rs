@@ -1,4 +1,4 @@
-//! The subcommands, one file each.
+//! The subcommands, one per file.
 
 pub mod audit;
 pub mod collector;
@@ -12,8 +12,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::failure::Failure;
 
-/// Runs `work` on the one thread that a process of Octet has: a call costs less than half of what it costs on
-/// two, and the host's other cores belong to the other processes.
+/// Runs `work` on a single thread: a call costs less than half of what it costs on two, and the other cores belong to
+/// the other processes of the platform.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -21,15 +21,15 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
         .build()
         .map_err(|error| anyhow::Error::new(error).context("cannot start the runtime"))?;
     let outcome = runtime.block_on(work);
-    // A second signal ends at once, so nothing may hold up the end.
+    // After a second signal the process ends at once, so a blocking task must not delay it.
     runtime.shutdown_background();
     outcome
 }
 
-/// Every connection is a descriptor, and the customary limit of 1,024 is for programs that use `select`.
+/// Every connection is a descriptor. The usual soft limit of 1,024 exists for programs that use `select`.
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
-    // A system that refuses leaves the limit that it had.
+    // If the system refuses, the old limit stays.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 

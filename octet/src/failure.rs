@@ -1,26 +1,23 @@
-//! How a command fails, and the exit status that says so.
+//! Failures of commands, and their exit statuses.
 
 use std::process::ExitCode;
 
-use octet_collector::StartError as CollectorError;
-use octet_gateway::StartError as GatewayError;
-use octet_greeting::server::StartError as ServiceError;
-use octet_runtime::environment::Faults;
+use octet_runtime::{environment::Faults, process::StartError};
 
 use crate::output;
 
-/// `EX_USAGE` of sysexits(3): the configuration is wrong, and starting again will not help.
+/// `EX_USAGE` of sysexits(3): the configuration is invalid, and a restart will not help.
 pub(crate) const CONFIGURATION: u8 = 64;
-/// Anything else.
+/// Any other failure.
 const FAILED: u8 = 1;
 
-/// Why a command did not do what it was asked.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The environment, a file or a directory is wrong; the text names each fault.
+    /// The environment, a file or a directory is invalid; the text contains every fault.
     #[error("{0}")]
     Configuration(String),
-    /// Everything was in order, and yet.
+    /// Any other failure.
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
 }
@@ -37,31 +34,19 @@ impl From<octet_topology::Findings> for Failure {
     }
 }
 
-impl From<ServiceError> for Failure {
-    fn from(error: ServiceError) -> Self {
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
         match error {
-            ServiceError::Open { .. } => Self::Configuration(error.to_string()),
-            ServiceError::Bind(_) | ServiceError::Internal(_) => Self::Failed(error.into()),
+            StartError::Configuration { .. } => Self::Configuration(error.to_string()),
+            StartError::Bind(_) | StartError::Internal(_) => Self::Failed(error.into()),
         }
     }
 }
 
-impl From<GatewayError> for Failure {
-    fn from(error: GatewayError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl From<CollectorError> for Failure {
-    fn from(error: CollectorError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-/// Says on stderr what went wrong, and answers with the exit status.
+/// Prints the failure on stderr, and returns the exit status.
 pub fn report(failure: &Failure) -> ExitCode {
     for line in failure.to_string().lines() {
-        output::trouble(format!("octet: {line}"));
+        output::error(format!("octet: {line}"));
     }
     ExitCode::from(match failure {
         Failure::Configuration(_) => CONFIGURATION,
@@ -69,7 +54,7 @@ pub fn report(failure: &Failure) -> ExitCode {
     })
 }
 
-/// The exit status of a wrong command line.
+/// The exit status of an invalid command line.
 pub fn usage() -> ExitCode {
     ExitCode::from(CONFIGURATION)
 }

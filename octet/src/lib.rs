@@ -1,4 +1,4 @@
-//! The binary's parts: the command line, one module a subcommand, the local runner, the audit.
+//! The parts of the binary: the command line, a module per subcommand, the local runner, the audit.
 
 pub mod audit;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! The binary: reads the command line and hands over.
+//! The binary: parses the command line and runs the subcommand.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use octet::{
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return octet::cli::answer(&error),
+        Err(error) => return octet::cli::print(&error),
     };
     let outcome = match cli.command {
         Command::Up(arguments) => command::up::run(&arguments),
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Command::Gateway => command::gateway::run(),
         Command::Collector => command::collector::run(),
         Command::Audit(arguments) => {
-            // A gap is an answer, and no failure: the report has said it.
+            // A gap is a result, not a failure: the report describes it.
             return command::audit::run(&arguments).unwrap_or_else(|failure| report(&failure));
         }
         Command::Topology(action) => command::topology::run(&action),

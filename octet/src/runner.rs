@@ -1,7 +1,7 @@
-//! The local runner: every process of the platform as a child of this one, on loopback.
+//! The local runner: runs every process of the platform as a child process, on loopback.
 //!
-//! The same program runs here as in a cluster: a child is `octet service NAME` or `octet gateway`, told by its
-//! environment where it listens and whom it calls.
+//! The same program runs here as in a cluster: a child is `octet service NAME`, `octet gateway` or `octet collector`,
+//! and its environment sets where it listens and which upstreams it calls.
 
 mod child;
 mod data_directory;
@@ -27,24 +27,24 @@ use tokio::{
 
 use crate::{failure::Failure, output};
 
-/// How long the processes may take until all serve.
+/// Within this time every process must serve.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long they may then take until all are ready. One that waits for a broker or a database goes on waiting,
-/// and the rest of the platform need not.
+/// How long to wait then until all are ready. A process that waits for a broker or a database keeps waiting without
+/// delaying the rest of the platform.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What to start, and what to say of it.
+/// A platform that is about to run.
 pub struct Runner {
     plan: Plan,
     data: DataDirectory,
     follow_logs: bool,
 }
 
-/// What the supervisors are told to do with their processes.
+/// What the supervisors must do with their processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Order {
-    /// Until all are ready.
+    /// Start them; the order until all serve.
     Start,
     Run,
     Drain,
@@ -52,7 +52,7 @@ enum Order {
 }
 
 impl Runner {
-    /// Will run `plan` in `data`.
+    /// A runner of `plan` in `data`.
     pub fn new(plan: Plan, data: DataDirectory, follow_logs: bool) -> Self {
         Self { plan, data, follow_logs }
     }
@@ -60,12 +60,12 @@ impl Runner {
     /// Runs the platform until SIGTERM or Ctrl-C; a second one ends it at once.
     ///
     /// # Errors
-    /// [`Failure`] when a port is taken, or a process does not become ready; everything has ended by then.
+    /// [`Failure`] if a port is in use or a process does not start; every process has ended by then.
     pub async fn run(self) -> Result<(), Failure> {
         self.plan.check_ports()?;
-        // Asked once: after a rebuild the running program has no path any more, and its successor has it.
+        // Read once: after a rebuild the path of the running program is gone, and a new program has its place.
         let program = std::env::current_exe().context("cannot find this program")?;
-        let (order, obeyed) = watch::channel(Order::Start);
+        let (order, _) = watch::channel(Order::Start);
         let mut supervisors = JoinSet::new();
         let mut follower = None;
         if self.follow_logs {
@@ -76,22 +76,19 @@ impl Runner {
                 program.clone(),
                 process.clone(),
                 self.data.clone(),
-                obeyed.clone(),
+                order.subscribe(),
             ));
         }
-        // The supervisors alone hold it: a receiver of ours would keep `order` waiting for nobody.
-        drop(obeyed);
-
         let outcome = tokio::select! {
-            () = asked_to_end() => Ok(()),
+            () = end_signal() => Ok(()),
             outcome = self.serve(&order, &mut supervisors) => outcome,
         };
 
-        output::line("octet: ending");
+        output::line("octet: shutting down");
         order.send_replace(Order::Drain);
         tokio::select! {
-            () = asked_to_end() => {
-                output::line("octet: ending at once");
+            () = end_signal() => {
+                output::line("octet: second signal, ending every process at once");
                 order.send_replace(Order::Kill);
                 finish(&mut supervisors).await;
             }
@@ -103,36 +100,37 @@ impl Runner {
         outcome
     }
 
-    /// Waits until all are ready and says so; then until a supervisor gives up, which only a start that
-    /// failed makes it do.
+    /// Waits until all processes are ready and prints the table; then waits for a supervisor to fail, which happens only
+    /// if its process cannot be started the first time.
     async fn serve(
         &self,
         order: &watch::Sender<Order>,
         supervisors: &mut JoinSet<Result<(), Failure>>,
     ) -> Result<(), Failure> {
-        let begun = std::time::Instant::now();
+        let started = std::time::Instant::now();
         let waiting = tokio::select! {
             waiting = self.started() => waiting?,
             failure = first_failure(supervisors) => return Err(failure),
         };
         order.send_replace(Order::Run);
-        output::line(table::table(&self.plan, &self.data, begun.elapsed()));
+        output::line(table::table(&self.plan, &self.data, started.elapsed()));
         if waiting.is_empty() {
             return Err(first_failure(supervisors).await);
         }
-        output::line(format!("octet: not ready yet, and trying on:\n  {}", waiting.join("\n  ")));
+        output::line(format!("octet: not ready yet, still waiting for:\n  {}", waiting.join("\n  ")));
         tokio::select! {
             failure = first_failure(supervisors) => Err(failure),
-            () = self.say_when_ready() => Err(first_failure(supervisors).await),
+            () = self.report_when_ready() => Err(first_failure(supervisors).await),
         }
     }
 
-    /// Waits until every process serves, and a while until all are ready; answers with those that are not.
+    /// Waits until every process serves, then up to [`READY_TIMEOUT`] until all are ready. Returns the reasons of the
+    /// processes that are not ready.
     async fn started(&self) -> Result<Vec<String>, Failure> {
         let processes = &self.plan.processes;
         if tokio::time::timeout(START_TIMEOUT, probe::all_serve(processes)).await.is_err() {
             return Err(Failure::Failed(anyhow::anyhow!(
-                "not every process served within {START_TIMEOUT:?}:\n{}\nsee the logs in {}",
+                "some processes did not start within {START_TIMEOUT:?}:\n{}\nsee the logs in {}",
                 probe::reasons(processes).await.join("\n"),
                 self.data.logs().display()
             )));
@@ -143,13 +141,13 @@ impl Runner {
         }
     }
 
-    async fn say_when_ready(&self) {
+    async fn report_when_ready(&self) {
         probe::all_ready(&self.plan.processes).await;
-        output::line("octet: every process is ready");
+        output::line("octet: all processes are ready");
     }
 }
 
-/// The first failure of a supervisor; waits for ever when there is none.
+/// The first failure of a supervisor; never resolves without one.
 async fn first_failure(supervisors: &mut JoinSet<Result<(), Failure>>) -> Failure {
     while let Some(ended) = supervisors.join_next().await {
         match ended {
@@ -165,12 +163,12 @@ async fn finish(supervisors: &mut JoinSet<Result<(), Failure>>) {
     while supervisors.join_next().await.is_some() {}
 }
 
-/// The next SIGTERM or Ctrl-C.
-async fn asked_to_end() {
+/// Resolves at the next SIGTERM or Ctrl-C.
+async fn end_signal() {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        // Without handlers the signals end this process at once, and the lifelines its children.
+        // Without handlers a signal ends this process at once, and the lifelines end its children.
         return std::future::pending().await;
     };
     tokio::select! {

@@ -1,4 +1,4 @@
-//! Which topology a command works with: the file it was given, the one `TOPOLOGY` names, or the built-in one.
+//! The topology of a command: the file on the command line, the file named by `TOPOLOGY`, or the built-in topology.
 
 use std::{
     fs::File,
@@ -11,7 +11,7 @@ use octet_topology::{MAX_BYTES, Topology};
 
 use crate::failure::Failure;
 
-/// The file to read, if any.
+/// The file to read; `None` for the built-in topology.
 pub fn chosen(environment: &mut Environment<'_>, given: Option<&Path>) -> Option<PathBuf> {
     given.map(Path::to_path_buf).or_else(|| environment.text("TOPOLOGY").map(PathBuf::from))
 }
@@ -19,7 +19,7 @@ pub fn chosen(environment: &mut Environment<'_>, given: Option<&Path>) -> Option
 /// Reads and validates `file`, or the built-in topology.
 ///
 /// # Errors
-/// [`Failure::Configuration`] with every fault, or with why the file cannot be read.
+/// [`Failure::Configuration`] with every finding, or with the reason why the file cannot be read.
 pub fn read(file: Option<&Path>) -> Result<Topology, Failure> {
     let Some(path) = file else { return Ok(Topology::built_in()?) };
     let origin = path.display().to_string();
@@ -27,7 +27,7 @@ pub fn read(file: Option<&Path>) -> Result<Topology, Failure> {
     Ok(Topology::parse(&text, &origin)?)
 }
 
-/// As [`read`], with what is wrong noted beside the environment's other faults.
+/// Like [`read`], but adds what is wrong to the faults of the environment.
 pub fn read_or_note(environment: &mut Environment<'_>, file: Option<&Path>) -> Option<Topology> {
     match read(file) {
         Ok(topology) => Some(topology),
@@ -40,10 +40,10 @@ pub fn read_or_note(environment: &mut Environment<'_>, file: Option<&Path>) -> O
     }
 }
 
-/// No more than a topology may have is read, so that `/dev/zero` is a fault and not the end of memory.
+/// Reads at most one byte more than a topology may have, so that `/dev/zero` is an error and does not exhaust memory.
 fn text(path: &Path) -> std::io::Result<String> {
-    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut text = String::new();
-    File::open(path)?.take(most).read_to_string(&mut text)?;
+    File::open(path)?.take(limit).read_to_string(&mut text)?;
     Ok(text)
 }

@@ -1,4 +1,4 @@
-//! The codec that the generated client and server use.
+//! The codec of the generated client and server.
 
 use std::marker::PhantomData;
 
@@ -6,18 +6,18 @@ use prost::Message;
 use tonic::codec::{BufferSettings, Codec};
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
-/// Bytes of the buffer that each message begins with, in and out; it grows as it must, up to the message limits.
+/// Initial bytes of each message's buffer, which grows up to the message limits.
 ///
-/// tonic's own 8 KiB are beyond what allocators keep at hand for a thread: four such buffers a hop were a tenth
-/// of the mesh's CPU. From 1,008 bytes on, glibc tidies its free lists before it looks for room. Most answers fit in this.
-const FIRST_BUFFER: usize = 1000;
+/// tonic's default of 8 KiB exceeds what allocators cache per thread: four such buffers per hop used a tenth of the mesh's
+/// CPU. From 1,008 bytes on, glibc consolidates its free lists first. Most responses fit.
+const INITIAL_BUFFER: usize = 1000;
 
-/// Bytes after which a stream hands on what it has; tonic's own default.
+/// Bytes after which a stream sends its buffer; tonic's own default.
 const YIELD_THRESHOLD: usize = 32 * 1024;
 
-/// How every codec of Octet treats its buffers.
+/// The buffer settings of every codec of Octet.
 pub fn buffers() -> BufferSettings {
-    BufferSettings::new(FIRST_BUFFER, YIELD_THRESHOLD)
+    BufferSettings::new(INITIAL_BUFFER, YIELD_THRESHOLD)
 }
 
 /// Protobuf by prost, with [`buffers`].

@@ -1,7 +1,7 @@
 //! Octet's protocol: the generated types, client and server of `greeting.v3`, and the descriptor set.
 //!
-//! Nothing but generated code, its codec and the bytes beside it: conversions to and from domain types belong to
-//! the crate that owns the domain type.
+//! Contains only generated code, its codec and the descriptor set: conversions to and from domain types belong to the crate
+//! of the domain type.
 
 pub mod codec;
 
@@ -16,6 +16,6 @@ pub mod greeting {
 
 /// The serialized `google.protobuf.FileDescriptorSet` of the served .proto files.
 ///
-/// Imports, comments and the `google.api.http` options are kept, so that reflection can answer for
-/// every symbol and the gateway can read its routes.
+/// It includes imports, comments and the `google.api.http` options, so that reflection knows every symbol and the gateway its
+/// routes.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));

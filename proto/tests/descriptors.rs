@@ -1,4 +1,4 @@
-//! The descriptor set carries what reflection and the gateway read from it.
+//! The content of the descriptor set that reflection and the gateway need.
 
 use prost_reflect::{DescriptorPool, Value};
 
@@ -19,7 +19,7 @@ fn the_descriptor_set_keeps_imports_and_the_http_rule() {
 }
 
 #[test]
-fn comments_are_kept_for_documents_made_from_the_descriptors() {
+fn the_descriptor_set_keeps_comments_for_generated_documents() {
     let pool = DescriptorPool::decode(octet_proto::DESCRIPTOR_SET).expect("decodes");
     let file = pool.get_file_by_name("greeting/v3/greeting.proto").expect("the file is there");
     let comments = file.file_descriptor_proto().source_code_info.as_ref().expect("source info is there");
@@ -29,4 +29,23 @@ fn comments_are_kept_for_documents_made_from_the_descriptors() {
             .iter()
             .any(|location| location.leading_comments().contains("What one service says"))
     );
+}
+
+#[test]
+fn the_types_of_error_details_are_in_the_descriptor_set() {
+    let pool = DescriptorPool::decode(octet_proto::DESCRIPTOR_SET).expect("decodes");
+    for name in [
+        "BadRequest",
+        "DebugInfo",
+        "ErrorInfo",
+        "Help",
+        "LocalizedMessage",
+        "PreconditionFailure",
+        "QuotaFailure",
+        "RequestInfo",
+        "ResourceInfo",
+        "RetryInfo",
+    ] {
+        assert!(pool.get_message_by_name(&format!("google.rpc.{name}")).is_some(), "{name}");
+    }
 }

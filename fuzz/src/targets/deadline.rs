@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue};
-use octet_runtime::deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, LONGEST_TIMEOUT};
+use octet_runtime::deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, MAX_TIMEOUT};
 
 pub(crate) fn run(bytes: &[u8]) {
     let values: Vec<_> = bytes.split(|byte| *byte == b'\n').take(3).collect();
@@ -22,7 +22,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let read = Deadline::from_headers(&headers);
     assert_eq!(read.is_ok(), expected.is_some(), "{read:?} where {expected:?} was expected");
     let (Ok(deadline), Some(expected)) = (read, expected) else { return };
-    let expected = expected.min(LONGEST_TIMEOUT);
+    let expected = expected.min(MAX_TIMEOUT);
     let left = deadline.remaining();
     assert!(left <= expected && left + begun.elapsed() >= expected, "{left:?} left of {expected:?}");
 

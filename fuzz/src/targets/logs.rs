@@ -1,6 +1,6 @@
 //! A filter of log levels in the first line, and below it headers that are to be logged.
 
-use octet_runtime::logs::{LogFilter, shown, shown_pairs};
+use octet_runtime::logs::{LogFilter, masked, masked_pairs};
 use serde_json::Value;
 
 use crate::{
@@ -34,10 +34,10 @@ pub(crate) fn run(bytes: &[u8]) {
         // A map that is full is no finding of ours.
         let _ = headers.try_append(name, value);
     }
-    told(&shown(&headers).to_string(), SECRETS.iter().any(|name| headers.contains_key(*name)));
+    told(&masked(&headers).to_string(), SECRETS.iter().any(|name| headers.contains_key(*name)));
     let pairs: Vec<(String, String)> =
         headers.iter().map(|(name, value)| (name.to_string(), lossy(value.as_bytes()))).collect();
-    told(&shown_pairs(&pairs).to_string(), !pairs.is_empty());
+    told(&masked_pairs(&pairs).to_string(), !pairs.is_empty());
 }
 
 /// One line of JSON that is bounded and keeps secrets.

@@ -27,7 +27,7 @@ pub(crate) fn run(bytes: &[u8]) {
 
     let headers = parse(block);
     let tracer = Tracer::off();
-    let incoming = tracer.incoming(&headers);
+    let incoming = tracer.extract(&headers);
     let pairs: Vec<(String, String)> = headers
         .iter()
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
@@ -38,13 +38,13 @@ pub(crate) fn run(bytes: &[u8]) {
         assert!(ids.trace.bytes().any(|digit| digit != b'0'), "an id of nought");
         // A message's headers say the same, where none of them stands twice or is no text.
         if pairs.len() == headers.keys_len() && headers.len() == headers.keys_len() {
-            assert_eq!(tracer.incoming_message(&pairs).ids(), Some(ids));
+            assert_eq!(tracer.extract_message(&pairs).ids(), Some(ids));
         }
     }
 
     // With no exporter on, what came goes on.
-    let span = tracer.begin(&incoming, SpanKind::Server, "fuzz");
+    let span = tracer.start(&incoming, SpanKind::Server, "fuzz");
     let mut out = headers.clone();
-    span.write_to(&mut out);
+    span.inject(&mut out);
     assert_eq!(out, headers);
 }

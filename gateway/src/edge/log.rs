@@ -21,7 +21,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Body as _, Frame, SizeHint};
 use octet_runtime::{
     logs::{self, HEADERS},
-    metrics::{HistogramVec, Metrics},
+    metrics::HttpMetrics,
 };
 use tonic::Code;
 use tracing::Span;
@@ -73,18 +73,9 @@ impl Outcome {
     }
 }
 
-/// `http_server_request_duration_seconds`, named after OpenTelemetry's semantic conventions.
-pub(crate) fn metrics(metrics: &Metrics) -> Result<HistogramVec, prometheus::Error> {
-    metrics.seconds(
-        "http_server_request_duration_seconds",
-        "Seconds from a request's head to its response's head",
-        &["http_request_method", "http_route", "http_response_status_code"],
-    )
-}
-
 /// A request in progress. Logged when it is dropped, which is also how a client that leaves is noticed.
 pub(crate) struct Observed {
-    seconds: HistogramVec,
+    requests: HttpMetrics,
     span: Span,
     start: Instant,
     method: Method,
@@ -99,7 +90,7 @@ pub(crate) struct Observed {
 impl Observed {
     /// Starts to observe a request, logs its headers at debug, and adds an [`Outcome`] to its extensions.
     pub(crate) fn start(
-        seconds: HistogramVec,
+        requests: HttpMetrics,
         span: Span,
         client: Option<IpAddr>,
         request: &mut Request,
@@ -107,9 +98,9 @@ impl Observed {
         let outcome = Outcome::default();
         request.extensions_mut().insert(outcome.clone());
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let shown = || logs::shown(request.headers());
+        let shown = || logs::masked(request.headers());
         tracing::debug!(target: HEADERS, parent: &span, %method, path, headers = %shown(), "request received");
-        Self { seconds, span, start: Instant::now(), method, path, client, outcome, status: None, bytes: 0 }
+        Self { requests, span, start: Instant::now(), method, path, client, outcome, status: None, bytes: 0 }
     }
 
     pub(crate) fn method(&self) -> &Method {
@@ -119,7 +110,7 @@ impl Observed {
     /// Measures the request, logs the response's headers at debug, and follows the body to its end if its length is not
     /// known.
     pub(crate) fn answered(mut self, mut response: Response<Body>) -> Response<Body> {
-        let (status, shown) = (response.status().as_u16(), || logs::shown(response.headers()));
+        let (status, shown) = (response.status().as_u16(), || logs::masked(response.headers()));
         tracing::debug!(target: HEADERS, parent: &self.span, status, headers = %shown(), "response sent");
         self.status = Some(status);
         let route = response.extensions_mut().remove::<Route>();
@@ -132,8 +123,7 @@ impl Observed {
     }
 
     fn measure(&self, route: &str, status: u16) {
-        let labels = [known_method(&self.method), route, &status.to_string()];
-        self.seconds.with_label_values(&labels).observe(self.start.elapsed().as_secs_f64());
+        self.requests.observe(&self.method, route, status, self.start.elapsed());
     }
 }
 
@@ -181,13 +171,5 @@ impl http_body::Body for ObservedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// The method's name; methods that a client makes up share one name, and so one series.
-pub(crate) fn known_method(method: &Method) -> &str {
-    match method.as_str() {
-        name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => name,
-        _ => "_OTHER",
     }
 }

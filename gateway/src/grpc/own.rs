@@ -47,7 +47,7 @@ impl Own {
     /// Reports NOT_SERVING when the drain starts, and then ends every `Watch`, which would otherwise keep its connection
     /// open for the whole grace period.
     pub(crate) async fn follow(mut self, drain: Drain) {
-        drain.begun().await;
+        drain.started().await;
         self.report(ServingStatus::NotServing).await;
         drain.closing().await;
         for name in &self.names {

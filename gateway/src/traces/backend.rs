@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Request, StatusCode, header},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
@@ -12,7 +12,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use octet_runtime::{environment::Environment, propagation::X_REQUEST_ID};
+use octet_runtime::{http_url::HttpUrl, propagation::X_REQUEST_ID};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -34,33 +34,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Concurrent queries, each of which can hold a response until its client has read it.
 const MAX_QUERIES: usize = 8;
-
-/// The backend's address: scheme, host and port, and a path before the API's, without a trailing slash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BackendUrl(String);
-
-impl BackendUrl {
-    /// Reads `TRACE_QUERY_URL`.
-    pub(crate) fn from_environment(environment: &mut Environment<'_>) -> Option<Self> {
-        let allowed = "an http:// URL without user, query and fragment, for example http://zipkin:9411";
-        environment.optional("TRACE_QUERY_URL", allowed, |text| parse(text).ok_or(()))
-    }
-}
-
-fn parse(text: &str) -> Option<BackendUrl> {
-    let uri: Uri = text.parse().ok()?;
-    let authority = uri.authority()?;
-    let is_plain = uri.scheme_str() == Some("http") && !authority.as_str().contains('@');
-    // `Uri` accepts invalid ports.
-    let port = authority.as_str().strip_prefix(authority.host())?.trim_start_matches(':');
-    let has_port = port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0);
-    // `Uri` silently drops a fragment.
-    if !is_plain || !has_port || authority.host().is_empty() || uri.query().is_some() || text.contains('#') {
-        return None;
-    }
-    let path = uri.path().trim_end_matches('/');
-    Some(BackendUrl(format!("http://{}{path}", authority.as_str().trim_end_matches(':'))))
-}
 
 /// A response of the backend, read to its end.
 pub(super) struct Reply {
@@ -86,13 +59,13 @@ impl Reply {
 /// The backend, if one is configured. Clones share its connections.
 #[derive(Clone)]
 pub(crate) struct Backend {
-    url: Option<BackendUrl>,
+    url: Option<HttpUrl>,
     client: Client<HttpConnector, Empty<Bytes>>,
     queries: Arc<Semaphore>,
 }
 
 impl Backend {
-    pub(super) fn new(url: Option<BackendUrl>) -> Self {
+    pub(super) fn new(url: Option<HttpUrl>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -106,7 +79,7 @@ impl Backend {
         path: &str,
         request_id: Option<&HeaderValue>,
     ) -> Result<Reply, QueryError> {
-        let BackendUrl(url) = self.url.as_ref().ok_or(QueryError::Unset)?;
+        let url = self.url.as_ref().ok_or(QueryError::Unset)?;
         let permit = self.queries.clone().try_acquire_owned().map_err(|_| QueryError::Busy)?;
         let mut request = Request::get(format!("{url}{path}")).header(header::ACCEPT, "application/json");
         if let Some(id) = request_id {
@@ -143,40 +116,6 @@ impl Backend {
                 tracing::debug!(%error, "trace backend response ended early");
                 Err(QueryError::Unreachable)
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_may_have_a_port_and_a_path() {
-        for (text, url) in [
-            ("http://127.0.0.1:9411", "http://127.0.0.1:9411"),
-            ("http://zipkin/", "http://zipkin"),
-            ("http://[::1]:9411/prefix/", "http://[::1]:9411/prefix"),
-        ] {
-            assert_eq!(parse(text), Some(BackendUrl(url.to_owned())), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_unusable_url_is_refused() {
-        for text in [
-            "",
-            "zipkin:9411",
-            "https://zipkin",
-            "http://user:secret@zipkin",
-            "http://zipkin:0",
-            "http://zipkin:99999",
-            "http://zipkin?x",
-            "http://zipkin/#x",
-            "http://",
-            "/path",
-        ] {
-            assert_eq!(parse(text), None, "{text:?}");
         }
     }
 }

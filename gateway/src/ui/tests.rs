@@ -88,8 +88,6 @@ async fn the_configuration_names_the_apis_address() {
         String::from_utf8(body(router.oneshot(request).await.expect("an answer")).await).expect("text")
     };
     assert_eq!(ask(router(None)).await, r#"{"apiUrl":null}"#);
-    let lookup =
-        std::collections::BTreeMap::from([("UI_API_URL".to_owned(), "https://api.example.com/".to_owned())]);
-    let api = ApiUrl::from_environment(&mut octet_runtime::environment::Environment::new(&lookup));
+    let api = HttpUrl::parse("https://api.example.com/");
     assert_eq!(ask(router(api.as_ref())).await, r#"{"apiUrl":"https://api.example.com"}"#);
 }

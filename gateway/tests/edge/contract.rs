@@ -71,6 +71,12 @@ fn long_body() -> &'static str {
     Box::leak("x".repeat(100_000).into_boxed_str())
 }
 
+/// A body whose message takes 600 times its length.
+fn many_lists() -> &'static str {
+    let lists = vec!["[]"; 30_000].join(",");
+    Box::leak(format!(r#"{{"listValue":[{lists}]}}"#).into_boxed_str())
+}
+
 /// The table's row of a code.
 fn row(code: i32) -> &'static str {
     match code {
@@ -90,6 +96,7 @@ fn row(code: i32) -> &'static str {
 
 /// Lines without a case here, and the modules that test them.
 const ELSEWHERE: &[&str] = &[
+    "A variable of several segments keeps",   // transcode/template
     "A body that nests deeper",               // limits
     "A body over `MAX_BODY_BYTES`",           // limits
     "gRPC message over it",                   // grpc
@@ -119,6 +126,7 @@ fn cases() -> Vec<Case> {
     let mut cases = vec![
         get("| OK | 200 |", "/v1/shelves/one", 200, Json(json!({"name": "one", "theme": ""}))),
         get("`details` is always present", "/v1/nothing", 404, At("/details", json!([]))),
+        get("have their fields beside `@type`", "/v1/shelves/fail-with-details", 503, At("/details/0/retryDelay", json!("5s"))),
         get("carry no connection string, path or stack", "/v1/shelves/fail-13", 500, Json(json!({"code": 13, "message": "asked for 13", "details": []}))),
 
         get("An unknown path is 404 with code 5", "/v1/nothing", 404, At("/code", json!(5))),
@@ -129,6 +137,7 @@ fn cases() -> Vec<Case> {
         get("Path templates support `{field}`", "/v1/everything/7/true/FICTION/AQI=", 200, At("/int32Value", json!(7))),
         get("`{field=segments/*}`", "/v1/shelves/a/books/b", 200, At("/name", json!("shelves/a/books/b"))),
         get("`**` and `:verb`", "/v1/files/a/b/c", 200, At("/name", json!("a/b/c"))),
+        get("so that `%2F` and `%252F` differ", "/v1/files/a%2Fb%252Fc", 200, At("/name", json!("a%2Fb%252Fc"))),
         post("`**` and `:verb`", "/v1/shelves/a:merge", r#"{"other":"b"}"#, 200, At("/name", json!("shelves/a"))),
         post("A rule's `body`", "/v1/shelves", r#"{"name":"n","theme":"t"}"#, 200, Json(json!({"name": "n", "theme": "t"}))),
         get("`response_body`", "/v1/shelves", 200, Json(json!([{"name": "one", "theme": ""}]))),
@@ -145,13 +154,21 @@ fn cases() -> Vec<Case> {
         post("lowerCamelCase or original names; unknown fields", "/v1/everything", r#"{"stringValue":"a","int32_value":1,"nobody":[{}]}"#, 200, Holds(|reply| reply.json()["stringValue"] == "a" && reply.json()["int32Value"] == 1)),
         post("An empty body is the empty message", "/v1/everything", "", 200, At("/stringValue", json!(""))),
         post("A malformed body is 400 and names the position", "/v1/everything", "{\n  \"stringValue\": }", 400, Text("at line 2 column 18")),
+        post("a number out of range or inexact", "/v1/everything", r#"{"int64Value": 9007199254740993.5}"#, 400, At("/code", json!(3))),
+        post("a field given twice, is 400", "/v1/everything", r#"{"stringValue": "a", "stringValue": "b"}"#, 400, Text("stringValue")),
+        post("32 times the request's length is 413", "/v1/everything", many_lists(), 413, At("/code", json!(8))),
         with("`Grpc-Metadata-X: v` becomes metadata", &[("Grpc-Metadata-X-Color", "blue")], 200, Metadata("x-color", "blue")),
         with("names that end in `-bin` take base64", &[("Grpc-Metadata-Key-Bin", "AAEC")], 200, Metadata("key-bin", "AAEC")),
         with("names that end in `-bin` take base64", &[("Grpc-Metadata-Key-Bin", "?")], 400, Text("header `grpc-metadata-key-bin`")),
         with("Trace headers, `x-request-id`", &[("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124")], 200, Metadata("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124")),
         with("Trace headers, `x-request-id`", &[("x-request-id", "mine")], 200, Metadata("x-request-id", "mine")),
         with("what `PROPAGATE_HEADERS` names pass", &[("x-user", "alice")], 200, Metadata("x-user", "alice")),
-        with("`Authorization` passes as `authorization`", &[("Authorization", "Bearer t")], 200, Metadata("authorization", "Bearer t")),
+        with("`Grpc-Metadata-Authorization` passes as `authorization`", &[("Authorization", "Bearer t")], 200, Metadata("authorization", "Bearer t")),
+        with("`Grpc-Metadata-Authorization` passes as `authorization`", &[("Grpc-Metadata-Authorization", "Bearer t")], 200, Metadata("authorization", "Bearer t")),
+        with("both together are 400", &[("Authorization", "Bearer t"), ("Grpc-Metadata-Authorization", "Bearer t")], 400, Text("send only one of them")),
+        with("in front of a name of the protocol", &[("Grpc-Metadata-Host", "a")], 400, Text("belongs to the protocol")),
+        with("in front of a header that passes itself", &[("Grpc-Metadata-Traceparent", "a")], 400, Text("send the header `traceparent` itself")),
+        with("in front of a name that only a proxy sets", &[("Grpc-Metadata-X-Envoy-Retry-On", "5xx")], 400, Text("only a proxy can set")),
         with("All other headers stop", &[("Cookie", "a=b")], 200, NoMetadata("cookie")),
         with("All other headers stop", &[("X-Other", "1")], 200, NoMetadata("x-other")),
         with("`X-Forwarded-For` gains the peer", &[("X-Forwarded-For", "203.0.113.9")], 200, Metadata("x-forwarded-for", "203.0.113.9, 127.0.0.1")),

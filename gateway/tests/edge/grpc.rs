@@ -121,7 +121,7 @@ async fn a_request_message_over_the_limit_is_resource_exhausted_and_a_response_m
     let large = request(&"x".repeat(5 << 20));
     let status = stream(&gateway, "GetShelf", vec![large], &[]).await.expect_err("too large");
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
-    assert_eq!(status.message(), "a message of 5242885 bytes: at most 4194304 are taken");
+    assert_eq!(status.message(), "message of 5242885 bytes exceeds the limit of 4194304 bytes");
     assert_eq!(gateway.library.calls(), 0, "a service was called");
 
     let mut answers = stream(&gateway, "GetShelf", vec![request("large")], &[]).await.unwrap().into_inner();

@@ -144,12 +144,19 @@ async fn call(
     Ok(with_metadata(messages))
 }
 
-/// `fail-5`: fails with that code at once. `slow`: messages too late.
+/// `fail-5`: fails with that code at once. `fail-with-details`: has a `google.rpc.RetryInfo`. `slow`: messages too late.
 async fn behave(named: &str) -> Result<(), Status> {
     if let Some(code) = named.strip_prefix("fail-").and_then(|code| code.parse::<i32>().ok()) {
         let mut metadata = MetadataMap::new();
         metadata.insert("x-why", "asked".parse().unwrap());
         return Err(Status::with_metadata(Code::from(code), format!("asked for {code}"), metadata));
+    }
+    if named == "fail-with-details" {
+        // google.rpc.Status, with one Any in field 3: a type of 40 bytes, and a retry delay of 5 s.
+        let any =
+            [b"\x0a\x28type.googleapis.com/google.rpc.RetryInfo", &b"\x12\x04\x0a\x02\x08\x05"[..]].concat();
+        let details = [b"\x1a\x30", &any[..]].concat();
+        return Err(Status::with_details(Code::Unavailable, "asked for details", details.into()));
     }
     if named == "slow" {
         tokio::time::sleep(Duration::from_mins(1)).await;

@@ -29,7 +29,7 @@ async fn a_response_that_is_too_large_is_an_internal_error() {
     let reply = get(&gateway, "/v1/shelves/large").await;
     let expected = json!({
         "code": 13,
-        "message": "service-a: its answer has a message of 5242885 bytes: at most 4194304 are taken",
+        "message": "service-a: upstream response: message of 5242885 bytes exceeds the limit of 4194304 bytes",
         "details": [],
     });
     assert_eq!((reply.status.as_u16(), reply.json()), (500, expected));

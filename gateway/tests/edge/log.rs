@@ -41,6 +41,8 @@ impl<S: Subscriber> Layer<S> for Lines {
 #[tokio::test]
 async fn a_request_is_logged_once_with_its_outcome_and_without_its_query() {
     let lines = Lines::default();
+    // With a single dispatcher, tracing asks only the thread that logs first, which can be another test's.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _installed = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
     let gateway = Gateway::start().await;
     let headers = [("X-Forwarded-For", "203.0.113.9")];

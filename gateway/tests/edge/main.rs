@@ -24,3 +24,4 @@ mod log;
 mod openapi;
 mod streaming;
 mod unread;
+mod values;

@@ -1,34 +1,34 @@
-//! Saved answers, one JSON object a line, read one at a time.
+//! Saved answers, one JSON object per line, read one at a time.
 
 use std::io::{BufRead, Read};
 
 use serde_json::Value;
 
-/// No answer is longer: as a message it has 4 MiB at most, and as JSON not twice as much. It bounds the memory that a file
-/// can make us use.
-const LONGEST_LINE: usize = 8 * 1024 * 1024;
+/// No answer is longer: as a message it has up to 4 MiB, and as JSON less than twice as much. This bounds the memory that
+/// a file can make the audit use.
+const MAX_LINE: usize = 8 * 1024 * 1024;
 
-const SHAPE: &str = "each line must be one saved answer, {\"greeting\":[{\"id\":…,\"service\":…},…]}";
+const SHAPE: &str = "each line must be a saved answer: {\"greeting\":[{\"id\":…,\"service\":…},…]}";
 
 /// One answer of the gateway.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Where it stands, counted from 1.
+    /// Its line in the file, counted from 1.
     pub line: u64,
     /// Its greetings, in order.
     pub greetings: Vec<Greeting>,
 }
 
-/// What the audit needs of a greeting.
+/// The fields of a greeting that the audit checks.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Greeting {
-    /// Its id, whatever it looks like.
+    /// Its id, not validated yet.
     pub id: String,
-    /// The service that says it greeted.
+    /// The name of its service, not validated yet.
     pub service: String,
 }
 
-/// A file of saved answers. It is read once, from its beginning to its end, so that a pipe serves as well.
+/// A file of saved answers. It is read once from start to end, so a pipe works too.
 pub struct Answers {
     origin: String,
     input: Box<dyn BufRead>,
@@ -46,26 +46,26 @@ pub struct Malformed {
 }
 
 impl Answers {
-    /// Will read `input`, which faults call `origin`.
+    /// Reads from `input`; errors call it `origin`.
     pub fn new(origin: impl Into<String>, input: Box<dyn BufRead>) -> Self {
         Self { origin: origin.into(), input, line: 0, buffer: Vec::new() }
     }
 
-    /// The next answer; blank lines are passed over.
+    /// The next answer. Blank lines are ignored.
     ///
     /// # Errors
-    /// [`Malformed`] at the first line that is not an answer, or cannot be read.
+    /// [`Malformed`] at the first line that is not an answer or cannot be read.
     pub fn read(&mut self) -> Result<Option<Answer>, Malformed> {
         loop {
             self.buffer.clear();
             self.line += 1;
-            let most = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX).saturating_add(1);
-            let read = (&mut self.input).take(most).read_until(b'\n', &mut self.buffer);
+            let limit = u64::try_from(MAX_LINE).unwrap_or(u64::MAX).saturating_add(1);
+            let read = (&mut self.input).take(limit).read_until(b'\n', &mut self.buffer);
             if read.map_err(|error| self.malformed(format!("cannot be read: {error}")))? == 0 {
                 return Ok(None);
             }
-            if self.buffer.len() > LONGEST_LINE {
-                return Err(self.malformed(format!("longer than 1 MiB; {SHAPE}")));
+            if self.buffer.len() > MAX_LINE {
+                return Err(self.malformed(format!("longer than {} MiB; {SHAPE}", MAX_LINE >> 20)));
             }
             let text = self.buffer.trim_ascii();
             if !text.is_empty() {
@@ -83,13 +83,13 @@ impl Answers {
 fn parse(text: &[u8]) -> Result<Vec<Greeting>, String> {
     let answer: Value = serde_json::from_slice(text).map_err(|error| {
         let why = error.to_string();
-        // Its own line number is always 1 and would read as the file's.
+        // serde_json's line number is always 1 here.
         let why = why.split(" at line ").next().unwrap_or(&why);
         format!("not JSON ({why}, at column {}); {SHAPE}", error.column())
     })?;
     let Value::Object(mut answer) = answer else { return Err(format!("not a JSON object; {SHAPE}")) };
     let Some(Value::Array(greetings)) = answer.remove("greeting") else {
-        return Err(format!("no list \"greeting\"; {SHAPE}, and errors must be left out (curl -f does)"));
+        return Err(format!("no array \"greeting\"; {SHAPE}; leave out error responses (curl -f does)"));
     };
     greetings.into_iter().enumerate().map(|(index, greeting)| read_greeting(index, greeting)).collect()
 }
@@ -100,7 +100,7 @@ fn read_greeting(index: usize, greeting: Value) -> Result<Greeting, String> {
     };
     let mut text = |name: &str| match fields.remove(name) {
         Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(format!("greeting[{index}].{name} is not a text; {SHAPE}")),
+        Some(_) => Err(format!("greeting[{index}].{name} is not a string; {SHAPE}")),
         None => Err(format!("greeting[{index}] has no {name}; {SHAPE}")),
     };
     Ok(Greeting { id: text("id")?, service: text("service")? })
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_and_blank_lines_are_passed_over() {
+    fn unknown_fields_and_blank_lines_are_ignored() {
         let mut answers = answers(
             "\n{\"greeting\":[{\"id\":\"1\",\"service\":\"a\",\"message\":\"Hi\"}],\"missing\":[\"b\"]}\r\n  \n{\"greeting\":[]}",
         );
@@ -141,15 +141,15 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_line_is_named_with_what_is_wrong() {
+    fn a_malformed_line_is_reported_with_its_number_and_the_reason() {
         for (line, why) in [
             ("{\"greeting\":[", "line 2: not JSON (EOF while parsing a list, at column 13)"),
             ("{\"greeting\":[]}{\"greeting\":[]}", "line 2: not JSON (trailing characters, at column 16)"),
-            ("[]", "line 2: not a JSON object; each line must be one saved answer"),
-            (r#"{"code":14,"message":"gone"}"#, "line 2: no list \"greeting\""),
+            ("[]", "line 2: not a JSON object; each line must be a saved answer"),
+            (r#"{"code":14,"message":"gone"}"#, "line 2: no array \"greeting\""),
             (r#"{"greeting":["a"]}"#, "line 2: greeting[0] is not a JSON object"),
             (r#"{"greeting":[{"id":"1"}]}"#, "line 2: greeting[0] has no service"),
-            (r#"{"greeting":[{"id":1,"service":"a"}]}"#, "line 2: greeting[0].id is not a text"),
+            (r#"{"greeting":[{"id":1,"service":"a"}]}"#, "line 2: greeting[0].id is not a string"),
             ("\u{feff}{}", "line 2: not JSON (expected value, at column 1)"),
         ] {
             let fault = fault(format!("{{\"greeting\":[]}}\n{line}"));
@@ -159,9 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_is_not_held_in_memory() {
+    fn an_endless_line_is_refused() {
         let mut answers = Answers::new("zeros", Box::new(std::io::BufReader::new(std::io::repeat(b'0'))));
         let fault = answers.read().expect_err("endless").to_string();
-        assert!(fault.starts_with("zeros, line 1: longer than 1 MiB"), "{fault}");
+        assert!(fault.starts_with("zeros, line 1: longer than 8 MiB"), "{fault}");
     }
 }

@@ -1,4 +1,4 @@
-//! Answers against what there is, in batches, until nothing is on its way or the time is over.
+//! Checks the claims of answers in batches, until no message is queued or the wait is over.
 
 use std::time::Duration;
 
@@ -10,31 +10,31 @@ use super::{
     claims::{Claim, Claims},
     gap::{Gap, GapKind},
     graph::Graph,
-    places::{Fate, Places},
+    inspector::{Inspector, State},
     report::Answered,
     spool::Spool,
 };
 use crate::failure::Failure;
 
-/// Ids that are looked up together.
+/// How many ids are looked up together.
 const BATCH: usize = 16_384;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-const SPOOL: &str = "cannot keep what is on its way in a temporary file";
+const SPOOL: &str = "cannot keep claims in a temporary file";
 
-/// One check of one file.
+/// The check of one file of answers.
 pub(super) struct Check<'a> {
     graph: &'a Graph,
-    places: &'a Places,
+    inspector: &'a Inspector,
     on_gap: &'a mut dyn FnMut(&Gap),
     answered: Answered,
-    /// For the next look.
+    /// Claims to look up again.
     undecided: Spool,
 }
 
-/// Whether what is on its way has another chance.
+/// Whether a claim on a queued message is looked up again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
     First,
@@ -45,11 +45,11 @@ enum Look {
 impl<'a> Check<'a> {
     pub(super) fn new(
         graph: &'a Graph,
-        places: &'a Places,
+        inspector: &'a Inspector,
         on_gap: &'a mut dyn FnMut(&Gap),
     ) -> anyhow::Result<Self> {
         let undecided = Spool::new().context(SPOOL)?;
-        Ok(Self { graph, places, on_gap, answered: Answered::default(), undecided })
+        Ok(Self { graph, inspector, on_gap, answered: Answered::default(), undecided })
     }
 
     pub(super) async fn run(mut self, answers: Answers, wait: Option<Duration>) -> Result<Answered, Failure> {
@@ -74,8 +74,8 @@ impl<'a> Check<'a> {
                     batch.extend(claims);
                 }
                 Err(why) => {
-                    self.answered.wrong += 1;
-                    (self.on_gap)(&Gap::wrong(&answer, &why));
+                    self.answered.invalid += 1;
+                    (self.on_gap)(&Gap::invalid(&answer, &why));
                 }
             }
             if ids >= BATCH {
@@ -86,10 +86,10 @@ impl<'a> Check<'a> {
         Ok(self.look(batch, look).await?)
     }
 
-    /// Looks again and again at what is on its way.
+    /// Looks up undecided claims until there are none or the wait is over.
     async fn wait(&mut self, wait: Duration) -> anyhow::Result<()> {
         let mut patience = Patience::new(wait);
-        while self.undecided.held() > 0 {
+        while self.undecided.len() > 0 {
             let look = if patience.pause().await { Look::First } else { Look::Last };
             let undecided = std::mem::replace(&mut self.undecided, Spool::new().context(SPOOL)?);
             let mut undecided = undecided.read().context(SPOOL)?;
@@ -105,20 +105,20 @@ impl<'a> Check<'a> {
     }
 
     async fn look(&mut self, batch: Vec<Claim>, look: Look) -> anyhow::Result<()> {
-        let mut doubtful = self.places.doubt(batch).await?;
-        // In the file's order, for who reads the list beside it.
-        doubtful.sort_by_key(|(claim, _)| claim.line);
-        for (claim, fate) in doubtful {
-            match (fate, look) {
-                (Fate::OnItsWay | Fate::Unseen, Look::First) => self.undecided.push(&claim).context(SPOOL)?,
-                // Nobody asked to wait for it, so it is no gap.
-                (Fate::OnItsWay, Look::Only) => {
+        let mut unmet = self.inspector.unmet(batch).await?;
+        // In the order of the file, so that both can be read side by side.
+        unmet.sort_by_key(|(claim, _)| claim.line);
+        for (claim, state) in unmet {
+            match (state, look) {
+                (State::Queued | State::Unseen, Look::First) => self.undecided.push(&claim).context(SPOOL)?,
+                // Without --wait, a queued message is no gap.
+                (State::Queued, Look::Only) => {
                     let owner = self.graph.owner(claim.place);
-                    *self.answered.on_their_way.entry(owner).or_default() += 1;
+                    *self.answered.queued.entry(owner).or_default() += 1;
                 }
-                (Fate::OnItsWay, Look::Last) => self.gap(&claim, GapKind::OnItsWay),
-                (Fate::DeadLettered, _) => self.gap(&claim, GapKind::DeadLettered),
-                (Fate::Missing | Fate::Unseen, _) => self.gap(&claim, GapKind::Missing),
+                (State::Queued, Look::Last) => self.gap(&claim, GapKind::Queued),
+                (State::DeadLettered, _) => self.gap(&claim, GapKind::DeadLettered),
+                (State::Missing | State::Unseen, _) => self.gap(&claim, GapKind::Missing),
             }
         }
         Ok(())
@@ -126,9 +126,9 @@ impl<'a> Check<'a> {
 
     fn gap(&mut self, claim: &Claim, kind: GapKind) {
         let counts = match kind {
-            GapKind::OnItsWay => &mut self.answered.on_their_way,
+            GapKind::Queued => &mut self.answered.queued,
             GapKind::DeadLettered => &mut self.answered.dead_lettered,
-            GapKind::Missing | GapKind::WrongAnswer => &mut self.answered.missing,
+            GapKind::Missing | GapKind::InvalidAnswer => &mut self.answered.missing,
         };
         let gap = Gap::of(kind, claim, self.graph);
         *counts.entry(gap.service.clone()).or_default() += 1;
@@ -136,7 +136,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Pauses that grow, until the time is over.
+/// Growing pauses until the wait is over.
 pub(super) struct Patience {
     end: Instant,
     pause: Duration,
@@ -149,14 +149,14 @@ impl Patience {
         Self { end: now.checked_add(wait).unwrap_or(now), pause: FIRST_PAUSE, since: now }
     }
 
-    /// Pauses, for as long at least as the caller has worked since the last time: a look at millions of ids must
-    /// not be all that the host does. Answers whether there may be another pause after it.
+    /// Pauses for at least as long as the caller has worked since the last pause, so that looking up millions of ids does
+    /// not use the whole host. Returns false when the wait is over.
     pub(super) async fn pause(&mut self) -> bool {
         let now = Instant::now();
         let pause =
             self.pause.max(now.duration_since(self.since)).min(self.end.saturating_duration_since(now));
         tokio::time::sleep(pause).await;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.pause = (self.pause * 2).min(MAX_PAUSE);
         self.since = Instant::now();
         self.since < self.end
     }

@@ -1,4 +1,4 @@
-//! One thing that is not as an answer claims.
+//! A claim that is not met, or an invalid answer.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     answers::Answer,
-    claims::{Claim, Place},
-    graph::Graph,
+    claims::Claim,
+    graph::{Graph, Place},
 };
 
 /// A gap.
@@ -15,27 +15,27 @@ use super::{
 pub struct Gap {
     /// Its kind.
     pub kind: GapKind,
-    /// The id that is missing; of a wrong answer, that of its first greeting.
+    /// The missing id; for an invalid answer, the id of its first greeting.
     pub id: String,
-    /// The service that should have it; of a wrong answer, the one that gave it.
+    /// The service that should have stored it; for an invalid answer, the service that returned it.
     pub service: String,
     /// The answer's line in the file.
     pub line: u64,
-    /// What is the matter, for a person to read.
+    /// The reason, for people.
     pub why: String,
 }
 
 /// The kinds of gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GapKind {
-    /// Nowhere.
+    /// Not found.
     Missing,
-    /// Given up by its queue.
+    /// Among the dead letters of its queue.
     DeadLettered,
     /// Still on its queue after the wait.
-    OnItsWay,
-    /// An answer that no platform of this topology can have given.
-    WrongAnswer,
+    Queued,
+    /// A platform of this topology cannot have returned this answer.
+    InvalidAnswer,
 }
 
 impl GapKind {
@@ -43,8 +43,8 @@ impl GapKind {
         match self {
             Self::Missing => "missing",
             Self::DeadLettered => "dead-lettered",
-            Self::OnItsWay => "on its way",
-            Self::WrongAnswer => "wrong answer",
+            Self::Queued => "queued",
+            Self::InvalidAnswer => "invalid answer",
         }
     }
 }
@@ -54,27 +54,27 @@ impl Gap {
         let of = graph.name(claim.of);
         let why = match (claim.place, kind) {
             (Place::Queue(_), GapKind::DeadLettered) => {
-                format!("the greeting of {of} was given up by {}", graph.whereabouts(claim.place))
+                format!("the greeting of {of} was dead-lettered by {}", graph.location(claim.place))
             }
-            (Place::Queue(_), GapKind::OnItsWay) => {
-                format!("the greeting of {of} is still on {}", graph.whereabouts(claim.place))
+            (Place::Queue(_), GapKind::Queued) => {
+                format!("the greeting of {of} is still on {}", graph.location(claim.place))
             }
             (Place::Queue(_), _) => {
-                format!("the greeting of {of} is neither stored nor on {}", graph.whereabouts(claim.place))
+                format!("the greeting of {of} is neither stored nor on {}", graph.location(claim.place))
             }
             (Place::Store(_), _) => {
-                format!("the greeting of {of} is not in {}", graph.whereabouts(claim.place))
+                format!("the greeting of {of} is not in {}", graph.location(claim.place))
             }
         };
         Self { kind, id: claim.id.to_string(), service: graph.owner(claim.place), line: claim.line, why }
     }
 
-    pub(super) fn wrong(answer: &Answer, why: &str) -> Self {
+    pub(super) fn invalid(answer: &Answer, why: &str) -> Self {
         let first = answer.greetings.first();
         let text =
             |text: Option<&String>| text.filter(|text| is_plain(text)).map_or("-", String::as_str).to_owned();
         Self {
-            kind: GapKind::WrongAnswer,
+            kind: GapKind::InvalidAnswer,
             id: text(first.map(|first| &first.id)),
             service: text(first.map(|first| &first.service)),
             line: answer.line,
@@ -82,7 +82,7 @@ impl Gap {
         }
     }
 
-    /// For programs.
+    /// The gap as JSON.
     pub fn to_json(&self) -> Value {
         let Self { kind, id, service, line, why } = self;
         json!({ "id": id, "service": service, "kind": kind.as_str(), "line": line, "why": why })
@@ -96,7 +96,7 @@ impl fmt::Display for Gap {
     }
 }
 
-/// Whether a text of the file can stand in a column of its own.
+/// Whether text of the file can be printed as a column.
 fn is_plain(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -1,12 +1,11 @@
-//! The graph that answers are held against: the topology, and what the services' environment changed in it.
+//! The graph that answers are checked against: the topology, with the overrides of the environment.
 
 use std::collections::HashMap;
 
-use super::claims::Place;
 use octet_runtime::environment::Environment;
 use octet_topology::{Policy, QueueName, Service, Store, Topology};
 
-/// What the services were told beside the topology.
+/// Variables of the services that override the topology.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// `QUEUE_NAME`: every queue has this name.
@@ -27,14 +26,23 @@ impl Overrides {
     }
 }
 
-/// Services by their place in the topology, and the queues between them.
+/// Where a document or message must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Place {
+    /// In the store of this service.
+    Store(usize),
+    /// On this queue or, if it has consumers, in the store of one of them.
+    Queue(usize),
+}
+
+/// Services by their index in the topology, and the queues between them.
 pub(super) struct Graph {
     nodes: Vec<Node>,
     queues: Vec<Queue>,
     by_name: HashMap<String, usize>,
 }
 
-/// What an answer has to know of a service.
+/// A service as the audit sees it.
 pub(super) struct Node {
     pub(super) name: String,
     /// Its upstreams, in declared order.
@@ -45,10 +53,10 @@ pub(super) struct Node {
     pub(super) publishes: Option<usize>,
 }
 
-/// A queue that somebody publishes to; nobody consumes another.
+/// A queue that a service publishes to.
 pub(super) struct Queue {
     pub(super) name: QueueName,
-    /// The services that store its messages; may be none.
+    /// The services that consume it; may be empty.
     pub(super) consumers: Vec<usize>,
 }
 
@@ -99,7 +107,7 @@ impl Graph {
         &self.queues
     }
 
-    /// The service that should have what is claimed to be at `place`: on a queue without a consumer, the queue.
+    /// The services that should have stored what must be at `place`; for a queue without a consumer, the queue.
     pub(super) fn owner(&self, place: Place) -> String {
         match place {
             Place::Store(service) => self.name(service).to_owned(),
@@ -114,7 +122,7 @@ impl Graph {
     }
 
     /// The name of the store or queue.
-    pub(super) fn whereabouts(&self, place: Place) -> String {
+    pub(super) fn location(&self, place: Place) -> String {
         let name = match place {
             Place::Store(service) => {
                 self.node(service).and_then(|node| node.store.as_ref()).map(ToString::to_string)
@@ -124,7 +132,7 @@ impl Graph {
         name.unwrap_or_default()
     }
 
-    /// For a report; every index that goes round is one of this graph.
+    /// The name of the service at `index`.
     pub(super) fn name(&self, index: usize) -> &str {
         self.node(index).map_or("?", |node| &node.name)
     }

@@ -1,42 +1,42 @@
-//! A greeting's id in 16 bytes.
+//! The id of a greeting in 16 bytes.
 
 use std::{fmt, str::FromStr};
 
-/// A UUID in the one form that names a document: lower case, with hyphens.
+/// A UUID in the form of document ids: lower case, with hyphens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GreetingId(u128);
 
-/// The text is not a UUID in that form.
+/// The text is not a UUID in this form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoId;
+pub struct InvalidId;
 
 impl GreetingId {
-    /// The id as a file holds it.
+    /// The id in big-endian order.
     pub(super) fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 
-    /// The id that a file holds.
+    /// The id of [`to_bytes`](Self::to_bytes).
     pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }
 }
 
 impl FromStr for GreetingId {
-    type Err = NoId;
+    type Err = InvalidId;
 
-    fn from_str(text: &str) -> Result<Self, NoId> {
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
         if text.len() != 36 {
-            return Err(NoId);
+            return Err(InvalidId);
         }
         let mut value: u128 = 0;
         for (index, byte) in text.bytes().enumerate() {
             let digit = match (index, byte) {
                 (8 | 13 | 18 | 23, b'-') => continue,
-                (8 | 13 | 18 | 23, _) => return Err(NoId),
+                (8 | 13 | 18 | 23, _) => return Err(InvalidId),
                 (_, b'0'..=b'9') => byte - b'0',
                 (_, b'a'..=b'f') => byte - b'a' + 10,
-                _ => return Err(NoId),
+                _ => return Err(InvalidId),
             };
             value = (value << 4) | u128::from(digit);
         }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_reads_as_it_is_written() {
+    fn an_id_is_parsed_and_formatted_without_change() {
         for text in [
             "67e55044-10b1-426f-9247-bb680e5fe0c8",
             "00000000-0000-0000-0000-000000000000",
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn other_forms_are_no_ids() {
+    fn other_forms_are_refused() {
         for text in [
             "",
             "67E55044-10B1-426F-9247-BB680E5FE0C8",
@@ -80,7 +80,7 @@ mod tests {
             "+7e55044-10b1-426f-9247-bb680e5fe0c8",
             "67e55044-10b1-426f-9247-bb680e5fe0é",
         ] {
-            assert_eq!(text.parse::<GreetingId>(), Err(NoId), "{text}");
+            assert_eq!(text.parse::<GreetingId>(), Err(InvalidId), "{text}");
         }
     }
 }

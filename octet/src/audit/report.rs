@@ -1,4 +1,4 @@
-//! What an audit has found.
+//! The results of an audit.
 
 use std::{
     collections::BTreeMap,
@@ -8,27 +8,27 @@ use std::{
 use octet_backends::inspect::{DeadLetter, QueueDepth, Sight};
 use serde_json::{Value, json};
 
-/// Everything an audit says at its end.
+/// The results of an audit.
 #[derive(Debug)]
 pub struct Report {
-    /// Every storing service, in declared order.
+    /// Every service with a store, in declared order.
     pub stores: Vec<Store>,
-    /// Every queue that somebody publishes to.
+    /// Every queue that a service publishes to.
     pub queues: Vec<Queue>,
-    /// What came of the answers, if there were any to check.
+    /// The results for the answers, if any were checked.
     pub answered: Option<Answered>,
-    /// How long the audit would wait.
+    /// The value of `--wait`.
     pub waited: Option<Duration>,
 }
 
-/// One service's documents.
+/// The documents of one service.
 #[derive(Debug)]
 pub struct Store {
-    /// Whose they are.
+    /// The service.
     pub service: String,
-    /// Where they are.
+    /// Its store.
     pub store: octet_topology::Store,
-    /// How many; `Err` says what does not exist yet.
+    /// Their number; `Err` with the name of what does not exist yet.
     pub documents: Result<u64, String>,
 }
 
@@ -37,61 +37,59 @@ pub struct Store {
 pub struct Queue {
     /// Its name.
     pub name: String,
-    /// Whether any service stores its messages.
+    /// Whether a service consumes it.
     pub is_consumed: bool,
-    /// Its counts; `Err` says what does not exist yet.
+    /// Its counts; `Err` with the name of what does not exist yet.
     pub depth: Result<QueueDepth, String>,
-    /// How much of it could be seen: with less than everything, how many are leased and were redelivered is not
-    /// known.
+    /// Which of its messages could be inspected: unless all, the leased and redelivered counts are unknown.
     pub sight: Sight,
-    /// Newest first, a few.
+    /// The newest dead letters, newest first.
     pub newest_dead_letters: Vec<DeadLetter>,
 }
 
-/// What came of the answers. The maps count by the service that should have what is missing.
+/// The results for the answers. The maps count by the service that should have stored what is missing.
 #[derive(Debug, Default)]
 pub struct Answered {
     /// Answers read.
     pub answers: u64,
     /// Greetings in them.
     pub greetings: u64,
-    /// Claims checked: documents and messages that must exist.
+    /// Claims: documents and messages that must exist.
     pub checked: u64,
-    /// Of these, nowhere.
+    /// Claims not found.
     pub missing: BTreeMap<String, u64>,
-    /// On their queue; a gap only after a wait.
-    pub on_their_way: BTreeMap<String, u64>,
-    /// Given up by their queue.
+    /// Claims on messages that are still queued; a gap only after a wait.
+    pub queued: BTreeMap<String, u64>,
+    /// Claims on messages that were dead-lettered.
     pub dead_lettered: BTreeMap<String, u64>,
-    /// Answers that no platform of the topology can have given.
-    pub wrong: u64,
+    /// Answers that a platform of this topology cannot have returned.
+    pub invalid: u64,
 }
 
-/// What it comes to.
+/// The conclusion of an audit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing is lost.
+    /// No data is lost.
     Complete,
-    /// Something is.
+    /// Data is lost, late or invalid.
     Gap,
-    /// There was nothing to look at: no answer claims anything, or nothing exists yet. It shows that nothing is lost no
-    /// more than that something is.
+    /// There was nothing to check: no answer claims anything, or no store and no queue exists yet.
     Nothing,
 }
 
 impl Report {
-    /// With answers, it is theirs alone: an old dead letter is no gap of theirs. Without, every message that was
-    /// given up is a gap, and so is one that is still queued after the wait.
+    /// With answers, only their claims count: an old dead letter is not a gap of theirs. Without answers, every dead letter
+    /// is a gap, and so is every message that is still queued after the wait.
     pub fn verdict(&self) -> Verdict {
-        let late = |on_their_way: u64| self.waited.is_some() && on_their_way > 0;
+        let late = |queued: u64| self.waited.is_some() && queued > 0;
         let gap = match &self.answered {
             Some(answered) => {
-                answered.wrong > 0
+                answered.invalid > 0
                     || !answered.missing.is_empty()
                     || !answered.dead_lettered.is_empty()
-                    || late(sum(&answered.on_their_way))
+                    || late(sum(&answered.queued))
             }
-            None => self.queues.iter().any(|queue| queue.dead_lettered() > 0 || late(queue.on_their_way())),
+            None => self.queues.iter().any(|queue| queue.dead_lettered() > 0 || late(queue.queued())),
         };
         let nothing = match &self.answered {
             Some(answered) => answered.checked == 0,
@@ -107,7 +105,7 @@ impl Report {
         }
     }
 
-    /// For programs.
+    /// The report as JSON.
     pub fn to_json(&self) -> Value {
         let stores = self.stores.iter().map(|Store { service, store, documents }| {
             json!({
@@ -123,9 +121,9 @@ impl Report {
                 "greetings": answered.greetings,
                 "checked": answered.checked,
                 "missing": sum(&answered.missing),
-                "onTheirWay": sum(&answered.on_their_way),
+                "queued": sum(&answered.queued),
                 "deadLettered": sum(&answered.dead_lettered),
-                "wrong": answered.wrong,
+                "invalid": answered.invalid,
             })
         });
         json!({
@@ -142,14 +140,14 @@ impl Report {
 }
 
 impl Queue {
-    /// Messages that a consumer has not stored yet.
-    pub(super) fn on_their_way(&self) -> u64 {
+    /// Messages that no consumer has stored yet.
+    pub(super) fn queued(&self) -> u64 {
         let depth = self.depth.as_ref().ok().filter(|_| self.is_consumed);
         depth.map_or(0, |depth| depth.ready.saturating_add(depth.leased))
     }
 
-    /// What only a broker that shows everything tells.
-    pub(super) fn seen(&self, count: u64) -> Option<u64> {
+    /// `count`, if every message of the queue could be inspected.
+    pub(super) fn known(&self, count: u64) -> Option<u64> {
         (self.sight == Sight::Everything).then_some(count)
     }
 
@@ -165,9 +163,9 @@ impl Queue {
         json!({
             "queue": self.name,
             "ready": depth.ready,
-            "leased": self.seen(depth.leased),
+            "leased": self.known(depth.leased),
             "deadLettered": depth.dead_lettered,
-            "redelivered": self.seen(depth.redelivered),
+            "redelivered": self.known(depth.redelivered),
             "newestDeadLetters": letters.collect::<Vec<_>>(),
         })
     }
@@ -177,7 +175,7 @@ pub(super) fn sum(counts: &BTreeMap<String, u64>) -> u64 {
     counts.values().sum()
 }
 
-/// Printing a moment after the year 9999 would panic, and the moment is out of a file.
+/// Formatting a time after the year 9999 would panic, and this one comes from a store.
 pub(super) fn rfc3339(at: SystemTime) -> String {
     const YEAR_10000: Duration = Duration::from_hours(70_389_528);
     match at.duration_since(SystemTime::UNIX_EPOCH) {

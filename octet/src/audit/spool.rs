@@ -1,4 +1,4 @@
-//! Claims that may still come true, kept on disk between two looks: there can be millions.
+//! Claims on queued messages, kept on disk until the next check: there can be millions.
 
 use std::{
     env,
@@ -8,38 +8,35 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{
-    claims::{Claim, Place},
-    id::GreetingId,
-};
+use super::{claims::Claim, graph::Place, id::GreetingId};
 
 /// Id, line, queue, service.
 const RECORD: usize = 16 + 8 + 4 + 4;
 
-/// Takes claims, and then gives them back in order. The file has no name: it ends with the process.
+/// Stores claims on disk in order. The file is unlinked, so it disappears with the process.
 pub(super) struct Spool {
     file: BufWriter<File>,
-    held: u64,
+    length: u64,
 }
 
-/// Gives back what a spool took.
+/// Reads the claims of a spool.
 pub(super) struct Spooled {
     file: BufReader<File>,
 }
 
 impl Spool {
     /// # Errors
-    /// When there is no room for temporary files.
+    /// If a temporary file cannot be created.
     pub(super) fn new() -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = env::temp_dir().join(format!("octet-audit-{}-{number}", process::id()));
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
         fs::remove_file(&path)?;
-        Ok(Self { file: BufWriter::new(file), held: 0 })
+        Ok(Self { file: BufWriter::new(file), length: 0 })
     }
 
-    /// Keeps a claim on a queue; one on a store cannot come true later, and is none of this file's business.
+    /// Stores a claim on a queue. A claim on a store is ignored: time cannot change it.
     pub(super) fn push(&mut self, claim: &Claim) -> io::Result<()> {
         let Place::Queue(queue) = claim.place else { return Ok(()) };
         let small = |number: usize| u32::try_from(number).map_err(io::Error::other);
@@ -47,12 +44,12 @@ impl Spool {
         self.file.write_all(&claim.line.to_le_bytes())?;
         self.file.write_all(&small(queue)?.to_le_bytes())?;
         self.file.write_all(&small(claim.of)?.to_le_bytes())?;
-        self.held += 1;
+        self.length += 1;
         Ok(())
     }
 
-    pub(super) fn held(&self) -> u64 {
-        self.held
+    pub(super) fn len(&self) -> u64 {
+        self.length
     }
 
     pub(super) fn read(self) -> io::Result<Spooled> {
@@ -63,11 +60,11 @@ impl Spool {
 }
 
 impl Spooled {
-    /// At most `most` claims; none at the end.
-    pub(super) fn batch(&mut self, most: usize) -> io::Result<Vec<Claim>> {
+    /// The next claims, up to `limit`; empty at the end.
+    pub(super) fn batch(&mut self, limit: usize) -> io::Result<Vec<Claim>> {
         let mut bytes = Vec::new();
-        let length = u64::try_from(most.saturating_mul(RECORD)).unwrap_or(u64::MAX);
-        (&mut self.file).take(length).read_to_end(&mut bytes)?;
+        let bytes_limit = u64::try_from(limit.saturating_mul(RECORD)).unwrap_or(u64::MAX);
+        (&mut self.file).take(bytes_limit).read_to_end(&mut bytes)?;
         Ok(bytes.chunks_exact(RECORD).filter_map(claim).collect())
     }
 }
@@ -92,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn claims_come_back_in_order_and_batches() {
+    fn claims_are_read_back_in_order_and_in_batches() {
         let claims: Vec<_> = (0..10_u8)
             .map(|number| Claim {
                 place: Place::Queue(usize::from(number % 3)),
@@ -106,7 +103,7 @@ mod tests {
         for claim in &claims {
             spool.push(claim).unwrap();
         }
-        assert_eq!(spool.held(), 10);
+        assert_eq!(spool.len(), 10);
 
         let mut spooled = spool.read().unwrap();
         assert_eq!(spooled.batch(7).unwrap(), claims[..7]);

@@ -1,4 +1,4 @@
-//! A report for people: two tables and a verdict.
+//! The report for people: two tables and a verdict.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -7,7 +7,7 @@ use octet_backends::inspect::DeadLetter;
 use super::report::{Answered, Queue, Report, Store, Verdict, rfc3339, sum};
 
 impl Report {
-    /// For people, without a line break at the end; the last line is the verdict.
+    /// The report as text without a line break at the end. The last line is the verdict.
     pub fn table(&self) -> String {
         let mut text = String::new();
         if !self.stores.is_empty() {
@@ -17,7 +17,7 @@ impl Report {
         }
         if !self.queues.is_empty() {
             let rows = self.queues.iter().map(queue_row);
-            let head = ["queue", "ready", "leased", "dead-lettered", "redeliveries absorbed"];
+            let head = ["queue", "ready", "leased", "dead-lettered", "redelivered"];
             text += &columns(1, &head, &rows.collect::<Vec<_>>());
             for queue in &self.queues {
                 text += &dead_letters(queue);
@@ -28,15 +28,15 @@ impl Report {
         text
     }
 
-    /// The verdict in one line.
+    /// The verdict as one line.
     fn summary(&self) -> String {
-        let (gaps, so_far, rest) = match &self.answered {
+        let (gaps, verdict, rest) = match &self.answered {
             Some(answered) => self.of_answers(answered),
             None => self.of_queues(),
         };
         match self.verdict() {
             Verdict::Gap => format!("GAP: {}", gaps.join("; ")),
-            Verdict::Complete | Verdict::Nothing => format!("{so_far}: {rest}"),
+            Verdict::Complete | Verdict::Nothing => format!("{verdict}: {rest}"),
         }
     }
 
@@ -47,37 +47,33 @@ impl Report {
             ("document or message", "documents and messages")
         };
         let checked = some(answered.checked, things);
-        let on_their_way = sum(&answered.on_their_way);
+        let queued = sum(&answered.queued);
         let mut gaps = Vec::new();
         for (counts, what) in [(&answered.missing, "missing"), (&answered.dead_lettered, "dead-lettered")] {
             if !counts.is_empty() {
                 gaps.push(format!("{} of {checked} {what} ({})", number(sum(counts)), by_service(counts)));
             }
         }
-        if on_their_way > 0 {
+        if queued > 0 {
             let late = self
                 .waited
                 .map_or(String::new(), |waited| format!(" after {}", humantime::format_duration(waited)));
-            gaps.push(format!(
-                "{} still on the way{late} ({})",
-                number(on_their_way),
-                by_service(&answered.on_their_way)
-            ));
+            gaps.push(format!("{} still queued{late} ({})", number(queued), by_service(&answered.queued)));
         }
-        if answered.wrong > 0 {
+        if answered.invalid > 0 {
             let answers = some(answered.answers, ("answer", "answers"));
-            gaps.push(format!("{} of {answers} wrong", number(answered.wrong)));
+            gaps.push(format!("{} of {answers} invalid", number(answered.invalid)));
         }
 
         let claim = if answered.answers == 1 { "claims" } else { "claim" };
         let claimed = format!("{} {claim} {checked}", some(answered.answers, ("answer", "answers")));
-        match (answered.checked, on_their_way) {
+        match (answered.checked, queued) {
             (0, _) => (gaps, "nothing to check", some(answered.answers, ("answer", "answers"))),
-            (_, 0) => (gaps, "complete", format!("{claimed}, all there")),
+            (_, 0) => (gaps, "complete", format!("{claimed}, all found")),
             _ => (
                 gaps,
                 "complete so far",
-                format!("{claimed}, {} of them still on the way (--wait 30s waits)", number(on_their_way)),
+                format!("{claimed}, {} still queued (use --wait 30s to wait for them)", number(queued)),
             ),
         }
     }
@@ -87,26 +83,30 @@ impl Report {
             let counts = self.queues.iter().map(|queue| (queue.name.clone(), of(queue)));
             counts.filter(|(_, count)| *count > 0).collect()
         };
-        let (dead_lettered, on_their_way) = (count(Queue::dead_lettered), count(Queue::on_their_way));
+        let (dead_lettered, queued) = (count(Queue::dead_lettered), count(Queue::queued));
         let mut gaps = Vec::new();
         if !dead_lettered.is_empty() {
             let messages = some(sum(&dead_lettered), ("message", "messages"));
             gaps.push(format!("{messages} dead-lettered ({})", by_service(&dead_lettered)));
         }
-        let messages = some(sum(&on_their_way), ("message", "messages"));
-        if let (Some(waited), false) = (self.waited, on_their_way.is_empty()) {
+        let messages = some(sum(&queued), ("message", "messages"));
+        if let (Some(waited), false) = (self.waited, queued.is_empty()) {
             let waited = humantime::format_duration(waited);
-            gaps.push(format!("{messages} still on the way after {waited} ({})", by_service(&on_their_way)));
+            gaps.push(format!("{messages} still queued after {waited} ({})", by_service(&queued)));
         }
         if self.verdict() == Verdict::Nothing {
-            return (gaps, "nothing to check", "no store and no queue exists here yet".to_owned());
+            return (gaps, "nothing to check", "no store and no queue exists yet".to_owned());
         }
         let documents = self.stores.iter().filter_map(|store| store.documents.as_ref().ok()).sum();
         let documents = some(documents, ("document", "documents"));
-        if on_their_way.is_empty() {
-            (gaps, "complete", format!("{documents}, nothing on the way, nothing dead-lettered"))
+        if queued.is_empty() {
+            (gaps, "complete", format!("{documents}, no messages queued or dead-lettered"))
         } else {
-            (gaps, "complete so far", format!("{documents}, {messages} on the way (--wait 30s waits)"))
+            (
+                gaps,
+                "complete so far",
+                format!("{documents}, {messages} still queued (use --wait 30s to wait for them)"),
+            )
         }
     }
 }
@@ -114,7 +114,7 @@ impl Report {
 fn store_row(store: &Store) -> (Vec<String>, Option<String>) {
     let (documents, note) = match &store.documents {
         Ok(documents) => (number(*documents), None),
-        Err(what) => ("-".to_owned(), Some(format!("nothing stored yet: there is no {what}"))),
+        Err(what) => ("-".to_owned(), Some(format!("empty: {what} does not exist yet"))),
     };
     (vec![store.service.clone(), store.store.to_string(), documents], note)
 }
@@ -123,15 +123,15 @@ fn queue_row(queue: &Queue) -> (Vec<String>, Option<String>) {
     let mut cells = vec![queue.name.clone()];
     match &queue.depth {
         Ok(depth) => {
-            let (leased, redelivered) = (queue.seen(depth.leased), queue.seen(depth.redelivered));
+            let (leased, redelivered) = (queue.known(depth.leased), queue.known(depth.redelivered));
             let counts = [Some(depth.ready), leased, Some(depth.dead_lettered), redelivered];
             cells.extend(counts.map(|count| count.map_or("-".to_owned(), number)));
-            let note = (!queue.is_consumed).then(|| "nobody consumes it".to_owned());
+            let note = (!queue.is_consumed).then(|| "no consumer".to_owned());
             (cells, note)
         }
         Err(what) => {
             cells.extend(["-"; 4].map(str::to_owned));
-            (cells, Some(format!("nothing published yet: there is no {what}")))
+            (cells, Some(format!("empty: {what} does not exist yet")))
         }
     }
 }
@@ -150,7 +150,7 @@ fn dead_letters(queue: &Queue) -> String {
     text
 }
 
-/// Rows under their heads: the first `names` columns to the left, numbers to the right, and then a note.
+/// A table: the first `names` columns are left-aligned, the others right-aligned; a note may follow each row.
 fn columns(names: usize, heads: &[&str], rows: &[(Vec<String>, Option<String>)]) -> String {
     let width = |column: usize, head: &str| {
         let cells = rows.iter().filter_map(|(cells, _)| cells.get(column)).map(String::len);
@@ -181,7 +181,7 @@ fn some(count: u64, (one, many): (&str, &str)) -> String {
     format!("{} {}", number(count), if count == 1 { one } else { many })
 }
 
-/// A number as people read it: 20,000.
+/// The number with thousands separators, as in 20,000.
 fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -194,16 +194,16 @@ fn number(number: u64) -> String {
     text
 }
 
-/// Text of a message: what could move a terminal's cursor is shown as what it is, and the rest is cut.
+/// Text of a message, cut, with control characters escaped.
 fn printable(text: &str) -> String {
-    const MOST: usize = 200;
+    const MAX_CHARS: usize = 200;
     let escape = |character: char| {
         let escaped: String =
             if character.is_control() { character.escape_debug().collect() } else { character.into() };
         escaped
     };
-    let more = if text.chars().nth(MOST).is_some() { "…" } else { "" };
-    text.chars().take(MOST).map(escape).chain([more.to_owned()]).collect()
+    let more = if text.chars().nth(MAX_CHARS).is_some() { "…" } else { "" };
+    text.chars().take(MAX_CHARS).map(escape).chain([more.to_owned()]).collect()
 }
 
 #[cfg(test)]

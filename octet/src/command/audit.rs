@@ -1,4 +1,4 @@
-//! `octet audit`: what is stored and queued, and whether everything that answers claim is there.
+//! `octet audit`: counts documents and messages, and checks what answers claim.
 
 use std::{
     fs::File,
@@ -18,14 +18,13 @@ use crate::{
     output, topology_file,
 };
 
-/// Gaps that are shown although nobody asked for a list.
+/// Gaps that are printed without `--ids`.
 const EXAMPLES: usize = 3;
 
-/// Audits, prints the report, and answers with the exit status: 0 complete, 1 a gap or nothing to
-/// check.
+/// Audits, prints the report, and returns the exit status: 0 complete, 1 a gap or nothing to check.
 ///
 /// # Errors
-/// [`Failure`] when there can be no report.
+/// [`Failure`] when no report can be made.
 pub fn run(arguments: &cli::Audit) -> Result<ExitCode, Failure> {
     let mut environment = Environment::new(&ProcessEnvironment);
     let file = topology_file::chosen(&mut environment, arguments.topology.as_deref());
@@ -63,7 +62,7 @@ pub fn run(arguments: &cli::Audit) -> Result<ExitCode, Failure> {
                 output::line(example);
             }
             if gaps > examples.len() && !examples.is_empty() {
-                output::line("… (--ids lists them all)");
+                output::line("… (--ids lists all gaps)");
             }
             if !examples.is_empty() {
                 output::line("");

@@ -1,4 +1,4 @@
-//! `octet collector`: the trace store, from its environment to its end.
+//! `octet collector`: parses the environment and runs the trace collector.
 
 use octet_collector::CollectorSettings;
 use octet_runtime::environment::{Environment, ProcessEnvironment};
@@ -9,7 +9,7 @@ use crate::failure::Failure;
 /// Runs the collector until it has drained.
 ///
 /// # Errors
-/// [`Failure`], before anything is served.
+/// [`Failure`] if the process cannot start.
 pub fn run() -> Result<(), Failure> {
     let mut environment = Environment::new(&ProcessEnvironment);
     let settings = CollectorSettings::from_environment(&mut environment);

@@ -1,4 +1,4 @@
-//! `octet gateway`: the way in, from its environment to its end.
+//! `octet gateway`: parses the environment and runs the gateway.
 
 use octet_gateway::GatewaySettings;
 use octet_runtime::environment::{Environment, ProcessEnvironment};
@@ -9,7 +9,7 @@ use crate::{failure::Failure, topology_file};
 /// Runs the gateway until it has drained.
 ///
 /// # Errors
-/// [`Failure`], before anything is served.
+/// [`Failure`] if the process cannot start.
 pub fn run() -> Result<(), Failure> {
     let mut environment = Environment::new(&ProcessEnvironment);
     let file = topology_file::chosen(&mut environment, None);

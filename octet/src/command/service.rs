@@ -1,4 +1,4 @@
-//! `octet service NAME`: one service, from its environment to its end.
+//! `octet service NAME`: parses the environment and runs one service.
 
 use octet_greeting::{ServiceSettings, server};
 use octet_runtime::environment::{Environment, ProcessEnvironment};
@@ -9,7 +9,7 @@ use crate::{failure::Failure, topology_file};
 /// Runs the service until it has drained.
 ///
 /// # Errors
-/// [`Failure`], before anything is served.
+/// [`Failure`] if the process cannot start.
 pub fn run(name: Option<&str>) -> Result<(), Failure> {
     let mut environment = Environment::new(&ProcessEnvironment);
     let file = topology_file::chosen(&mut environment, None);

@@ -1,4 +1,4 @@
-//! `octet topology`: the graph checked and shown.
+//! `octet topology`: checks a topology or prints it.
 
 use octet_runtime::environment::{Environment, ProcessEnvironment};
 use octet_topology::table;
@@ -9,10 +9,10 @@ use crate::{
     output, topology_file,
 };
 
-/// Checks or shows a topology.
+/// Checks or prints a topology.
 ///
 /// # Errors
-/// [`Failure::Configuration`] with every fault.
+/// [`Failure::Configuration`] with every finding.
 pub fn run(action: &Topology) -> Result<(), Failure> {
     let mut environment = Environment::new(&ProcessEnvironment);
     match action {
@@ -22,7 +22,7 @@ pub fn run(action: &Topology) -> Result<(), Failure> {
             let topology = topology_file::read(file.as_deref())?;
             let origin = file.map_or("built-in topology".to_owned(), |file| file.display().to_string());
             output::line(format!(
-                "{origin}: {} services, entry {}, {} greetings an answer",
+                "{origin}: valid; {} services, entry {}, {} greetings per answer",
                 topology.services().len(),
                 topology.entry().name,
                 topology.greeting_order().len()

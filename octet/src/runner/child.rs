@@ -1,4 +1,4 @@
-//! One child process: its own group, its log file, its lifeline.
+//! One child process: its process group, log file and lifeline.
 
 use std::{
     fs,
@@ -14,10 +14,10 @@ use tokio::process::{Child, ChildStdin, Command};
 use super::{data_directory::DataDirectory, log_file, plan::ProcessPlan};
 use crate::output;
 
-/// A process that runs. Dropping it kills it.
+/// A running process. Dropping it kills the process.
 pub(super) struct Running {
     child: Child,
-    /// Its end, which the kernel brings about however this process ends, has the child drain.
+    /// When it closes, the child drains. The kernel closes it however this process ends.
     _lifeline: Option<ChildStdin>,
     pid_file: PathBuf,
 }
@@ -32,7 +32,7 @@ impl Running {
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
-            // A group of its own: Ctrl-C at the terminal reaches the runner alone, which ends all in order.
+            // In a group of its own, so that Ctrl-C at the terminal reaches the runner alone, which ends all in order.
             .process_group(0)
             .kill_on_drop(true);
         for name in &process.unset {
@@ -42,12 +42,13 @@ impl Running {
         let lifeline = child.stdin.take();
         let pid_file = data.pid_file(&process.name);
         if let Some(id) = child.id() {
-            // A disk without room for it is no reason to end a process that runs.
+            // A full disk is no reason to end a running process.
             let written = fs::File::create(&pid_file).and_then(|mut file| writeln!(file, "{id}"));
             if let Err(error) = written {
                 output::line(format!(
-                    "octet: {} is process {id}; cannot write that down: {error}",
-                    process.name
+                    "octet: {}: cannot write process id {id} to {}: {error}",
+                    process.name,
+                    pid_file.display()
                 ));
             }
         }
@@ -58,23 +59,23 @@ impl Running {
         self.child.wait().await
     }
 
-    /// Asks the process to drain.
+    /// Makes the process drain.
     pub(super) fn terminate(&self) {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
-            // A process that ended meanwhile has no need of the signal; its id stays ours until it is waited for.
+            // This fails only if the process has ended; its id is not reused before it is waited for.
             let _ = kill_process(pid, Signal::TERM);
-            // One that somebody stopped hears it only when it goes on.
+            // A stopped process handles the signal only when it continues.
             let _ = kill_process(pid, Signal::CONT);
         }
     }
 
     pub(super) fn kill(&mut self) {
-        // As above.
+        // This too fails only if the process has ended.
         let _ = self.child.start_kill();
     }
 
-    /// Waits for the end, and kills what has not ended after `patience`.
+    /// Waits for the process to end, and kills it after `patience`.
     pub(super) async fn ended_within(&mut self, patience: Duration) {
         if tokio::time::timeout(patience, self.ended()).await.is_err() {
             self.kill();

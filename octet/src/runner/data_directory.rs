@@ -1,4 +1,4 @@
-//! The directory under which a platform keeps everything: stores, queues, logs, process ids.
+//! The data directory of a platform: stores, queues, logs, process ids.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,44 +11,44 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::failure::Failure;
 
-/// A data directory that belongs to this process. Clones share the claim, which ends with the last of them.
+/// A data directory that this process has locked. Clones share the lock; dropping the last one releases it.
 #[derive(Debug, Clone)]
 pub struct DataDirectory {
     path: PathBuf,
-    _claim: Arc<File>,
+    _lock: Arc<File>,
 }
 
 impl DataDirectory {
-    /// Makes the directory and claims it: two platforms in one would mix their logs and their messages.
+    /// Creates the directory and locks it: two platforms in one directory would mix their logs and messages.
     ///
     /// # Errors
-    /// [`Failure::Configuration`] when it cannot be written; [`Failure::Failed`] when another platform has it.
-    pub fn claim(path: &Path) -> Result<Self, Failure> {
+    /// [`Failure::Configuration`] if the directory cannot be written; [`Failure::Failed`] if another platform has locked it.
+    pub fn lock(path: &Path) -> Result<Self, Failure> {
         let unwritable = |error: io::Error| {
             Failure::Configuration(format!("--data: cannot write to {}: {error}", path.display()))
         };
         for part in ["logs", "run"] {
             fs::create_dir_all(path.join(part)).map_err(unwritable)?;
         }
-        let lock = path.join("run").join("up.pid");
+        let lock_file = path.join("run").join("up.pid");
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
-            .open(lock)
+            .open(lock_file)
             .map_err(unwritable)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
             return Err(Failure::Failed(anyhow::anyhow!(
-                "{} belongs to another `octet up` (process {}); end that one, or give this one its own with --data",
+                "{} is in use by another `octet up` (process {}); stop that one, or choose another directory with --data",
                 path.display(),
                 holder.trim()
             )));
         }
         write_id(&mut file, std::process::id()).map_err(unwritable)?;
-        Ok(Self { path: path.to_path_buf(), _claim: Arc::new(file) })
+        Ok(Self { path: path.to_path_buf(), _lock: Arc::new(file) })
     }
 
     /// The directory's absolute path.
@@ -56,7 +56,7 @@ impl DataDirectory {
         &self.path
     }
 
-    /// Where the logs lie.
+    /// The directory of the logs.
     pub fn logs(&self) -> PathBuf {
         self.path.join("logs")
     }
@@ -66,7 +66,7 @@ impl DataDirectory {
         self.logs().join(format!("{process}.log"))
     }
 
-    /// Where one process's id stands while it runs.
+    /// The file that contains the id of a process while it runs.
     pub fn pid_file(&self, process: &str) -> PathBuf {
         self.path.join("run").join(format!("{process}.pid"))
     }
@@ -83,20 +83,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_belongs_to_one_platform_at_a_time() {
+    fn a_directory_is_locked_by_one_platform_at_a_time() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("a/b");
-        let claimed = DataDirectory::claim(&path).unwrap();
-        let refused = DataDirectory::claim(&path).expect_err("claimed").to_string();
+        let locked = DataDirectory::lock(&path).unwrap();
+        let refused = DataDirectory::lock(&path).expect_err("locked").to_string();
         assert!(refused.contains(&format!("(process {})", std::process::id())), "{refused}");
 
-        drop(claimed);
-        DataDirectory::claim(&path).expect("free again");
+        drop(locked);
+        DataDirectory::lock(&path).expect("free again");
     }
 
     #[test]
-    fn a_place_that_cannot_be_written_is_a_fault_of_the_configuration() {
-        let refused = DataDirectory::claim(Path::new("/proc/octet")).expect_err("unwritable");
+    fn a_directory_that_cannot_be_written_is_a_configuration_error() {
+        let refused = DataDirectory::lock(Path::new("/proc/octet")).expect_err("unwritable");
         assert!(matches!(refused, Failure::Configuration(_)));
         assert!(refused.to_string().starts_with("--data: cannot write to /proc/octet: "), "{refused}");
     }

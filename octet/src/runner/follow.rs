@@ -1,4 +1,4 @@
-//! Follows the logs of all processes, each line with its process's name before it.
+//! Follows the logs of all processes and prints each line after the name of its process.
 
 use std::{
     fs::File,
@@ -9,19 +9,19 @@ use std::{
 
 use crate::output;
 
-/// How often the files are looked at.
+/// The time between two reads of each file.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Bytes read from one file at a time; more wait for the next look.
+/// The bytes read from a file at a time; the rest is read the next time.
 const CHUNK: u64 = 256 * 1024;
 
-/// Prints what is appended to `logs`, name and path each, from now on.
+/// Prints what is appended to `logs`, pairs of name and path, from now on.
 pub(super) async fn follow(logs: Vec<(String, PathBuf)>) {
     let width = logs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut tails: Vec<Tail> = logs.into_iter().map(|(name, path)| Tail::at_end(name, path)).collect();
     loop {
         for tail in &mut tails {
-            // A file that is not there yet has nothing to say.
+            // A file that does not exist yet has no lines.
             for line in tail.lines().unwrap_or_default() {
                 output::line(format!("{:width$} | {line}", tail.name));
             }
@@ -42,24 +42,24 @@ impl Tail {
         Self { name, path, offset }
     }
 
-    /// The whole lines that were appended since.
+    /// The complete lines that were appended since the last call.
     fn lines(&mut self) -> io::Result<Vec<String>> {
         let mut file = File::open(&self.path)?;
         if file.metadata()?.len() < self.offset {
-            // It was emptied.
+            // The file was truncated by its rotation.
             self.offset = 0;
         }
         file.seek(SeekFrom::Start(self.offset))?;
         let mut bytes = Vec::new();
         file.take(CHUNK).read_to_end(&mut bytes)?;
-        let whole = match bytes.iter().rposition(|byte| *byte == b'\n') {
+        let length = match bytes.iter().rposition(|byte| *byte == b'\n') {
             Some(last) => last + 1,
-            // A line longer than a chunk is shown in pieces.
+            // A line longer than a chunk is printed in pieces.
             None if bytes.len() as u64 == CHUNK => bytes.len(),
             None => 0,
         };
-        self.offset += whole as u64;
-        bytes.truncate(whole);
+        self.offset += length as u64;
+        bytes.truncate(length);
         Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
     }
 }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_lines_are_followed_through_a_rotation() {
+    fn complete_lines_are_followed_through_a_rotation() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.log");
         let mut log = OpenOptions::new().create(true).append(true).open(&path).unwrap();

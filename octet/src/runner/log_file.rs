@@ -1,4 +1,4 @@
-//! A process's log file, kept from growing without bound.
+//! The log file of a process, rotated when it is too long.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -6,16 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Bytes after which a log starts anew; the one before is kept beside it as `.log.1`.
+/// The size in bytes at which a log is rotated; the previous log is kept as `.log.1`.
 const LIMIT: u64 = 64 * 1024 * 1024;
 
-/// Opens the log to append to it, so that a restarted process goes on where the last one stopped.
+/// Opens the log for appending, so that a restarted process continues the log of the last one.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-/// Starts the log anew when it is too long. The process that writes it keeps its descriptor and appends, so
-/// the file is copied and emptied, not renamed; a line written between the two is lost.
+/// Rotates the log if it is too long. The process keeps its descriptor and appends, so the file is copied and
+/// truncated, not renamed; a line written between the two is lost.
 pub(super) fn rotate(path: &Path) -> io::Result<()> {
     rotate_at(path, LIMIT)
 }
@@ -24,18 +24,18 @@ fn rotate_at(path: &Path, limit: u64) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.len() > limit => {}
         Ok(_) => return Ok(()),
-        // Somebody cleared the logs: the process goes on writing to a file without a name.
+        // The log was deleted; the process still writes to the unlinked file.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     }
     if fs::copy(path, previous(path)).is_err() {
-        // Most likely for want of room, which the log takes: better no log than no disk.
+        // The disk is probably full: better lose the log than keep the disk full.
         let _ = fs::remove_file(previous(path));
     }
     OpenOptions::new().write(true).open(path)?.set_len(0)
 }
 
-/// The last line that is not blank, from the last few kilobytes.
+/// The last line that is not blank, among the last 8 KiB.
 pub(super) fn last_line(path: &Path) -> io::Result<String> {
     const END: u64 = 8 * 1024;
     let mut file = File::open(path)?;
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_that_is_too_long_starts_anew_under_the_hands_of_its_writer() {
+    fn a_log_that_is_too_long_is_rotated_while_its_process_writes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.log");
         let mut writer = open(&path).unwrap();

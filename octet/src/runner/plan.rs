@@ -1,4 +1,4 @@
-//! What will run: each process with its arguments, its environment and its addresses.
+//! The processes to run, each with its arguments, environment and addresses.
 
 use std::{
     collections::BTreeMap,
@@ -21,14 +21,14 @@ use octet_topology::{Service, Topology};
 use super::{data_directory::DataDirectory, ports::Ports};
 use crate::failure::Failure;
 
-/// Variables that speak of one process, and so cannot be handed to all.
+/// Variables that belong to one process and are not passed to all.
 const OF_ONE_PROCESS: [&str; 2] = ["SERVICE_NAME", "GREETING"];
 
 /// Every process of a platform.
 pub struct Plan {
-    /// The collector first, for all others report to it; the gateway last: it is the first that a user asks.
+    /// The collector first, since all others report to it; the gateway last.
     pub processes: Vec<ProcessPlan>,
-    /// What the gateway's addresses begin with.
+    /// The URL scheme of the gateway.
     pub scheme: &'static str,
 }
 
@@ -39,20 +39,20 @@ pub struct ProcessPlan {
     pub name: String,
     /// The arguments to this program.
     pub arguments: Vec<String>,
-    /// What its environment has beyond what it inherits.
+    /// Variables set in addition to those it inherits.
     pub set: BTreeMap<String, String>,
-    /// What it does not inherit.
+    /// Variables that it does not inherit.
     pub unset: Vec<String>,
-    /// Where it serves.
+    /// The address of its server.
     pub address: SocketAddr,
-    /// Where its admin server is.
+    /// The address of its admin server.
     pub admin: SocketAddr,
-    /// How long it may take to drain: longer than its own grace periods, so that it is the process that decides.
+    /// How long it may take to drain before it is killed: longer than its own grace periods.
     pub patience: Duration,
 }
 
 impl Plan {
-    /// Plans the processes of `topology` on `ports`, and parses each one's environment as it will itself.
+    /// Plans the processes of `topology` on `ports`, and parses the environment of each as the process itself does.
     ///
     /// # Errors
     /// [`Failure::Configuration`] with every fault.
@@ -67,7 +67,7 @@ impl Plan {
         let indexed = || (0_u16..).zip(topology.services());
         let addresses: BTreeMap<&str, SocketAddr> =
             indexed().map(|(index, service)| (service.name.as_str(), ports.service(index))).collect();
-        // An upstream that the user's own environment puts elsewhere stays there: a stand-in, another host.
+        // The user's environment may set the URL of an upstream: a stub, another host.
         let url = |service: &Service| {
             if is_set(inherited, &format!("{}_URL", service.name.env_prefix())) {
                 return None;
@@ -105,39 +105,41 @@ impl Plan {
         for process in &mut plan.processes {
             let overlay = Overlay { process, inherited };
             let drain = DrainSettings::from_environment(&mut Environment::new(&overlay));
-            // One grace period for calls, one for messages, and a little for the rest.
+            // One grace period for calls, one for messages, and 5 s for the rest.
             process.patience = drain.pause + 2 * drain.grace + Duration::from_secs(5);
         }
         Ok(plan)
     }
 
-    /// Refuses ports that something else holds, each with what wanted it.
+    /// Checks that every port is free.
     ///
     /// # Errors
-    /// [`Failure::Failed`] with every port that is taken.
+    /// [`Failure::Failed`] with every port that is in use and the process that needs it.
     pub fn check_ports(&self) -> Result<(), Failure> {
-        let mut taken = Vec::new();
+        let mut in_use = Vec::new();
         for process in &self.processes {
             for (address, what) in [(process.address, ""), (process.admin, "'s admin server")] {
                 if let Err(error) = TcpListener::bind(address) {
-                    taken.push(format!("{address}, wanted by {}{what}: {error}", process.name));
+                    in_use.push(format!("{address}, needed by {}{what}: {error}", process.name));
                 }
             }
         }
-        if taken.is_empty() {
+        if in_use.is_empty() {
             return Ok(());
         }
-        taken.push("end what holds them, or move all ports with --base-port".to_owned());
-        Err(Failure::Failed(anyhow::Error::msg(taken.join("\n"))))
+        in_use.push(
+            "stop the programs that use these ports, or choose other ports with --base-port".to_owned(),
+        );
+        Err(Failure::Failed(anyhow::Error::msg(in_use.join("\n"))))
     }
 
-    /// Each process's name and log file.
+    /// The name and log file of each process.
     pub fn logs(&self, data: &DataDirectory) -> Vec<(String, PathBuf)> {
         self.processes.iter().map(|process| (process.name.clone(), data.log(&process.name))).collect()
     }
 
-    /// Parses each process's environment as it will itself, and keeps what the table tells of it. One process's fault is
-    /// usually every one's: each is told once.
+    /// Parses the environment of each process as the process itself does. Most faults are common to all processes; each is
+    /// reported once.
     fn read_environments(&mut self, topology: &Topology, inherited: &dyn Lookup) -> Result<(), Failure> {
         let mut faults = Vec::new();
         for process in &self.processes {
@@ -176,8 +178,8 @@ impl ProcessPlan {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Self {
         let mut set: BTreeMap<String, String> = environment.collect();
-        // Told rather than left out: so it also stands before a `service.name` in OTEL_RESOURCE_ATTRIBUTES. One name for
-        // all would make one node of the mesh.
+        // Always set, so that it overrides `service.name` in OTEL_RESOURCE_ATTRIBUTES. One name for all processes would
+        // make the mesh a single node in traces.
         set.insert("OTEL_SERVICE_NAME".to_owned(), name.to_owned());
         set.insert("PORT".to_owned(), address.to_string());
         set.insert("ADMIN_PORT".to_owned(), admin.to_string());
@@ -193,10 +195,10 @@ impl ProcessPlan {
     }
 }
 
-/// Where the gateway reads traces.
+/// The URL from which the gateway reads traces.
 const TRACE_QUERY_URL: &str = "TRACE_QUERY_URL";
 
-/// What every process is told. A place for data that the user's own environment names stays as it is.
+/// The variables of every process. Stores, queues and exporters that the user's environment sets are kept.
 fn shared_environment(
     topology_file: Option<&Path>,
     data: &Path,
@@ -215,7 +217,7 @@ fn shared_environment(
         ),
         (&["OTEL_TRACES_EXPORTER"], "zipkin".to_owned()),
         (&["OTEL_EXPORTER_ZIPKIN_ENDPOINT"], format!("http://{collector}/api/v2/spans")),
-        // Nobody balances load here, so callers need little time to look elsewhere.
+        // There is no load balancer here that must notice the drain.
         (&["DRAIN_PAUSE"], "50ms".to_owned()),
     ];
     for (names, default) in defaults {
@@ -231,12 +233,12 @@ fn shared_environment(
     shared
 }
 
-/// Whether the user's own environment says something: a blank value counts as unset here, as everywhere.
+/// Whether the user's environment sets `name`: a blank value counts as unset, as everywhere.
 fn is_set(inherited: &dyn Lookup, name: &str) -> bool {
     inherited.get(name).is_some_and(|value| !value.to_string_lossy().trim().is_empty())
 }
 
-/// A child's environment, as it will see it.
+/// The environment that a child process will have.
 struct Overlay<'a> {
     process: &'a ProcessPlan,
     inherited: &'a dyn Lookup,
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn each_process_is_told_where_its_own_upstreams_are() {
+    fn each_process_gets_the_urls_of_its_own_upstreams() {
         let plan = plan(&[]).unwrap();
         let urls = |name: &str| -> Vec<String> {
             let process = plan.processes.iter().find(|process| process.name == name).unwrap();
@@ -280,32 +282,32 @@ mod tests {
     }
 
     #[test]
-    fn a_place_for_data_that_the_user_named_is_kept() {
+    fn a_store_url_of_the_user_is_kept() {
         let plan = plan(&[("STORE_URL", "sqlite:/elsewhere")]).unwrap();
         assert!(plan.processes.iter().all(|process| !process.set.contains_key("STORE_URL")));
         assert!(plan.processes.iter().all(|process| process.set["QUEUE_URL"] == "sqlite:/data/queue"));
     }
 
     #[test]
-    fn spans_go_to_the_collector_unless_the_user_sends_them_elsewhere() {
-        let told = |inherited: &[(&str, &str)], name: &str, variable: &str| {
+    fn spans_go_to_the_collector_unless_the_user_sets_an_exporter() {
+        let value = |inherited: &[(&str, &str)], name: &str, variable: &str| {
             let plan = plan(inherited).unwrap();
             let process = plan.processes.into_iter().find(|process| process.name == name).unwrap();
             process.set.get(variable).cloned()
         };
         let endpoint = "OTEL_EXPORTER_ZIPKIN_ENDPOINT";
-        assert_eq!(told(&[], "service-c", endpoint).as_deref(), Some("http://127.0.0.1:20002/api/v2/spans"));
-        assert_eq!(told(&[], "gateway", "OTEL_TRACES_EXPORTER").as_deref(), Some("zipkin"));
-        assert_eq!(told(&[], "gateway", TRACE_QUERY_URL).as_deref(), Some("http://127.0.0.1:20002"));
+        assert_eq!(value(&[], "service-c", endpoint).as_deref(), Some("http://127.0.0.1:20002/api/v2/spans"));
+        assert_eq!(value(&[], "gateway", "OTEL_TRACES_EXPORTER").as_deref(), Some("zipkin"));
+        assert_eq!(value(&[], "gateway", TRACE_QUERY_URL).as_deref(), Some("http://127.0.0.1:20002"));
         let elsewhere =
             [(endpoint, "http://zipkin:9411/api/v2/spans"), (TRACE_QUERY_URL, "http://zipkin:9411")];
-        assert_eq!(told(&elsewhere, "service-c", endpoint), None);
-        assert_eq!(told(&elsewhere, "gateway", TRACE_QUERY_URL), None);
-        assert_eq!(told(&[("OTEL_TRACES_EXPORTER", "none")], "gateway", "OTEL_TRACES_EXPORTER"), None);
+        assert_eq!(value(&elsewhere, "service-c", endpoint), None);
+        assert_eq!(value(&elsewhere, "gateway", TRACE_QUERY_URL), None);
+        assert_eq!(value(&[("OTEL_TRACES_EXPORTER", "none")], "gateway", "OTEL_TRACES_EXPORTER"), None);
     }
 
     #[test]
-    fn each_process_reports_spans_under_its_own_name_whatever_the_users_shell_says() {
+    fn each_process_reports_spans_under_its_own_name_even_if_the_user_sets_one() {
         let plan = plan(&[("OTEL_SERVICE_NAME", "mine")]).unwrap();
         for process in &plan.processes {
             assert_eq!(process.set["OTEL_SERVICE_NAME"], process.name);
@@ -313,36 +315,36 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_the_user_named_is_not_given_an_embedded_rival() {
+    fn servers_of_the_user_replace_the_embedded_store_and_queue() {
         let plan = plan(&[("MONGO_CONN", "mongodb://db"), ("RABBITMQ_CONN", "amqp://mq")]).unwrap();
-        let rivals = ["STORE_URL", "QUEUE_URL"];
+        let embedded = ["STORE_URL", "QUEUE_URL"];
         assert!(
-            plan.processes.iter().all(|process| rivals.iter().all(|name| !process.set.contains_key(*name)))
+            plan.processes.iter().all(|process| embedded.iter().all(|name| !process.set.contains_key(*name)))
         );
     }
 
     #[test]
-    fn an_upstream_that_the_user_put_elsewhere_stays_there() {
+    fn an_upstream_url_of_the_user_is_kept() {
         let plan = plan(&[("SERVICE_G_URL", "127.0.0.1:7")]).unwrap();
         assert!(plan.processes.iter().all(|process| !process.set.contains_key("SERVICE_G_URL")));
     }
 
     #[test]
-    fn a_fault_that_every_process_has_is_told_once() {
+    fn a_fault_common_to_all_processes_is_reported_once() {
         let faults = plan(&[("LOG_LEVEL", "loud"), ("CONNECT_WAIT", "soon")]).err().expect("two faults");
         assert_eq!(faults.lines().count(), 2, "{faults}");
     }
 
     #[test]
-    fn taken_ports_are_named_with_what_wanted_them() {
+    fn ports_in_use_are_reported_with_the_process_that_needs_them() {
         let plan = plan(&[]).unwrap();
         let holders: Vec<_> = ["127.0.0.1:20012", "127.0.0.1:20001"]
             .iter()
             .filter_map(|address| TcpListener::bind(address).ok())
             .collect();
-        let faults = plan.check_ports().expect_err("taken").to_string();
+        let faults = plan.check_ports().expect_err("in use").to_string();
         drop(holders);
-        assert!(faults.contains("127.0.0.1:20012, wanted by service-c"), "{faults}");
-        assert!(faults.contains("127.0.0.1:20001, wanted by gateway's admin server"), "{faults}");
+        assert!(faults.contains("127.0.0.1:20012, needed by service-c"), "{faults}");
+        assert!(faults.contains("127.0.0.1:20001, needed by gateway's admin server"), "{faults}");
     }
 }

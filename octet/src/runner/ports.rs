@@ -1,4 +1,4 @@
-//! Which process listens where.
+//! The addresses of the processes.
 
 use std::net::SocketAddr;
 
@@ -14,9 +14,9 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// The ports people know: gateway 8080, its admin 9000, services from 50051, their admin from 9001, the
-    /// collector on Zipkin's 9411, its admin on 9412.
-    pub fn usual() -> Self {
+    /// The default ports: gateway 8080, its admin server 9000, services from 50051, their admin servers from 9001, the
+    /// collector on Zipkin's 9411, its admin server on 9412.
+    pub fn standard() -> Self {
         Self {
             gateway: 8080,
             gateway_admin: 9000,
@@ -27,8 +27,8 @@ impl Ports {
         }
     }
 
-    /// The same in one block of 160 from `base`: gateway +0, its admin +1, collector +2, its admin +3, services
-    /// from +10, their admin from +90. +4 to +9 are kept for what else the platform may run.
+    /// A block of 160 ports from `base`: gateway +0, its admin server +1, collector +2, its admin server +3, services
+    /// from +10, their admin servers from +90. +4 to +9 are reserved.
     pub fn block(base: u16) -> Self {
         Self {
             gateway: base,
@@ -40,32 +40,32 @@ impl Ports {
         }
     }
 
-    /// Where the gateway listens.
+    /// The address of the gateway.
     pub fn gateway(&self) -> SocketAddr {
         loopback(self.gateway)
     }
 
-    /// Where the gateway's admin server listens.
+    /// The address of the gateway's admin server.
     pub fn gateway_admin(&self) -> SocketAddr {
         loopback(self.gateway_admin)
     }
 
-    /// Where the collector listens.
+    /// The address of the collector.
     pub fn collector(&self) -> SocketAddr {
         loopback(self.collector)
     }
 
-    /// Where the collector's admin server listens.
+    /// The address of the collector's admin server.
     pub fn collector_admin(&self) -> SocketAddr {
         loopback(self.collector_admin)
     }
 
-    /// Where the service at `index` of the topology listens; a topology has at most 64.
+    /// The address of the service at `index` in the topology; a topology has up to 64 services.
     pub fn service(&self, index: u16) -> SocketAddr {
         loopback(self.first_service.saturating_add(index))
     }
 
-    /// Where that service's admin server listens.
+    /// The address of that service's admin server.
     pub fn service_admin(&self, index: u16) -> SocketAddr {
         loopback(self.first_admin.saturating_add(index))
     }
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn no_two_processes_of_the_largest_topology_share_a_port() {
-        for ports in [Ports::usual(), Ports::block(20_000)] {
+        for ports in [Ports::standard(), Ports::block(20_000)] {
             let mut taken = BTreeSet::from([
                 ports.gateway(),
                 ports.gateway_admin(),

@@ -1,4 +1,4 @@
-//! Waits until processes say that they are ready.
+//! Waits until processes are ready.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -11,35 +11,34 @@ use tokio::{
 
 use super::plan::ProcessPlan;
 
-/// Between two questions.
+/// The time between two probes.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// For one question.
+/// The timeout of one probe.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Resolves once every process has answered, ready or not.
+/// Resolves once every process has responded, ready or not.
 pub(super) async fn all_serve(processes: &[ProcessPlan]) {
-    all(processes, |answer| answer.starts_with(b"HTTP/")).await;
+    all(processes, |response| response.starts_with(b"HTTP/")).await;
 }
 
-/// Resolves once every process has answered that it is ready.
+/// Resolves once every process has responded that it is ready.
 pub(super) async fn all_ready(processes: &[ProcessPlan]) {
-    all(processes, is_yes).await;
+    all(processes, is_ready).await;
 }
 
-/// Which processes are not ready, each with what it says of that.
+/// The processes that are not ready, each with the reason that it reports.
 pub(super) async fn reasons(processes: &[ProcessPlan]) -> Vec<String> {
     let mut reasons = Vec::new();
     for process in processes {
-        let asked = timeout(TIMEOUT, ask(process.admin)).await;
-        let reason = match asked {
-            Ok(Ok(answer)) if is_yes(&answer) => continue,
-            Ok(Ok(answer)) => {
-                let text = String::from_utf8_lossy(&answer).into_owned();
+        let reason = match timeout(TIMEOUT, probe(process.admin)).await {
+            Ok(Ok(response)) if is_ready(&response) => continue,
+            Ok(Ok(response)) => {
+                let text = String::from_utf8_lossy(&response).into_owned();
                 text.split("\r\n\r\n").nth(1).unwrap_or_default().trim().replace('\n', "; ")
             }
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "does not answer".to_owned(),
+            Err(_) => "does not respond".to_owned(),
         };
         reasons.push(format!("{}: {reason}", process.name));
     }
@@ -48,28 +47,28 @@ pub(super) async fn reasons(processes: &[ProcessPlan]) -> Vec<String> {
 
 async fn all(processes: &[ProcessPlan], satisfies: fn(&[u8]) -> bool) {
     let mut waiting: JoinSet<()> =
-        processes.iter().map(|process| answers(process.admin, satisfies)).collect();
+        processes.iter().map(|process| satisfied(process.admin, satisfies)).collect();
     while waiting.join_next().await.is_some() {}
 }
 
-async fn answers(admin: SocketAddr, satisfies: fn(&[u8]) -> bool) {
-    while !timeout(TIMEOUT, ask(admin))
+async fn satisfied(admin: SocketAddr, satisfies: fn(&[u8]) -> bool) {
+    while !timeout(TIMEOUT, probe(admin))
         .await
-        .is_ok_and(|answer| answer.is_ok_and(|answer| satisfies(&answer)))
+        .is_ok_and(|response| response.is_ok_and(|response| satisfies(&response)))
     {
         sleep(INTERVAL).await;
     }
 }
 
-/// Asks `/readyz`. HTTP/1.0 has the server close the connection, so the status line is all there is to read.
-async fn ask(admin: SocketAddr) -> io::Result<Vec<u8>> {
+/// Requests `/readyz`. After an HTTP/1.0 request the server closes the connection, so the response ends there.
+async fn probe(admin: SocketAddr) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(admin).await?;
     stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await?;
-    let mut answer = Vec::new();
-    stream.take(4096).read_to_end(&mut answer).await?;
-    Ok(answer)
+    let mut response = Vec::new();
+    stream.take(4096).read_to_end(&mut response).await?;
+    Ok(response)
 }
 
-fn is_yes(answer: &[u8]) -> bool {
-    answer.starts_with(b"HTTP/1.0 200 ")
+fn is_ready(response: &[u8]) -> bool {
+    response.starts_with(b"HTTP/1.0 200 ")
 }

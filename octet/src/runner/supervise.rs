@@ -1,4 +1,4 @@
-//! Keeps one process running: restarted at once the first time it dies, then with backoff, and said so.
+//! Keeps one process running: restarts it at once the first time it ends, then with backoff, and reports each restart.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -16,20 +16,20 @@ use crate::{
     output,
 };
 
-/// The first wait before a restart that is not the first; each next one is twice as long, up to the longest.
+/// The wait before the second restart; it doubles with each further one, up to [`MAX_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// A process that ran this long had started well: its next restart is at once again.
+/// A process that has run this long is restarted at once again.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// How often the log's length is looked at.
+/// The time between two checks of the log's size.
 const LOG_CHECK: Duration = Duration::from_secs(5);
 
 /// Runs `process` until it is ordered to end.
 ///
 /// # Errors
-/// [`Failure`] when it cannot be started the first time, or refuses its configuration before the platform is up.
+/// [`Failure`] if the process cannot be started the first time, or rejects its configuration before the platform is up.
 pub(super) async fn supervise(
     program: PathBuf,
     process: ProcessPlan,
@@ -43,7 +43,7 @@ pub(super) async fn supervise(
         .map(Some)?;
     loop {
         let started = Instant::now();
-        // A restart that fails is tried again like a process that ends: the others go on meanwhile.
+        // A failed restart counts as an end of the process: it is tried again, and the others keep running.
         let running = match starting.take() {
             Some(running) => Ok(running),
             None => Running::start(&program, &process, &data),
@@ -60,7 +60,7 @@ pub(super) async fn supervise(
         };
         let refused = ended.as_ref().is_ok_and(|status| status.code() == Some(CONFIGURATION.into()));
         if refused && *order.borrow() == Order::Start {
-            // Starting again will not help, and whoever started the platform is there to read why.
+            // A restart cannot help, and the user who has just started the platform can read the reason.
             let reason = log_file::last_line(&data.log(name)).unwrap_or_default();
             return Err(Failure::Configuration(format!("{name}: {}", reason.trim_start_matches("octet: "))));
         }
@@ -68,18 +68,18 @@ pub(super) async fn supervise(
         if started.elapsed() >= STEADY {
             wait = Duration::ZERO;
         }
-        let how = ended.map_or_else(|error| format!("cannot run: {error}"), how);
+        let how = ended.map_or_else(|error| format!("could not be started: {error}"), how);
         let again = if wait.is_zero() { "at once".to_owned() } else { format!("in {wait:?}") };
-        output::line(format!("octet: {name} {how}: restarting {again} (log: {})", data.log(name).display()));
+        output::line(format!("octet: {name} {how}; restarting {again} (log: {})", data.log(name).display()));
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = ordered(&mut order, Order::Drain) => return Ok(()),
         }
-        wait = (wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
+        wait = (wait * 2).clamp(FIRST_WAIT, MAX_WAIT);
     }
 }
 
-/// Resolves once the order is `wanted` or a later one. A runner that is gone orders nothing any more.
+/// Resolves once the order is `wanted` or a later one; never if the runner is gone.
 async fn ordered(order: &mut watch::Receiver<Order>, wanted: Order) {
     if order.wait_for(|order| *order >= wanted).await.is_err() {
         std::future::pending::<()>().await;
@@ -103,7 +103,7 @@ async fn ended_or_rotated(
     }
 }
 
-/// Has the process drain; kills it when ordered to, or when it does not end.
+/// Drains the process; kills it on [`Order::Kill`] or after `patience`.
 async fn end(mut running: Running, patience: Duration, order: &mut watch::Receiver<Order>) {
     if *order.borrow() < Order::Kill {
         running.terminate();
@@ -113,14 +113,14 @@ async fn end(mut running: Running, patience: Duration, order: &mut watch::Receiv
         }
     }
     running.kill();
-    // It was told in the one way that nothing can refuse.
+    // Nothing can ignore this signal.
     let _ = running.ended().await;
 }
 
 fn how(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
-        (Some(code), _) => format!("ended with status {code}"),
-        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (Some(code), _) => format!("exited with status {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
         (None, None) => "ended".to_owned(),
     }
 }

@@ -1,16 +1,19 @@
-//! What runs where, for the person who has just started it.
+//! The table of processes that `octet up` prints.
 
 use std::{fmt::Write as _, fs, time::Duration};
 
 use super::{data_directory::DataDirectory, plan::Plan};
 
-/// The table of addresses, and what to try first.
+/// The table of addresses, and the first commands to try.
 pub(super) fn table(plan: &Plan, data: &DataDirectory, took: Duration) -> String {
     let width = plan.processes.iter().map(|process| process.name.len()).max().unwrap_or_default();
-    let mut text =
-        format!("octet is up after {} ms; data and logs in {}\n\n", took.as_millis(), data.path().display());
+    let mut text = format!(
+        "octet is up after {} ms; data and logs are in {}\n\n",
+        took.as_millis(),
+        data.path().display()
+    );
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "  {:width$}  {:<22}  {:<22}  process", "", "address", "admin");
+    let _ = writeln!(text, "  {:width$}  {:<22}  {:<22}  pid", "process", "address", "admin");
     let mut gateway = String::new();
     for process in &plan.processes {
         let id = fs::read_to_string(data.pid_file(&process.name)).unwrap_or_default();
@@ -20,6 +23,9 @@ pub(super) fn table(plan: &Plan, data: &DataDirectory, took: Duration) -> String
             gateway = format!("{}://localhost:{}", plan.scheme, process.address.port());
         }
     }
-    let _ = write!(text, "\n  open   {gateway}/\n  curl   curl -s {gateway}/api/greeting\n  end    Ctrl-C\n");
+    let _ = write!(
+        text,
+        "\n  open     {gateway}/\n  request  curl -s {gateway}/api/greeting\n  stop     Ctrl-C\n"
+    );
     text
 }

@@ -1,4 +1,4 @@
-//! `octet audit` over a platform that runs, and over what it leaves behind.
+//! `octet audit` of a running platform and of a stopped one.
 
 use std::{
     path::{Path, PathBuf},
@@ -22,31 +22,31 @@ async fn audit(mesh: &Mesh, arguments: &[&str]) -> Audited {
     Audited(mesh.audit().args(arguments).output().await.expect("octet starts"))
 }
 
-/// What an audit said.
+/// The output of an audit.
 struct Audited(Output);
 
 impl Audited {
-    fn said(&self) -> &str {
+    fn stdout(&self) -> &str {
         std::str::from_utf8(&self.0.stdout).expect("UTF-8")
     }
 
-    fn complained(&self) -> String {
+    fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.0.stderr).into_owned()
     }
 
     /// Its last line.
     fn verdict(&self) -> &str {
-        self.said().trim_end().lines().last().unwrap_or_default()
+        self.stdout().trim_end().lines().last().unwrap_or_default()
     }
 
     #[track_caller]
-    fn concludes(&self, verdict: &str, status: i32) {
-        assert_eq!(self.verdict(), verdict, "{}{}", self.said(), self.complained());
-        assert_eq!(self.0.status.code(), Some(status), "{}", self.said());
+    fn has_verdict(&self, verdict: &str, status: i32) {
+        assert_eq!(self.verdict(), verdict, "{}{}", self.stdout(), self.stderr());
+        assert_eq!(self.0.status.code(), Some(status), "{}", self.stdout());
     }
 }
 
-/// Saves answers as `curl` would have.
+/// Saves answers, one per line.
 fn save(mesh: &Mesh, name: &str, answers: &[Value]) -> PathBuf {
     let path = mesh.data().join(name);
     let lines: Vec<_> = answers.iter().map(ToString::to_string).collect();
@@ -61,7 +61,7 @@ fn body(answer: &Answer) -> Value {
     json!({ "greeting": greetings.collect::<Vec<_>>() })
 }
 
-/// All answers of a load, which keeps their ids alone.
+/// All answers of a load, with ids and services only.
 fn bodies(report: &Report) -> Vec<Value> {
     let greeting = |(id, service): (&Uuid, &&str)| json!({ "id": id.to_string(), "service": service });
     let body = |ids: &Ids| json!({ "greeting": ids.0.iter().zip(&ORDER).map(greeting).collect::<Vec<_>>() });
@@ -73,20 +73,20 @@ fn text(path: &Path) -> &str {
 }
 
 #[tokio::test]
-async fn a_load_is_complete_while_the_platform_runs_and_after_it_has_ended() {
+async fn a_load_is_complete_while_the_platform_runs_and_after_it_has_stopped() {
     let mut mesh = Mesh::start().await;
-    let report = Load::begin(&mesh, 25, 40).finish().await;
-    report.assert_none_wrong();
+    let report = Load::start(&mesh, 25, 40).finish().await;
+    report.assert_all_valid();
     assert_eq!(report.answers.len(), 1_000);
     let saved = save(&mesh, "saved.jsonl", &bodies(&report));
     let arguments = ["--answered", text(&saved), "--wait", "30s"];
-    let complete = "complete: 1,000 answers claim 4,000 documents, all there";
-    audit(&mesh, &arguments).await.concludes(complete, 0);
+    let complete = "complete: 1,000 answers claim 4,000 documents, all found";
+    audit(&mesh, &arguments).await.has_verdict(complete, 0);
 
     let mut json: Value =
-        serde_json::from_str(audit(&mesh, &["--answered", text(&saved), "--format", "json"]).await.said())
+        serde_json::from_str(audit(&mesh, &["--answered", text(&saved), "--format", "json"]).await.stdout())
             .expect("JSON");
-    // Under load a lease may run out, and its message come twice; that is what idempotence is for.
+    // Under load a lease may expire, and its message is delivered again.
     json["queues"][0]["redelivered"] = json!(0);
     let store = |service: &str, collection: &str| json!({ "service": service, "database": service, "collection": collection, "documents": 1_000 });
     assert_eq!(
@@ -111,9 +111,9 @@ async fn a_load_is_complete_while_the_platform_runs_and_after_it_has_ended() {
                 "greetings": 7_000,
                 "checked": 4_000,
                 "missing": 0,
-                "onTheirWay": 0,
+                "queued": 0,
                 "deadLettered": 0,
-                "wrong": 0,
+                "invalid": 0,
             },
             "verdict": "complete",
         })
@@ -121,95 +121,97 @@ async fn a_load_is_complete_while_the_platform_runs_and_after_it_has_ended() {
 
     mesh.signal_up(Signal::INT);
     assert!(mesh.ended().await.success());
-    audit(&mesh, &arguments).await.concludes(complete, 0);
+    audit(&mesh, &arguments).await.has_verdict(complete, 0);
 
-    // What somebody deletes is a gap, and its absence is named.
+    // A deleted store is a gap, and its absence is reported.
     for end in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(mesh.data().join(format!("store/service-g.sqlite{end}")));
     }
     let without_g = audit(&mesh, &arguments).await;
-    without_g.concludes("GAP: 1,000 of 4,000 documents missing (service-g 1,000)", 1);
-    assert!(without_g.said().contains("nothing stored yet: there is no file "), "{}", without_g.said());
+    without_g.has_verdict("GAP: 1,000 of 4,000 documents missing (service-g 1,000)", 1);
+    assert!(without_g.stdout().contains("empty: file "), "{}", without_g.stdout());
 }
 
 #[tokio::test]
-async fn an_invented_answer_is_a_gap_with_its_ids() {
+async fn a_forged_answer_is_a_gap_with_its_ids() {
     let mesh = Mesh::start().await;
     let client = Client::new();
-    let answer = client.get(&mesh.url("/api/greeting")).await.answer().expect("whole");
-    let invented = Uuid::new_v4().to_string();
-    let mut false_e = body(&answer);
-    false_e["greeting"][3]["id"] = json!(invented);
+    let answer = client.get(&mesh.url("/api/greeting")).await.answer().expect("a valid answer");
+    let forged = Uuid::new_v4().to_string();
+    let mut forged_e = body(&answer);
+    forged_e["greeting"][3]["id"] = json!(forged);
     let mut out_of_order = body(&answer);
     out_of_order["greeting"].as_array_mut().expect("a list").swap(4, 5);
-    let saved = save(&mesh, "saved.jsonl", &[body(&answer), false_e, out_of_order]);
+    let saved = save(&mesh, "saved.jsonl", &[body(&answer), forged_e, out_of_order]);
 
     let audited = audit(&mesh, &["--answered", text(&saved), "--wait", "10s", "--ids"]).await;
-    audited.concludes("GAP: 2 of 8 documents missing (service-g 1, service-h 1); 1 of 3 answers wrong", 1);
+    audited
+        .has_verdict("GAP: 2 of 8 documents missing (service-g 1, service-h 1); 1 of 3 answers invalid", 1);
     let why = "missing: the greeting of service-e is not in";
-    let said: Vec<_> = audited.said().lines().take(3).collect();
+    let printed: Vec<_> = audited.stdout().lines().take(3).collect();
     let listed = [
         format!(
-            "{}  service-a  wrong answer: greeting 6, of service-g, has no place in an answer of service-a (line 3)",
+            "{}  service-a  invalid answer: greeting 6, from service-g, is out of place in an answer of service-a (line 3)",
             answer.id("service-a")
         ),
-        format!("{invented}  service-g  {why} service-g.greetings (line 2)"),
-        format!("{invented}  service-h  {why} service-h.greetings (line 2)"),
+        format!("{forged}  service-g  {why} service-g.greetings (line 2)"),
+        format!("{forged}  service-h  {why} service-h.greetings (line 2)"),
     ];
-    assert_eq!(said, listed);
+    assert_eq!(printed, listed);
     mesh.end().await;
 }
 
 #[tokio::test]
-async fn servers_are_audited_as_files_are() {
+async fn servers_are_audited_like_files() {
     let servers = Servers::start().await;
     let mesh = servers.mesh().await;
-    let report = Load::begin(&mesh, 5, 10).finish().await;
-    report.assert_none_wrong();
+    let report = Load::start(&mesh, 5, 10).finish().await;
+    report.assert_all_valid();
     let mut answers = bodies(&report);
     let saved = save(&mesh, "saved.jsonl", &answers);
     let complete = audit(&mesh, &["--answered", text(&saved), "--wait", "30s"]).await;
-    complete.concludes("complete: 50 answers claim 200 documents, all there", 0);
+    complete.has_verdict("complete: 50 answers claim 200 documents, all found", 0);
 
-    // An id of D that nobody published: the queue does not show its messages, so that only the wait decides.
-    let invented = Uuid::new_v4().to_string();
-    answers[0]["greeting"][2]["id"] = json!(invented);
+    // A message that D never published: RabbitMQ does not show its messages, so only the wait decides.
+    let forged = Uuid::new_v4().to_string();
+    answers[0]["greeting"][2]["id"] = json!(forged);
     let saved = save(&mesh, "saved.jsonl", &answers);
     let gap = audit(&mesh, &["--answered", text(&saved), "--wait", "1s", "--ids"]).await;
-    gap.concludes("GAP: 1 of 200 documents missing (service-f 1)", 1);
-    assert!(gap.said().starts_with(&format!("{invented}  service-f  missing: ")), "{}", gap.said());
+    gap.has_verdict("GAP: 1 of 200 documents missing (service-f 1)", 1);
+    assert!(gap.stdout().starts_with(&format!("{forged}  service-f  missing: ")), "{}", gap.stdout());
 
-    mesh.documents("service-f").await.hold(&report.ids("service-d"), Duration::from_secs(10)).await;
+    mesh.documents("service-f").await.contain(&report.ids("service-d")).await;
     let counted: Value =
-        serde_json::from_str(audit(&mesh, &["--format", "json"]).await.said()).expect("JSON");
+        serde_json::from_str(audit(&mesh, &["--format", "json"]).await.stdout()).expect("JSON");
     assert_eq!(counted["stores"][1]["documents"], 50);
     assert_eq!(counted["queues"][0]["ready"], 0);
-    assert_eq!(counted["queues"][0]["leased"], Value::Null, "a broker does not tell");
+    assert_eq!(counted["queues"][0]["leased"], Value::Null, "unknown for a broker");
     mesh.end().await;
 }
 
 #[tokio::test]
-async fn what_a_stopped_consumer_has_not_stored_is_on_its_way_until_the_wait_is_over() {
+async fn messages_of_a_stopped_consumer_are_queued_and_a_gap_after_the_wait() {
     let mesh = Mesh::start().await;
-    let consumer = mesh.pid("service-f").expect("it runs");
+    let consumer = mesh.pid("service-f").expect("running");
     kill_process(consumer, Signal::STOP).expect("stopped");
-    let report = Load::begin(&mesh, 5, 10).finish().await;
-    report.assert_none_wrong();
+    let report = Load::start(&mesh, 5, 10).finish().await;
+    report.assert_all_valid();
     assert_eq!(report.failures(), [].into());
     let saved = save(&mesh, "saved.jsonl", &bodies(&report));
     let answered = ["--answered", text(&saved)];
 
-    audit(&mesh, &answered).await.concludes(
-        "complete so far: 50 answers claim 200 documents, 50 of them still on the way (--wait 30s waits)",
+    audit(&mesh, &answered).await.has_verdict(
+        "complete so far: 50 answers claim 200 documents, 50 still queued (use --wait 30s to wait for them)",
         0,
     );
-    audit(&mesh, &[])
-        .await
-        .concludes("complete so far: 150 documents, 50 messages on the way (--wait 30s waits)", 0);
+    audit(&mesh, &[]).await.has_verdict(
+        "complete so far: 150 documents, 50 messages still queued (use --wait 30s to wait for them)",
+        0,
+    );
     let late = audit(&mesh, &["--answered", text(&saved), "--wait", "200ms", "--ids"]).await;
-    late.concludes("GAP: 50 still on the way after 200ms (service-f 50)", 1);
+    late.has_verdict("GAP: 50 still queued after 200ms (service-f 50)", 1);
     for id in report.ids("service-d") {
-        assert!(late.said().contains(&format!("{id}  service-f  on its way: ")), "{}", late.said());
+        assert!(late.stdout().contains(&format!("{id}  service-f  queued: ")), "{}", late.stdout());
     }
 
     let waiting = ["--answered", text(&saved), "--wait", "30s"];
@@ -217,12 +219,12 @@ async fn what_a_stopped_consumer_has_not_stored_is_on_its_way_until_the_wait_is_
         tokio::time::sleep(Duration::from_millis(300)).await;
         kill_process(consumer, Signal::CONT).expect("continued");
     });
-    waited.concludes("complete: 50 answers claim 200 documents, all there", 0);
+    waited.has_verdict("complete: 50 answers claim 200 documents, all found", 0);
     mesh.end().await;
 }
 
 #[tokio::test]
-async fn a_service_that_was_called_directly_is_held_to_what_it_answered() {
+async fn answers_of_a_service_that_was_called_directly_are_checked() {
     let mesh = Mesh::start().await;
     let mut answers = Vec::new();
     for service in ["service-e", "service-d", "service-c"] {
@@ -237,12 +239,12 @@ async fn a_service_that_was_called_directly_is_held_to_what_it_answered() {
     }
     let saved = save(&mesh, "saved.jsonl", &answers);
     let audited = audit(&mesh, &["--answered", text(&saved), "--wait", "10s"]).await;
-    audited.concludes("complete: 3 answers claim 4 documents, all there", 0);
+    audited.has_verdict("complete: 3 answers claim 4 documents, all found", 0);
     mesh.end().await;
 }
 
 #[tokio::test]
-async fn a_partial_answer_is_held_to_what_is_in_it_where_the_audit_knows_the_policy() {
+async fn a_partial_answer_is_checked_under_the_policy_of_the_services() {
     let mesh = Mesh::builder()
         .with("SERVICE_H_URL", "127.0.0.1:9")
         .with("CONNECT_WAIT", "50ms")
@@ -259,13 +261,13 @@ async fn a_partial_answer_is_held_to_what_is_in_it_where_the_audit_knows_the_pol
         command.env("FAILURE_POLICY", policy);
         async move { Audited(command.output().await.expect("octet starts")) }
     };
-    audited("partial").await.concludes("complete: 1 answer claims 3 documents, all there", 0);
-    audited("strict").await.concludes("GAP: 1 of 1 answer wrong", 1);
+    audited("partial").await.has_verdict("complete: 1 answer claims 3 documents, all found", 0);
+    audited("strict").await.has_verdict("GAP: 1 of 1 answer invalid", 1);
     mesh.end().await;
 }
 
 #[tokio::test]
-async fn a_file_that_holds_no_answers_is_a_fault_with_its_line() {
+async fn a_malformed_file_is_refused_with_the_line() {
     let nowhere = tempfile::tempdir().expect("a directory");
     let run = |file: &str, lines: &str| {
         let path = nowhere.path().join(file);
@@ -276,15 +278,15 @@ async fn a_file_that_holds_no_answers_is_a_fault_with_its_line() {
         command.args(["audit", "--answered"]).arg(&path).arg("--data").arg(nowhere.path());
         async move { Audited(command.output().await.expect("octet starts")) }
     };
-    for (audited, complaint) in [
+    for (audited, error) in [
         (run("absent.jsonl", "").await, "absent.jsonl: No such file or directory"),
         (
             run("errors.jsonl", "{\"greeting\":[]}\n{\"code\":14}\n").await,
-            "errors.jsonl, line 2: no list \"greeting\"",
+            "errors.jsonl, line 2: no array \"greeting\"",
         ),
     ] {
         assert_eq!(audited.0.status.code(), Some(64));
-        assert!(audited.complained().contains(complaint), "{}", audited.complained());
-        assert_eq!(audited.said(), "");
+        assert!(audited.stderr().contains(error), "{}", audited.stderr());
+        assert_eq!(audited.stdout(), "");
     }
 }

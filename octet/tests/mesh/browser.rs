@@ -1,4 +1,4 @@
-//! Pages in a real browser: what another origin may ask, and `/docs`.
+//! Pages in a real browser: CORS, `/docs` and gRPC-Web.
 
 use std::{path::Path, process::Command};
 
@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{chromium::Chromium, platform::Mesh};
 
-/// An empty page of another origin: another port is enough.
+/// An empty page of another origin: another port is another origin.
 async fn elsewhere() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let origin = format!("http://{}", listener.local_addr().expect("bound"));
@@ -31,7 +31,7 @@ async fn serve(listener: TcpListener) {
     }
 }
 
-/// Asks with a header that needs a preflight, and tells what the page may read.
+/// A request with a header that needs a preflight; its value is what the page may read.
 fn asking(url: &str) -> String {
     format!(
         r#"fetch("{url}", {{ headers: {{ "Grpc-Timeout": "5S" }}, credentials: "include" }})
@@ -41,7 +41,7 @@ fn asking(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_page_of_another_origin_may_ask_exactly_when_it_is_listed() {
+async fn a_page_of_another_origin_may_call_only_if_the_origin_is_allowed() {
     let (listener, origin) = elsewhere().await;
     let served = tokio::spawn(serve(listener));
     let (other, other_origin) = elsewhere().await;
@@ -61,7 +61,7 @@ async fn a_page_of_another_origin_may_ask_exactly_when_it_is_listed() {
 }
 
 #[tokio::test]
-async fn docs_load_from_the_gateway_alone_and_try_it_works() {
+async fn docs_load_from_the_gateway_alone_and_can_send_requests() {
     let mesh = Mesh::start().await;
     let mut browser = Chromium::start().await;
     browser.open(&mesh.url("/docs")).await;
@@ -72,7 +72,7 @@ async fn docs_load_from_the_gateway_alone_and_try_it_works() {
     assert_eq!(
         browser.evaluate("!!document.querySelector('#api')").await,
         json!(true),
-        "the page was not built: run `make ui`, and build again"
+        "the page was not built: run `make ui` and build again"
     );
     let broken = "window.broken = []; addEventListener('securitypolicyviolation',
         event => broken.push(`${event.violatedDirective} ${event.blockedURI}`)); true";
@@ -82,7 +82,7 @@ async fn docs_load_from_the_gateway_alone_and_try_it_works() {
     browser.evaluate(&format!("window.operation = () => {operation}; true")).await;
     browser.until("!!operation()?.querySelector('.opblock-summary-control')").await;
     browser.evaluate("operation().querySelector('.opblock-summary-control').click()").await;
-    // Its parameters come when Swagger UI has resolved it, which it must have before it can ask.
+    // Swagger UI can send the request once it has resolved the operation and shows its parameters.
     let resolved =
         "!!operation().querySelector('.execute') && operation().innerText.includes('greeting.hostname')";
     browser.until(resolved).await;
@@ -90,7 +90,7 @@ async fn docs_load_from_the_gateway_alone_and_try_it_works() {
     let answer =
         "operation().querySelector('.live-responses-table')?.innerText.includes('service-h') ?? false";
     browser.until(answer).await;
-    assert_eq!(browser.evaluate("broken").await, json!([]), "the policy stands in its way");
+    assert_eq!(browser.evaluate("broken").await, json!([]), "violations of the content security policy");
 
     let here = mesh.url("/");
     let elsewhere: Vec<_> =
@@ -100,7 +100,7 @@ async fn docs_load_from_the_gateway_alone_and_try_it_works() {
     mesh.end().await;
 }
 
-/// Connect's client of gRPC-Web, from npm, with its types made of the descriptors as it runs.
+/// The gRPC-Web client of Connect, from npm, with types created from the descriptors at run time.
 const CLIENT: &str = r#"
 import { readFileSync } from "node:fs";
 import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
@@ -117,7 +117,7 @@ console.log(greeting.map(one => one.service).join(" "));
 "#;
 
 #[tokio::test]
-async fn a_grpc_web_client_from_npm_gets_the_seven_greetings() {
+async fn a_grpc_web_client_from_npm_receives_the_seven_greetings() {
     let mesh = Mesh::start().await;
     let set = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(set.path(), DESCRIPTOR_SET).expect("written");
@@ -131,8 +131,8 @@ async fn a_grpc_web_client_from_npm_gets_the_seven_greetings() {
         .output()
         .await
         .expect("node, and .tools/npm: run `make tools`");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(said.trim(), crate::client::ORDER.join(" "), "{complained}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stdout.trim(), crate::client::ORDER.join(" "), "{stderr}");
     mesh.end().await;
 }

@@ -1,10 +1,8 @@
 //! Chromium, driven over the pipe of its `DevTools` protocol.
 
-use std::{
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::process::Stdio;
 
+use octet_testbed::eventually;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -23,11 +21,11 @@ pub struct Chromium {
     answers: BufReader<ChildStdout>,
     session: String,
     sent: u64,
-    /// Every address that was asked for.
+    /// The URL of every request.
     pub requested: Vec<String>,
 }
 
-/// For machines without a display or a user of their own, and quiet: nothing but what the pages ask.
+/// Without a display, a sandbox, or any requests except those of the pages.
 const QUIET: [&str; 9] = [
     "--headless",
     "--no-sandbox",
@@ -43,7 +41,7 @@ const QUIET: [&str; 9] = [
 impl Chromium {
     pub async fn start() -> Self {
         let profile = tempfile::tempdir().expect("a temporary directory");
-        // The protocol's pipe is at 3 and 4.
+        // The protocol uses file descriptors 3 and 4.
         let mut child = Command::new("bash")
             .args(["-c", r#"exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1"#, "chromium"])
             .args(QUIET)
@@ -72,7 +70,7 @@ impl Chromium {
         browser
     }
 
-    /// Sends a command and waits for its answer.
+    /// Sends a command and waits for its result.
     async fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.sent += 1;
         let mut command = json!({ "id": self.sent, "method": method, "params": parameters });
@@ -104,23 +102,22 @@ impl Chromium {
         self.call("Page.navigate", json!({ "url": url })).await;
     }
 
-    /// What a script comes to; promises are waited for.
+    /// The value of a script; promises are awaited.
     pub async fn evaluate(&mut self, script: &str) -> Value {
-        let asked = json!({ "expression": script, "awaitPromise": true, "returnByValue": true });
-        let answer = self.call("Runtime.evaluate", asked).await;
+        let parameters = json!({ "expression": script, "awaitPromise": true, "returnByValue": true });
+        let answer = self.call("Runtime.evaluate", parameters).await;
         assert!(answer["exceptionDetails"].is_null(), "{script}: {}", answer["exceptionDetails"]);
         answer["result"]["value"].clone()
     }
 
-    /// Waits until a script comes to something that is true.
+    /// Waits until the value of a script is true.
     pub async fn until(&mut self, script: &str) {
-        let begun = Instant::now();
-        while self.evaluate(script).await != json!(true) {
-            if begun.elapsed() >= PATIENCE {
-                let page = self.evaluate("document.body.innerText").await;
-                panic!("it never came to: {script}\nthe page: {}", page.as_str().unwrap_or_default());
+        eventually(&format!("true in the page: {script}"), async || {
+            if self.evaluate(script).await == json!(true) {
+                return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            Err(format!("the page shows: {}", self.evaluate("document.body?.innerText").await))
+        })
+        .await;
     }
 }

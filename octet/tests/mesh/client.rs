@@ -1,4 +1,4 @@
-//! Asks the platform and reads its answers.
+//! Clients of the platform.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -9,6 +9,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use octet_proto::greeting::v3::greeting_service_client::GreetingServiceClient;
+use octet_testbed::eventually;
 use serde::Deserialize;
 use tonic::{
     Code,
@@ -17,36 +18,36 @@ use tonic::{
 
 use crate::platform::PATIENCE;
 
-/// Whose greetings an answer holds, in this order.
+/// The services whose greetings an answer contains, in order.
 pub const ORDER: [&str; 7] =
     ["service-a", "service-b", "service-d", "service-e", "service-g", "service-h", "service-c"];
 
-/// An HTTP client with a connection pool, as a browser or a load generator has one.
+/// An HTTP client with a connection pool.
 #[derive(Clone)]
 pub struct Client(Legacy<HttpConnector, Full<Bytes>>);
 
-/// An answer, read to its end.
+/// A complete response.
 pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug)]
-pub struct NoAnswer {
+pub struct RequestError {
     pub why: String,
-    /// Whether no connection came about, so that nothing was sent.
-    pub is_unconnected: bool,
+    /// Whether the connection failed, so that nothing was sent.
+    pub is_connect: bool,
 }
 
-/// The body of a greeting's answer.
+/// The body of a response to `GET /api/greeting`.
 #[derive(Debug, Deserialize)]
 pub struct Answer {
     pub greeting: Vec<Greeting>,
 }
 
-/// One greeting of it; a field that is not among these is an error.
+/// One greeting in it; another field is an error.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Greeting {
@@ -73,49 +74,47 @@ impl Client {
         Self(Legacy::builder(TokioExecutor::new()).build(connector))
     }
 
-    /// Sends a request; an answer that takes too long fails the test.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Reply, NoAnswer> {
+    /// Sends a request. Without a response in time the test fails.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Reply, RequestError> {
         let exchange = async {
-            let response = self.0.request(request).await.map_err(|error| NoAnswer {
-                why: format!("no answer: {error:?}"),
-                is_unconnected: error.is_connect(),
+            let response = self.0.request(request).await.map_err(|error| RequestError {
+                why: format!("no response: {error:?}"),
+                is_connect: error.is_connect(),
             })?;
             let (parts, body) = response.into_parts();
-            let body = body.collect().await.map_err(|error| NoAnswer {
-                why: format!("no whole answer: {error:?}"),
-                is_unconnected: false,
+            let body = body.collect().await.map_err(|error| RequestError {
+                why: format!("incomplete response: {error:?}"),
+                is_connect: false,
             })?;
             Ok(Reply { status: parts.status, headers: parts.headers, body: body.to_bytes() })
         };
-        tokio::time::timeout(PATIENCE, exchange).await.expect("an answer in time")
+        tokio::time::timeout(PATIENCE, exchange).await.expect("a response in time")
     }
 
-    /// The status that a service answers a greeting with: asked without a gRPC client, which would enforce the
-    /// deadline itself.
+    /// The gRPC status of a greeting call, made without a gRPC client, which would enforce the deadline itself.
     pub async fn grpc_status(address: &str, timeout: &str) -> Code {
         let client = Legacy::builder(TokioExecutor::new()).http2_only(true).build_http();
         let request = Request::post(format!("http://{address}/greeting.v3.GreetingService/Greeting"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .header("grpc-timeout", timeout)
-            // One uncompressed message of no bytes.
+            // One uncompressed, empty message.
             .body(Full::new(Bytes::from_static(&[0; 5])))
             .expect("a request");
         let response = tokio::time::timeout(PATIENCE, client.request(request)).await.expect("in time");
-        let headers = response.expect("an answer").into_parts().0.headers;
-        Code::from_bytes(headers.get("grpc-status").expect("no message, so a status at once").as_bytes())
+        let headers = response.expect("a response").into_parts().0.headers;
+        Code::from_bytes(headers.get("grpc-status").expect("a status in the headers").as_bytes())
     }
 
-    /// As [`send`](Self::send), and like a client of the mesh: a connection that cannot be had is tried again for
-    /// up to 3 s, since nothing was sent.
-    pub async fn send_to_a_restarting_gateway(
+    /// Like [`send`](Self::send), but retries for up to 3 s if the connection fails, since nothing was sent.
+    pub async fn send_with_reconnect(
         &self,
         request: impl Fn() -> Request<Full<Bytes>>,
-    ) -> Result<Reply, NoAnswer> {
-        let begun = std::time::Instant::now();
+    ) -> Result<Reply, RequestError> {
+        let started = std::time::Instant::now();
         loop {
             match self.send(request()).await {
-                Err(failed) if failed.is_unconnected && begun.elapsed() < Duration::from_secs(3) => {
+                Err(failed) if failed.is_connect && started.elapsed() < Duration::from_secs(3) => {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 outcome => return outcome,
@@ -124,21 +123,19 @@ impl Client {
     }
 
     pub async fn get(&self, url: &str) -> Reply {
-        self.send(Request::get(url).body(Full::default()).expect("a request")).await.expect("an answer")
+        self.send(Request::get(url).body(Full::default()).expect("a request")).await.expect("a response")
     }
 
-    /// Asks until the answer is `status`.
+    /// Sends requests until the response has `status`.
     pub async fn becomes(&self, url: &str, status: StatusCode) {
-        let begun = std::time::Instant::now();
-        loop {
+        eventually(&format!("{url} returns {status}"), async || {
             let request = Request::get(url).body(Full::default()).expect("a request");
-            let got = self.send(request).await.map(|reply| reply.status);
-            if got.as_ref().is_ok_and(|got| *got == status) {
-                return;
+            match self.send(request).await.map(|reply| reply.status) {
+                Ok(got) if got == status => Ok(()),
+                got => Err(format!("{got:?}")),
             }
-            assert!(begun.elapsed() < PATIENCE, "{url} is {got:?}, not {status}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        })
+        .await;
     }
 }
 
@@ -158,7 +155,7 @@ impl Reply {
         error
     }
 
-    /// The answer, if it is one and whole.
+    /// The answer, if it is valid.
     pub fn answer(&self) -> Result<Answer, String> {
         let answer: Answer = serde_json::from_slice(&self.body).map_err(|error| error.to_string())?;
         answer.check()?;
@@ -167,7 +164,7 @@ impl Reply {
 }
 
 impl Answer {
-    /// Seven greetings, in order, none twice, each whole.
+    /// Seven greetings in order, with distinct ids and valid fields.
     fn check(&self) -> Result<(), String> {
         let services: Vec<_> = self.greeting.iter().map(|greeting| greeting.service.as_str()).collect();
         if services != ORDER {
@@ -178,13 +175,13 @@ impl Answer {
             return Err(format!("ids {ids:?}"));
         }
         let letter = |greeting: &Greeting| greeting.service.to_uppercase().chars().last();
-        let is_whole = |greeting: &Greeting| {
+        let is_valid = |greeting: &Greeting| {
             greeting.message.ends_with(&format!("from Service {}!", letter(greeting).unwrap_or_default()))
                 && greeting.created.len() == "2026-01-01T00:00:00.000000000Z".len()
                 && !greeting.hostname.is_empty()
         };
-        match self.greeting.iter().find(|greeting| !is_whole(greeting)) {
-            Some(greeting) => Err(format!("not whole: {greeting:?}")),
+        match self.greeting.iter().find(|greeting| !is_valid(greeting)) {
+            Some(greeting) => Err(format!("invalid: {greeting:?}")),
             None => Ok(()),
         }
     }
@@ -194,17 +191,17 @@ impl Answer {
         self.ids().of(service)
     }
 
-    /// The ids of a whole answer.
+    /// The ids of a valid answer.
     pub fn ids(&self) -> Ids {
         let mut greetings = self.greeting.iter();
         Ids(ORDER.map(|_| {
-            let greeting = greetings.next().expect("a whole answer");
-            uuid::Uuid::try_parse(&greeting.id).expect("a whole answer")
+            let greeting = greetings.next().expect("a valid answer");
+            uuid::Uuid::try_parse(&greeting.id).expect("a valid answer")
         }))
     }
 }
 
-/// The ids of a whole answer in its order: what is kept of each of a million.
+/// The ids of a valid answer, in order: all that is kept of each of a million answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Ids(pub [uuid::Uuid; 7]);
 

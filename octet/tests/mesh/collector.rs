@@ -1,4 +1,4 @@
-//! Traces: kept by the collector, read through the gateway, from it or from a Zipkin that is not ours.
+//! Traces, read through the gateway from the collector or from another Zipkin.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     platform::{Mesh, OCTET, octet},
 };
 
-/// A call from a to b, of which b says that it failed.
+/// A call from a to b that failed in b.
 const TRACE: &str = r#"[
  {"traceId":"00000000000000aa","id":"0000000000000001","kind":"CLIENT","name":"greet","timestamp":1000000000,"duration":5000,
   "localEndpoint":{"serviceName":"a"}},
@@ -28,15 +28,15 @@ fn value(reply: &Reply) -> Value {
 
 async fn send(client: &Client, method: Method, url: String, body: &'static str) -> Reply {
     let request = Request::builder().method(method).uri(url).body(Full::from(body));
-    client.send(request.expect("a request")).await.expect("an answer")
+    client.send(request.expect("a request")).await.expect("a response")
 }
 
 #[tokio::test]
-async fn spans_that_the_collector_took_are_read_through_the_gateway() {
+async fn spans_of_the_collector_are_read_through_the_gateway() {
     let mut mesh = Mesh::builder().with("OTEL_TRACES_EXPORTER", "none").start().await;
     let client = Client::new();
-    let taken = send(&client, Method::POST, mesh.collector("/api/v2/spans"), TRACE).await;
-    assert_eq!(taken.status, 202);
+    let accepted = send(&client, Method::POST, mesh.collector("/api/v2/spans"), TRACE).await;
+    assert_eq!(accepted.status, 202);
 
     let services = client.get(&mesh.url("/zipkin/api/v2/services")).await;
     assert_eq!((value(&services), services.header("content-type")), (json!(["a", "b"]), "application/json"));
@@ -62,16 +62,16 @@ async fn spans_that_the_collector_took_are_read_through_the_gateway() {
         assert_eq!((reply.status.as_u16(), reply.error().code), (status, code), "{path}: {}", reply.text());
     }
 
-    // Traces are gone with the process that kept them, and everything else goes on.
+    // A restarted collector has no traces; everything else continues.
     mesh.kill("collector");
-    mesh.says("collector was ended by signal 9: restarting at once").await;
+    mesh.prints("collector was killed by signal 9; restarting at once").await;
     client.becomes(&mesh.admin("collector", "/readyz"), StatusCode::OK).await;
     assert_eq!(value(&client.get(&mesh.url("/zipkin/api/v2/services")).await), json!([]));
     mesh.end().await;
 }
 
 #[tokio::test]
-async fn another_zipkin_is_sampled_and_trusted_with_nothing() {
+async fn another_zipkin_is_sampled_and_not_trusted() {
     let zipkin = Zipkin::start([
         (
             "/api/v2/traces",
@@ -104,14 +104,14 @@ async fn another_zipkin_is_sampled_and_trusted_with_nothing() {
         .header("authorization", "Bearer hunter2")
         .header("cookie", "session=hunter2")
         .header("x-request-id", "it-is-me");
-    let page = client.send(request.body(Full::default()).expect("a request")).await.expect("an answer");
-    assert_eq!(page.header("content-type"), "text/plain; charset=utf-8", "no page of somebody else's");
+    let page = client.send(request.body(Full::default()).expect("a request")).await.expect("a response");
+    assert_eq!(page.header("content-type"), "text/plain; charset=utf-8", "never a page of another server");
     assert_eq!(page.header("x-content-type-options"), "nosniff");
-    let asked = zipkin.asked();
-    let head = asked.iter().find(|head| head.contains("/services")).expect("asked");
+    let requests = zipkin.requests();
+    let head = requests.iter().find(|head| head.contains("/services")).expect("a request");
     assert!(head.starts_with("GET /api/v2/services?x=1 ") && head.contains("it-is-me"), "{head}");
     assert!(!head.contains("hunter2"), "{head}");
-    assert!(asked.iter().any(|head| head.contains("limit=500")), "{asked:?}");
+    assert!(requests.iter().any(|head| head.contains("limit=500")), "{requests:?}");
 
     let traces = client.get(&mesh.url("/zipkin/api/v2/traces")).await;
     assert_eq!((traces.status.as_u16(), traces.header("set-cookie")), (200, ""));
@@ -125,10 +125,10 @@ async fn another_zipkin_is_sampled_and_trusted_with_nothing() {
 }
 
 #[tokio::test]
-async fn a_trace_backend_that_is_away_is_said_and_hurts_nothing_else() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("bound");
-    let url = format!("http://{}", nobody.local_addr().expect("bound"));
-    drop(nobody);
+async fn an_unreachable_trace_backend_is_reported_and_affects_nothing_else() {
+    let unused = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let url = format!("http://{}", unused.local_addr().expect("bound"));
+    drop(unused);
     let mesh =
         Mesh::builder().with("OTEL_TRACES_EXPORTER", "none").with("TRACE_QUERY_URL", url).start().await;
     let client = Client::new();
@@ -141,7 +141,7 @@ async fn a_trace_backend_that_is_away_is_said_and_hurts_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_trace_backend_that_never_answers_is_waited_for_no_longer_than_ten_seconds() {
+async fn a_trace_backend_that_never_responds_times_out_after_ten_seconds() {
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let url = format!("http://{}", silent.local_addr().expect("bound"));
     let mesh =
@@ -153,32 +153,32 @@ async fn a_trace_backend_that_never_answers_is_waited_for_no_longer_than_ten_sec
 }
 
 #[tokio::test]
-async fn a_wrong_configuration_is_refused_with_the_name_of_each_variable() {
+async fn an_invalid_configuration_is_refused_with_the_name_of_each_variable() {
     for (arguments, variables) in [
         (&["collector"][..], &[("COLLECTOR_MEMORY", "lots"), ("PORT", "x")][..]),
         (&["gateway"], &[("TRACE_QUERY_URL", "https://zipkin"), ("PORT", "x")]),
         (&["up"], &[("TRACE_QUERY_URL", "zipkin:9411"), ("COLLECTOR_MEMORY", "1KiB")]),
     ] {
         let refused =
-            octet().args(arguments).envs(variables.iter().copied()).output().await.expect("it runs");
+            octet().args(arguments).envs(variables.iter().copied()).output().await.expect("running");
         let text = String::from_utf8_lossy(&refused.stderr);
         assert_eq!(refused.status.code(), Some(64), "{OCTET} {arguments:?}: {text}");
         assert!(variables.iter().all(|(name, _)| text.contains(name)), "{text}");
     }
 }
 
-/// Something that answers paths as it was told, and everything else with 404.
+/// A stub that serves the given responses, and 404 for all other paths.
 struct Zipkin {
     address: String,
-    asked: Arc<std::sync::Mutex<Vec<String>>>,
+    heads: Arc<std::sync::Mutex<Vec<String>>>,
 }
 
 impl Zipkin {
     async fn start<const N: usize>(answers: [(&'static str, &'static str, String); N]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let address = listener.local_addr().expect("bound").to_string();
-        let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
-        let heads = asked.clone();
+        let heads = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let recorded = heads.clone();
         let answers: BTreeMap<_, _> =
             answers.into_iter().map(|(path, head, body)| (path, (head, body))).collect();
         tokio::spawn(async move {
@@ -189,17 +189,17 @@ impl Zipkin {
                 }
                 let head = String::from_utf8(head).expect("text");
                 let path = head.split([' ', '?']).nth(1).expect("a path").to_owned();
-                heads.lock().expect("whole").push(head);
+                recorded.lock().expect("unpoisoned").push(head);
                 let unknown = ("HTTP/1.1 404 Not Found\r\ncontent-type: text/plain", String::new());
                 let (head, body) = answers.get(path.as_str()).unwrap_or(&unknown);
                 let answer = format!("{head}\r\nconnection: close\r\n\r\n{body}");
                 stream.write_all(answer.as_bytes()).await.expect("answered");
             }
         });
-        Self { address, asked }
+        Self { address, heads }
     }
 
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("whole").clone()
+    fn requests(&self) -> Vec<String> {
+        self.heads.lock().expect("unpoisoned").clone()
     }
 }

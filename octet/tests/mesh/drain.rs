@@ -1,4 +1,4 @@
-//! The end of a process, observed from outside: readiness, pause, listeners, calls in flight, consumer, exit.
+//! The drain of a process, observed from outside: readiness, pause, listeners, calls in flight, consumer, exit.
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use octet_backends::{
     sqlite::{SqliteQueueInspect, SqliteQueueSettings},
 };
 use octet_proto::greeting::v3::GreetingRequest;
+use octet_testbed::eventually;
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 
@@ -19,7 +20,7 @@ use crate::{
     stub::{Behaviour, Stub},
 };
 
-/// E, whose upstreams answer when the test lets them.
+/// Service E with upstreams that return when the test lets them.
 async fn waiting_service(pause: &str, grace: &str) -> (Process, Stub) {
     let leaf = Stub::start(Behaviour::Waits).await;
     let address = leaf.address.to_string();
@@ -34,28 +35,26 @@ async fn waiting_service(pause: &str, grace: &str) -> (Process, Stub) {
 
 #[tokio::test]
 async fn readiness_fails_first_then_listeners_close_then_calls_in_flight_finish() {
-    let (mut service, leaf) = waiting_service("400ms", "10s").await;
+    let pause = Duration::from_secs(3);
+    let (mut service, leaf) = waiting_service("3s", "10s").await;
     let mut caller = client::grpc(&service.address);
     let mut on_the_same_connection = caller.clone();
     let in_flight = tokio::spawn(async move { caller.greeting(GreetingRequest::default()).await });
     leaf.called(2).await;
 
     let client = Client::new();
-    let begun = Instant::now();
+    let started = Instant::now();
     service.signal(Signal::TERM);
     client.becomes(&format!("http://{}/readyz", service.admin), StatusCode::SERVICE_UNAVAILABLE).await;
-    // The pause: new connections and new calls are still taken.
-    assert!(begun.elapsed() < Duration::from_millis(400), "readiness fails at once: {:?}", begun.elapsed());
+    // During the pause new connections and new calls are still accepted.
+    assert!(started.elapsed() < pause, "readiness fails before the pause is over: {:?}", started.elapsed());
     TcpStream::connect(&service.address).await.expect("still listening");
     let during_the_pause =
         tokio::spawn(async move { on_the_same_connection.greeting(GreetingRequest::default()).await });
     leaf.called(4).await;
 
-    while TcpStream::connect(&service.address).await.is_ok() {
-        assert!(begun.elapsed() < PATIENCE, "the listener never closes");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert!(begun.elapsed() >= Duration::from_millis(400), "not before the pause: {:?}", begun.elapsed());
+    eventually("the listener closes", async || TcpStream::connect(&service.address).await.is_err()).await;
+    assert!(started.elapsed() >= pause, "the listener closes after the pause: {:?}", started.elapsed());
     assert!(!in_flight.is_finished() && !during_the_pause.is_finished());
     assert_eq!(client.get(&format!("http://{}/livez", service.admin)).await.status, 200);
 
@@ -74,63 +73,62 @@ async fn readiness_fails_first_then_listeners_close_then_calls_in_flight_finish(
 async fn the_grace_period_bounds_the_wait_for_calls_in_flight() {
     let (mut service, mut leaf) = waiting_service("0s", "300ms").await;
     let mut caller = client::grpc(&service.address);
-    let in_flight = tokio::spawn(async move { caller.greeting(GreetingRequest::default()).await });
+    let mut call = tonic::Request::new(GreetingRequest::default());
+    call.set_timeout(10 * PATIENCE);
+    let in_flight = tokio::spawn(async move { caller.greeting(call).await });
     leaf.called(2).await;
 
-    let begun = Instant::now();
+    let started = Instant::now();
     service.signal(Signal::TERM);
-    service.logs("the grace period is over: closing").await;
+    service.logs("grace period expired; closing connections").await;
     assert!(service.ended().await.success());
-    assert!((Duration::from_millis(300)..Duration::from_secs(3)).contains(&begun.elapsed()));
-    in_flight.await.expect("no panic").expect_err("cut off");
+    assert!(started.elapsed() >= Duration::from_millis(300), "{:?}", started.elapsed());
+    in_flight.await.expect("no panic").expect_err("cancelled");
     leaf.cancelled(2).await;
 }
 
 #[tokio::test]
-async fn a_stdout_that_nobody_reads_does_not_hold_up_the_end() {
+async fn an_unread_stdout_does_not_delay_the_exit() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = format!("sqlite:{}", directory.path().display());
     let environment = [("DRAIN_PAUSE", "0s"), ("STORE_URL", store.as_str())];
     let mut service = Process::start(&["service", "service-c"], &environment).await;
-    // More lines than a pipe holds (64 KiB), and fewer than may wait.
+    // More lines than fit into a pipe (64 KiB), and fewer than the log may buffer.
     let mut caller = client::grpc(&service.address);
     for _ in 0..500 {
         caller.greeting(GreetingRequest::default()).await.expect("greets");
     }
-    let begun = Instant::now();
     service.signal(Signal::TERM);
     assert!(service.ended().await.success());
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_at_once() {
-    let (mut service, leaf) = waiting_service("30s", "30s").await;
+async fn a_second_signal_ends_the_process_at_once() {
+    let (mut service, leaf) = waiting_service("1m", "1m").await;
     let mut caller = client::grpc(&service.address);
     let _in_flight = tokio::spawn(async move { caller.greeting(GreetingRequest::default()).await });
     leaf.called(2).await;
 
-    let begun = Instant::now();
+    // It exits before the pause is over, or `ended` fails.
     service.signal(Signal::TERM);
     service.logs("draining").await;
     service.signal(Signal::INT);
     service.ended().await;
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
-async fn a_consumer_that_drains_settles_what_it_holds_and_gives_back_the_rest() {
+async fn a_draining_consumer_settles_or_returns_its_messages() {
     let mesh = Mesh::start().await;
-    let load = Load::begin(&mesh, 10, 100);
+    let load = Load::start(&mesh, 10, 100);
     load.reaches(300).await;
-    let pid = mesh.pid("service-f").expect("it runs");
+    let pid = mesh.pid("service-f").expect("running");
     rustix::process::kill_process(pid, Signal::TERM).expect("signalled");
-    crate::platform::gone(&[pid], Duration::from_secs(10)).await;
+    crate::platform::all_ended(&[pid]).await;
 
     let report = load.finish().await;
-    report.assert_none_wrong();
+    report.assert_all_valid();
     assert_eq!(report.failures(), [].into());
-    mesh.documents("service-f").await.hold(&report.ids("service-d"), Duration::from_secs(10)).await;
+    mesh.documents("service-f").await.contain(&report.ids("service-d")).await;
     let settings = SqliteQueueSettings::new(mesh.data().join("queue"), "service-d.greeting");
     let depth = SqliteQueueInspect::new(&settings).depth().await.expect("readable");
     assert_eq!((depth.dead_lettered, depth.redelivered), (0, 0), "{depth:?}");

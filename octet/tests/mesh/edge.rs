@@ -1,4 +1,4 @@
-//! What a REST user meets at the gateway, and a gRPC user at a service, when a request is not right.
+//! The responses of gateway and services to invalid requests.
 
 use http_body_util::Full;
 use hyper::{Method, Request};
@@ -11,12 +11,12 @@ use crate::{
 };
 
 #[tokio::test]
-async fn the_edge_answers_every_mistake_in_the_same_form() {
+async fn every_error_of_the_gateway_has_the_same_form() {
     let mesh = Mesh::start().await;
     let client = Client::new();
     let send = async |method: Method, path: &str| {
         let request = Request::builder().method(method).uri(mesh.url(path)).body(Full::default());
-        client.send(request.expect("a request")).await.expect("an answer")
+        client.send(request.expect("a request")).await.expect("a response")
     };
 
     let reply = send(Method::GET, "/api/nothing").await;
@@ -42,15 +42,15 @@ async fn the_edge_answers_every_mistake_in_the_same_form() {
 }
 
 #[tokio::test]
-async fn oversize_and_odd_metadata_get_a_code_that_says_so() {
+async fn oversized_metadata_and_messages_are_refused_with_their_codes() {
     let mesh = Mesh::start().await;
     let mut service = client::grpc(&mesh.address("service-c"));
     for size in [20_000, 70_000, 500_000] {
         let mut request = tonic::Request::new(GreetingRequest::default());
         request.metadata_mut().insert("x-large", "x".repeat(size).parse().expect("ASCII"));
         let status = service.greeting(request).await.expect_err("refused");
-        // Up to HTTP/2's own limit the service answers itself. Beyond, the protocol does: with 431, of which clients
-        // make UNKNOWN, or by ending a connection whose headers do not end (ENHANCE_YOUR_CALM).
+        // Up to the limit of HTTP/2 the service itself responds. Beyond, HTTP/2 does: with 431, which clients report as
+        // UNKNOWN, or by closing the connection (ENHANCE_YOUR_CALM).
         let expected: &[Code] = match size {
             20_000 => &[Code::ResourceExhausted],
             _ => &[Code::Unknown, Code::Internal, Code::Unavailable, Code::ResourceExhausted],
@@ -61,7 +61,7 @@ async fn oversize_and_odd_metadata_get_a_code_that_says_so() {
     let mut request = tonic::Request::new(GreetingRequest::default());
     let odd = tonic::metadata::MetadataValue::try_from(&b"caf\xe9"[..]).expect("opaque bytes");
     request.metadata_mut().insert("x-request-id", odd);
-    service.greeting(request).await.expect("an id that is no text harms nobody");
+    service.greeting(request).await.expect("an id of opaque bytes is ignored");
 
     let large = Greeting { message: "x".repeat(65 * 1024), ..Greeting::default() };
     let status = service.greeting(GreetingRequest { greeting: Some(large) }).await.expect_err("refused");
@@ -75,13 +75,13 @@ async fn oversize_and_odd_metadata_get_a_code_that_says_so() {
 }
 
 #[tokio::test]
-async fn the_largest_metadata_of_one_client_pass_every_hop_and_larger_ones_harm_nobody() {
+async fn the_largest_metadata_pass_every_hop_and_larger_ones_affect_no_other_request() {
     let mesh = Mesh::start().await;
     let greet = async |baggage: String| {
         let request = Request::get(mesh.url("/api/greeting")).header("baggage", baggage);
-        Client::new().send(request.body(Full::default()).expect("a request")).await.expect("an answer")
+        Client::new().send(request.body(Full::default()).expect("a request")).await.expect("a response")
     };
-    // Of printable bytes the one that HPACK makes most of: 19 bits each.
+    // The printable byte with the longest code in HPACK: 19 bits.
     for (bytes, status) in [(15_000, 200), (60_000, 431), (15_000, 200), (60_000, 431), (0, 200)] {
         let reply = greet("\\".repeat(bytes)).await;
         assert_eq!(reply.status.as_u16(), status, "{bytes}: {}", reply.text());
@@ -90,7 +90,7 @@ async fn the_largest_metadata_of_one_client_pass_every_hop_and_larger_ones_harm_
 }
 
 #[tokio::test]
-async fn each_process_tells_its_readiness_and_its_metrics() {
+async fn each_process_serves_probes_and_metrics() {
     let mesh = Mesh::start().await;
     let client = Client::new();
     client.get(&mesh.url("/api/greeting")).await;

@@ -1,28 +1,27 @@
-//! Behind real Envoys, as Istio sets them up: an ingress, and beside each process a sidecar through which it is called
-//! and calls. Traces stay whole whether Octet makes spans of its own or passes the sidecars' headers on.
+//! Behind real Envoys, as in Istio: an ingress, and a sidecar for each process through which it is called and calls.
+//! Traces are complete whether Octet exports spans or propagates the headers of the sidecars.
 
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
-    time::Instant,
 };
 
 use http_body_util::Full;
 use hyper::{Method, Request};
-use octet_testbed::{Envoy, free_port};
+use octet_testbed::{Envoy, eventually, free_port};
 use octet_topology::Topology;
 use serde_json::Value;
 
 use crate::{
     client::{Client, Reply},
-    platform::{Mesh, PATIENCE, PROCESSES},
+    platform::{Mesh, PROCESSES},
     zipkin::tree,
 };
 
-/// Whose pages the ingress lets ask.
+/// The origin that the ingress allows.
 const ORIGIN: &str = "https://ui.example";
 
-/// What the sidecars alone tell: each call leaves one and enters another.
+/// The spans of the sidecars alone: each call leaves one and enters another.
 const SIDECARS: &str = "\
 ingress CLIENT gateway
   gateway.mesh SERVER gateway
@@ -42,7 +41,7 @@ ingress CLIENT gateway
           service-c.mesh SERVER service-c
 ";
 
-/// The same with Octet's own: each server span below the sidecar that called it, each sidecar below the client span.
+/// With the spans of Octet: each server span below the sidecar that called it, each sidecar below the client span.
 const BOTH: &str = "\
 ingress CLIENT gateway
   gateway.mesh SERVER gateway
@@ -83,7 +82,7 @@ ingress CLIENT gateway
                       service-c CLIENT insert greetings → service-c.greetings
 ";
 
-/// A platform with an Envoy beside each process that is called, and one in front.
+/// A platform with a sidecar for each process that is called, and an ingress.
 struct Proxied {
     mesh: Mesh,
     ingress: SocketAddr,
@@ -93,7 +92,7 @@ struct Proxied {
 impl Proxied {
     async fn start(exporter: &str) -> Self {
         let topology = Topology::built_in().expect("valid");
-        // In the built-in graph each service has one caller at most, so that its address is the same for all.
+        // In the built-in graph each service has up to one caller, so one address per service is enough.
         let mut calls = vec![("gateway", topology.entry().name.as_str())];
         calls.extend(topology.edges().map(|(caller, callee)| (caller.as_str(), callee.as_str())));
         let address = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
@@ -101,7 +100,7 @@ impl Proxied {
         let inbound: BTreeMap<&str, SocketAddr> = PROCESSES.map(|process| (process, address())).into();
         let outbound: BTreeMap<&str, SocketAddr> =
             calls.iter().map(|(_, callee)| (*callee, address())).collect();
-        assert_eq!(outbound.len(), calls.len(), "one caller each");
+        assert_eq!(outbound.len(), calls.len(), "one caller per service");
 
         let mut builder = Mesh::builder().with("OTEL_TRACES_EXPORTER", exporter);
         if exporter == "zipkin" {
@@ -132,45 +131,41 @@ impl Proxied {
         Self { mesh, ingress, _proxies: started }
     }
 
-    async fn ask(&self, method: Method, headers: &[(&str, &str)]) -> Reply {
+    async fn send(&self, method: Method, headers: &[(&str, &str)]) -> Reply {
         let mut request =
             Request::builder().method(method).uri(format!("http://{}/api/greeting", self.ingress));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Client::new().send(request.body(Full::default()).expect("a request")).await.expect("an answer")
+        Client::new().send(request.body(Full::default()).expect("a request")).await.expect("a response")
     }
 
-    /// The only trace at the collector, once it has so many spans.
+    /// The only trace of the collector, once it has this many spans.
     async fn trace(&self, spans: usize) -> Vec<Value> {
-        let begun = Instant::now();
-        loop {
+        eventually(&format!("a trace of {spans} spans"), async || {
             let reply = Client::new().get(&self.mesh.collector("/api/v2/traces?limit=10")).await;
             let traces: Vec<Vec<Value>> = serde_json::from_slice(&reply.body).expect("traces");
             assert!(traces.len() <= 1, "{} traces of one request", traces.len());
             let trace = traces.into_iter().next().unwrap_or_default();
-            if trace.len() >= spans {
-                return trace;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{} of {spans} spans:\n{}", trace.len(), tree(&trace));
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+            if trace.len() >= spans { Ok(trace) } else { Err(format!("{}:\n{}", trace.len(), tree(&trace))) }
+        })
+        .await
     }
 
-    /// One trace of this shape, and one request id from the ingress to the last leaf.
-    async fn tells(&self, expected: &str) {
-        let reply = self.ask(Method::GET, &[("origin", ORIGIN)]).await;
+    /// Checks that one request has one trace of this shape, and one request id from the ingress to the last leaf.
+    async fn traces_as(&self, expected: &str) {
+        let reply = self.send(Method::GET, &[("origin", ORIGIN)]).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
-        reply.answer().expect("whole");
+        reply.answer().expect("a valid answer");
         let trace = self.trace(expected.lines().count()).await;
         assert_eq!(tree(&trace), expected.to_lowercase_names());
 
-        // The ingress made the id, and nobody made another.
+        // The ingress created the id.
         let id = reply.header("x-request-id");
         assert!(uuid::Uuid::try_parse(id).is_ok(), "{id:?}");
-        let told = trace.iter().filter_map(|span| span["tags"]["guid:x-request-id"].as_str());
-        let told: Vec<&str> = told.collect();
-        assert_eq!(told, [id].repeat(16), "each proxy's span names it");
+        let ids = trace.iter().filter_map(|span| span["tags"]["guid:x-request-id"].as_str());
+        let ids: Vec<&str> = ids.collect();
+        assert_eq!(ids, [id].repeat(16), "the id in each span of a proxy");
         let trace_id = trace[0]["traceId"].as_str().expect("an id");
         assert_eq!(trace_id.len(), 32);
         for process in PROCESSES.into_iter().filter(|process| *process != "collector") {
@@ -178,7 +173,7 @@ impl Proxied {
             self.mesh.logs(process, &format!(r#""trace_id":"{trace_id}""#)).await;
         }
 
-        // CORS is the ingress's, once, and nobody else's.
+        // Only the ingress adds CORS headers.
         for (name, value) in [
             ("access-control-allow-origin", ORIGIN),
             ("access-control-allow-credentials", "true"),
@@ -189,18 +184,18 @@ impl Proxied {
         }
     }
 
-    /// Preflights end at the ingress; other origins get no leave.
+    /// The ingress responds to preflights, and does not allow other origins.
     async fn leaves_cors_to_the_ingress(&self) {
         let preflight = [("origin", ORIGIN), ("access-control-request-method", "GET")];
-        let reply = self.ask(Method::OPTIONS, &preflight).await;
+        let reply = self.send(Method::OPTIONS, &preflight).await;
         assert_eq!((reply.status.as_u16(), reply.header("access-control-allow-origin")), (200, ORIGIN));
         assert_eq!((reply.header("access-control-allow-methods"), reply.header("x-request-id")), ("GET", ""));
-        let other = self.ask(Method::GET, &[("origin", "https://elsewhere.example")]).await;
+        let other = self.send(Method::GET, &[("origin", "https://elsewhere.example")]).await;
         assert_eq!((other.status.as_u16(), other.header("access-control-allow-origin")), (200, ""));
     }
 }
 
-/// Names as the collector answers them.
+/// Names as the collector returns them.
 trait LowerCaseNames {
     fn to_lowercase_names(&self) -> String;
 }
@@ -217,16 +212,16 @@ fn of(url: &str) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn behind_sidecars_their_trace_stays_whole_when_octet_makes_no_spans() {
+async fn the_trace_of_sidecars_is_complete_without_spans_of_octet() {
     let proxied = Proxied::start("none").await;
-    proxied.tells(SIDECARS).await;
+    proxied.traces_as(SIDECARS).await;
     proxied.leaves_cors_to_the_ingress().await;
     proxied.mesh.end().await;
 }
 
 #[tokio::test]
-async fn behind_sidecars_octets_spans_and_theirs_are_one_tree() {
+async fn spans_of_sidecars_and_of_octet_are_one_tree() {
     let proxied = Proxied::start("zipkin").await;
-    proxied.tells(BOTH).await;
+    proxied.traces_as(BOTH).await;
     proxied.mesh.end().await;
 }

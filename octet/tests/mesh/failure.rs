@@ -1,4 +1,4 @@
-//! A service dies under load: what failed says so, what was answered is whole, and all comes back.
+//! A service dies under load: failed calls are reported as failed, answers are valid, and the platform recovers.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use crate::{
 };
 
 #[tokio::test]
-async fn killing_a_leaf_under_load_fails_some_calls_truthfully_and_ends_no_other_process() {
+async fn killing_a_leaf_under_load_fails_some_calls_and_ends_no_other_process() {
     let mut mesh = Mesh::start().await;
     let others: Vec<_> = PROCESSES.iter().filter(|process| **process != "service-g").collect();
     let before: Vec<_> = others.iter().map(|process| mesh.pid(process)).collect();
 
-    let load = Load::begin(&mesh, 25, 120);
+    let load = Load::start(&mesh, 25, 120);
     load.reaches(500).await;
     mesh.kill("service-g");
-    mesh.says("service-g was ended by signal 9: restarting at once").await;
+    mesh.prints("service-g was killed by signal 9; restarting at once").await;
     let report = load.finish().await;
 
-    report.assert_none_wrong();
+    report.assert_all_valid();
     for (status, body) in &report.failures {
         assert_eq!(status.as_u16(), 503, "{body:?}");
         assert_eq!(body.code, 14, "{body:?}");
@@ -29,33 +29,33 @@ async fn killing_a_leaf_under_load_fails_some_calls_truthfully_and_ends_no_other
     assert!(report.failures.len() < 200, "{:?}", report.failures());
     assert_eq!(others.iter().map(|process| mesh.pid(process)).collect::<Vec<_>>(), before);
 
-    // What was answered is stored, by the process that died or by its successor.
-    mesh.documents("service-g").await.hold(&report.ids("service-e"), Duration::ZERO).await;
-    mesh.documents("service-h").await.hold(&report.ids("service-e"), Duration::ZERO).await;
-    mesh.documents("service-f").await.hold(&report.ids("service-d"), Duration::from_secs(10)).await;
+    // What answers claim is stored, by the process that died or by the new one.
+    mesh.documents("service-g").await.assert_contain(&report.ids("service-e")).await;
+    mesh.documents("service-h").await.assert_contain(&report.ids("service-e")).await;
+    mesh.documents("service-f").await.contain(&report.ids("service-d")).await;
     let reply = Client::new().get(&mesh.url("/api/greeting")).await;
-    reply.answer().expect("the platform is whole again");
+    reply.answer().expect("a valid answer after the restart");
     mesh.end().await;
 }
 
 #[tokio::test]
-async fn an_upstream_that_is_gone_fails_the_call_with_its_path_after_the_wait_for_it() {
-    // Nothing listens there, and nothing will.
+async fn an_unreachable_upstream_fails_the_call_with_its_path_after_connect_wait() {
+    // Nothing listens on this port.
     let mesh =
         Mesh::builder().with("SERVICE_H_URL", "127.0.0.1:9").with("CONNECT_WAIT", "100ms").start().await;
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     let reply = Client::new().get(&mesh.url("/api/greeting")).await;
 
     assert_eq!(reply.status, 503);
     let error = reply.error();
     assert_eq!(error.code, 14);
     assert_eq!(error.message, "service-b/service-e/service-h: cannot be reached: connection refused");
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(started.elapsed() >= Duration::from_millis(100), "{:?}", started.elapsed());
     mesh.end().await;
 }
 
 #[tokio::test]
-async fn a_partial_answer_leaves_the_failed_out_and_says_so_at_the_edge() {
+async fn a_partial_answer_omits_failed_upstreams_and_names_them_in_a_header() {
     let mesh = Mesh::builder()
         .with("SERVICE_H_URL", "127.0.0.1:9")
         .with("CONNECT_WAIT", "50ms")
@@ -72,9 +72,9 @@ async fn a_partial_answer_leaves_the_failed_out_and_says_so_at_the_edge() {
 }
 
 #[tokio::test]
-async fn a_partial_policy_never_forgives_the_services_own_store() {
+async fn under_the_partial_policy_a_failed_insert_still_fails_the_call() {
     let mesh = Mesh::builder().with("FAILURE_POLICY", "partial").start().await;
-    // A file that is no database: what a damaged disk leaves for the next start.
+    // Not a SQLite file, as after damage to the disk.
     for end in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(mesh.data().join(format!("store/service-c.sqlite{end}")));
     }

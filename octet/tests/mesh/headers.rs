@@ -1,4 +1,4 @@
-//! Which headers cross a hop: what a trace needs, and nothing else.
+//! The headers that are propagated: those of traces and request ids, and no others.
 
 use http_body_util::Full;
 use hyper::Request;
@@ -9,7 +9,7 @@ use crate::{
     stub::{Behaviour, Stub},
 };
 
-const CARRIED: [(&str, &str); 11] = [
+const PROPAGATED: [(&str, &str); 11] = [
     ("x-request-id", "7f9c-request"),
     ("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124"),
     ("x-b3-spanid", "a2fb4a1d1a96d312"),
@@ -29,14 +29,14 @@ async fn greet(mesh: &Mesh) {
         .header("cookie", "session=secret")
         .header("x-user", "alice")
         .header("x-other", "stays");
-    for (name, value) in CARRIED {
+    for (name, value) in PROPAGATED {
         request = request.header(name, value);
     }
-    Client::new().send(request.body(Full::default()).expect("a request")).await.expect("an answer");
+    Client::new().send(request.body(Full::default()).expect("a request")).await.expect("a response");
 }
 
 #[tokio::test]
-async fn without_an_exporter_trace_headers_reach_every_leaf_unchanged_and_credentials_none() {
+async fn without_an_exporter_trace_headers_reach_every_leaf_unchanged_and_credentials_do_not() {
     let leaves = [
         ("SERVICE_C_URL", Stub::start(Behaviour::Echoes).await),
         ("SERVICE_D_URL", Stub::start(Behaviour::Echoes).await),
@@ -53,7 +53,7 @@ async fn without_an_exporter_trace_headers_reach_every_leaf_unchanged_and_creden
 
     for (leaf, stub) in &leaves {
         let metadata = stub.last();
-        for (name, value) in CARRIED.into_iter().chain([("x-user", "alice")]) {
+        for (name, value) in PROPAGATED.into_iter().chain([("x-user", "alice")]) {
             assert_eq!(
                 metadata.get(name).map(|value| value.to_str().expect("text")),
                 Some(value),
@@ -68,7 +68,7 @@ async fn without_an_exporter_trace_headers_reach_every_leaf_unchanged_and_creden
 }
 
 #[tokio::test]
-async fn authorization_reaches_the_entry_and_stays_there() {
+async fn authorization_reaches_the_entry_and_no_further() {
     let entry = Stub::start(Behaviour::Echoes).await;
     let mesh = Mesh::builder().with("SERVICE_A_URL", entry.address.to_string()).start().await;
     greet(&mesh).await;
@@ -83,12 +83,12 @@ async fn authorization_reaches_the_entry_and_stays_there() {
     let mesh = Mesh::builder().with("SERVICE_B_URL", below.address.to_string()).start().await;
     greet(&mesh).await;
     assert_eq!(below.last().get("authorization"), None);
-    assert_eq!(below.last().get("x-request-id").expect("carried"), "7f9c-request");
+    assert_eq!(below.last().get("x-request-id").expect("propagated"), "7f9c-request");
     mesh.end().await;
 }
 
 #[tokio::test]
-async fn a_request_without_an_id_gets_one_that_every_log_line_names() {
+async fn a_request_without_an_id_gets_one_and_every_process_logs_it() {
     let mesh = Mesh::start().await;
     let reply = Client::new().get(&mesh.url("/api/greeting")).await;
     let id = reply.header("x-request-id").to_owned();

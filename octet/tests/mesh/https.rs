@@ -1,4 +1,4 @@
-//! One port for REST and gRPC, plain and by TLS, as hey, curl's users and grpcurl have it.
+//! One port for REST and gRPC, in plain text and over TLS, called with hey and grpcurl.
 
 use std::{path::Path, process::Command};
 
@@ -6,22 +6,22 @@ use octet_testbed::Authority;
 
 use crate::platform::Mesh;
 
-/// A tool that `make tools` installs, or the one on the PATH.
-pub fn tool(name: &str) -> Command {
+/// A tool that `make tools` has installed, or the one in PATH.
+fn tool(name: &str) -> Command {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/bin").join(name);
     if installed.exists() { Command::new(installed) } else { Command::new(name) }
 }
 
-/// Runs a tool to its end and answers with what it printed.
+/// Runs a tool until it exits, and returns its output.
 pub async fn run(name: &str, arguments: &[&str]) -> String {
     let mut command = tokio::process::Command::from(tool(name));
     let output = command.args(arguments).output().await;
     let output = output
         .unwrap_or_else(|error| panic!("{name} is missing ({error}): run `make tools`, which installs it"));
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name} {arguments:?}: {said} {complained}");
-    said
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} {arguments:?}: {stdout} {stderr}");
+    stdout
 }
 
 async fn all_answered(arguments: &[&str], url: &str) {
@@ -62,17 +62,17 @@ async fn a_thousand_requests_and_grpcurl_over_https_with_http2_and_without() {
         .with("TLS_KEY", file(authority.key()))
         .start()
         .await;
-    mesh.says("curl -s https://localhost:").await;
+    mesh.prints("curl -s https://localhost:").await;
     let url = mesh.url("/api/greeting").replace("http://", "https://");
-    // hey names the port in TLS's server name too, which RFC 6066 (3) has no room for and rustls refuses.
+    // hey puts the port into the server name of TLS, which RFC 6066 (3) does not allow and rustls refuses.
     all_answered(&["-h2", "-host", "localhost"], &url).await;
     all_answered(&["-host", "localhost"], &url).await;
     let address = url.trim_start_matches("https://").trim_end_matches("/api/greeting");
     grpcurl(&["-cacert", &file(authority.ca())], address).await;
 
     let client = crate::client::Client::new();
-    let told = client.get(&mesh.url("/api/greeting")).await;
-    assert_eq!(told.status, 400);
-    assert!(told.text().contains("this port speaks HTTPS"), "{}", told.text());
+    let refused = client.get(&mesh.url("/api/greeting")).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("this port speaks HTTPS"), "{}", refused.text());
     mesh.end().await;
 }

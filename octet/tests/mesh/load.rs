@@ -1,4 +1,4 @@
-//! Load that reads every body: how many were right, wrong, refused.
+//! A load generator that checks every body.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -6,22 +6,22 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
+use octet_testbed::eventually;
 use tokio::task::JoinSet;
 
 use crate::{
-    client::{Client, ErrorBody, Ids, NoAnswer, Reply},
-    platform::{Mesh, PATIENCE},
+    client::{Client, ErrorBody, Ids, Reply, RequestError},
+    platform::Mesh,
 };
 
-/// The most requests that a load without a number of its own sends, so that it ends whatever the test does.
-const MOST: usize = 200_000;
+/// Limit of the requests of a load without a number, so that it always ends.
+const MAX_REQUESTS: usize = 200_000;
 
-/// Workers that ask one after another, each on its own connection.
+/// Workers that send one request after the other, each on its own connection.
 pub struct Load {
     done: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
@@ -29,29 +29,29 @@ pub struct Load {
     workers: JoinSet<Report>,
 }
 
-/// What came back.
+/// The responses.
 #[derive(Default)]
 pub struct Report {
-    /// Whole answers.
+    /// Valid answers.
     pub answers: Vec<Ids>,
-    /// Bodies with status 200 that were not what they should be.
-    pub wrong: Vec<String>,
-    /// Answers with another status.
+    /// Why bodies with status 200 were invalid.
+    pub invalid: Vec<String>,
+    /// Responses with another status.
     pub failures: Vec<(StatusCode, ErrorBody)>,
-    /// Requests whose connection broke before their answer.
+    /// Errors of requests without a response.
     pub unanswered: Vec<String>,
 }
 
 impl Load {
-    /// Begins: `workers` times `requests` each.
-    pub fn begin(mesh: &Mesh, workers: usize, requests: usize) -> Self {
+    /// Starts `workers` that send `requests` each.
+    pub fn start(mesh: &Mesh, workers: usize, requests: usize) -> Self {
         let (done, stop, running) = (Arc::default(), Arc::default(), Arc::new(AtomicUsize::new(workers)));
         let url = mesh.url("/api/greeting");
         let work = (0..workers).map(|_| {
-            let asked = worker(url.clone(), requests, Arc::clone(&done), Arc::clone(&stop));
+            let sending = worker(url.clone(), requests, Arc::clone(&done), Arc::clone(&stop));
             let running = running.clone();
             async move {
-                let report = asked.await;
+                let report = sending.await;
                 running.fetch_sub(1, Ordering::Relaxed);
                 report
             }
@@ -59,12 +59,12 @@ impl Load {
         Self { workers: work.collect(), done, stop, running }
     }
 
-    /// Begins: `workers` until [`stop`](Self::stop).
+    /// Starts `workers` that send requests until [`stop`](Self::stop).
     pub fn until_stopped(mesh: &Mesh, workers: usize) -> Self {
-        Self::begin(mesh, workers, MOST / workers)
+        Self::start(mesh, workers, MAX_REQUESTS / workers)
     }
 
-    /// How many requests are done.
+    /// How many requests have ended.
     pub fn done(&self) -> usize {
         self.done.load(Ordering::Relaxed)
     }
@@ -74,50 +74,50 @@ impl Load {
         self.running.load(Ordering::Relaxed) == 0
     }
 
-    /// Waits until so many requests are done.
+    /// Waits until this many requests have ended.
     pub async fn reaches(&self, requests: usize) {
-        let begun = Instant::now();
-        while self.done() < requests {
-            assert!(begun.elapsed() < PATIENCE, "only {} of {requests} requests", self.done());
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        eventually(&format!("{requests} requests have ended"), async || match self.done() {
+            done if done >= requests => Ok(()),
+            done => Err(done),
+        })
+        .await;
     }
 
-    /// Waits until so many more are done.
-    pub async fn goes_on_for(&self, requests: usize) {
+    /// Waits until this many more have ended.
+    pub async fn continues_for(&self, requests: usize) {
         self.reaches(self.done() + requests).await;
     }
 
-    /// Has each worker finish its request, and waits for all.
+    /// Lets each worker finish its request, and waits for all.
     pub async fn stop(self) -> Report {
         self.stop.store(true, Ordering::Relaxed);
         self.finish().await
     }
 
-    /// Waits for all.
+    /// Waits for all workers.
     pub async fn finish(self) -> Report {
-        let mut whole = Report::default();
+        let mut total = Report::default();
         for report in self.workers.join_all().await {
-            whole.answers.extend(report.answers);
-            whole.wrong.extend(report.wrong);
-            whole.failures.extend(report.failures);
-            whole.unanswered.extend(report.unanswered);
+            total.answers.extend(report.answers);
+            total.invalid.extend(report.invalid);
+            total.failures.extend(report.failures);
+            total.unanswered.extend(report.unanswered);
         }
-        whole
+        total
     }
 }
 
 impl Report {
-    /// Every answer was whole, and no id stands in two.
-    pub fn assert_none_wrong(&self) {
-        assert_eq!(self.wrong, [""; 0]);
+    /// Checks that every answer was valid and that no id is in two of them.
+    pub fn assert_all_valid(&self) {
+        assert_eq!(self.invalid, [""; 0]);
         let mut seen = HashSet::with_capacity(self.answers.len() * 7);
         for id in self.answers.iter().flat_map(|answer| answer.0) {
-            assert!(seen.insert(id), "{id} stands in two answers");
+            assert!(seen.insert(id), "{id} is in two answers");
         }
     }
 
-    /// How often each kind of failure came, for a person to read.
+    /// The number of failures of each kind.
     pub fn failures(&self) -> BTreeMap<String, usize> {
         let answered = self
             .failures
@@ -130,9 +130,9 @@ impl Report {
         counts
     }
 
-    /// How many requests were sent.
+    /// The number of requests.
     pub fn requests(&self) -> usize {
-        self.answers.len() + self.wrong.len() + self.failures.len() + self.unanswered.len()
+        self.answers.len() + self.invalid.len() + self.failures.len() + self.unanswered.len()
     }
 
     /// The ids of a service's greetings in all answers.
@@ -140,15 +140,15 @@ impl Report {
         self.answers.iter().map(|answer| answer.of(service)).collect()
     }
 
-    /// Counts one more.
-    pub fn add(&mut self, reply: Result<Reply, NoAnswer>) {
+    /// Adds a response.
+    pub fn add(&mut self, reply: Result<Reply, RequestError>) {
         match reply {
             Ok(reply) if reply.status == StatusCode::OK => match reply.answer() {
                 Ok(answer) => self.answers.push(answer.ids()),
-                Err(why) => self.wrong.push(why),
+                Err(why) => self.invalid.push(why),
             },
             Ok(reply) => self.failures.push((reply.status, reply.error())),
-            Err(NoAnswer { why, .. }) => self.unanswered.push(why),
+            Err(RequestError { why, .. }) => self.unanswered.push(why),
         }
     }
 }
@@ -161,7 +161,7 @@ async fn worker(url: String, requests: usize, done: Arc<AtomicUsize>, stop: Arc<
             break;
         }
         let request = || Request::get(&url).body(Full::default()).expect("a request");
-        report.add(client.send_to_a_restarting_gateway(request).await);
+        report.add(client.send_with_reconnect(request).await);
         done.fetch_add(1, Ordering::Relaxed);
     }
     report

@@ -1,9 +1,10 @@
-//! The platform as a user meets it: real processes on loopback, started by the real binary.
+//! Tests of the whole platform: real processes on loopback, started by the real binary.
 //!
-//! `platform` starts and ends it, `servers` are what it may run on, `client` and `load` ask it and check every body, `stub` stands in for a
-//! service, `zipkin` for a trace backend, `chromium` is a browser. The other modules are the tests.
+//! `platform` starts and stops it, `servers` starts a broker and a database, `client` and `load` send requests and check
+//! every body, `stub` replaces a service, `zipkin` a trace backend, and `chromium` is a browser. The other modules are the
+//! tests.
 
-// A test binary has no public side, and a helper that fails is a test that fails.
+// A test binary has no public API, and a helper that panics fails its test.
 #![allow(
     unreachable_pub,
     missing_docs,

@@ -1,8 +1,8 @@
-//! What two tools say of `/openapi.json`: that it is an OpenAPI 3.1 document, and that the gateway keeps it.
+//! Two tools check `/openapi.json`: that it is a valid OpenAPI 3.1 document, and that the gateway conforms to it.
 
 use crate::{client::Client, https::run, platform::Mesh};
 
-/// The echo serves any method, those that no document can name too.
+/// The echo serves any method, including those that OpenAPI cannot describe.
 const SETTINGS: &str = r#"
 [[operations]]
 include-path = "/api/request-echo"
@@ -10,7 +10,7 @@ checks.unsupported_method.enabled = false
 "#;
 
 #[tokio::test]
-async fn the_document_is_valid_and_the_gateway_keeps_it() {
+async fn the_document_is_valid_and_the_gateway_conforms_to_it() {
     let mesh = Mesh::start().await;
     let document = Client::new().get(&mesh.url("/openapi.json")).await;
     let file = tempfile::Builder::new().suffix(".json").tempfile().expect("a temporary file");
@@ -19,7 +19,7 @@ async fn the_document_is_valid_and_the_gateway_keeps_it() {
 
     let settings = tempfile::Builder::new().suffix(".toml").tempfile().expect("a temporary file");
     std::fs::write(settings.path(), SETTINGS).expect("written");
-    // The same inputs every time. Errors are what `/api/status` is for.
+    // The seed makes every run send the same inputs. `/api/status` returns errors on purpose.
     let arguments = [
         "--config-file",
         settings.path().to_str().expect("text"),

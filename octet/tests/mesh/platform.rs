@@ -4,11 +4,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use octet_backends::inspect::{InspectError, StoreInspect};
-use octet_testbed::PortBlock;
+use octet_testbed::{PortBlock, eventually};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 use tokio::{
@@ -17,9 +17,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{client::Client, servers::Place};
+use crate::{client::Client, servers::Storage};
 
-/// Longer than anything here takes on a busy machine; a condition that does not come about fails the test.
+/// Longer than anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Every process of the built-in topology.
@@ -39,11 +39,11 @@ pub const PROCESSES: [&str; 10] = [
 /// The binary under test.
 pub const OCTET: &str = env!("CARGO_BIN_EXE_octet");
 
-/// How to start a platform.
+/// Builds a platform.
 #[derive(Default)]
 pub struct Builder {
     environment: Vec<(String, String)>,
-    place: Place,
+    storage: Storage,
     survives_file_limit: bool,
 }
 
@@ -54,26 +54,25 @@ impl Builder {
         self
     }
 
-    /// Has it keep its data in `place`.
-    pub fn on(mut self, place: Place) -> Self {
-        self.place = place;
+    /// Keeps its data in `storage`.
+    pub fn on(mut self, storage: Storage) -> Self {
+        self.storage = storage;
         self
     }
 
-    /// Lets the processes meet a limit of file size as they would meet a full disk: with an error, and not with
-    /// the signal that ends them.
+    /// Lets the processes get an error, as from a full disk, and not a fatal signal when they reach a limit of file size.
     pub fn surviving_a_file_limit(mut self) -> Self {
         self.survives_file_limit = true;
         self
     }
 
-    /// Starts it and waits until it says that it is up.
+    /// Starts it and waits until it is up.
     pub async fn start(self) -> Mesh {
         let data = tempfile::tempdir().expect("a temporary directory");
         let ports = PortBlock::take();
         let mut command = octet();
         if self.survives_file_limit {
-            // A signal that is ignored stays so for every program that is started from here.
+            // Child processes inherit that a signal is ignored.
             command = Command::new("bash");
             command
                 .args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#, OCTET])
@@ -85,49 +84,50 @@ impl Builder {
             .args(["up", "--base-port", &ports.base().to_string(), "--data"])
             .arg(data.path())
             .envs(self.environment)
-            .envs(self.place.environment())
+            .envs(self.storage.environment())
             .stdout(Stdio::piped());
         let mut up = command.spawn().expect("octet starts");
         let stdout = up.stdout.take().expect("piped");
-        let mut mesh = Mesh { up, said: BufReader::new(stdout).lines(), data, ports, place: self.place };
-        mesh.says("octet is up").await;
+        let mut mesh =
+            Mesh { up, output: BufReader::new(stdout).lines(), data, ports, storage: self.storage };
+        mesh.prints("octet is up").await;
         mesh
     }
 }
 
-/// The binary with an environment of its own: what the test machine has set must not matter.
+/// The binary with an empty environment, so that the environment of the test does not matter.
 pub fn octet() -> Command {
     let mut command = Command::new(OCTET);
     command.env_clear().env("LOG_LEVEL", "info").kill_on_drop(true);
     command
 }
 
-/// A platform that is up.
+/// A running platform.
 pub struct Mesh {
     up: Child,
-    said: Lines<BufReader<ChildStdout>>,
+    output: Lines<BufReader<ChildStdout>>,
     data: TempDir,
     ports: PortBlock,
-    place: Place,
+    storage: Storage,
 }
 
 impl Mesh {
-    /// A platform with nothing special.
+    /// A platform with default settings.
     pub async fn start() -> Self {
         Builder::default().start().await
     }
 
-    /// A platform to set something of first.
+    /// A platform to configure before it starts.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// A path at the gateway.
+    /// The URL of a path at the gateway.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.ports.base())
     }
 
-    /// A path at the collector.
+    /// The URL of a path at the collector.
     pub fn collector(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.ports.base() + 2)
     }
@@ -137,7 +137,7 @@ impl Mesh {
         format!("127.0.0.1:{}", self.ports.base() + 10 + index(service))
     }
 
-    /// A path at a process's admin server.
+    /// The URL of a path at the admin server of a process.
     pub fn admin(&self, process: &str, path: &str) -> String {
         let port = match process {
             "gateway" => self.ports.base() + 1,
@@ -147,7 +147,7 @@ impl Mesh {
         format!("http://127.0.0.1:{port}{path}")
     }
 
-    /// The process's id, as the runner wrote it down.
+    /// The process id in the runner's pid file.
     pub fn pid(&self, process: &str) -> Option<Pid> {
         let text = fs::read_to_string(self.data.path().join(format!("run/{process}.pid"))).ok()?;
         Pid::from_raw(text.trim().parse().ok()?)
@@ -156,7 +156,7 @@ impl Mesh {
     /// Resident memory of all processes together, in bytes.
     pub fn resident(&self) -> u64 {
         let resident = |pid: Pid| -> u64 {
-            let statm = fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).expect("it runs");
+            let statm = fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).expect("running");
             statm.split(' ').nth(1).expect("resident").parse::<u64>().expect("a number") * 4096
         };
         self.pids().into_iter().map(resident).sum()
@@ -164,7 +164,7 @@ impl Mesh {
 
     /// The ids of all processes.
     pub fn pids(&self) -> Vec<Pid> {
-        PROCESSES.iter().map(|process| self.pid(process).expect("it runs")).collect()
+        PROCESSES.iter().map(|process| self.pid(process).expect("running")).collect()
     }
 
     /// `kill -9`.
@@ -174,93 +174,83 @@ impl Mesh {
 
     /// Sends a process a signal.
     pub fn signal(&self, process: &str, signal: Signal) {
-        kill_process(self.pid(process).expect("it runs"), signal).expect("signalled");
+        kill_process(self.pid(process).expect("running"), signal).expect("signalled");
     }
 
     /// Sends the runner itself a signal.
     pub fn signal_up(&self, signal: Signal) {
-        let id = self.up.id().expect("it runs");
+        let id = self.up.id().expect("running");
         kill_process(Pid::from_raw(id.try_into().expect("an id")).expect("an id"), signal)
             .expect("signalled");
     }
 
-    /// Waits for the runner's end.
+    /// Waits for the runner to exit.
     pub async fn ended(&mut self) -> ExitStatus {
-        timeout(PATIENCE, self.up.wait()).await.expect("it ends").expect("waited for")
+        timeout(PATIENCE, self.up.wait()).await.expect("octet up exits").expect("a status")
     }
 
     /// Waits until the runner prints a line that contains `text`.
-    pub async fn says(&mut self, text: &str) -> String {
+    pub async fn prints(&mut self, text: &str) -> String {
         let line = timeout(PATIENCE, async {
-            while let Some(line) = self.said.next_line().await.expect("readable") {
+            while let Some(line) = self.output.next_line().await.expect("readable") {
                 if line.contains(text) {
                     return Some(line);
                 }
             }
             None
         });
-        line.await.expect("in time").unwrap_or_else(|| panic!("octet ended without saying {text:?}"))
+        line.await.expect("in time").unwrap_or_else(|| panic!("octet exited without printing {text:?}"))
     }
 
-    /// What the runner has printed since the last line that was waited for, once it has ended.
-    pub async fn said_to_the_end(&mut self) -> String {
-        let mut said = String::new();
-        while let Some(line) = self.said.next_line().await.expect("readable") {
-            said += &line;
-            said.push('\n');
+    /// The output of the runner after the last line that was waited for, until it exits.
+    pub async fn remaining_output(&mut self) -> String {
+        let mut output = String::new();
+        while let Some(line) = self.output.next_line().await.expect("readable") {
+            output += &line;
+            output.push('\n');
         }
-        said
+        output
     }
 
-    /// Waits until a process has logged something with `text` in it.
+    /// Waits until the log of a process contains `text`.
     pub async fn logs(&self, process: &str, text: &str) {
-        let begun = Instant::now();
-        loop {
-            let log =
-                fs::read_to_string(self.data.path().join(format!("logs/{process}.log"))).expect("a log");
-            if log.contains(text) {
-                return;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{process} does not log {text:?}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let path = self.data.path().join(format!("logs/{process}.log"));
+        let contains = async || fs::read_to_string(&path).expect("a log").contains(text);
+        eventually(&format!("{process} logs {text:?}"), contains).await;
     }
 
-    /// Waits until a counter of a process's `/metrics`, written with its labels, is at least so many.
-    pub async fn counts(&self, process: &str, series: &str, least: u32) {
+    /// Waits until a series of a process's `/metrics`, given with its labels, has at least this value.
+    pub async fn metric_reaches(&self, process: &str, series: &str, least: u32) {
         let (client, url) = (Client::new(), self.admin(process, "/metrics"));
-        let begun = Instant::now();
-        loop {
-            let told = client.get(&url).await;
-            let value = told.text().lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
-            if value.is_some_and(|value: f64| value >= f64::from(least)) {
-                return;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{process}: {series} is {value:?}, not {least}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        eventually(&format!("{process}: {series} is at least {least}"), async || {
+            let metrics = client.get(&url).await;
+            let value =
+                metrics.text().lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
+            if value >= Some(f64::from(least)) { Ok(()) } else { Err(format!("{value:?}")) }
+        })
+        .await;
     }
 
-    /// Where its documents and messages are.
-    pub fn place(&self) -> &Place {
-        &self.place
+    /// Where it stores documents and messages.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
     }
 
-    /// Where its data lie.
+    /// Its data directory.
     pub fn data(&self) -> &Path {
         self.data.path()
     }
 
-    /// Ends it as Ctrl-C would, and checks that nothing is left.
+    /// Stops it as Ctrl-C does, and checks that every process has ended.
     pub async fn end(mut self) {
         let pids = self.pids();
         self.signal_up(Signal::INT);
         assert!(self.ended().await.success());
-        assert_eq!(alive(&pids), [], "no process is left");
+        assert_eq!(alive(&pids), [], "every process has ended");
     }
 }
 
-/// What a service has stored, read from outside.
+/// The documents of a service, read from outside.
 pub struct Documents(pub Box<dyn StoreInspect>);
 
 impl Documents {
@@ -268,30 +258,28 @@ impl Documents {
         self.0.count().await.expect("readable")
     }
 
-    /// Waits until all of `ids` are stored.
-    pub async fn hold(&self, ids: &[String], within: Duration) {
-        let begun = Instant::now();
-        loop {
-            let missing = self.missing(ids).await;
-            if missing == 0 {
-                return;
-            }
-            assert!(begun.elapsed() < within, "{missing} of {} missing after {within:?}", ids.len());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    /// Checks that all of `ids` are stored now.
+    pub async fn assert_contain(&self, ids: &[String]) {
+        assert_eq!(self.missing(ids).await, 0, "of {} documents are missing", ids.len());
     }
 
-    /// Waits until there are so many, and no more.
-    pub async fn come_to(&self, documents: u64) {
-        let begun = Instant::now();
-        loop {
+    /// Waits until all of `ids` are stored.
+    pub async fn contain(&self, ids: &[String]) {
+        eventually("all documents are stored", async || match self.missing(ids).await {
+            0 => Ok(()),
+            missing => Err(format!("{missing} of {} are missing", ids.len())),
+        })
+        .await;
+    }
+
+    /// Waits until there are exactly this many.
+    pub async fn reach(&self, documents: u64) {
+        eventually(&format!("{documents} documents are stored"), async || {
             let count = self.count().await;
-            if count == documents {
-                return;
-            }
-            assert!(count < documents && begun.elapsed() < PATIENCE, "{count} documents, not {documents}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            assert!(count <= documents, "{count} documents are stored, more than {documents}");
+            if count == documents { Ok(()) } else { Err(count) }
+        })
+        .await;
     }
 
     async fn missing(&self, ids: &[String]) -> usize {
@@ -306,22 +294,22 @@ impl Documents {
     }
 }
 
-/// Those of `pids` that still run.
+/// The processes among `pids` that still run.
 pub fn alive(pids: &[Pid]) -> Vec<Pid> {
     let runs = |pid: &&Pid| test_kill_process(**pid).is_ok() && !is_zombie(**pid);
     pids.iter().filter(runs).copied().collect()
 }
 
 /// Waits until none of `pids` runs.
-pub async fn gone(pids: &[Pid], within: Duration) {
-    let begun = Instant::now();
-    while !alive(pids).is_empty() {
-        assert!(begun.elapsed() < within, "still there after {within:?}: {:?}", alive(pids));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+pub async fn all_ended(pids: &[Pid]) {
+    eventually("every process has ended", async || match alive(pids).as_slice() {
+        [] => Ok(()),
+        running => Err(format!("{running:?}")),
+    })
+    .await;
 }
 
-/// A process whose parent was killed is a zombie until somebody inherits and buries it.
+/// A process whose parent was killed is a zombie until its new parent waits for it.
 fn is_zombie(pid: Pid) -> bool {
     let stat = fs::read_to_string(PathBuf::from(format!("/proc/{}/stat", pid.as_raw_nonzero())));
     stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))

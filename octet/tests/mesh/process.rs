@@ -1,4 +1,4 @@
-//! One process of the platform, started by itself.
+//! A single process of the platform.
 
 use std::process::{ExitStatus, Stdio};
 
@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::platform::{PATIENCE, octet};
 
-/// A service or the gateway on ports that the system chose.
+/// A process on ports chosen by the system.
 pub struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -22,7 +22,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `octet` with `arguments` and waits until it says that it serves.
+    /// Starts `octet` with `arguments` and waits until it serves.
     pub async fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = octet();
         command
@@ -46,12 +46,12 @@ impl Process {
     }
 
     pub fn signal(&self, signal: Signal) {
-        let id = self.child.id().expect("it runs").try_into().expect("an id");
+        let id = self.child.id().expect("running").try_into().expect("an id");
         kill_process(Pid::from_raw(id).expect("an id"), signal).expect("signalled");
     }
 
     pub async fn ended(&mut self) -> ExitStatus {
-        timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("waited for")
+        timeout(PATIENCE, self.child.wait()).await.expect("it exits").expect("a status")
     }
 }
 
@@ -65,5 +65,5 @@ async fn logged(lines: &mut Lines<BufReader<ChildStdout>>, message: &str) -> ser
         }
         None
     });
-    found.await.expect("in time").unwrap_or_else(|| panic!("it ended without saying {message:?}"))
+    found.await.expect("in time").unwrap_or_else(|| panic!("it exited without logging {message:?}"))
 }

@@ -1,17 +1,12 @@
-//! A real Prometheus looks at a running mesh, with the configuration and the rules that are shipped; and what it finds
-//! reaches a webhook.
+//! A real Prometheus with the shipped configuration and rules scrapes a running mesh, and its alerts reach a webhook.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, path::Path};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Bytes, service::service_fn};
 use hyper_util::rt::TokioIo;
 use octet_backends::queue::Message;
-use octet_testbed::{Alertmanager, Prometheus};
+use octet_testbed::{Alertmanager, Prometheus, eventually};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::mpsc};
 
@@ -24,16 +19,16 @@ const CONFIGURATION: &str = include_str!("../../../compose/prometheus-octet-up.y
 const RULES: &str = include_str!("../../../helm/octet/alerts/octet.rules.yaml");
 const ALERTMANAGER: &str = include_str!("../../../helm/octet/alerts/alertmanager.yaml");
 
-/// What begins the names of Octet's own series.
+/// The prefixes of Octet's own series.
 const OWN: [&str; 4] = ["octet_", "grpc_", "http_server_", "process_"];
 
-/// The text with something in it replaced that must be there.
+/// The text with `from`, which it must contain, replaced.
 fn with(text: &str, from: &str, to: &str) -> String {
-    assert!(text.contains(from), "no {from:?} in it any more: {text}");
+    assert!(text.contains(from), "no {from:?} in {text}");
     text.replace(from, to)
 }
 
-/// The shipped configuration, for this platform's ports and in a hurry.
+/// The shipped configuration with the ports of this platform and short intervals.
 async fn watching(mesh: &Mesh, alertmanager: &str) -> Prometheus {
     let mut text = with(CONFIGURATION, "scrape_interval: 15s", "scrape_interval: 500ms");
     text = with(&text, "scrape_timeout: 5s", "scrape_timeout: 500ms");
@@ -41,19 +36,19 @@ async fn watching(mesh: &Mesh, alertmanager: &str) -> Prometheus {
     text = with(&text, "../helm/octet/alerts/octet.rules.yaml", "octet.rules.yaml");
     text = with(&text, "127.0.0.1:9093", alertmanager);
     for (index, process) in PROCESSES.into_iter().enumerate() {
-        let usual = match process {
+        let port = match process {
             "gateway" => 9000,
             "collector" => 9412,
             _ => 9001 + index,
         };
         let target = |address: &str| format!(r#"{{targets: ["{address}"], labels: {{service: {process}}}}}"#);
         let here = mesh.admin(process, "").replace("http://", "");
-        text = with(&text, &target(&format!("127.0.0.1:{usual}")), &target(&here));
+        text = with(&text, &target(&format!("127.0.0.1:{port}")), &target(&here));
     }
     Prometheus::start(&text, &[("octet.rules.yaml", RULES)]).await
 }
 
-/// Asks Prometheus' API, and expects success.
+/// Calls the API of Prometheus.
 async fn api(client: &Client, url: &str) -> Value {
     let reply = client.get(url).await;
     let value: Value = serde_json::from_slice(&reply.body).expect("JSON");
@@ -61,30 +56,28 @@ async fn api(client: &Client, url: &str) -> Value {
     value["data"].clone()
 }
 
-/// The samples that an expression has now.
-async fn ask(client: &Client, prometheus: &Prometheus, expression: &str) -> Vec<Value> {
+/// The samples of an expression.
+async fn query(client: &Client, prometheus: &Prometheus, expression: &str) -> Vec<Value> {
     let encoded = expression.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02X}"));
     let answer = api(client, &prometheus.url(&format!("/api/v1/query?query={encoded}"))).await;
     answer["result"].as_array().expect("a vector").clone()
 }
 
-/// Asks until every sample of a non-empty answer is a positive number, with one greeting in between.
-async fn comes_to_tell(client: &Client, prometheus: &Prometheus, mesh: &Mesh, expression: &str) {
-    let begun = Instant::now();
-    loop {
-        let samples = ask(client, prometheus, expression).await;
+/// Sends requests until the expression has samples, all of them positive.
+async fn becomes_positive(client: &Client, prometheus: &Prometheus, mesh: &Mesh, expression: &str) {
+    eventually(&format!("positive samples of {expression}"), async || {
+        let samples = query(client, prometheus, expression).await;
         let number = |sample: &Value| sample["value"][1].as_str().and_then(|text| text.parse::<f64>().ok());
-        if !samples.is_empty() && samples.iter().all(|sample| number(sample).is_some_and(|value| value > 0.0))
-        {
-            return;
+        if !samples.is_empty() && samples.iter().all(|sample| number(sample) > Some(0.0)) {
+            return Ok(());
         }
-        assert!(begun.elapsed() < PATIENCE, "{expression}: {samples:?}");
-        client.get(&mesh.url("/api/greeting")).await.answer().expect("whole");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        client.get(&mesh.url("/api/greeting")).await.answer().expect("a valid answer");
+        Err(format!("{samples:?}"))
+    })
+    .await;
 }
 
-/// What `scripts/signals.py` finds in dashboards, rules and queries.
+/// The output of `scripts/signals.py`: what dashboards, rules and queries use.
 fn signals(verb: &str) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/signals.py");
     let output = std::process::Command::new("python3").arg(script).arg(verb).output().expect("python3 runs");
@@ -93,7 +86,7 @@ fn signals(verb: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_prometheus_finds_every_process_and_all_that_dashboards_alerts_and_queries_ask_for() {
+async fn prometheus_scrapes_every_process_and_every_series_that_dashboards_alerts_and_queries_use() {
     let mesh = Mesh::start().await;
     let client = Client::new();
     let prometheus = watching(&mesh, "127.0.0.1:9").await;
@@ -109,7 +102,7 @@ async fn a_prometheus_finds_every_process_and_all_that_dashboards_alerts_and_que
         "count(octet_store_up == 1) == 4",
         "count(sum by (service, upstream) (grpc_client_handled_total)) == 7",
     ] {
-        comes_to_tell(&client, &prometheus, &mesh, expression).await;
+        becomes_positive(&client, &prometheus, &mesh, expression).await;
     }
 
     let targets = api(&client, &prometheus.url("/api/v1/targets?state=active")).await;
@@ -120,29 +113,29 @@ async fn a_prometheus_finds_every_process_and_all_that_dashboards_alerts_and_que
     for target in &targets {
         assert_eq!((&target["health"], &target["lastError"]), (&"up".into(), &"".into()), "{target}");
     }
-    let never_failed = ask(&client, &prometheus, "min_over_time(up[5m]) == 1").await;
+    let never_failed = query(&client, &prometheus, "min_over_time(up[5m]) == 1").await;
     assert_eq!(never_failed.len(), PROCESSES.len(), "{never_failed:?}");
 
     let names = api(&client, &prometheus.url("/api/v1/label/__name__/values")).await;
     let names: Vec<_> = names.as_array().expect("names").iter().filter_map(Value::as_str).collect();
-    let asked = signals("series");
-    let missing: Vec<_> = asked
+    let used = signals("series");
+    let missing: Vec<_> = used
         .iter()
         .filter(|name| OWN.iter().any(|own| name.starts_with(own)) && !names.contains(&name.as_str()))
         .collect();
-    assert_eq!(missing, [] as [&String; 0], "asked for, and exported by nobody");
+    assert_eq!(missing, [] as [&String; 0], "used but not exported");
 
     let queries = signals("queries");
     assert!(queries.len() > 100, "{}", queries.len());
-    for query in queries {
-        let expression: String = serde_json::from_str(&query).expect("a JSON string");
-        ask(&client, &prometheus, &expression).await;
+    for quoted in queries {
+        let expression: String = serde_json::from_str(&quoted).expect("a JSON string");
+        query(&client, &prometheus, &expression).await;
     }
-    assert_eq!(ask(&client, &prometheus, "ALERTS{alertstate='firing'}").await, [] as [Value; 0]);
+    assert_eq!(query(&client, &prometheus, "ALERTS{alertstate='firing'}").await, [] as [Value; 0]);
     mesh.end().await;
 }
 
-/// A Slack of the test's own: where it listens, and what is posted to it.
+/// A stub of Slack: its URL and the messages posted to it.
 async fn webhook() -> (String, mpsc::UnboundedReceiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/services/T0/B0/secret", listener.local_addr().expect("bound"));
@@ -150,20 +143,20 @@ async fn webhook() -> (String, mpsc::UnboundedReceiver<Value>) {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let posts = posts.clone();
-            let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let handler = service_fn(move |request: Request<hyper::body::Incoming>| {
                 let posts = posts.clone();
                 async move {
                     let path = request.uri().path().to_owned();
                     let body = request.into_body().collect().await?.to_bytes();
                     let mut message: Value = serde_json::from_slice(&body).expect("JSON");
                     message["path"] = path.into();
-                    // A test that has what it wants no longer listens.
+                    // The test may have ended.
                     let _ = posts.send(message);
                     Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from_static(b"ok"))))
                 }
             });
             tokio::spawn(
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer),
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), handler),
             );
         }
     });
@@ -171,7 +164,7 @@ async fn webhook() -> (String, mpsc::UnboundedReceiver<Value>) {
 }
 
 #[tokio::test]
-async fn a_poison_message_is_told_to_slack() {
+async fn a_poison_message_is_reported_to_slack() {
     let mesh = Mesh::start().await;
     let client = Client::new();
     let (slack, mut posted) = webhook().await;
@@ -179,9 +172,9 @@ async fn a_poison_message_is_told_to_slack() {
     let configuration = with(&with(ALERTMANAGER, secret, "webhook-url"), "group_wait: 30s", "group_wait: 1s");
     let alertmanager = Alertmanager::start(&configuration, &[("webhook-url", &slack)]).await;
     let prometheus = watching(&mesh, &alertmanager.address().to_string()).await;
-    // A counter rises once it has been seen twice.
+    // An increase is seen only after two scrapes.
     let seen = "count_over_time(octet_queue_settled_total{outcome='dead_lettered'}[1m]) >= 2";
-    comes_to_tell(&client, &prometheus, &mesh, seen).await;
+    becomes_positive(&client, &prometheus, &mesh, seen).await;
 
     let body = b"neither JSON nor a greeting".to_vec();
     let poison = Message { id: uuid::Uuid::new_v4().to_string(), headers: Vec::new(), body };

@@ -1,17 +1,18 @@
-//! What `/metrics` tells: every series with its unit, as many of them as there are routes, and no more.
+//! The series of `/metrics`: each has a unit, and requests cannot create more of them.
 
 use std::collections::BTreeSet;
 
 use http_body_util::Full;
 use hyper::{Method, Request, body::Bytes};
 use hyper_util::{client::legacy::Client as Legacy, rt::TokioExecutor};
+use octet_testbed::eventually;
 
 use crate::{
     client::Client,
-    platform::{Mesh, PATIENCE, PROCESSES},
+    platform::{Mesh, PROCESSES},
 };
 
-/// What is counted or measured: one of these stands in each series' help.
+/// The help of each series contains one of these units.
 const UNITS: [&str; 12] = [
     "econds",
     "bytes",
@@ -23,7 +24,7 @@ const UNITS: [&str; 12] = [
     "races",
     "quests",
     "umber of",
-    "1 or 0",
+    "else 0",
     "always 1",
 ];
 
@@ -38,10 +39,10 @@ fn series(text: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_series_says_its_unit() {
+async fn the_help_of_every_series_has_a_unit() {
     let mesh = Mesh::start().await;
     let client = Client::new();
-    client.get(&mesh.url("/api/greeting")).await.answer().expect("whole");
+    client.get(&mesh.url("/api/greeting")).await.answer().expect("a valid answer");
     for process in PROCESSES {
         let text = metrics(&client, &mesh, process).await;
         let help: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();
@@ -55,7 +56,7 @@ async fn every_series_says_its_unit() {
 }
 
 #[tokio::test]
-async fn a_role_has_its_series_before_anything_has_happened() {
+async fn the_series_of_a_role_exist_from_the_start() {
     let mesh = Mesh::start().await;
     let client = Client::new();
     let expected: [(&str, &[&str]); 3] = [
@@ -89,22 +90,19 @@ async fn a_role_has_its_series_before_anything_has_happened() {
         ),
     ];
     for (process, lines) in expected {
-        let begun = std::time::Instant::now();
-        loop {
+        // The first inspection of the queue may still be in flight when the platform is up.
+        eventually(&format!("{process} has all its series"), async || {
             let text = metrics(&client, &mesh, process).await;
-            let Some(missing) = lines.iter().find(|line| !text.lines().any(|told| told == **line)) else {
-                break;
-            };
-            // The first look is under way when the platform is up.
-            assert!(begun.elapsed() < PATIENCE, "{process} has no {missing}: {text}");
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+            let missing = lines.iter().find(|line| !text.lines().any(|shown| shown == **line));
+            missing.map_or(Ok(()), |missing| Err(format!("{missing} is missing in {text}")))
+        })
+        .await;
     }
     mesh.end().await;
 }
 
 #[tokio::test]
-async fn odd_paths_and_methods_make_no_series() {
+async fn unknown_paths_and_methods_create_no_series() {
     let mesh = Mesh::start().await;
     let client = Client::new();
     let http2 = Legacy::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
@@ -116,7 +114,7 @@ async fn odd_paths_and_methods_make_no_series() {
                     .uri(mesh.url(path))
                     .header("x-request-id", name)
                     .body(Full::default());
-                client.send(request.expect("a request")).await.expect("an answer");
+                client.send(request.expect("a request")).await.expect("a response");
             }
         }
         for service in ["service-b", "service-c"] {
@@ -125,11 +123,11 @@ async fn odd_paths_and_methods_make_no_series() {
                 let request = Request::post(format!("http://{}{path}", mesh.address(service)))
                     .header("content-type", "application/grpc")
                     .body(Full::default());
-                http2.request(request.expect("a request")).await.expect("an answer");
+                http2.request(request.expect("a request")).await.expect("a response");
             }
         }
     };
-    // Each kind of answer has its series once.
+    // Each kind of response creates its series once.
     round("first").await;
     let processes = ["gateway", "service-b", "service-c"];
     let mut before = Vec::new();
@@ -147,19 +145,19 @@ async fn odd_paths_and_methods_make_no_series() {
 }
 
 #[tokio::test]
-async fn the_gateway_tells_its_own_metrics_at_the_edge() {
+async fn the_gateway_serves_its_metrics_at_api_metrics() {
     let mesh = Mesh::start().await;
     let client = Client::new();
-    client.get(&mesh.url("/api/greeting")).await.answer().expect("whole");
-    let told = client.get(&mesh.url("/api/metrics")).await;
-    assert_eq!(told.status, 200);
-    assert_eq!(told.header("content-type"), "text/plain; version=0.0.4");
-    assert_eq!(told.header("cache-control"), "no-store");
-    assert!(told.text().contains(r#"octet_build_info{service="gateway""#), "{}", told.text());
+    client.get(&mesh.url("/api/greeting")).await.answer().expect("a valid answer");
+    let reply = client.get(&mesh.url("/api/metrics")).await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("content-type"), "text/plain; version=0.0.4");
+    assert_eq!(reply.header("cache-control"), "no-store");
+    assert!(reply.text().contains(r#"octet_build_info{service="gateway""#), "{}", reply.text());
     let missing = r#"http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/api/greeting"} 1"#;
-    assert!(told.text().contains(missing), "{}", told.text());
+    assert!(reply.text().contains(missing), "{}", reply.text());
     let post = Request::post(mesh.url("/api/metrics")).body(Full::default()).expect("a request");
-    let refused = client.send(post).await.expect("an answer");
+    let refused = client.send(post).await.expect("a response");
     assert_eq!((refused.status.as_u16(), refused.header("allow")), (405, "GET,HEAD"));
     mesh.end().await;
 }

@@ -1,4 +1,4 @@
-//! A platform on real servers: a broker and a database of the test's own.
+//! A platform on real servers: the test's own broker and database.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::platform::{Documents, Mesh, octet};
 /// The queue of the built-in topology.
 pub const QUEUE: &str = "service-d.greeting";
 
-/// RabbitMQ and a server of MongoDB's protocol, until they are dropped.
+/// RabbitMQ and a server of the MongoDB protocol. Dropping them stops them.
 pub struct Servers {
     pub broker: Broker,
     pub database: Database,
@@ -33,24 +33,24 @@ impl Servers {
         Self { broker, database }
     }
 
-    /// A platform on them, once the broker has saved its queues: RabbitMQ 3.10 loses a queue that is younger than
-    /// about a second when it is killed, and the drills are about Octet.
+    /// A platform on them, once the broker has saved its queues: a killed RabbitMQ 3.10 loses queues that are younger than
+    /// about a second.
     pub async fn mesh(&self) -> Mesh {
-        let mesh = Mesh::builder().on(self.place()).start().await;
+        let mesh = Mesh::builder().on(self.storage()).start().await;
         for queue in [QUEUE, &format!("{QUEUE}.dlq")] {
             self.broker.has_saved(queue).await;
         }
         mesh
     }
 
-    fn place(&self) -> Place {
-        Place::Servers { broker: self.broker.url(), database: self.database.url() }
+    fn storage(&self) -> Storage {
+        Storage::Servers { broker: self.broker.url(), database: self.database.url() }
     }
 }
 
-/// Where a platform's documents and messages are.
+/// Where a platform stores documents and messages.
 #[derive(Debug, Clone, Default)]
-pub enum Place {
+pub enum Storage {
     /// In files of its data directory.
     #[default]
     Embedded,
@@ -58,8 +58,8 @@ pub enum Place {
     Servers { broker: String, database: String },
 }
 
-impl Place {
-    /// What tells a process of it; nothing where it is the directory.
+impl Storage {
+    /// The variables that configure it.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Embedded => Vec::new(),
@@ -71,11 +71,11 @@ impl Place {
 }
 
 impl Mesh {
-    /// `octet audit` of what it has stored and queued, to be given further arguments.
+    /// `octet audit` of the platform; arguments can be added.
     pub fn audit(&self) -> Command {
         let mut audit = octet();
-        audit.arg("audit").envs(self.place().environment());
-        if matches!(self.place(), Place::Embedded) {
+        audit.arg("audit").envs(self.storage().environment());
+        if matches!(self.storage(), Storage::Embedded) {
             audit.arg("--data").arg(self.data());
         }
         audit
@@ -84,13 +84,13 @@ impl Mesh {
     /// The documents of a service.
     pub async fn documents(&self, service: &str) -> Documents {
         let collection = if service == "service-f" { "messages" } else { "greetings" };
-        let inspect: Box<dyn StoreInspect> = match self.place() {
-            Place::Embedded => Box::new(SqliteStoreInspect::new(SqliteStoreSettings::new(
+        let inspect: Box<dyn StoreInspect> = match self.storage() {
+            Storage::Embedded => Box::new(SqliteStoreInspect::new(SqliteStoreSettings::new(
                 self.data().join("store"),
                 service,
                 collection,
             ))),
-            Place::Servers { database, .. } => {
+            Storage::Servers { database, .. } => {
                 let address = database.parse().expect("a URL");
                 let settings = MongoSettings::new(address, service, collection);
                 Box::new(MongoStoreInspect::open(settings).await.expect("opens"))
@@ -99,11 +99,11 @@ impl Mesh {
         Documents(inspect)
     }
 
-    /// A look into the queue between D and F.
+    /// The inspector of the queue between D and F.
     pub async fn queue(&self) -> Box<dyn QueueInspect> {
-        match self.place() {
-            Place::Embedded => Box::new(SqliteQueueInspect::new(&self.embedded_queue())),
-            Place::Servers { broker, .. } => {
+        match self.storage() {
+            Storage::Embedded => Box::new(SqliteQueueInspect::new(&self.embedded_queue())),
+            Storage::Servers { broker, .. } => {
                 Box::new(RabbitQueueInspect::open(&of_broker(broker)).await.expect("opens"))
             }
         }
@@ -111,9 +111,9 @@ impl Mesh {
 
     /// Another publisher on the queue between D and F.
     pub async fn publisher(&self) -> Arc<dyn Publisher> {
-        match self.place() {
-            Place::Embedded => Arc::new(SqlitePublisher::open(self.embedded_queue()).await.expect("opens")),
-            Place::Servers { broker, .. } => {
+        match self.storage() {
+            Storage::Embedded => Arc::new(SqlitePublisher::open(self.embedded_queue()).await.expect("opens")),
+            Storage::Servers { broker, .. } => {
                 Arc::new(RabbitPublisher::open(of_broker(broker)).await.expect("opens"))
             }
         }

@@ -1,4 +1,4 @@
-//! A stand-in for a service: it records what reaches it, and answers or does not.
+//! A stub of a service that records its calls.
 
 use std::{
     net::SocketAddr,
@@ -9,6 +9,7 @@ use octet_proto::greeting::v3::{
     Greeting, GreetingRequest, GreetingResponse,
     greeting_service_server::{GreetingService, GreetingServiceServer},
 };
+use octet_testbed::eventually;
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
@@ -19,18 +20,18 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-/// What a stub does with a call.
+/// How a stub handles a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
-    /// Answers with the greeting it was handed.
+    /// Returns the greeting it receives.
     Echoes,
-    /// Never answers.
+    /// Never returns.
     Hangs,
-    /// Answers once the test lets it.
+    /// Returns when the test calls [`Stub::release`].
     Waits,
 }
 
-/// A stub that serves until it is dropped.
+/// A running stub. Dropping it stops it.
 pub struct Stub {
     pub address: SocketAddr,
     calls: Arc<Mutex<Vec<MetadataMap>>>,
@@ -68,21 +69,17 @@ impl Stub {
         self.calls.lock().expect("unpoisoned").len()
     }
 
-    /// Waits until so many calls have come.
+    /// Waits until it has received this many calls.
     pub async fn called(&self, calls: usize) {
-        let begun = std::time::Instant::now();
-        while self.calls() < calls {
-            assert!(begun.elapsed() < crate::platform::PATIENCE, "{} of {calls} calls", self.calls());
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        eventually(&format!("{calls} calls reach the stub"), async || self.calls() >= calls).await;
     }
 
-    /// Lets one call that waits be answered.
+    /// Lets one waiting call return.
     pub fn release(&self) {
         self.release.add_permits(1);
     }
 
-    /// Waits until so many calls were cancelled under way.
+    /// Waits until this many calls in flight were cancelled.
     pub async fn cancelled(&mut self, calls: usize) {
         let observed = self.cancelled.wait_for(|cancelled| *cancelled >= calls);
         tokio::time::timeout(crate::platform::PATIENCE, observed).await.expect("in time").expect("it serves");
@@ -109,7 +106,7 @@ impl GreetingService for Recorder {
         request: Request<GreetingRequest>,
     ) -> Result<Response<GreetingResponse>, Status> {
         self.calls.lock().expect("unpoisoned").push(request.metadata().clone());
-        // Dropped while it waits: that is how a server learns that its caller has gone.
+        // Dropped while it waits if the caller cancels the call.
         let cancelled = CountOnDrop(self.cancellations.clone());
         match self.behaviour {
             Behaviour::Hangs => std::future::pending::<()>().await,

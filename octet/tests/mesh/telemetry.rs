@@ -1,23 +1,23 @@
-//! What others make of our spans, and we of theirs: an OTLP receiver that is not ours, Zipkin's published model, py-zipkin.
+//! Interoperability of spans: an independent OTLP receiver, the published model of Zipkin, py-zipkin.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant, SystemTime},
+    time::SystemTime,
 };
 
 use http_body_util::Full;
 use hyper::Request;
-use octet_testbed::{OtlpReceiver, check_zipkin_model, py_zipkin_spans};
+use octet_testbed::{OtlpReceiver, check_zipkin_model, eventually, py_zipkin_spans};
 use serde_json::{Value, json};
 
 use crate::{
     client::Client,
-    platform::{Mesh, PATIENCE},
+    platform::Mesh,
     traces::{SPANS, TREE},
     zipkin::{Zipkin, tree},
 };
 
-async fn ask(url: &str) -> String {
+async fn get(url: &str) -> String {
     let reply = Client::new().get(url).await;
     assert_eq!(reply.status, 200, "{url}: {}", reply.text());
     reply.text().to_owned()
@@ -34,20 +34,16 @@ fn is_published_as(definition: &str, json: &str) {
     }
 }
 
-/// All of `url`'s spans, once there are so many.
+/// The spans at `url`, once there are this many.
 async fn received(url: &str, spans: usize) -> Vec<Value> {
-    let begun = Instant::now();
-    loop {
-        let Value::Array(got) = parsed(&ask(url).await) else { panic!("{url} answers no list") };
-        if got.len() >= spans {
-            return got;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{} of {spans} spans at {url}", got.len());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually(&format!("{spans} spans at {url}"), async || {
+        let Value::Array(received) = parsed(&get(url).await) else { panic!("{url} returns no list") };
+        if received.len() >= spans { Ok(received) } else { Err(received.len()) }
+    })
+    .await
 }
 
-/// An OTLP span in Zipkin's form, by OpenTelemetry's rules for the change; the resource is told beside the span.
+/// An OTLP span in Zipkin's form, by the rules of OpenTelemetry. The resource is not part of the span.
 fn as_zipkin(span: &Value) -> Value {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
@@ -73,17 +69,17 @@ fn as_zipkin(span: &Value) -> Value {
     })
 }
 
-/// What both must say of a span: everything but the network's addresses, which OTLP has as attributes alone.
+/// The members that both formats share: all but the network addresses, which are attributes in OTLP.
 fn essence(span: &Value) -> String {
     let members = ["traceId", "id", "parentId", "kind", "name", "timestamp", "tags"];
-    let mut told: Vec<String> = members.iter().map(|name| format!("{name}={}", span[*name])).collect();
-    told.push(span["localEndpoint"]["serviceName"].to_string());
-    told.push(span["remoteEndpoint"]["serviceName"].to_string());
-    told.join(" ")
+    let mut parts: Vec<String> = members.iter().map(|name| format!("{name}={}", span[*name])).collect();
+    parts.push(span["localEndpoint"]["serviceName"].to_string());
+    parts.push(span["remoteEndpoint"]["serviceName"].to_string());
+    parts.join(" ")
 }
 
 #[tokio::test]
-async fn an_otlp_receiver_that_is_not_ours_gets_the_same_tree_as_zipkin() {
+async fn an_independent_otlp_receiver_gets_the_same_tree_as_zipkin() {
     let (zipkin, otlp) = (Zipkin::start().await, OtlpReceiver::start().await);
     let mesh = Mesh::builder()
         .with("OTEL_TRACES_EXPORTER", "zipkin,otlp")
@@ -92,7 +88,7 @@ async fn an_otlp_receiver_that_is_not_ours_gets_the_same_tree_as_zipkin() {
         .with("OTEL_BSP_SCHEDULE_DELAY", "50")
         .start()
         .await;
-    ask(&mesh.url("/api/greeting")).await;
+    get(&mesh.url("/api/greeting")).await;
 
     let at_otlp = received(&otlp.url("/spans"), SPANS).await;
     let id = zipkin.trace_id().await;
@@ -110,59 +106,56 @@ async fn an_otlp_receiver_that_is_not_ours_gets_the_same_tree_as_zipkin() {
 }
 
 #[tokio::test]
-async fn what_we_export_and_what_the_collector_answers_is_zipkins_published_model() {
+async fn exported_spans_and_collector_responses_match_the_published_model() {
     let zipkin = Zipkin::start().await;
     let mut builder = Mesh::builder();
     for (name, value) in zipkin.environment() {
         builder = builder.with(name, value);
     }
     let exporting = builder.start().await;
-    ask(&exporting.url("/api/greeting")).await;
+    get(&exporting.url("/api/greeting")).await;
     let id = zipkin.trace_id().await;
     let exported = Value::Array(zipkin.trace(&id, SPANS).await);
     is_published_as("ListOfSpans", &exported.to_string());
     exporting.end().await;
 
     let mesh = Mesh::builder().with("OTEL_BSP_SCHEDULE_DELAY", "50").start().await;
-    ask(&mesh.url("/api/greeting")).await;
-    // A trace that failed is one of these too.
-    let hopeless = Request::get(mesh.url("/api/greeting")).header("grpc-timeout", "1u").body(Full::default());
-    let failed = Client::new().send(hopeless.expect("a request")).await.expect("an answer");
+    get(&mesh.url("/api/greeting")).await;
+    // One trace contains an error.
+    let expired = Request::get(mesh.url("/api/greeting")).header("grpc-timeout", "1u").body(Full::default());
+    let failed = Client::new().send(expired.expect("a request")).await.expect("a response");
     assert_eq!(failed.status, 504);
     let url = mesh.collector("/api/v2/traces?limit=10");
-    let begun = Instant::now();
-    let answered = loop {
-        let text = ask(&url).await;
+    let answered = eventually("a complete trace and one with an error", async || {
+        let text = get(&url).await;
         let Value::Array(traces) = parsed(&text) else { panic!("no list: {text}") };
-        let is_whole = traces.iter().any(|trace| trace.as_array().is_some_and(|trace| trace.len() == SPANS));
-        if is_whole && text.contains(r#""error":""#) {
-            break text;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{} traces, none whole or none failed", traces.len());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+        let is_complete =
+            traces.iter().any(|trace| trace.as_array().is_some_and(|trace| trace.len() == SPANS));
+        (is_complete && text.contains(r#""error":""#)).then_some(text)
+    })
+    .await;
     is_published_as("ListOfTraces", &answered);
     let id = parsed(&answered)[0][0]["traceId"].as_str().expect("an id").to_owned();
-    is_published_as("Trace", &ask(&mesh.collector(&format!("/api/v2/trace/{id}"))).await);
+    is_published_as("Trace", &get(&mesh.collector(&format!("/api/v2/trace/{id}"))).await);
     is_published_as(
         "ListOfTraces",
-        &ask(&mesh.collector(&format!("/api/v2/traceMany?traceIds={id},00000000000000ab"))).await,
+        &get(&mesh.collector(&format!("/api/v2/traceMany?traceIds={id},00000000000000ab"))).await,
     );
-    let services = ask(&mesh.collector("/api/v2/services")).await;
+    let services = get(&mesh.collector("/api/v2/services")).await;
     is_published_as("ServiceNames", &services);
     assert_eq!(parsed(&services).as_array().expect("names").len(), 9, "{services}");
-    let names = ask(&mesh.collector("/api/v2/spans?serviceName=service-f")).await;
+    let names = get(&mesh.collector("/api/v2/spans?serviceName=service-f")).await;
     is_published_as("SpanNames", &names);
     assert_eq!(parsed(&names), json!(["insert messages", "process service-d.greeting"]));
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis();
-    let links = ask(&mesh.collector(&format!("/api/v2/dependencies?endTs={now}&lookback=600000"))).await;
+    let links = get(&mesh.collector(&format!("/api/v2/dependencies?endTs={now}&lookback=600000"))).await;
     is_published_as("ListOfDependencyLinks", &links);
     assert!(parsed(&links).as_array().expect("links").len() >= 11, "{links}");
     mesh.end().await;
 }
 
 #[test]
-fn the_published_model_refuses_what_is_not_its_own() {
+fn the_published_model_refuses_invalid_json() {
     for (definition, json) in [
         ("ListOfSpans", r#"[{"traceId":"1","id":"00000000000000ab"}]"#),
         ("ListOfSpans", r#"[{"traceId":"00000000000000aB","id":"00000000000000ab"}]"#),
@@ -177,16 +170,16 @@ fn the_published_model_refuses_what_is_not_its_own() {
 }
 
 #[tokio::test]
-async fn a_trace_that_py_zipkin_encodes_is_taken_and_found() {
+async fn a_trace_encoded_by_py_zipkin_is_accepted_and_found() {
     let mesh = Mesh::builder().with("OTEL_TRACES_EXPORTER", "none").start().await;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
     let id = "463ac35c9f6413ad48485a3953bb6124";
     let spans = py_zipkin_spans(id, now.as_secs_f64() - 1.0);
     let report = Request::post(mesh.collector("/api/v2/spans")).body(Full::from(spans.clone()));
-    let taken = Client::new().send(report.expect("a request")).await.expect("an answer");
-    assert_eq!(taken.status, 202, "{}", taken.text());
+    let accepted = Client::new().send(report.expect("a request")).await.expect("a response");
+    assert_eq!(accepted.status, 202, "{}", accepted.text());
 
-    let trace = ask(&mesh.collector(&format!("/api/v2/trace/{id}"))).await;
+    let trace = get(&mesh.collector(&format!("/api/v2/trace/{id}"))).await;
     is_published_as("Trace", &trace);
     let (sent, kept) = (parsed(&spans), parsed(&trace));
     for index in 0..2 {
@@ -197,9 +190,9 @@ async fn a_trace_that_py_zipkin_encodes_is_taken_and_found() {
         }
     }
     let query = "annotationQuery=error%3Drefused&serviceName=py-back&minDuration=6000&limit=1";
-    let found = parsed(&ask(&mesh.collector(&format!("/api/v2/traces?{query}"))).await);
+    let found = parsed(&get(&mesh.collector(&format!("/api/v2/traces?{query}"))).await);
     assert_eq!(found[0][0]["traceId"], id);
-    let edges = parsed(&ask(&mesh.url("/api/mesh?lookback=5m")).await);
+    let edges = parsed(&get(&mesh.url("/api/mesh?lookback=5m")).await);
     let edge = &edges["edges"][0];
     assert_eq!(
         (&edge["caller"], &edge["callee"], &edge["errors"]),

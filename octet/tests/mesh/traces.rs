@@ -12,7 +12,7 @@ use crate::{
     zipkin::{Zipkin, tree},
 };
 
-/// Every span of one greeting, each below its parent.
+/// Every span of one request, each below its parent.
 pub const TREE: &str = "\
 gateway SERVER GET /api/greeting
   gateway CLIENT Greeting → service-a
@@ -56,11 +56,11 @@ async fn greet(mesh: &Mesh, headers: &[(&str, &str)]) {
         request = request.header(*name, *value);
     }
     let reply = Client::new().send(request.body(Full::default()).expect("a request")).await;
-    assert_eq!(reply.expect("an answer").status, 200);
+    assert_eq!(reply.expect("a response").status, 200);
 }
 
 #[tokio::test]
-async fn one_request_is_one_trace_and_every_log_names_it() {
+async fn one_request_is_one_trace_and_every_process_logs_its_id() {
     let zipkin = Zipkin::start().await;
     let mesh = traced(&zipkin, &[]).await;
     greet(&mesh, &[]).await;
@@ -80,7 +80,7 @@ async fn one_request_is_one_trace_and_every_log_names_it() {
         assert!(span["tags"].as_object().expect("tags").values().all(Value::is_string), "{span}");
     }
 
-    // As OpenTelemetry's conventions for HTTP have it.
+    // By the OpenTelemetry conventions for HTTP.
     let gateway = trace.iter().find(|span| span["name"] == "GET /api/greeting").expect("in the tree");
     let port = mesh.url("").rsplit_once(':').expect("a port").1.to_owned();
     for (name, value) in [
@@ -99,10 +99,10 @@ async fn one_request_is_one_trace_and_every_log_names_it() {
     }
     let tag = |name: &str| gateway["tags"][name].as_str().map(str::parse::<u16>);
     let peer = tag("network.peer.port").expect("a tag").expect("a port");
-    // At the other end is the client, and not the host that it asked for.
+    // The remote endpoint is the client, not the host of the request.
     assert_eq!(gateway["remoteEndpoint"], serde_json::json!({"ipv4": "127.0.0.1", "port": peer}));
 
-    // A deadline that shrinks from hop to hop, and a message that comes after it was sent.
+    // The deadline shrinks from hop to hop, and a message is received after it was sent.
     let tag = |service: &str, kind: &str, name: &str| {
         let is_it = |span: &&Value| span["localEndpoint"]["serviceName"] == service && span["kind"] == kind;
         let span = trace.iter().find(is_it).expect("in the tree");
@@ -116,11 +116,11 @@ async fn one_request_is_one_trace_and_every_log_names_it() {
 }
 
 #[tokio::test]
-async fn a_trace_that_comes_is_gone_on_with_and_what_goes_out_names_our_spans() {
+async fn an_incoming_trace_is_continued_and_outgoing_headers_name_our_spans() {
     let zipkin = Zipkin::start().await;
     let leaf = Stub::start(Behaviour::Echoes).await;
     let mesh = traced(&zipkin, &[("SERVICE_G_URL", leaf.address.to_string())]).await;
-    let came = [
+    let incoming = [
         ("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124"),
         ("x-b3-spanid", "a2fb4a1d1a96d312"),
         ("x-b3-sampled", "1"),
@@ -131,7 +131,7 @@ async fn a_trace_that_comes_is_gone_on_with_and_what_goes_out_names_our_spans() 
         ("baggage", "user=alice"),
         ("x-ot-span-context", "span;context"),
     ];
-    greet(&mesh, &came).await;
+    greet(&mesh, &incoming).await;
 
     let trace = zipkin.trace("463ac35c9f6413ad48485a3953bb6124", SPANS - 2).await;
     let gateway = trace.iter().find(|span| span["name"] == "GET /api/greeting").expect("there");
@@ -150,20 +150,20 @@ async fn a_trace_that_comes_is_gone_on_with_and_what_goes_out_names_our_spans() 
     assert_eq!(header("x-b3-sampled").as_deref(), Some("1"));
     let w3c = format!("00-463ac35c9f6413ad48485a3953bb6124-{id}-01");
     assert_eq!(header("traceparent"), Some(w3c));
-    // What the other formats said is gone, and what is no trace header is carried.
+    // The other trace headers are gone, and headers that are not trace headers are propagated.
     assert_eq!((header("b3"), header("tracestate"), header("x-b3-flags")), (None, None, None));
-    for (name, value) in came.into_iter().skip(6) {
+    for (name, value) in incoming.into_iter().skip(6) {
         assert_eq!(header(name).as_deref(), Some(value), "{name}");
     }
 
-    // Of a trace that W3C's headers alone began, the state reaches the leaf, by hops that each read B3 first.
-    greet(&mesh, &came[3..5]).await;
-    assert_eq!(leaf.last().get("tracestate").expect("sent on"), "congo=t61rcWkgMzE");
+    // The state of a trace with W3C headers only reaches the leaf, although each hop reads B3 first.
+    greet(&mesh, &incoming[3..5]).await;
+    assert_eq!(leaf.last().get("tracestate").expect("propagated"), "congo=t61rcWkgMzE");
     mesh.end().await;
 }
 
 #[tokio::test]
-async fn a_trace_that_is_not_sampled_makes_no_span_and_goes_on() {
+async fn a_trace_that_is_not_sampled_is_propagated_without_spans() {
     let zipkin = Zipkin::start().await;
     let leaf = Stub::start(Behaviour::Echoes).await;
     let mesh = traced(&zipkin, &[("SERVICE_G_URL", leaf.address.to_string())]).await;
@@ -171,13 +171,13 @@ async fn a_trace_that_is_not_sampled_makes_no_span_and_goes_on() {
     greet(&mesh, &[ids[0], ids[1], ("x-b3-sampled", "0")]).await;
     let metadata = leaf.last();
     for (name, value) in ids.into_iter().chain([("x-b3-sampled", "0")]) {
-        assert_eq!(metadata.get(name).expect("sent on"), value, "{name}");
+        assert_eq!(metadata.get(name).expect("propagated"), value, "{name}");
     }
-    // The decision alone holds for the trace that begins here.
+    // The decision alone applies to the trace that starts here.
     greet(&mesh, &[("x-b3-sampled", "0")]).await;
-    assert_eq!(leaf.last().get("x-b3-sampled").expect("sent on"), "0");
+    assert_eq!(leaf.last().get("x-b3-sampled").expect("propagated"), "0");
 
-    // A broken id begins a new trace, and is never an error; by its spans, none of the others can come any more.
+    // A malformed id starts a new trace. When its spans have arrived, those of the other requests would have too.
     greet(&mesh, &[("x-b3-traceid", "+63ac35c9f6413ad48485a3953bb6124"), ids[1]]).await;
     let id = zipkin.trace_id().await;
     let trace = zipkin.trace(&id, SPANS - 2).await;
@@ -187,22 +187,23 @@ async fn a_trace_that_is_not_sampled_makes_no_span_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_backend_that_dies_under_load_fails_no_request() {
+async fn a_trace_backend_that_dies_under_load_fails_no_request() {
     let zipkin = Zipkin::start().await;
     let mesh = traced(&zipkin, &[("OTEL_BSP_MAX_QUEUE_SIZE", "200".to_owned())]).await;
-    let load = Load::begin(&mesh, 10, 60);
+    let load = Load::start(&mesh, 10, 60);
     load.reaches(100).await;
     drop(zipkin);
     let report = load.finish().await;
-    report.assert_none_wrong();
+    report.assert_all_valid();
     assert_eq!(report.failures(), [].into());
-    mesh.logs("service-a", "spans cannot be delivered").await;
-    mesh.counts("service-a", r#"octet_trace_spans_total{exporter="zipkin",result="dropped"}"#, 1).await;
+    mesh.logs("service-a", "span export failed").await;
+    mesh.metric_reaches("service-a", r#"octet_trace_spans_total{exporter="zipkin",result="dropped"}"#, 1)
+        .await;
     mesh.end().await;
 }
 
 #[tokio::test]
-async fn without_an_exporter_the_trace_that_came_is_logged_by_all() {
+async fn without_an_exporter_every_process_logs_the_incoming_trace_id() {
     let mesh = Mesh::builder().with("OTEL_TRACES_EXPORTER", "none").start().await;
     let id = "463ac35c9f6413ad48485a3953bb6124";
     greet(&mesh, &[("b3", &format!("{id}-a2fb4a1d1a96d312-1"))]).await;

@@ -1,4 +1,4 @@
-//! A stand-in for Zipkin: it keeps every span that is posted to it.
+//! A stub of Zipkin that records every span it receives.
 
 use std::{
     collections::BTreeMap,
@@ -6,7 +6,6 @@ use std::{
     fmt::Write as _,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
 use http_body_util::{BodyExt, Full};
@@ -15,12 +14,11 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
+use octet_testbed::eventually;
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use crate::platform::PATIENCE;
-
-/// A recorder that serves until it is dropped.
+/// A running stub. Dropping it stops it.
 pub struct Zipkin {
     pub address: SocketAddr,
     spans: Arc<Mutex<Vec<Value>>>,
@@ -34,7 +32,7 @@ impl Zipkin {
         let spans = Arc::<Mutex<Vec<Value>>>::default();
         let recorded = spans.clone();
         let server = tokio::spawn(async move {
-            // Ended with the server: a backend that dies answers nobody any more.
+            // Aborted with the server, so that a dropped stub no longer responds.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let recorded = recorded.clone();
@@ -48,7 +46,7 @@ impl Zipkin {
         Self { address, spans, server }
     }
 
-    /// What a platform is told so that it reports here, and soon.
+    /// The variables with which a platform reports here without delay.
     pub fn environment(&self) -> [(&'static str, String); 3] {
         [
             ("OTEL_TRACES_EXPORTER", "zipkin".to_owned()),
@@ -61,31 +59,23 @@ impl Zipkin {
         self.spans.lock().expect("unpoisoned").clone()
     }
 
-    /// Waits until so many spans of a trace have come.
+    /// Waits for this many spans of a trace.
     pub async fn trace(&self, id: &str, spans: usize) -> Vec<Value> {
-        let begun = Instant::now();
-        loop {
+        eventually(&format!("{spans} spans of a trace arrive"), async || {
             let trace: Vec<Value> = self.spans().into_iter().filter(|span| span["traceId"] == id).collect();
-            if trace.len() >= spans {
-                return trace;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{} of {spans} spans: {}", trace.len(), tree(&trace));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            if trace.len() >= spans { Ok(trace) } else { Err(format!("{}:\n{}", trace.len(), tree(&trace))) }
+        })
+        .await
     }
 
-    /// Waits for a span of the gateway, and answers with its trace's id.
+    /// Waits for a span of the gateway, and returns the id of its trace.
     pub async fn trace_id(&self) -> String {
-        let begun = Instant::now();
-        loop {
+        eventually("a span of the gateway arrives", async || {
             let spans = self.spans();
             let gateway = spans.iter().find(|span| span["localEndpoint"]["serviceName"] == "gateway");
-            if let Some(id) = gateway.and_then(|span| span["traceId"].as_str()) {
-                return id.to_owned();
-            }
-            assert!(begun.elapsed() < PATIENCE, "no span of the gateway");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            gateway.and_then(|span| span["traceId"].as_str()).map(str::to_owned)
+        })
+        .await
     }
 }
 
@@ -101,7 +91,7 @@ async fn take(
 ) -> Result<Response<Full<hyper::body::Bytes>>, Infallible> {
     assert_eq!(request.uri().path(), "/api/v2/spans");
     assert_eq!(request.headers()["content-type"], "application/json");
-    let body = request.into_body().collect().await.expect("a whole body").to_bytes();
+    let body = request.into_body().collect().await.expect("a complete body").to_bytes();
     let batch: Vec<Value> = serde_json::from_slice(&body).expect("a list of spans");
     spans.lock().expect("unpoisoned").extend(batch);
     let mut response = Response::new(Full::default());
@@ -109,13 +99,13 @@ async fn take(
     Ok(response)
 }
 
-/// A trace as text: each span below its parent, siblings by their text; `?` where a parent is not there.
+/// A trace as text: each span below its parent, siblings sorted; `?` before spans whose parent is missing.
 pub fn tree(trace: &[Value]) -> String {
     let mut children: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
     for span in trace {
         let parent = span["parentId"].as_str().unwrap_or_default();
-        let is_there = parent.is_empty() || trace.iter().any(|other| other["id"] == parent);
-        children.entry(if is_there { parent } else { "?" }).or_default().push(span);
+        let is_known = parent.is_empty() || trace.iter().any(|other| other["id"] == parent);
+        children.entry(if is_known { parent } else { "?" }).or_default().push(span);
     }
     let mut text = String::new();
     branch(&children, "", 0, &mut text);
@@ -139,7 +129,7 @@ fn line(span: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let remote = text(&span["remoteEndpoint"]["serviceName"]);
     let remote = if remote.is_empty() { remote } else { format!(" → {remote}") };
-    // A collector answers names in lower case.
+    // A collector returns names in lower case.
     let name = text(&span["name"]).replace("greeting.v3.GreetingService/", "");
     let name = name.replace("greeting.v3.greetingservice/", "");
     format!("{} {} {name}{remote}", text(&span["localEndpoint"]["serviceName"]), text(&span["kind"]))

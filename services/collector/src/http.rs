@@ -15,7 +15,7 @@ use std::{
 use axum::{
     Router,
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
     routing::get,
@@ -23,7 +23,7 @@ use axum::{
 use octet_runtime::{
     admission::Admission,
     identity,
-    metrics::{HistogramVec, IntCounterVec, IntGaugeVec, Metrics},
+    metrics::{HttpMetrics, IntCounterVec, IntGaugeVec, Metrics},
 };
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub(crate) struct Collector {
     spans: IntCounterVec,
     kept: IntGaugeVec,
     evicted: IntCounterVec,
-    seconds: HistogramVec,
+    requests: HttpMetrics,
 }
 
 impl Collector {
@@ -56,11 +56,7 @@ impl Collector {
                 "Traces evicted to make room",
                 &[],
             )?,
-            seconds: metrics.seconds(
-                "http_server_request_duration_seconds",
-                "Seconds from request head to response head",
-                &["http_request_method", "http_route", "http_response_status_code"],
-            )?,
+            requests: HttpMetrics::server(metrics)?,
         };
         // All series exist from the start.
         for result in ["stored", "duplicate", "malformed", "dropped"] {
@@ -154,17 +150,8 @@ async fn observe(State(collector): State<Collector>, request: Request, next: Nex
     let response = next.run(request).await;
     let duration = started.elapsed();
     let status = response.status().as_u16();
-    let labels = [method_label(&method), route.as_deref().unwrap_or_default(), &status.to_string()];
-    collector.seconds.with_label_values(&labels).observe(duration.as_secs_f64());
+    collector.requests.observe(&method, route.as_deref().unwrap_or_default(), status, duration);
     let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     tracing::debug!(%method, path, status, duration_us, "request answered");
     response
-}
-
-/// The method as a label; unknown methods share one series.
-fn method_label(method: &Method) -> &str {
-    match method.as_str() {
-        name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => name,
-        _ => "_OTHER",
-    }
 }

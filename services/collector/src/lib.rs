@@ -8,6 +8,6 @@ mod server;
 mod settings;
 pub mod store;
 
-pub use server::{StartError, run, run_on};
+pub use server::{run, run_on};
 pub use settings::CollectorSettings;
 pub use store::Store;

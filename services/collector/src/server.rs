@@ -1,12 +1,10 @@
 //! The collector, from its settings to its shutdown.
 
 use octet_runtime::{
-    admin::{self, Readiness},
+    admin::Readiness,
     drain::Drain,
-    listen::BindError,
-    metrics::Metrics,
-    process::Ports,
-    serve::{ServeLimits, serve},
+    process::{Ports, Process, StartError},
+    serve::{Plain, ServeLimits},
 };
 
 use crate::{
@@ -14,17 +12,6 @@ use crate::{
     settings::CollectorSettings,
     store::Store,
 };
-
-/// Why the collector did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A port cannot be bound.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// A programming error, which a test would have found.
-    #[error(transparent)]
-    Metrics(#[from] prometheus::Error),
-}
 
 /// Runs the collector until it has drained.
 ///
@@ -40,16 +27,11 @@ pub async fn run(settings: CollectorSettings, drain: Drain) -> Result<(), StartE
 /// # Errors
 /// [`StartError`], before anything is served.
 pub async fn run_on(ports: Ports, settings: CollectorSettings, drain: Drain) -> Result<(), StartError> {
-    let grace = settings.process.drain.grace;
-    let metrics = Metrics::new("collector")?;
-    let store = Store::new(settings.memory);
-    let router = http::router(Collector::new(store, settings.process.admission.clone(), &metrics)?);
-    ports.log_serving();
-
-    let readiness = Readiness::new(drain.clone(), Vec::new());
-    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, settings.process.log_control()));
-    serve(ports.main, router, ServeLimits::default(), &drain, grace).await;
-    admin.abort();
-    tracing::info!("drained");
+    let process = Process::start(ports, &settings.process, "collector", drain)?;
+    let collector =
+        Collector::new(Store::new(settings.memory), settings.process.admission.clone(), process.metrics())
+            .map_err(StartError::internal)?;
+    let readiness = Readiness::new(process.drain().clone(), Vec::new());
+    process.serve(readiness, Plain, http::router(collector), ServeLimits::default(), async {}).await;
     Ok(())
 }

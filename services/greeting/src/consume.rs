@@ -73,9 +73,9 @@ impl Consume {
     /// Settles a delivery as a step of its publisher's trace.
     async fn take(&self, delivery: Delivery, ending: Ending) {
         let headers = &delivery.message().headers;
-        let incoming = self.tracer.incoming_message(headers);
+        let incoming = self.tracer.extract_message(headers);
         let mut span =
-            self.tracer.begin(&incoming, SpanKind::Consumer, &format!("process {}", self.attributes.queue));
+            self.tracer.start(&incoming, SpanKind::Consumer, &format!("process {}", self.attributes.queue));
         if span.is_recording() {
             self.attributes.set(&mut span, &delivery.message().id);
             span.set("messaging.operation.name", "process");
@@ -89,7 +89,7 @@ impl Consume {
         let request_id = headers.iter().find(|(name, _)| name.as_str() == X_REQUEST_ID.as_str());
         let request_id = request_id.map(|(_, id)| id.as_str()).unwrap_or_default();
         let log = logs::request_span(request_id, ids.as_ref());
-        let (queue, shown) = (self.attributes.queue.as_str(), || logs::shown_pairs(headers));
+        let (queue, shown) = (self.attributes.queue.as_str(), || logs::masked_pairs(headers));
         let id = delivery.message().id.as_str();
         tracing::debug!(target: HEADERS, parent: &log, queue, id, headers = %shown(), "message received");
         self.settle(delivery, &ending, &mut span).instrument(log).await;

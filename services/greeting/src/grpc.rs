@@ -40,16 +40,16 @@ impl GreetingService for GrpcService {
         &self,
         request: Request<proto::GreetingRequest>,
     ) -> Result<Response<proto::GreetingResponse>, Status> {
-        let measured = self.metrics.begin(GREETING);
+        let measured = self.metrics.start(GREETING);
         let (metadata, extensions, message) = request.into_parts();
         let headers = metadata.into_headers();
         let request_id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-        let incoming = self.tracer.incoming(&headers);
+        let incoming = self.tracer.extract(&headers);
         let peer = extensions.get::<Peer>().map(|peer| peer.0);
         let mut span = GrpcSpan::server(&self.tracer, &incoming, GREETING, peer);
         let trace = span.span().ids().or_else(|| incoming.ids());
         let log = logs::request_span(request_id, trace.as_ref());
-        let shown = || logs::shown(&headers);
+        let shown = || logs::masked(&headers);
         tracing::debug!(target: HEADERS, parent: &log, path = GREETING, headers = %shown(), "request received");
 
         let refused = |status: Status| {
@@ -63,7 +63,7 @@ impl GreetingService for GrpcService {
             (Err(overloaded), _) => refused(Status::resource_exhausted(overloaded.to_string())),
             (_, Err(malformed)) => refused(Status::invalid_argument(malformed.to_string())),
             (Ok(_admitted), Ok(deadline)) => {
-                span.deadline(deadline);
+                span.set_deadline(deadline);
                 let carried = self.propagation.carried(&headers);
                 let call = Call { greeting: message.greeting.map(Greeting::from), deadline, carried };
                 let answering = async {
@@ -88,7 +88,7 @@ impl GrpcService {
         let answer = match outcome {
             Ok(Ok(gathered)) => Ok(gathered),
             Ok(Err(error)) => Err(log_failure(error)),
-            Err(_) => Err(Status::deadline_exceeded("the deadline passed")),
+            Err(_) => Err(Status::deadline_exceeded("deadline exceeded")),
         };
         let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         match answer {
@@ -115,8 +115,8 @@ impl GrpcService {
 /// Logs the metadata that the caller receives.
 fn log_response(answer: &Result<&Response<proto::GreetingResponse>, &Status>) {
     let shown = || match answer {
-        Ok(answer) => logs::shown(answer.metadata().as_ref()),
-        Err(status) => logs::shown(status.metadata().as_ref()),
+        Ok(answer) => logs::masked(answer.metadata().as_ref()),
+        Err(status) => logs::masked(status.metadata().as_ref()),
     };
     let code = || code_name(answer.map_or_else(Status::code, |_| Code::Ok));
     tracing::debug!(target: HEADERS, path = GREETING, code = code(), headers = %shown(), "response sent");

@@ -50,7 +50,7 @@ pub(crate) async fn follow(mut reporter: HealthReporter, names: Names, readiness
             reported = status;
         }
         tokio::select! {
-            () = drain.begun() => break,
+            () = drain.started() => break,
             () = tokio::time::sleep(INTERVAL) => {}
         }
     }

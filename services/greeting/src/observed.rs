@@ -112,8 +112,8 @@ impl Publisher for ObservedPublisher {
             span.set("messaging.operation.type", "send");
             QueueAttributes::add_sent(&mut message.headers);
         }
-        span.write_to_message(&mut message.headers);
-        let shown = || logs::shown_pairs(&message.headers);
+        span.inject_message(&mut message.headers);
+        let shown = || logs::masked_pairs(&message.headers);
         let queue = self.attributes.queue.as_str();
         tracing::debug!(target: HEADERS, queue, id = message.id, headers = %shown(), "message sent");
         let published = self.inner.publish(message).await;

@@ -6,13 +6,13 @@ use hyper::body::Incoming;
 use octet_backends::{OpenError, queue::Consumer, store::DocumentStore};
 use octet_proto::greeting::v3::greeting_service_server::GreetingServiceServer;
 use octet_runtime::{
-    admin::{self, Probe, Readiness},
+    admin::{Probe, Readiness},
     drain::Drain,
     identity,
-    listen::BindError,
     metrics::{GrpcMetrics, Metrics},
-    serve::{ServeLimits, serve},
-    telemetry::{Telemetry, Tracer},
+    process::{Process, StartError},
+    serve::{Plain, ServeLimits},
+    telemetry::Tracer,
     upstream::Upstream,
 };
 use tonic::service::Routes;
@@ -33,46 +33,17 @@ use crate::{
     watch::Watch,
 };
 
-/// Why a service did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A port cannot be bound.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// A store or queue can never be used.
-    #[error("{variable}: {source}")]
-    Open {
-        /// The variable that names it.
-        variable: &'static str,
-        /// What is wrong with it.
-        source: OpenError,
-    },
-    /// A programming error, which a test would have found.
-    #[error(transparent)]
-    Internal(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl StartError {
-    fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Internal(error.into())
-    }
-}
-
 /// Runs one service until it has drained.
 ///
 /// # Errors
 /// [`StartError`], before anything is served.
 pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartError> {
     let ports = settings.process.bind().await?;
-    let grace = settings.process.drain.grace;
     let name = settings.service.name.to_string();
-    let metrics = Metrics::new(&name).map_err(StartError::internal)?;
-    let local = ports.main.local_addr().ok();
-    let telemetry = Telemetry::start(&settings.process.telemetry, &name, local, &metrics)
-        .map_err(StartError::internal)?;
-    let parts = Parts::open(&settings, &metrics, &telemetry.tracer()).await?;
-    ports.log_serving();
+    let process = Process::start(ports, &settings.process, &name, drain)?;
+    let parts = Parts::open(&settings, process.metrics(), &process.tracer()).await?;
 
+    let (drain, grace) = (process.drain().clone(), settings.process.drain.grace);
     let readiness = Readiness::new(drain.clone(), parts.probes);
     let names = health::Names::new(&name);
     let (reporter, health_service) = health::service(&names).await;
@@ -87,9 +58,9 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
         let request = body::timed(request, &ending);
         async move {
             match metadata_limit::check(request) {
-                // Before anything reads the metadata.
+                // Metadata beyond the limit is refused before it is parsed.
                 Err(refusal) => Ok(*refusal),
-                // Bypasses the router, whose matching and boxing cost as much as the rest of the way in.
+                // Bypasses the router, whose matching and boxing cost as much as the rest of the request's path.
                 Ok(request) if request.uri().path().starts_with(GREETING_SERVICE) => {
                     greeting.call(request).await
                 }
@@ -99,37 +70,32 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     });
 
     let health = tokio::spawn(health::follow(reporter, names, readiness.clone(), drain.clone()));
-    let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, settings.process.log_control()));
     let watch = tokio::spawn(parts.watch.run());
     let (stop_consuming, stopped) = tokio::sync::oneshot::channel::<()>();
     let consuming = parts.consume.map(|consume| {
         tokio::spawn(consume.run(async move {
-            // An error means that the sender is dropped, which stops it too.
+            // A dropped sender means the same.
             let _ = stopped.await;
         }))
     });
-
-    serve(ports.main, service, ServeLimits::default(), &drain, grace).await;
-
-    drop(stop_consuming);
-    if let Some(consuming) = consuming {
-        tokio::select! {
-            finished = tokio::time::timeout(grace, consuming) => if finished.is_err() {
-                tracing::warn!(?grace, "grace period expired; messages in flight are given back");
-            },
-            () = drain.forced() => {}
+    let finish = async move {
+        drop(stop_consuming);
+        if let Some(consuming) = consuming {
+            tokio::select! {
+                finished = tokio::time::timeout(grace, consuming) => if finished.is_err() {
+                    tracing::warn!(?grace, "grace period expired; returning held messages to the queue");
+                },
+                () = drain.forced() => {}
+            }
         }
-    }
-    health.abort();
-    watch.abort();
-    // Last, when nothing makes spans any more; the admin server still serves their counters.
-    telemetry.flush(grace, &drain).await;
-    admin.abort();
-    tracing::info!("drained");
+        health.abort();
+        watch.abort();
+    };
+    process.serve(readiness, Plain, service, ServeLimits::default(), finish).await;
     Ok(())
 }
 
-/// The opened parts of the role.
+/// The opened parts of the service's role.
 struct Parts {
     grpc: GrpcService,
     consume: Option<Consume>,
@@ -147,17 +113,13 @@ impl Parts {
         let mut watch = Watch::default();
         let service = &settings.service;
         let Connections { store: stores, queue: queues } = &settings.connections;
-        let at_store = |source| StartError::Open { variable: stores.variable(), source };
-        let at_queue = |source| StartError::Open { variable: queues.variable(), source };
+        let at_store = |error: OpenError| StartError::configuration(stores.variable(), error);
+        let at_queue = |error: OpenError| StartError::configuration(queues.variable(), error);
 
         let mut store: Option<Arc<dyn DocumentStore>> = None;
         if let Some(collection) = &service.store {
             let opened = stores.open(collection).await.map_err(at_store)?;
-            let pinged = opened.clone();
-            probes.push(Probe::new("store", move || {
-                let pinged = pinged.clone();
-                async move { pinged.ping().await }
-            }));
+            probes.push(Probe::new("store", opened.clone(), |store| async move { store.ping().await }));
             watch.store(opened.clone(), metrics).map_err(StartError::internal)?;
             let attributes = StoreAttributes {
                 system: stores.system(),
@@ -170,11 +132,11 @@ impl Parts {
         let mut publisher = None;
         if let Some(queue) = &service.publishes {
             let opened = queues.publisher(queue).await.map_err(at_queue)?;
-            let pinged = opened.clone();
-            probes.push(Probe::new("queue", move || {
-                let pinged = pinged.clone();
-                async move { pinged.ping().await }
-            }));
+            probes.push(Probe::new(
+                "queue",
+                opened.clone(),
+                |publisher| async move { publisher.ping().await },
+            ));
             watch.publisher(opened.clone(), metrics).map_err(StartError::internal)?;
             let attributes =
                 QueueAttributes { system: queues.system(), queue: queue.clone(), server: queues.server() };
@@ -186,10 +148,7 @@ impl Parts {
         if let (Some(queue), Some(store)) = (&service.consumes, &store) {
             let consumer = queues.consumer(queue).await.map_err(at_queue)?;
             let pinged: Arc<dyn Consumer> = consumer.clone();
-            probes.push(Probe::new("queue", move || {
-                let pinged = pinged.clone();
-                async move { pinged.ping().await }
-            }));
+            probes.push(Probe::new("queue", pinged, |consumer| async move { consumer.ping().await }));
             let inspect = queues.inspect(queue).await.map_err(at_queue)?;
             watch.consumer(consumer.clone(), inspect, metrics).map_err(StartError::internal)?;
             let metrics = ConsumerMetrics::new(metrics).map_err(StartError::internal)?;
@@ -230,7 +189,7 @@ fn upstreams(settings: &ServiceSettings, metrics: &Metrics) -> Result<Upstreams,
     Ok(Upstreams::new(settings.topology.clone(), settings.service.policy, upstreams))
 }
 
-/// The other services of the gRPC port: health, and reflection in both versions that are in use.
+/// The other services of the gRPC port: health, and reflection in both versions that clients use.
 fn others(health: HealthServer<impl Health>) -> Result<Routes, StartError> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()

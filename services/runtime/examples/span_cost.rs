@@ -1,9 +1,13 @@
-//! What a span costs its process, from its begin to the post that exports it: Octet's own way to Zipkin beside the
-//! OpenTelemetry SDK's to OTLP, with the same attributes, in turns. `make bench-spans` runs it.
+//! The cost of a span, from its start to its export: Octet's Zipkin exporter and the OpenTelemetry SDK's OTLP exporter, with
+//! the same attributes, in turns. `make bench-spans` runs it.
 //!
-//! CPU time of this process with all its threads. Who takes the posts is another process, so that it is in neither
-//! figure. The SDK's exporter posts by the barest client that works, which favours it.
-#![allow(clippy::expect_used, clippy::print_stdout, reason = "a measurement that cannot run ends with why")]
+//! Measures CPU time of this process with all its threads. The receiver is another process, so that neither figure includes
+//! it. The SDK's exporter posts by a minimal client, which favours it.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a measurement that cannot run panics with the reason"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +39,7 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer
 use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 7;
-/// Of one round, in bursts that are exported before the next begins.
+/// Bursts of one round; each is exported before the next one starts.
 const BURSTS: usize = 20;
 const BURST: usize = 5_000;
 
@@ -65,7 +69,7 @@ fn main() {
     sink.process.wait().expect("it ends");
 }
 
-/// Microseconds of CPU a span.
+/// Microseconds of CPU per span.
 async fn octet(sink: SocketAddr) -> f64 {
     let variables: BTreeMap<String, String> = [
         ("OTEL_TRACES_EXPORTER", "zipkin".to_owned()),
@@ -85,11 +89,11 @@ async fn octet(sink: SocketAddr) -> f64 {
         let tracer = telemetry.tracer();
         let deadline = Deadline::after(Duration::from_secs(5));
         for _ in 0..BURST {
-            let incoming = tracer.incoming(&HeaderMap::new());
+            let extracted = tracer.extract(&HeaderMap::new());
             let peer = Some(SocketAddr::new(PEER.parse().expect("an address"), PORT));
             let mut span =
-                GrpcSpan::server(&tracer, &incoming, "/greeting.v3.GreetingService/Greeting", peer);
-            span.deadline(deadline);
+                GrpcSpan::server(&tracer, &extracted, "/greeting.v3.GreetingService/Greeting", peer);
+            span.set_deadline(deadline);
             span.end(Ok(()));
         }
         telemetry.flush(Duration::from_secs(10), &Drain::never()).await;
@@ -100,13 +104,13 @@ async fn octet(sink: SocketAddr) -> f64 {
     (cpu() - before) / f64::from(u32::try_from(BURSTS * BURST).expect("few")) * 1e6
 }
 
-/// As above.
+/// Microseconds of CPU per span.
 fn sdk(sink: SocketAddr) -> f64 {
     let before = cpu();
     for _ in 0..BURSTS {
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Bare(Mutex::new(TcpStream::connect(sink).expect("a sink"))))
+            .with_http_client(MinimalClient(Mutex::new(TcpStream::connect(sink).expect("a sink"))))
             .with_endpoint(format!("http://{sink}/v1/traces"))
             .with_retry_policy(RetryPolicy::disabled())
             .build()
@@ -143,31 +147,31 @@ fn cpu() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// The SDK's exporter posts by a connection that it holds.
+/// A minimal HTTP client for the SDK's exporter.
 #[derive(Debug)]
-struct Bare(Mutex<TcpStream>);
+struct MinimalClient(Mutex<TcpStream>);
 
 #[async_trait]
-impl HttpClient for Bare {
+impl HttpClient for MinimalClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let mut stream = self.0.lock().expect("whole");
         let head =
             format!("POST / HTTP/1.1\r\nhost: sink\r\ncontent-length: {}\r\n\r\n", request.body().len());
         stream.write_all(head.as_bytes())?;
         stream.write_all(request.body())?;
-        let mut answer = [0; ANSWER.len()];
-        stream.read_exact(&mut answer)?;
+        let mut response = [0; RESPONSE.len()];
+        stream.read_exact(&mut response)?;
         Ok(Response::new(Bytes::new()))
     }
 }
 
-/// Whom both post to.
+/// The receiver of both exporters' posts.
 struct Sink {
     process: Child,
     address: SocketAddr,
 }
 
-const ANSWER: &[u8] = b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n";
+const RESPONSE: &[u8] = b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n";
 
 impl Sink {
     fn start() -> Self {
@@ -181,7 +185,7 @@ impl Sink {
     }
 }
 
-/// Reads posts of a known length and accepts them, until it is killed.
+/// Accepts posts until it is killed.
 fn sink() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     println!("{}", listener.local_addr().expect("an address"));
@@ -192,7 +196,7 @@ fn sink() {
             let mut writer = stream;
             while let Some(length) = length(&mut reader) {
                 let mut body = vec![0; length];
-                if reader.read_exact(&mut body).is_err() || writer.write_all(ANSWER).is_err() {
+                if reader.read_exact(&mut body).is_err() || writer.write_all(RESPONSE).is_err() {
                     return;
                 }
             }
@@ -200,7 +204,7 @@ fn sink() {
     }
 }
 
-/// The content's length, with the head read to its end; `None` once the other side is gone.
+/// Reads a head, and returns the content's length; `None` once the client has left.
 fn length(reader: &mut impl BufRead) -> Option<usize> {
     let mut length = 0;
     loop {

@@ -13,7 +13,6 @@ use axum::{
     routing::get,
 };
 use futures_util::future::{BoxFuture, join_all};
-
 use tokio::net::TcpListener;
 
 pub use access::AdminAccess;
@@ -25,28 +24,29 @@ use crate::{
     serve::{self, ServeLimits},
 };
 
-/// How long one probe may take before it counts as failed.
+/// How long a probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// One thing that a process needs in order to serve: its store, its queue.
+/// A check of something that the process needs in order to serve, such as its store or queue.
 pub struct Probe {
     name: &'static str,
     check: Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
 }
 
 impl Probe {
-    /// A probe that asks `check`, and shows its error as the reason.
-    pub fn new<F, E>(name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    /// A probe that runs `check` on `target` and reports its error as the reason.
+    pub fn new<T, F, E>(name: &'static str, target: T, check: impl Fn(T) -> F + Send + Sync + 'static) -> Self
     where
+        T: Clone + Send + Sync + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: std::fmt::Display,
     {
         let check = move || -> BoxFuture<'static, Result<(), String>> {
-            let asked = check();
+            let checked = check(target.clone());
             Box::pin(async move {
-                match tokio::time::timeout(PROBE_TIMEOUT, asked).await {
-                    Ok(answer) => answer.map_err(|error| error.to_string()),
-                    Err(_) => Err(format!("no answer within {PROBE_TIMEOUT:?}")),
+                match tokio::time::timeout(PROBE_TIMEOUT, checked).await {
+                    Ok(outcome) => outcome.map_err(|error| error.to_string()),
+                    Err(_) => Err(format!("no response within {PROBE_TIMEOUT:?}")),
                 }
             })
         };
@@ -54,8 +54,8 @@ impl Probe {
     }
 }
 
-/// Whether this process can do its work: it is not draining, and each probe succeeds. Upstreams do not
-/// count, so that one sick leaf does not take the tree out of service.
+/// Whether this process is ready: it is not draining, and each probe succeeds. Upstreams do not count, so that one failing
+/// leaf does not take the whole tree out of service.
 #[derive(Clone)]
 pub struct Readiness {
     drain: Drain,
@@ -63,23 +63,23 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Ready as long as `drain` has not begun and all `probes` succeed.
+    /// Ready while `drain` has not started and all `probes` succeed.
     pub fn new(drain: Drain, probes: Vec<Probe>) -> Self {
         Self { drain, probes: probes.into() }
     }
 
-    /// Nothing when ready; else a line for each reason.
+    /// Runs the probes.
     ///
     /// # Errors
-    /// The reasons.
+    /// The reasons why the process is not ready, one a line.
     pub async fn check(&self) -> Result<(), String> {
-        if self.drain.has_begun() {
+        if self.drain.has_started() {
             return Err("draining\n".to_owned());
         }
-        let answers = join_all(self.probes.iter().map(|probe| (probe.check)())).await;
+        let outcomes = join_all(self.probes.iter().map(|probe| (probe.check)())).await;
         let mut reasons = String::new();
-        for (probe, answer) in self.probes.iter().zip(answers) {
-            if let Err(reason) = answer {
+        for (probe, outcome) in self.probes.iter().zip(outcomes) {
+            if let Err(reason) = outcome {
                 // Writing to a String cannot fail.
                 let _ = writeln!(reasons, "{}: {reason}", probe.name);
             }
@@ -94,8 +94,7 @@ struct Admin {
     metrics: Metrics,
 }
 
-/// Serves until the future is dropped: the admin server outlives every other listener, so that a drain can be
-/// watched to its end.
+/// Serves until the future is dropped. The admin server outlives every other listener, so that a drain can be observed.
 pub async fn serve(listener: TcpListener, readiness: Readiness, metrics: Metrics, logs: LogControl) {
     let router = router(readiness, metrics, logs);
     serve::serve(listener, router, ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
@@ -121,7 +120,7 @@ async fn metrics_text(State(admin): State<Admin>) -> Response {
     match admin.metrics.text() {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => {
-            tracing::error!(%error, "cannot write the metrics");
+            tracing::error!(%error, "cannot encode the metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -1,5 +1,5 @@
-//! How much a process takes on at once. What is beyond that is refused at once: a queue in front of a process
-//! that is too slow makes every caller wait for answers that come too late.
+//! The limit of concurrent requests. Requests beyond it are refused immediately: a queue in front of a slow process makes
+//! every caller wait for responses that come too late.
 
 use std::sync::Arc;
 
@@ -7,41 +7,41 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::environment::Environment;
 
-/// Work under way, and how much of it there may be.
+/// Requests in flight, up to a limit.
 #[derive(Debug, Clone)]
 pub struct Admission {
     free: Arc<Semaphore>,
-    most: usize,
+    max: usize,
 }
 
-/// Leave to do one thing, until it is dropped.
+/// A permit for one request, until it is dropped.
 #[derive(Debug)]
 pub struct Admitted {
     _permit: OwnedSemaphorePermit,
 }
 
-/// There is no room now.
+/// The limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("overloaded: {most} requests are under way, try again later")]
+#[error("overloaded: {max} requests are in flight; try again later")]
 pub struct Overloaded {
-    most: usize,
+    max: usize,
 }
 
 impl Admission {
-    /// Reads `MAX_CONCURRENT`: how many requests may be under way.
+    /// Reads `MAX_CONCURRENT`, the limit of requests in flight.
     pub fn from_environment(environment: &mut Environment<'_>, default: usize) -> Self {
-        let most = environment.number("MAX_CONCURRENT", default, 1..=100_000);
-        Self { free: Arc::new(Semaphore::new(most)), most }
+        let max = environment.number("MAX_CONCURRENT", default, 1..=100_000);
+        Self { free: Arc::new(Semaphore::new(max)), max }
     }
 
-    /// Takes on one more.
+    /// Admits one more request.
     ///
     /// # Errors
-    /// [`Overloaded`] when there is no room.
+    /// [`Overloaded`] at the limit.
     pub fn admit(&self) -> Result<Admitted, Overloaded> {
         match self.free.clone().try_acquire_owned() {
             Ok(permit) => Ok(Admitted { _permit: permit }),
-            Err(_) => Err(Overloaded { most: self.most }),
+            Err(_) => Err(Overloaded { max: self.max }),
         }
     }
 }
@@ -53,12 +53,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_beyond_the_limit_is_refused_until_something_ends() {
+    fn a_request_beyond_the_limit_is_refused_until_another_ends() {
         let variables = BTreeMap::from([("MAX_CONCURRENT".to_owned(), "1".to_owned())]);
         let admission = Admission::from_environment(&mut Environment::new(&variables), 10);
-        let first = admission.admit().expect("room");
-        assert_eq!(admission.admit().expect_err("full"), Overloaded { most: 1 });
+        let first = admission.admit().expect("below the limit");
+        assert_eq!(admission.admit().expect_err("at the limit"), Overloaded { max: 1 });
         drop(first);
-        admission.admit().expect("room again");
+        admission.admit().expect("below the limit again");
     }
 }

@@ -1,24 +1,24 @@
-//! Deadlines: a moment by which a call must have been answered, carried from hop to hop as the time that is
-//! left (`grpc-timeout`, gRPC over HTTP/2, "Requests").
+//! Deadlines: the moment by which a call must have its response, propagated from hop to hop as the remaining time
+//! (`grpc-timeout`, gRPC over HTTP/2, "Requests").
 
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header that carries the time left.
+/// The header of the remaining time.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// What the first process gives a call that came without a deadline.
+/// The timeout that the first process sets for a call without a deadline.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest time that is honoured; a longer one counts as this.
-pub const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
+/// The longest timeout; a longer one is reduced to this.
+pub const MAX_TIMEOUT: Duration = Duration::from_hours(24);
 
-/// The moment by which a call must have been answered.
+/// The moment by which a call must have its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
-/// A `grpc-timeout` that is not one.
+/// An invalid `grpc-timeout`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("grpc-timeout must be one to eight digits and a unit (H, M, S, m, u or n), such as 100m or 5S")]
 pub struct MalformedTimeout;
@@ -26,13 +26,13 @@ pub struct MalformedTimeout;
 impl Deadline {
     /// `timeout` from now.
     pub fn after(timeout: Duration) -> Self {
-        Self(Instant::now() + timeout.min(LONGEST_TIMEOUT))
+        Self(Instant::now() + timeout.min(MAX_TIMEOUT))
     }
 
     /// The caller's deadline, or [`DEFAULT_TIMEOUT`] from now when the caller set none.
     ///
     /// # Errors
-    /// [`MalformedTimeout`] when the header is there and wrong, or is there twice.
+    /// [`MalformedTimeout`] when the header is invalid or present twice.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, MalformedTimeout> {
         Self::from_headers_or(headers, DEFAULT_TIMEOUT)
     }
@@ -50,7 +50,7 @@ impl Deadline {
         }
     }
 
-    /// The time that is left; zero once it has passed.
+    /// The remaining time; zero once the deadline has passed.
     pub fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
@@ -65,7 +65,7 @@ impl Deadline {
         self.0.into()
     }
 
-    /// Sets `grpc-timeout` to what is left now.
+    /// Sets `grpc-timeout` to the remaining time.
     pub fn write_to(self, headers: &mut HeaderMap) {
         headers.insert(GRPC_TIMEOUT, format(self.remaining()));
     }
@@ -95,17 +95,17 @@ fn parse(bytes: &[u8]) -> Result<Duration, MalformedTimeout> {
     }
 }
 
-/// Writes the time left in the finest unit that fits eight digits, rounded down: a hop never gains time.
-fn format(left: Duration) -> HeaderValue {
-    const MOST: u128 = 99_999_999;
-    let (value, unit) = if left.as_micros() <= MOST {
-        (left.as_micros(), 'u')
-    } else if left.as_millis() <= MOST {
-        (left.as_millis(), 'm')
+/// Writes the remaining time in the finest unit that fits eight digits, rounded down: a hop never gains time.
+fn format(remaining: Duration) -> HeaderValue {
+    const MAX: u128 = 99_999_999;
+    let (value, unit) = if remaining.as_micros() <= MAX {
+        (remaining.as_micros(), 'u')
+    } else if remaining.as_millis() <= MAX {
+        (remaining.as_millis(), 'm')
     } else {
-        (u128::from(left.as_secs()).min(MOST), 'S')
+        (u128::from(remaining.as_secs()).min(MAX), 'S')
     };
-    // Digits and a letter are always a header value; were they not, no time left is the safe reading.
+    // Digits and a letter are always a header value; zero would be the safe fallback.
     HeaderValue::try_from(format!("{value}{unit}")).unwrap_or(HeaderValue::from_static("0u"))
 }
 
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_unit_of_the_specification_is_read() {
+    fn each_unit_of_the_specification_is_parsed() {
         for (text, timeout) in [
             ("1H", Duration::from_hours(1)),
             ("2M", Duration::from_mins(2)),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_specification_does_not_allow_is_refused() {
+    fn invalid_timeouts_are_refused() {
         for text in ["", "S", "5", "5s", "-5S", "+5S", "5 S", "123456789S", "5SS", "0x5S", "５S", "1.5S"] {
             assert_eq!(parse(text.as_bytes()), Err(MalformedTimeout), "{text:?}");
         }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_given_twice_is_refused() {
+    fn a_repeated_timeout_is_refused() {
         let mut headers = HeaderMap::new();
         headers.append(GRPC_TIMEOUT, HeaderValue::from_static("5S"));
         headers.append(GRPC_TIMEOUT, HeaderValue::from_static("9S"));
@@ -152,7 +152,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..12)) {
+        fn any_bytes_are_parsed_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..12)) {
             let _ = parse(&bytes);
         }
 

@@ -1,5 +1,5 @@
-//! The end of a process, in order: readiness fails, a short pause lets the callers notice, listeners close,
-//! calls in flight finish under a grace period. A second signal ends at once.
+//! The drain of a process, in order: readiness fails, a pause lets callers notice, listeners close, and calls in flight
+//! finish within a grace period. A second signal stops the process immediately.
 
 use std::{io, time::Duration};
 
@@ -10,14 +10,14 @@ use tokio::{
 
 use crate::{environment::Environment, lifeline};
 
-/// How long each step may take.
+/// The durations of a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DrainSettings {
-    /// Between failing readiness and closing the listeners: time for load balancers to look elsewhere.
+    /// Between failing readiness and closing the listeners: time for load balancers to choose another target.
     pub pause: Duration,
-    /// For the calls in flight, once the listeners are closed.
+    /// For calls in flight, once the listeners are closed.
     pub grace: Duration,
-    /// Whether the end of standard input asks for the end, too.
+    /// Whether the end of standard input starts the drain, too.
     pub lifeline: bool,
 }
 
@@ -35,7 +35,7 @@ impl DrainSettings {
     }
 }
 
-/// How far the end has come. Later stages are greater.
+/// The stage of the drain. Later stages are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Serving,
@@ -44,23 +44,23 @@ enum Stage {
     Forced,
 }
 
-/// What a part of the process watches to learn that the end has begun. Clones watch the same end.
+/// Observes the drain of a process. Clones observe the same one.
 #[derive(Debug, Clone)]
 pub struct Drain {
     stage: watch::Receiver<Stage>,
 }
 
-/// Begins the end from inside: tests do, and a part of the process that cannot go on.
+/// Starts a drain from inside the process, as tests do.
 #[derive(Debug)]
 pub struct DrainTrigger {
-    begin: oneshot::Sender<()>,
+    start: oneshot::Sender<()>,
 }
 
 impl DrainTrigger {
-    /// As a first SIGTERM would.
-    pub fn begin(self) {
-        // Nobody listens any more when the end has begun already.
-        let _ = self.begin.send(());
+    /// Starts the drain, as a first SIGTERM does.
+    pub fn start(self) {
+        // The receiver is gone when the drain has started already.
+        let _ = self.start.send(());
     }
 }
 
@@ -76,7 +76,7 @@ impl Drain {
             let why = if settings.lifeline {
                 tokio::select! {
                     name = signals.next() => name,
-                    _ = lifeline::ended() => "the end of the lifeline",
+                    _ = lifeline::ended() => "lifeline closed",
                 }
             } else {
                 signals.next().await
@@ -85,7 +85,7 @@ impl Drain {
             tokio::select! {
                 () = advance(&stage, settings.pause) => {}
                 name = signals.next() => {
-                    tracing::warn!(why = name, "ending at once");
+                    tracing::warn!(why = name, "second signal; stopping immediately");
                     stage.send_replace(Stage::Forced);
                 }
             }
@@ -93,42 +93,42 @@ impl Drain {
         Ok(Self { stage: watched })
     }
 
-    /// An end that begins when the trigger says so.
+    /// A drain that the trigger starts.
     pub fn on_trigger(pause: Duration) -> (DrainTrigger, Self) {
         let (stage, watched) = watch::channel(Stage::Serving);
-        let (begin, asked) = oneshot::channel();
+        let (start, started) = oneshot::channel();
         tokio::spawn(async move {
-            // A trigger that was dropped never began: the process serves on.
-            if asked.await.is_ok() {
+            // A dropped trigger never starts the drain.
+            if started.await.is_ok() {
                 advance(&stage, pause).await;
             } else {
                 stage.closed().await;
             }
         });
-        (DrainTrigger { begin }, Self { stage: watched })
+        (DrainTrigger { start }, Self { stage: watched })
     }
 
-    /// An end that never begins.
+    /// A drain that never starts.
     pub fn never() -> Self {
         Self { stage: watch::channel(Stage::Serving).1 }
     }
 
-    /// Whether the end has begun: readiness fails.
-    pub fn has_begun(&self) -> bool {
+    /// Whether the drain has started: readiness fails.
+    pub fn has_started(&self) -> bool {
         *self.stage.borrow() > Stage::Serving
     }
 
-    /// Resolves when the end has begun.
-    pub async fn begun(&self) {
+    /// Resolves when the drain has started.
+    pub async fn started(&self) {
         self.reached(Stage::Unready).await;
     }
 
-    /// Resolves when listeners close and nothing new is taken.
+    /// Resolves when listeners close and no new work is accepted.
     pub async fn closing(&self) {
         self.reached(Stage::Closing).await;
     }
 
-    /// Resolves when nothing is waited for any more.
+    /// Resolves when the process stops without waiting for calls in flight.
     pub async fn forced(&self) {
         self.reached(Stage::Forced).await;
     }
@@ -136,13 +136,13 @@ impl Drain {
     async fn reached(&self, wanted: Stage) {
         let mut stage = self.stage.clone();
         if stage.wait_for(|stage| *stage >= wanted).await.is_err() {
-            // Nobody is left who could begin it: see `never`; or the runtime is about to end.
+            // Nothing can start the drain any more: see `never`; or the runtime is shutting down.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Goes through the stages, then keeps the last one for as long as someone watches.
+/// Advances through the stages, then keeps the last one while it is observed.
 async fn advance(stage: &watch::Sender<Stage>, pause: Duration) {
     stage.send_replace(Stage::Unready);
     tokio::time::sleep(pause).await;
@@ -175,21 +175,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn readiness_fails_a_pause_before_the_listeners_close() {
         let (trigger, drain) = Drain::on_trigger(Duration::from_secs(7));
-        assert!(!drain.has_begun());
+        assert!(!drain.has_started());
 
-        let asked = tokio::time::Instant::now();
-        trigger.begin();
-        drain.begun().await;
-        assert!(drain.has_begun());
-        assert!(asked.elapsed() < Duration::from_secs(1));
+        let started = tokio::time::Instant::now();
+        trigger.start();
+        drain.started().await;
+        assert!(drain.has_started());
+        assert!(started.elapsed() < Duration::from_secs(1));
         drain.closing().await;
-        assert!(asked.elapsed() >= Duration::from_secs(7));
+        assert!(started.elapsed() >= Duration::from_secs(7));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_dropped_trigger_does_not_end_anything() {
+    async fn a_dropped_trigger_does_not_start_a_drain() {
         let (trigger, drain) = Drain::on_trigger(Duration::ZERO);
         drop(trigger);
-        assert!(tokio::time::timeout(Duration::from_mins(1), drain.begun()).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_mins(1), drain.started()).await.is_err());
     }
 }

@@ -1,12 +1,11 @@
-//! The one place where configuration is read: every variable is parsed before a port is bound, and every
-//! fault is reported at once.
+//! Configuration: every variable is parsed before a port is bound, and all faults are reported together.
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, fs::File, io::Read, ops::RangeInclusive, path::Path};
 
-/// Bytes of the largest file that holds a value.
-const LARGEST_FILE: u64 = 64 * 1024;
+/// Bytes of the largest file that a `_FILE` variable may name.
+const MAX_FILE: u64 = 64 * 1024;
 
-/// Where variables come from: the process's environment, or a map in a test.
+/// The source of variables: the process's environment, or a map in a test.
 pub trait Lookup {
     /// The raw value, or `None` when the variable is not set.
     fn get(&self, name: &str) -> Option<OsString>;
@@ -28,7 +27,7 @@ impl Lookup for BTreeMap<String, String> {
     }
 }
 
-/// One wrong setting: the variable, and what it may be.
+/// One invalid setting: the variable, and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     variable: String,
@@ -41,12 +40,12 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Every fault found in a configuration, in the order in which the variables were read.
+/// Every fault of a configuration, in the order in which the variables were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// The faults, one each.
+    /// The faults, one by one.
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
         self.0.iter()
     }
@@ -64,11 +63,11 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// Reads variables and gathers what is wrong with them.
+/// Reads variables and collects their faults.
 ///
-/// A reading method always answers, with the default where the value is wrong, so that parsing goes on to
-/// the next variable; [`Environment::finish`] then refuses the whole. An empty value counts as unset, as
-/// OpenTelemetry's specification has it for its own variables.
+/// A reading method returns the default where the value is invalid, so that parsing continues with the next variable;
+/// [`Environment::finish`] then fails with all faults. An empty value counts as unset, as in OpenTelemetry's
+/// specification.
 pub struct Environment<'a> {
     lookup: &'a dyn Lookup,
     faults: Vec<Fault>,
@@ -80,7 +79,7 @@ impl<'a> Environment<'a> {
         Self { lookup, faults: Vec::new() }
     }
 
-    /// The value as it was set, if it was set to something.
+    /// The value without surrounding whitespace; `None` where it is unset or empty.
     pub fn text(&mut self, name: &str) -> Option<String> {
         match self.lookup.get(name)?.into_string() {
             Ok(value) if value.trim().is_empty() => None,
@@ -92,8 +91,8 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// A value that may also be in the file that the variable `name` with `_FILE` names, as orchestrators mount
-    /// secrets: text of at most 64 KiB, whose surrounding blanks and line ends do not count.
+    /// A value from the variable, or from the file that the variable with the suffix `_FILE` names, as orchestrators mount
+    /// secrets: text of up to 64 KiB, without surrounding whitespace.
     pub fn secret(&mut self, name: &str) -> Option<String> {
         let value = self.text(name);
         let variable = format!("{name}_FILE");
@@ -111,10 +110,9 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// The value through `parse`; `None` when unset or wrong.
+    /// The parsed value; `None` when unset or invalid.
     ///
-    /// `allowed` finishes the sentence "must be …". The value itself is not repeated in the fault, because
-    /// a variable may hold a password.
+    /// `allowed` completes the sentence "must be …". The fault does not repeat the value, which may hold a password.
     pub fn optional<T, E>(
         &mut self,
         name: &str,
@@ -129,7 +127,7 @@ impl<'a> Environment<'a> {
         parsed
     }
 
-    /// As [`Environment::optional`], with a value for when the variable is unset or wrong.
+    /// As [`Environment::optional`], with a default for when the variable is unset or invalid.
     pub fn or<T, E>(
         &mut self,
         name: &str,
@@ -140,20 +138,20 @@ impl<'a> Environment<'a> {
         self.optional(name, allowed, parse).unwrap_or(default)
     }
 
-    /// A duration such as `500ms`, `3s` or `1m 30s`, at most `most`.
+    /// A duration such as `500ms`, `3s` or `1m 30s`, up to `max`.
     pub fn duration(
         &mut self,
         name: &str,
         default: std::time::Duration,
-        most: std::time::Duration,
+        max: std::time::Duration,
     ) -> std::time::Duration {
-        let allowed = format!("a duration such as 500ms or 3s, at most {}", humantime::format_duration(most));
+        let allowed = format!("a duration such as 500ms or 3s, at most {}", humantime::format_duration(max));
         self.or(name, &allowed, default, |text| {
-            humantime::parse_duration(text).ok().filter(|duration| *duration <= most).ok_or(())
+            humantime::parse_duration(text).ok().filter(|duration| *duration <= max).ok_or(())
         })
     }
 
-    /// A size in bytes such as `67108864`, `64KiB`, `64MiB` or `2GiB`, within `range`, which `allowed` tells
+    /// A size in bytes such as `67108864`, `64KiB`, `64MiB` or `2GiB`, within `range`, which `allowed` describes
     /// (`from 1MiB to 16GiB`).
     pub fn size(&mut self, name: &str, default: usize, range: RangeInclusive<usize>, allowed: &str) -> usize {
         let allowed = format!("a size {allowed}, such as 64MiB or 67108864");
@@ -168,15 +166,15 @@ impl<'a> Environment<'a> {
         })
     }
 
-    /// Notes a fault that the caller found itself.
+    /// Adds a fault that the caller found itself.
     pub fn fault(&mut self, variable: impl Into<String>, problem: impl Into<String>) {
         self.faults.push(Fault { variable: variable.into(), problem: problem.into() });
     }
 
-    /// The configuration, if nothing was wrong with it.
+    /// The configuration, if there are no faults.
     ///
     /// # Errors
-    /// Every fault that was found since [`Environment::new`].
+    /// Every fault since [`Environment::new`].
     pub fn finish<T>(self, settings: T) -> Result<T, Faults> {
         if self.faults.is_empty() { Ok(settings) } else { Err(Faults(self.faults)) }
     }
@@ -196,12 +194,12 @@ fn size(text: &str) -> Option<usize> {
 
 fn read_secret(file: &Path) -> Result<String, String> {
     let mut secret = String::new();
-    let read = File::open(file).and_then(|file| file.take(LARGEST_FILE + 1).read_to_string(&mut secret));
+    let read = File::open(file).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut secret));
     match read.map(u64::try_from) {
-        Err(error) => Err(format!("cannot be read: {error}")),
-        Ok(Ok(0..=LARGEST_FILE)) if !secret.trim().is_empty() => Ok(secret.trim().to_owned()),
-        Ok(Ok(0..=LARGEST_FILE)) => Err("names an empty file".to_owned()),
-        Ok(_) => Err("names a file of more than 64 KiB".to_owned()),
+        Err(error) => Err(format!("file cannot be read: {error}")),
+        Ok(Ok(0..=MAX_FILE)) if !secret.trim().is_empty() => Ok(secret.trim().to_owned()),
+        Ok(Ok(0..=MAX_FILE)) => Err("file is empty".to_owned()),
+        Ok(_) => Err("file exceeds 64 KiB".to_owned()),
     }
 }
 
@@ -233,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_is_taken_with_its_unit_and_within_its_range() {
+    fn a_size_is_parsed_with_its_unit_and_checked_against_its_range() {
         const MIB: usize = 1024 * 1024;
         let read = |text: &str| {
             let variables = set(&[("SIZE", text)]);
@@ -247,8 +245,8 @@ mod tests {
             assert_eq!(read(text), Ok(bytes), "{text}");
         }
         for text in ["MiB", "64MB", "-1MiB", "1KiB", "17GiB", "99999999999999999999GiB", "1.5GiB"] {
-            let told = read(text).expect_err(text);
-            assert_eq!(told, "SIZE: must be a size from 1MiB to 16GiB, such as 64MiB or 67108864");
+            let fault = read(text).expect_err(text);
+            assert_eq!(fault, "SIZE: must be a size from 1MiB to 16GiB, such as 64MiB or 67108864");
         }
     }
 
@@ -261,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_is_not_repeated_since_it_may_hold_a_password() {
+    fn a_fault_does_not_repeat_the_value() {
         let variables = set(&[("CONN", "user:hunter2@")]);
         let mut environment = Environment::new(&variables);
         environment.optional("CONN", "an address", str::parse::<u8>);

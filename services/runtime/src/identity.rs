@@ -1,4 +1,4 @@
-//! Who this process is: its name in the mesh, the host it runs on, the version it was built from.
+//! The identity of this process: its version and its host.
 
 /// The version of every crate of the workspace.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

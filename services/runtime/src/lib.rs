@@ -1,12 +1,14 @@
 //! What every process of Octet needs: environment, logs, metrics, deadlines, upstreams, servers, drain.
 //!
-//! Only what two programs use is admitted here. The crate knows no topology, no protocol and no backend.
+//! Only code that two programs use belongs here. The crate depends on no topology, no protocol and no backend.
 
 pub mod admin;
 pub mod admission;
+pub mod backoff;
 pub mod deadline;
 pub mod drain;
 pub mod environment;
+pub mod http_url;
 pub mod identity;
 pub mod lifeline;
 pub mod listen;

@@ -1,17 +1,17 @@
-//! The lifeline: a process that the local runner started drains when its standard input ends, which happens
-//! however the runner ended.
+//! The lifeline: a process that the local runner started drains when its standard input closes, which happens however the
+//! runner ended.
 
 use std::io::Read;
 
 use tokio::sync::oneshot;
 
-/// The variable by which the runner says that standard input is a lifeline. In a container stdin is closed
-/// from the start and means nothing.
+/// The variable by which the runner declares standard input a lifeline. In a container, stdin is closed from the start and
+/// means nothing.
 pub const VARIABLE: &str = "OCTET_LIFELINE";
 
 /// Resolves when standard input has ended.
 ///
-/// A thread of its own reads, and is left behind at exit: tokio's stdin would hold up the runtime's end.
+/// A separate thread reads, and is abandoned at exit: tokio's stdin would delay the runtime's shutdown.
 pub(crate) fn ended() -> oneshot::Receiver<()> {
     let (ended, end) = oneshot::channel();
     let reader = std::thread::Builder::new().name("lifeline".into()).stack_size(64 * 1024).spawn(move || {
@@ -21,8 +21,8 @@ pub(crate) fn ended() -> oneshot::Receiver<()> {
         let _ = ended.send(());
     });
     if let Err(error) = reader {
-        // The sender went with the closure that never ran, so the process drains at once: without its
-        // lifeline it could outlive the runner.
+        // The sender was dropped with the closure that never ran, so the process drains: without its lifeline it could
+        // outlive the runner.
         tracing::error!(%error, "cannot watch the lifeline");
     }
     end

@@ -1,4 +1,4 @@
-//! The address a server listens on: parsed from `PORT` and `ADMIN_PORT`, bound before any work begins.
+//! The address of a server: parsed from `PORT` and `ADMIN_PORT`, bound before any work starts.
 
 use std::{
     fmt,
@@ -9,11 +9,11 @@ use tokio::net::TcpListener;
 
 use crate::environment::Environment;
 
-/// What `PORT` may be, as the end of the sentence "must be …".
+/// Completes the sentence "must be …".
 const ALLOWED: &str =
     "a port (50051), a port with a colon (:50051) or an address with a port (127.0.0.1:50051)";
 
-/// Where to listen, and which variable said so.
+/// Where to listen, and the variable that configured it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddress {
     address: SocketAddr,
@@ -21,14 +21,14 @@ pub struct ListenAddress {
 }
 
 impl ListenAddress {
-    /// Reads `variable`; `default` is a port on every interface.
+    /// Reads `variable`. `default` is a port on every interface.
     pub fn from_environment(environment: &mut Environment<'_>, variable: &'static str, default: u16) -> Self {
         let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, default));
         let address = environment.or(variable, ALLOWED, everywhere, parse);
         Self { address, variable }
     }
 
-    /// The address as configured; port 0 asks the system for a free one.
+    /// The configured address. Port 0 lets the system choose a free one.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -36,7 +36,7 @@ impl ListenAddress {
     /// Binds it.
     ///
     /// # Errors
-    /// [`BindError`] when the port is taken, forbidden, or the address is not this host's.
+    /// [`BindError`] when the port is in use or forbidden, or the address is not this host's.
     pub async fn bind(&self) -> Result<TcpListener, BindError> {
         let bound = match TcpListener::bind(self.address).await {
             // A host without IPv6 still has every IPv4 interface.
@@ -49,7 +49,7 @@ impl ListenAddress {
     }
 }
 
-/// A port that cannot be had.
+/// A port that cannot be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("{variable}: cannot listen on {address}: {source}")]
 pub struct BindError {
@@ -81,7 +81,7 @@ fn is_everywhere(address: SocketAddr) -> bool {
 }
 
 fn is_unsupported(error: &std::io::Error) -> bool {
-    // EAFNOSUPPORT and EADDRNOTAVAIL: what kernels without IPv6 answer.
+    // EAFNOSUPPORT and EADDRNOTAVAIL, from kernels without IPv6.
     matches!(error.raw_os_error(), Some(97 | 99))
 }
 
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_taken_in_each_of_its_forms() {
+    fn each_form_of_a_port_is_accepted() {
         for (text, address) in [
             ("50051", "[::]:50051"),
             (":50051", "[::]:50051"),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_port_is_refused() {
+    fn invalid_ports_are_refused() {
         for text in ["", ":", "65536", "-1", "http://x:1", "1.2.3.4", "a:b", "50051 "] {
             assert_eq!(parse(text), Err(()), "{text:?}");
         }

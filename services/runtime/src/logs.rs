@@ -1,5 +1,5 @@
-//! Logs: one JSON object a line on stdout, or a form for eyes; the level by `LOG_LEVEL`, and for a while by the
-//! admin server.
+//! Logs: one JSON object a line on stdout, or a human-readable format; the level by `LOG_LEVEL`, and temporarily by the admin
+//! server.
 
 mod filter;
 mod headers;
@@ -13,21 +13,21 @@ use tracing::{Level, Span};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use filter::{ALLOWED, LogFilter};
-pub use headers::{HEADERS, shown, shown_pairs};
-pub use levels::{InForce, LogLevels};
+pub use headers::{HEADERS, masked, masked_pairs};
+pub use levels::{ActiveFilter, LogLevels};
 pub use sink::LogGuard;
 
 use self::sink::Sink;
 use crate::{environment::Environment, telemetry::TraceIds};
 
-/// How and what to log.
+/// The format and the levels of the logs.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
     format: LogFormat,
     levels: LogLevels,
 }
 
-/// The form of a line.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LogFormat {
     Json,
@@ -47,14 +47,14 @@ impl LogSettings {
         Self { format, levels: LogLevels::new(filter) }
     }
 
-    /// What these logs let through, to look at and to change.
+    /// The levels, to read and to change.
     pub fn levels(&self) -> LogLevels {
         self.levels.clone()
     }
 
-    /// Installs the process's logs; lines say that they come from `service`. A second call does nothing.
+    /// Installs the process's logs; `service` is a field of every line. A second call has no effect.
     ///
-    /// Keep the guard until the end of the process: it writes the last lines.
+    /// Keep the guard until the process ends: it writes the last lines.
     pub fn install(self, service: &str) -> LogGuard {
         let (layer, guard) = match self.format {
             LogFormat::Json => {
@@ -64,27 +64,27 @@ impl LogSettings {
                 (layer.boxed(), guard)
             }
             LogFormat::Pretty => {
-                // In a file, colours are noise.
+                // No colours in a file.
                 let colours = std::io::stdout().is_terminal();
                 (tracing_subscriber::fmt::layer().with_ansi(colours).boxed(), LogGuard::idle())
             }
         };
-        // Only a test that installs twice can fail here, and the first installation serves it too.
+        // Only a test that installs twice fails here; the first installation stays.
         let _ = tracing_subscriber::registry().with(layer.with_filter(self.levels)).try_init();
         guard
     }
 }
 
-/// The span whose fields every log line of one request carries.
+/// The span whose fields every log line of one request contains.
 ///
-/// Off when the level is: a request then costs nothing here.
+/// Disabled with logging, so that a request then costs nothing here.
 pub fn request_span(request_id: &str, trace: Option<&TraceIds>) -> Span {
     let trace_id = trace.map(|ids| ids.trace.as_str());
     let span_id = trace.and_then(|ids| ids.span.as_deref());
     tracing::span!(target: "octet_runtime", Level::ERROR, "request", request_id, trace_id, span_id)
 }
 
-/// Has the lines of the request that is worked on carry the ids of its trace, from now on.
+/// Adds the trace ids to all further log lines of the current request.
 pub fn record_trace(trace: &TraceIds) {
     let span = Span::current();
     span.record("trace_id", trace.trace.as_str());

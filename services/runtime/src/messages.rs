@@ -1,7 +1,7 @@
-//! How large a message of gRPC may be.
+//! The size limit of gRPC messages.
 //!
-//! tonic has such a limit too, and answers `OUT_OF_RANGE` in the peer's place: its caller cannot tell that from the peer's own
-//! word, nor a message too large to send from one too large to take.
+//! tonic has such a limit too, and reports `OUT_OF_RANGE`, which a caller cannot tell from the peer's own status, nor a message
+//! too large to send from one too large to receive.
 
 use std::{
     pin::Pin,
@@ -11,45 +11,45 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// A message that is too large to be taken.
+/// A message beyond the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a message of {bytes} bytes: at most {limit} are taken")]
+#[error("message of {bytes} bytes exceeds the limit of {limit} bytes")]
 pub struct TooLarge {
     bytes: usize,
     limit: usize,
 }
 
-/// A body of gRPC's messages that fails with [`TooLarge`] where a larger one begins: before it is read.
+/// A gRPC body that fails with [`TooLarge`] at the prefix of a message beyond the limit, before the message is read.
 #[derive(Debug)]
 pub struct Bounded<B> {
     body: B,
     limit: usize,
-    place: Place,
+    position: Position,
 }
 
-/// Where in "Length-Prefixed-Message" (gRPC over HTTP/2) a body stands.
+/// The position in a sequence of "Length-Prefixed-Message" (gRPC over HTTP/2).
 #[derive(Debug, Default)]
-struct Place {
-    /// Bytes of the prefix that were read: a flag and four of the length, the highest first.
+struct Position {
+    /// Bytes of the prefix that were read: a flag, then the length in four bytes, big-endian.
     prefix: u8,
     length: usize,
-    /// Bytes of the message that still come.
-    left: usize,
+    /// Bytes of the message that have not been read.
+    remaining: usize,
 }
 
 impl<B> Bounded<B> {
-    /// Lets messages of at most `limit` bytes pass.
+    /// Passes messages of up to `limit` bytes.
     pub fn new(body: B, limit: usize) -> Self {
-        Self { body, limit, place: Place::default() }
+        Self { body, limit, position: Position::default() }
     }
 }
 
-impl Place {
-    /// Goes on by `data`; answers with the length of a message beyond `limit`.
-    fn follow(&mut self, mut data: &[u8], limit: usize) -> Option<usize> {
+impl Position {
+    /// Advances by `data`. Returns the length of a message beyond `limit`.
+    fn advance(&mut self, mut data: &[u8], limit: usize) -> Option<usize> {
         loop {
-            let (message, rest) = data.split_at(self.left.min(data.len()));
-            self.left -= message.len();
+            let (message, rest) = data.split_at(self.remaining.min(data.len()));
+            self.remaining -= message.len();
             let (byte, rest) = rest.split_first()?;
             data = rest;
             if self.prefix > 0 {
@@ -60,7 +60,7 @@ impl Place {
                 if self.length > limit {
                     return Some(self.length);
                 }
-                *self = Self { prefix: 0, length: 0, left: self.length };
+                *self = Self { prefix: 0, length: 0, remaining: self.length };
             }
         }
     }
@@ -78,11 +78,11 @@ where
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let Self { body, limit, place } = &mut *self;
+        let Self { body, limit, position } = &mut *self;
         let Some(frame) = ready!(Pin::new(body).poll_frame(context)) else { return Poll::Ready(None) };
         Poll::Ready(Some(frame.map_err(Into::into).and_then(|frame| {
-            let beyond = frame.data_ref().and_then(|data| place.follow(data, *limit));
-            beyond.map_or(Ok(frame), |bytes| Err(TooLarge { bytes, limit: *limit }.into()))
+            let too_large = frame.data_ref().and_then(|data| position.advance(data, *limit));
+            too_large.map_or(Ok(frame), |bytes| Err(TooLarge { bytes, limit: *limit }.into()))
         })))
     }
 
@@ -99,19 +99,19 @@ where
 mod tests {
     use super::*;
 
-    fn follow(pieces: &[&[u8]]) -> Option<usize> {
-        let mut place = Place::default();
-        pieces.iter().find_map(|piece| place.follow(piece, 300))
+    fn advance(chunks: &[&[u8]]) -> Option<usize> {
+        let mut position = Position::default();
+        chunks.iter().find_map(|chunk| position.advance(chunk, 300))
     }
 
     #[test]
-    fn each_message_is_measured_however_its_bytes_come() {
+    fn each_message_is_measured_whatever_its_chunks() {
         let body = [&[0, 0, 0, 1, 44][..], &[7; 300], &[0; 5], &[1, 0, 0, 1, 45]].concat();
-        assert_eq!(follow(&[&body]), Some(301));
+        assert_eq!(advance(&[&body]), Some(301));
         let bytes: Vec<&[u8]> = body.chunks(1).collect();
-        assert_eq!(follow(&bytes), Some(301));
+        assert_eq!(advance(&bytes), Some(301));
         let whole = body.get(..body.len() - 1).unwrap_or_default();
-        assert_eq!(follow(&[whole]), None, "the last length is not all there");
-        assert_eq!(follow(&[b"", &[0, 0xff, 0xff, 0xff], &[0xff]]), Some(0xffff_ffff));
+        assert_eq!(advance(&[whole]), None, "the last length is incomplete");
+        assert_eq!(advance(&[b"", &[0, 0xff, 0xff, 0xff], &[0xff]]), Some(0xffff_ffff));
     }
 }

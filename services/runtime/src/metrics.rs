@@ -1,9 +1,11 @@
 //! The process's metrics, in Prometheus's text format.
 
 mod grpc;
+mod http;
 mod process;
 
 pub use grpc::{GrpcCall, GrpcMetrics, RpcKind};
+pub use http::{HttpMetrics, method_name};
 use prometheus::{HistogramOpts, IntGauge, Opts, Registry, TextEncoder, core::Collector};
 pub use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, TEXT_FORMAT};
 
@@ -13,28 +15,27 @@ use crate::identity;
 pub const LATENCY_BUCKETS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// Upper bounds in seconds of what may wait through an outage, from a millisecond to an hour.
+/// Upper bounds in seconds for what may wait through an outage, from a millisecond to an hour.
 pub const WAIT_BUCKETS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
 
-/// Every series of this process. Clones share the same series.
+/// Every series of this process. Clones share them.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
 }
 
 impl Metrics {
-    /// With `process_*` and `octet_build_info`.
+    /// Registers `process_*` and `octet_build_info`.
     ///
     /// # Errors
-    /// [`prometheus::Error`], which only a wrong name in this crate can cause.
+    /// Only a programming error in this crate can cause one.
     pub fn new(service: &str) -> Result<Self, prometheus::Error> {
         let metrics = Self { registry: Registry::new() };
         metrics.registry.register(Box::new(process::Process::this()))?;
-        let build =
-            Opts::new("octet_build_info", "The version that runs, as a label; the number is always 1")
-                .const_label("version", identity::VERSION)
-                .const_label("service", service);
+        let build = Opts::new("octet_build_info", "Version of this build, as a label; the value is always 1")
+            .const_label("version", identity::VERSION)
+            .const_label("service", service);
         metrics.register(IntGauge::with_opts(build)?)?.set(1);
         Ok(metrics)
     }
@@ -42,7 +43,7 @@ impl Metrics {
     /// A counter by labels.
     ///
     /// # Errors
-    /// When the name is taken or ill-formed.
+    /// When the name is taken or invalid.
     pub fn counter(
         &self,
         name: &str,
@@ -52,11 +53,11 @@ impl Metrics {
         self.register(IntCounterVec::new(Opts::new(name, help), labels)?)
     }
 
-    /// A counter by outcome. Each outcome stands at 0 from the start: a series that begins at 1 has, to Prometheus, not
-    /// risen, and its first event would go unseen.
+    /// A counter by outcome. Each outcome is 0 from the start: Prometheus does not see the first increase of a series that
+    /// starts at 1.
     ///
     /// # Errors
-    /// When the name is taken or ill-formed.
+    /// When the name is taken or invalid.
     pub fn outcomes(
         &self,
         name: &str,
@@ -73,7 +74,7 @@ impl Metrics {
     /// A gauge by labels.
     ///
     /// # Errors
-    /// When the name is taken or ill-formed.
+    /// When the name is taken or invalid.
     pub fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
         self.register(IntGaugeVec::new(Opts::new(name, help), labels)?)
     }
@@ -81,7 +82,7 @@ impl Metrics {
     /// A histogram of seconds by labels, in [`LATENCY_BUCKETS`].
     ///
     /// # Errors
-    /// When the name is taken or ill-formed.
+    /// When the name is taken or invalid.
     pub fn seconds(
         &self,
         name: &str,
@@ -91,10 +92,10 @@ impl Metrics {
         self.seconds_in(LATENCY_BUCKETS, name, help, labels)
     }
 
-    /// A histogram of seconds by labels, with upper bounds of its own.
+    /// A histogram of seconds by labels, with the given upper bounds.
     ///
     /// # Errors
-    /// When the name is taken or ill-formed, or the bounds are not in order.
+    /// When the name is taken or invalid, or the bounds are not in order.
     pub fn seconds_in(
         &self,
         bounds: &[f64],
@@ -106,10 +107,10 @@ impl Metrics {
         self.register(HistogramVec::new(options, labels)?)
     }
 
-    /// Everything, in Prometheus's text format, whose content type is [`TEXT_FORMAT`].
+    /// All series in Prometheus's text format; the content type is [`TEXT_FORMAT`].
     ///
     /// # Errors
-    /// When a collector answers with something that has no text form.
+    /// When a collector returns a metric that cannot be encoded.
     pub fn text(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }

@@ -1,104 +1,130 @@
-//! What every process has, whatever it does: settings, two ports, an end.
+//! The scaffold of every process: settings, ports, metrics, telemetry, admin server, drain, flush.
 
-use tokio::net::TcpListener;
+mod settings;
 
+use std::{convert::Infallible, time::Duration};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tower::Service;
+
+pub use self::settings::{Defaults, Ports, ProcessSettings};
 use crate::{
-    admin::{AdminAccess, LogControl},
-    admission::Admission,
-    drain::DrainSettings,
-    environment::Environment,
-    identity,
-    listen::{BindError, ListenAddress},
-    logs::LogSettings,
-    propagation::Propagation,
-    telemetry::TelemetrySettings,
-    upstream::UpstreamSettings,
+    admin::{self, LogControl, Readiness},
+    drain::Drain,
+    listen::BindError,
+    metrics::Metrics,
+    serve::{ServeLimits, Transport, serve_over},
+    telemetry::{Telemetry, Tracer},
 };
 
-/// The defaults in which processes differ.
-#[derive(Debug, Clone, Copy)]
-pub struct Defaults {
-    /// `PORT`.
-    pub port: u16,
-    /// `ADMIN_PORT`.
-    pub admin_port: u16,
-    /// `MAX_CONCURRENT`.
-    pub max_concurrent: usize,
+/// Why a process did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A variable names something that cannot be used, such as the place of a database.
+    #[error("{variable}: {source}")]
+    Configuration {
+        /// The variable.
+        variable: &'static str,
+        /// The problem.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A programming error, which a test would have found.
+    #[error(transparent)]
+    Internal(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// The settings that every process reads.
-#[derive(Debug)]
-pub struct ProcessSettings {
-    /// Where it serves.
-    pub listen: ListenAddress,
-    /// Where its admin server is.
-    pub admin: ListenAddress,
-    /// Who may change what its admin server lets be changed.
-    pub access: AdminAccess,
-    /// How to log.
-    pub logs: LogSettings,
-    /// How long the steps of the end may take.
-    pub drain: DrainSettings,
-    /// Which headers go on to the next hop.
-    pub propagation: Propagation,
-    /// How much it takes on at once.
-    pub admission: Admission,
-    /// How upstreams are called.
-    pub upstream: UpstreamSettings,
-    /// How spans are made and where they go.
-    pub telemetry: TelemetrySettings,
+impl StartError {
+    /// A variable names something that cannot be used.
+    pub fn configuration(
+        variable: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Configuration { variable, source: source.into() }
+    }
+
+    /// A programming error.
+    pub fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(error.into())
+    }
 }
 
-impl ProcessSettings {
-    /// Reads them all.
-    pub fn from_environment(environment: &mut Environment<'_>, defaults: Defaults) -> Self {
-        Self {
-            listen: ListenAddress::from_environment(environment, "PORT", defaults.port),
-            admin: ListenAddress::from_environment(environment, "ADMIN_PORT", defaults.admin_port),
-            access: AdminAccess::from_environment(environment),
-            logs: LogSettings::from_environment(environment),
-            drain: DrainSettings::from_environment(environment),
-            propagation: Propagation::from_environment(environment),
-            admission: Admission::from_environment(environment, defaults.max_concurrent),
-            upstream: UpstreamSettings::from_environment(environment),
-            telemetry: TelemetrySettings::from_environment(environment),
-        }
-    }
+/// A process whose ports are bound, and which records metrics and spans.
+pub struct Process {
+    metrics: Metrics,
+    telemetry: Telemetry,
+    drain: Drain,
+    ports: Ports,
+    logs: LogControl,
+    grace: Duration,
+}
 
-    /// What the admin server needs to show and change the log level.
-    pub fn log_control(&self) -> LogControl {
-        LogControl { levels: self.logs.levels(), access: self.access.clone() }
-    }
-
-    /// Binds both ports, before any work begins.
+impl Process {
+    /// Starts metrics and telemetry of the service `name`, on ports that the caller has bound.
     ///
     /// # Errors
-    /// [`BindError`], for the first port that cannot be had.
-    pub async fn bind(&self) -> Result<Ports, BindError> {
-        Ok(Ports { main: self.listen.bind().await?, admin: self.admin.bind().await? })
+    /// [`StartError::Internal`].
+    pub fn start(
+        ports: Ports,
+        settings: &ProcessSettings,
+        name: &str,
+        drain: Drain,
+    ) -> Result<Self, StartError> {
+        let metrics = Metrics::new(name).map_err(StartError::internal)?;
+        let local = ports.main.local_addr().ok();
+        let telemetry =
+            Telemetry::start(&settings.telemetry, name, local, &metrics).map_err(StartError::internal)?;
+        let (logs, grace) = (settings.log_control(), settings.drain.grace);
+        Ok(Self { metrics, telemetry, drain, ports, logs, grace })
     }
-}
 
-/// The ports of a process, bound.
-#[derive(Debug)]
-pub struct Ports {
-    /// Where it serves.
-    pub main: TcpListener,
-    /// Where its admin server is.
-    pub admin: TcpListener,
-}
+    /// The process's metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
 
-impl Ports {
-    /// Says where the process listens: the real ports, where the system chose them.
-    pub fn log_serving(&self) {
-        let address = |listener: &TcpListener| {
-            listener.local_addr().map(|address| address.to_string()).unwrap_or_default()
-        };
-        tracing::info!(
-            version = identity::VERSION,
-            address = address(&self.main),
-            admin = address(&self.admin),
-            "serving"
-        );
+    /// The process's tracer.
+    pub fn tracer(&self) -> Tracer {
+        self.telemetry.tracer()
+    }
+
+    /// The process's drain.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
+    }
+
+    /// Serves `service` over `transport`, and the admin server, until the process has drained. `finish` runs between the end
+    /// of the last call and the flush of the last spans.
+    pub async fn serve<T, S, B>(
+        self,
+        readiness: Readiness,
+        transport: T,
+        service: S,
+        limits: ServeLimits,
+        finish: impl Future<Output = ()>,
+    ) where
+        T: Transport,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send,
+        B: http_body::Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Self { metrics, telemetry, drain, ports, logs, grace } = self;
+        ports.log_serving();
+        let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, logs));
+        serve_over(transport, ports.main, service, limits, &drain, grace).await;
+        finish.await;
+        // Last, when no more spans are made; the admin server shows the result.
+        telemetry.flush(grace, &drain).await;
+        admin.abort();
+        tracing::info!("drained");
     }
 }

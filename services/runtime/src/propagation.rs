@@ -1,13 +1,13 @@
-//! Which headers a call carries on to the next hop.
+//! Which headers a call propagates to the next hop.
 //!
-//! Istio's rule: an application forwards the headers that its sidecar needs to join a trace, and nothing
-//! else. Credentials and cookies stay where they were sent.
+//! Istio's rule: an application forwards the headers that its sidecar needs to join a trace, and nothing else. Credentials
+//! and cookies never pass.
 
 use http::{HeaderMap, HeaderName};
 
 use crate::environment::Environment;
 
-/// B3's headers, then W3C's.
+// B3's headers, then W3C's.
 pub(crate) const X_B3_TRACEID: HeaderName = HeaderName::from_static("x-b3-traceid");
 pub(crate) const X_B3_SPANID: HeaderName = HeaderName::from_static("x-b3-spanid");
 pub(crate) const X_B3_PARENTSPANID: HeaderName = HeaderName::from_static("x-b3-parentspanid");
@@ -17,16 +17,16 @@ pub(crate) const B3: HeaderName = HeaderName::from_static("b3");
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The headers that say which trace a call belongs to. Where spans are made, what came in them is replaced.
+/// The headers of a call's trace context. Where an exporter is on, every hop replaces them.
 pub(crate) static TRACE_HEADERS: [HeaderName; 8] =
     [X_B3_TRACEID, X_B3_SPANID, X_B3_PARENTSPANID, X_B3_SAMPLED, X_B3_FLAGS, B3, TRACEPARENT, TRACESTATE];
 
-/// Carried on by every hop beside them.
-static BESIDE_TRACES: [HeaderName; 3] =
+/// Further headers that every hop propagates.
+static OTHER_HEADERS: [HeaderName; 3] =
     [X_REQUEST_ID, HeaderName::from_static("x-ot-span-context"), HeaderName::from_static("baggage")];
 
-/// Never carried on, whatever `PROPAGATE_HEADERS` says: credentials, and names that belong to one
-/// connection (RFC 9110, 7.6.1) or to the framing of one message.
+/// Never propagated, even if `PROPAGATE_HEADERS` names them: credentials, and headers of one connection (RFC 9110, 7.6.1)
+/// or of the framing of one message.
 const REFUSED: [&str; 22] = [
     "authorization",
     "connection",
@@ -52,10 +52,10 @@ const REFUSED: [&str; 22] = [
     "x-forwarded-client-cert",
 ];
 
-/// The name under which a request is known from the edge to the last log line.
+/// Identifies a request from the edge to the last log line.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The headers that are carried on.
+/// The headers that are propagated.
 #[derive(Debug, Clone)]
 pub struct Propagation {
     names: Vec<HeaderName>,
@@ -76,13 +76,13 @@ impl Propagation {
         propagation
     }
 
-    /// Whether `name` is carried on.
+    /// Whether `name` is propagated.
     pub fn carries(&self, name: &HeaderName) -> bool {
         self.names.contains(name)
     }
 
-    /// What of `headers` the next hop receives, byte for byte. Empty values are left behind: an empty
-    /// `x-b3-parentspanid` breaks the trace at the next proxy.
+    /// The headers that the next hop receives, byte for byte. Empty values are omitted: an empty `x-b3-parentspanid` breaks
+    /// the trace at the next proxy.
     pub fn carried(&self, headers: &HeaderMap) -> HeaderMap {
         let mut carried = HeaderMap::new();
         // A call has fewer headers than there are names to look up.
@@ -101,12 +101,12 @@ impl Default for Propagation {
     }
 }
 
-/// Carried on by every hop, when present and not empty.
+/// Propagated by every hop, when present and not empty.
 fn fixed() -> impl Iterator<Item = &'static HeaderName> {
-    TRACE_HEADERS.iter().chain(&BESIDE_TRACES)
+    TRACE_HEADERS.iter().chain(&OTHER_HEADERS)
 }
 
-/// One entry of `PROPAGATE_HEADERS`; an empty one is nothing.
+/// One entry of `PROPAGATE_HEADERS`; `None` where it is empty.
 fn added(name: &str) -> Result<Option<HeaderName>, String> {
     if name.is_empty() {
         return Ok(None);
@@ -115,7 +115,7 @@ fn added(name: &str) -> Result<Option<HeaderName>, String> {
         .map_err(|_| "must be a comma-separated list of header names".to_owned())?;
     if REFUSED.contains(&name.as_str()) || name.as_str().starts_with("grpc-") {
         return Err(format!(
-            "must not name {name}: credentials, grpc-* and hop-by-hop names stay at their hop"
+            "must not name {name}: credentials, grpc-* and hop-by-hop headers are never propagated"
         ));
     }
     Ok(Some(name))
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn trace_headers_are_carried_and_credentials_are_not() {
+    fn trace_headers_are_propagated_and_credentials_are_not() {
         let mut headers = HeaderMap::new();
         for name in fixed() {
             headers.insert(name, HeaderValue::from_static("1"));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_header_is_left_behind_and_a_repeated_one_kept_whole() {
+    fn an_empty_header_is_omitted_and_a_repeated_one_is_kept_whole() {
         let mut headers = HeaderMap::new();
         headers.insert("x-b3-parentspanid", HeaderValue::from_static(""));
         headers.append("tracestate", HeaderValue::from_static("a=1"));
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_and_protocol_names_are_refused_each_with_a_sentence() {
+    fn credentials_and_protocol_headers_are_refused_each_with_its_fault() {
         let faults = with("Cookie,grpc-timeout,te,x y").expect_err("four faults");
         assert_eq!(faults.lines().count(), 4, "{faults}");
         assert!(faults.starts_with("PROPAGATE_HEADERS: must not name cookie"), "{faults}");

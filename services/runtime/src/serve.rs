@@ -27,21 +27,21 @@ pub use self::{
 
 use crate::drain::Drain;
 
-/// What one client may take of a server.
+/// Limits of a server and its clients.
 #[derive(Debug, Clone, Copy)]
 pub struct ServeLimits {
     /// HTTP/2 streams open at once on one connection.
     pub streams: u32,
-    /// Bytes of one request's headers, by HTTP/2's count (RFC 9113, 6.5.2); more is answered 431.
+    /// Bytes of one request's headers, by HTTP/2's count (RFC 9113, 6.5.2); beyond it the response is 431.
     pub header_bytes: u32,
-    /// How long a client may take until it is clear which HTTP it speaks: its first byte, HTTP/2's preface, or TLS's
+    /// How long a client may take for what identifies its version of HTTP: its first byte, HTTP/2's preface, or the TLS
     /// handshake.
     pub first_bytes_timeout: Duration,
-    /// How long an HTTP/1.1 client may take over a request head. hyper counts the idle time before the head in, so
-    /// that this is also how long an idle connection is kept: longer than the 60 s that ingresses keep theirs,
-    /// because it is the client that should close first. An HTTP/2 client has as long until its first request.
+    /// How long an HTTP/1.1 client may take for a request head. hyper includes the idle time before the head, so that this
+    /// is also how long an idle connection is kept: longer than the 60 s of ingresses, because the client should close
+    /// first. It is also the limit of an HTTP/2 client until its first request.
     pub head_timeout: Duration,
-    /// Connections open at once; further ones wait in the system's backlog.
+    /// Open connections; further ones wait in the system's backlog.
     pub connections: usize,
 }
 
@@ -57,22 +57,21 @@ impl Default for ServeLimits {
     }
 }
 
-/// How often an idle HTTP/2 connection is asked whether the other side still lives, and how long it may
-/// take to answer.
+/// Interval and timeout of HTTP/2 pings, by which a client that vanished without closing its connection is noticed.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 
-/// How long a connection that was accepted at the last moment may take to ask.
+/// How long a connection that was accepted just before the listener closed may take to send its first request.
 const FIRST_REQUEST: Duration = Duration::from_millis(100);
 
-/// Between two tries to accept when the process has no descriptor left.
+/// Between two attempts to accept when the process has no file descriptor left.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
-/// The client's address, among a request's extensions.
+/// The client's address, in a request's extensions.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// Serves `service` on `listener` until the drain closes listeners; then calls in flight have `grace` to
-/// finish. HTTP/1.1 and HTTP/2 with prior knowledge share the port.
+/// Serves `service` on `listener` until the drain closes listeners; then calls in flight have `grace` to finish. HTTP/1.1 and
+/// HTTP/2 with prior knowledge share the port.
 pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,
@@ -89,7 +88,7 @@ pub async fn serve<S, B>(
     serve_over(Plain, listener, service, limits, drain, grace).await;
 }
 
-/// As [`serve`], with what `transport` puts below HTTP.
+/// As [`serve`], over `transport`.
 pub async fn serve_over<T, S, B>(
     transport: T,
     listener: TcpListener,
@@ -112,14 +111,14 @@ pub async fn serve_over<T, S, B>(
         let (transport, builder, service) = (transport.clone(), builder.clone(), service.clone());
         let (drain, mut finishing) = (drain.clone(), finishing.clone());
         async move {
-            // Small frames wait for nobody: without this a call costs a delayed acknowledgement (40 ms).
+            // Small frames are sent immediately: otherwise a call costs a delayed acknowledgement (40 ms).
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
             }
             let accepted = tokio::select! {
                 accepted = transport.accept(stream, limits.first_bytes_timeout) => accepted,
-                // Proxies hold connections in reserve: one that has said nothing must not hold up the end.
-                () = silent_to_the_end(&mut finishing) => None,
+                // Proxies hold connections in reserve: an unused one must not delay the drain.
+                () = first_request_expired(&mut finishing) => None,
             };
             if let Some((stream, protocol)) = accepted {
                 let builder = match protocol {
@@ -127,8 +126,8 @@ pub async fn serve_over<T, S, B>(
                     Protocol::Http1 => builder.http1_only(),
                     Protocol::Http2 => builder.http2_only(),
                 };
-                let silence = limits.head_timeout;
-                connection(builder, stream, peer, service, drain, finishing, silence).await;
+                let first_request = limits.head_timeout;
+                connection(builder, stream, peer, service, drain, finishing, first_request).await;
             }
         }
     };
@@ -143,8 +142,8 @@ pub async fn serve_over<T, S, B>(
         }
     }
 
-    // What the system has accepted already is served: closing the listener would reset it. The listener goes
-    // before the connections: a client that is sent away must not come back to it.
+    // Connections in the backlog are served: closing the listener would reset them. The listener closes before the
+    // connections do: a client that is told to reconnect must not reach it again.
     for accepted in backlog(listener) {
         connections.spawn(serve_one(accepted));
     }
@@ -152,18 +151,18 @@ pub async fn serve_over<T, S, B>(
     let finished = timeout(grace, async { while connections.join_next().await.is_some() {} });
     tokio::select! {
         finished = finished => if finished.is_err() {
-            tracing::warn!(connections = connections.len(), ?grace, "the grace period is over: closing");
+            tracing::warn!(connections = connections.len(), ?grace, "grace period expired; closing connections");
         },
         () = drain.forced() => {}
     }
 }
 
-/// The connections that wait to be accepted; then the listener is closed. tokio's own `accept` would ask the system
-/// only after the next turn of its driver.
+/// Accepts the connections in the backlog, then closes the listener. tokio's own `accept` would query the system only after
+/// the next turn of its driver.
 fn backlog(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     let mut waiting = Vec::new();
     if let Ok(listener) = listener.into_std() {
-        // It never blocks: tokio made it so.
+        // tokio has set it non-blocking.
         while let Ok((stream, peer)) = listener.accept() {
             let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
             waiting.extend(stream.map(|stream| (stream, peer)));
@@ -183,8 +182,8 @@ fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
-        // Callers that give up reset their streams, and all of them do when this process was frozen for a while.
-        // By default (20) that passes for an attack, and the connection ends with every call on it.
+        // Callers that give up reset their streams, and all of them do when this process was suspended for a while. By
+        // default (20) h2 treats that as an attack and closes the connection with every call on it.
         .max_pending_accept_reset_streams(usize::try_from(limits.streams).unwrap_or(usize::MAX))
         .max_header_list_size(limits.header_bytes)
         .keep_alive_interval(KEEP_ALIVE.0)
@@ -199,7 +198,7 @@ async fn connection<Io, S, B>(
     service: S,
     drain: Drain,
     mut finishing: watch::Receiver<bool>,
-    silence: Duration,
+    first_request: Duration,
 ) where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -208,19 +207,19 @@ async fn connection<Io, S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let asked = Arc::new(Asked::default());
-    let asking = asked.clone();
+    let requests = Arc::new(Requests::default());
+    let received = requests.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
-        asking.now();
+        received.notify();
         request.extensions_mut().insert(Peer(peer));
         let (service, drain) = (service.clone(), drain.clone());
         async move {
-            let can_be_sent_away = request.version() <= Version::HTTP_11;
+            let is_http1 = request.version() <= Version::HTTP_11;
             let mut response = service.oneshot(request).await?;
-            // From the beginning of the drain, an HTTP/1.1 client is told with each answer to use another
-            // connection, so that none is idle when the listeners close: a request that crosses the close of
-            // an idle connection is lost. HTTP/2 has GOAWAY for that.
-            if can_be_sent_away && drain.has_begun() {
+            // From the start of the drain, each response asks an HTTP/1.1 client to close its connection, so that none is
+            // idle when the listeners close: a request that crosses the close of an idle connection is lost. HTTP/2 has
+            // GOAWAY for that.
+            if is_http1 && drain.has_started() {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response)
@@ -230,60 +229,60 @@ async fn connection<Io, S, B>(
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = finish(&mut finishing, &asked) => {
-            // GOAWAY, or `connection: close` on the answer under way.
+        () = finish(&mut finishing, &requests) => {
+            // GOAWAY, or `connection: close` on the response in flight.
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-        () = asked.nothing_for(silence) => {
-            tracing::debug!(%peer, "a client that asks nothing is cut off");
+        () = requests.none_within(first_request) => {
+            tracing::debug!(%peer, "no request on this connection; closing it");
             return;
         }
     };
     if let Err(error) = ended {
-        // Clients that leave half-way are the normal case, and no fault of ours.
+        // Clients that leave early are normal.
         tracing::debug!(error, %peer, "connection ended");
     }
 }
 
-/// Resolves when the listener is closed, and who was accepted at the last moment has had time to speak.
-async fn silent_to_the_end(finishing: &mut watch::Receiver<bool>) {
-    // A sender that is gone says the same.
+/// Resolves [`FIRST_REQUEST`] after the listener has closed.
+async fn first_request_expired(finishing: &mut watch::Receiver<bool>) {
+    // A dropped sender means the same.
     let _ = finishing.wait_for(|finishing| *finishing).await;
     sleep(FIRST_REQUEST).await;
 }
 
-/// Resolves when the connection may be finished: the listener is closed, and a connection that was accepted at
-/// the last moment has had time to ask. Shut down before it did, it would be closed under its first request.
-async fn finish(finishing: &mut watch::Receiver<bool>, asked: &Asked) {
-    // A sender that is gone says the same.
+/// Resolves when the connection may be shut down: the listener has closed, and a connection that was accepted just before has
+/// had time for its first request, which an earlier shutdown would lose.
+async fn finish(finishing: &mut watch::Receiver<bool>, requests: &Requests) {
+    // A dropped sender means the same.
     let _ = finishing.wait_for(|finishing| *finishing).await;
-    let _ = timeout(FIRST_REQUEST, asked.last.notified()).await;
+    let _ = timeout(FIRST_REQUEST, requests.last.notified()).await;
 }
 
-/// Whether a connection's client has asked for something: since anybody looked, and ever.
+/// Notifies of a connection's requests: of the next one, and of the first one ever.
 #[derive(Default)]
-struct Asked {
+struct Requests {
     last: Notify,
     first: Notify,
 }
 
-impl Asked {
-    fn now(&self) {
+impl Requests {
+    fn notify(&self) {
         self.last.notify_one();
         self.first.notify_one();
     }
 
-    /// Resolves when nothing was asked in the first `silence`. hyper watches HTTP/1.1's heads, but an HTTP/2 client
-    /// that opens no stream, or does not even send its preface behind TLS, would be kept for ever.
-    async fn nothing_for(&self, silence: Duration) {
-        if timeout(silence, self.first.notified()).await.is_ok() {
+    /// Resolves when there was no request within `limit`. hyper limits the time of HTTP/1.1's heads, but would keep an
+    /// HTTP/2 client forever that opens no stream, or does not send its preface over TLS.
+    async fn none_within(&self, limit: Duration) {
+        if timeout(limit, self.first.notified()).await.is_ok() {
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// A connection that died in the backlog is nothing; a process without descriptors waits for some.
+/// Ignores a connection that was closed in the backlog; waits where the process has no file descriptors left.
 async fn after_accept_error(error: &io::Error) {
     if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         return;

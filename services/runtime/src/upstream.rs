@@ -1,23 +1,23 @@
-//! Upstreams: where they are, the lazy channel to each, and the one way to call them.
+//! Upstreams: their addresses, a lazy channel to each, and calls with deadlines and safe retries.
 
 mod address;
-mod answer;
 mod call;
 mod classify;
+mod response;
 
 use std::time::Duration;
 
 pub use address::UpstreamAddress;
-pub use answer::GrpcChannel;
-pub use call::{UnderWay, Upstream};
+pub use call::{InFlight, Upstream};
 pub use classify::{CallError, Failure, classify};
+pub use response::GrpcChannel;
 
 use crate::environment::Environment;
 
-/// How every upstream of a process is called.
+/// Settings of every upstream of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpstreamSettings {
-    /// For how long a call that was provably not processed is tried again.
+    /// How long a call that was provably not processed is retried.
     pub connect_wait: Duration,
 }
 

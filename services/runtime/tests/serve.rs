@@ -1,6 +1,5 @@
-//! The accept loop: clients that say nothing, and connections that wait when the listener closes.
+//! The accept loop: silent clients, and connections in the backlog when the listener closes.
 
-// A helper that fails is a test that fails.
 #![allow(clippy::expect_used)]
 
 use std::time::{Duration, Instant};
@@ -25,15 +24,15 @@ fn router() -> axum::Router {
     axum::Router::new().route("/", axum::routing::get(async || "hello"))
 }
 
-async fn answer(stream: &mut TcpStream) -> String {
-    let mut answer = String::new();
-    let read = stream.read_to_string(&mut answer);
+async fn response(stream: &mut TcpStream) -> String {
+    let mut response = String::new();
+    let read = stream.read_to_string(&mut response);
     tokio::time::timeout(Duration::from_secs(20), read).await.expect("in time").expect("readable");
-    answer
+    response
 }
 
 #[tokio::test]
-async fn a_client_that_says_nothing_or_half_a_preface_is_cut_off_and_others_are_served() {
+async fn a_silent_client_or_half_a_preface_is_disconnected_and_others_are_served() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let limits = ServeLimits { first_bytes_timeout: Duration::from_millis(200), ..ServeLimits::default() };
@@ -41,26 +40,27 @@ async fn a_client_that_says_nothing_or_half_a_preface_is_cut_off_and_others_are_
         serve(listener, router(), limits, &Drain::never(), Duration::ZERO).await;
     });
 
-    let begun = Instant::now();
-    let mut mute = TcpStream::connect(address).await.expect("connects");
+    let started = Instant::now();
+    let mut silent = TcpStream::connect(address).await.expect("connects");
     let mut half = TcpStream::connect(address).await.expect("connects");
     half.write_all(b"PRI * HT").await.expect("written");
     let mut usual = TcpStream::connect(address).await.expect("connects");
     usual.write_all(REQUEST).await.expect("written");
 
-    assert!(answer(&mut usual).await.ends_with("hello"));
-    assert_eq!(answer(&mut mute).await, "");
-    let mut cut_off = Vec::new();
-    // Bytes that nobody read make the close a reset.
-    let _ =
-        tokio::time::timeout(Duration::from_secs(20), half.read_to_end(&mut cut_off)).await.expect("in time");
-    assert_eq!(cut_off, b"");
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(response(&mut usual).await.ends_with("hello"));
+    assert_eq!(response(&mut silent).await, "");
+    let mut received = Vec::new();
+    // Unread bytes turn the close into a reset.
+    let _ = tokio::time::timeout(Duration::from_secs(20), half.read_to_end(&mut received))
+        .await
+        .expect("in time");
+    assert_eq!(received, b"");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     served.abort();
 }
 
 #[tokio::test]
-async fn metadata_at_the_limit_pass_whatever_hpack_makes_of_their_bytes() {
+async fn metadata_at_the_limit_passes_in_any_hpack_encoding() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let served = tokio::spawn(async move {
@@ -75,17 +75,17 @@ async fn metadata_at_the_limit_pass_whatever_hpack_makes_of_their_bytes() {
             Request::get(format!("http://{address}/")).body(Empty::<Bytes>::new()).expect("valid");
         request.headers_mut().insert(name, HeaderValue::from_bytes(&value).expect("valid"));
         assert_eq!(metadata::size(request.headers()), metadata::LIMIT);
-        let answer = client.request(request).await.expect("the connection stands");
-        assert_eq!(answer.status(), StatusCode::OK, "{byte:#x}");
+        let response = client.request(request).await.expect("the connection is open");
+        assert_eq!(response.status(), StatusCode::OK, "{byte:#x}");
     }
     served.abort();
 }
 
 #[tokio::test]
-async fn connections_that_wait_when_the_listener_closes_are_served() {
+async fn connections_in_the_backlog_are_served_when_the_listener_closes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
-    // In the backlog before the loop has looked at it once, and the end has begun by then.
+    // In the backlog before the loop first accepts, when the drain has started already.
     let mut waiting = Vec::new();
     for _ in 0..50 {
         let mut stream = TcpStream::connect(address).await.expect("connects");
@@ -93,17 +93,17 @@ async fn connections_that_wait_when_the_listener_closes_are_served() {
         waiting.push(stream);
     }
     let (trigger, drain) = Drain::on_trigger(Duration::ZERO);
-    trigger.begin();
+    trigger.start();
     drain.closing().await;
     serve(listener, router(), ServeLimits::default(), &drain, Duration::from_secs(10)).await;
     for mut stream in waiting {
-        assert!(answer(&mut stream).await.ends_with("hello"));
+        assert!(response(&mut stream).await.ends_with("hello"));
     }
     TcpStream::connect(address).await.expect_err("closed");
 }
 
 #[tokio::test]
-async fn an_http2_client_is_sent_away_by_goaway_once_the_listener_is_closed() {
+async fn an_http2_client_gets_goaway_once_the_listener_has_closed() {
     const GOAWAY: u8 = 7;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
@@ -113,7 +113,7 @@ async fn an_http2_client_is_sent_away_by_goaway_once_the_listener_is_closed() {
     });
 
     let mut client = TcpStream::connect(address).await.expect("connects");
-    // The preface and an empty SETTINGS frame: a client that has asked nothing yet.
+    // The preface and an empty SETTINGS frame: a client without a request.
     client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.expect("written");
     let mut trigger = Some(trigger);
     let until_goaway = async {
@@ -123,9 +123,9 @@ async fn an_http2_client_is_sent_away_by_goaway_once_the_listener_is_closed() {
             let [a, b, c, kind, ..] = head;
             let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
             client.read_exact(&mut payload).await.expect("the rest of the frame");
-            // The server's first frame shows that the connection stands: now the end begins.
+            // The server's first frame shows that the connection is established: now the drain starts.
             if let Some(trigger) = trigger.take() {
-                trigger.begin();
+                trigger.start();
             }
             if kind == GOAWAY {
                 return;
@@ -139,21 +139,21 @@ async fn an_http2_client_is_sent_away_by_goaway_once_the_listener_is_closed() {
 }
 
 #[tokio::test]
-async fn a_connection_that_never_spoke_does_not_hold_up_the_end() {
+async fn a_silent_connection_does_not_delay_the_drain() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let (trigger, drain) = Drain::on_trigger(Duration::ZERO);
     let mut in_reserve = TcpStream::connect(address).await.expect("connects");
     let serving = serve(listener, router(), ServeLimits::default(), &drain, Duration::from_secs(10));
     let ending = async {
-        // Accepted before this one, which is answered.
+        // Accepted before this one, which gets its response.
         let mut usual = TcpStream::connect(address).await.expect("connects");
         usual.write_all(REQUEST).await.expect("written");
-        assert!(answer(&mut usual).await.ends_with("hello"));
-        trigger.begin();
+        assert!(response(&mut usual).await.ends_with("hello"));
+        trigger.start();
         Instant::now()
     };
-    let ((), begun) = tokio::join!(serving, ending);
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    assert_eq!(answer(&mut in_reserve).await, "");
+    let ((), started) = tokio::join!(serving, ending);
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert_eq!(response(&mut in_reserve).await, "");
 }

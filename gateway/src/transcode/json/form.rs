@@ -1,6 +1,16 @@
 //! The JSON form of each message type.
 
+use std::sync::LazyLock;
+
 use prost_reflect::{DescriptorPool, MessageDescriptor};
+
+/// The types that every gateway knows, whatever it serves: Google's well-known types, and those of error details.
+static KNOWN: LazyLock<DescriptorPool> = LazyLock::new(|| {
+    let mut pool = DescriptorPool::global();
+    // A test has all of them.
+    let _ = pool.decode_file_descriptor_set(octet_proto::DESCRIPTOR_SET);
+    pool
+});
 
 /// How the proto3 JSON mapping writes a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +51,10 @@ impl Form {
         }
     }
 
-    /// The type that an `Any`'s type URL names. Google's well-known types are known in every pool.
+    /// The type that an `Any`'s type URL names, if `pool` or every gateway knows it.
     pub(super) fn type_of_url(pool: &DescriptorPool, type_url: &str) -> Option<MessageDescriptor> {
         let name = type_url.rsplit('/').next()?;
-        pool.get_message_by_name(name).or_else(|| DescriptorPool::global().get_message_by_name(name))
+        pool.get_message_by_name(name).or_else(|| KNOWN.get_message_by_name(name))
     }
 
     /// Whether an `Any` with such a content has it below `value`. `Empty` is written there too.

@@ -27,7 +27,7 @@ use self::{
 };
 use super::form::Form;
 use crate::transcode::{
-    budget::{Budget, ELEMENT, ENTRY},
+    budget::{Budget, ELEMENT, ENTRY, MESSAGE},
     field_path::check_oneof,
 };
 
@@ -85,7 +85,7 @@ impl<'de> DeserializeSeed<'de> for MessageSeed<'_> {
             Form::Text(form) => {
                 let text = TextSeed("a string").deserialize(deserializer)?;
                 // At most a path of a mask for every two characters.
-                self.context.charge(text.len() * ELEMENT / 2)?;
+                self.context.charge(MESSAGE + text.len() * ELEMENT / 2)?;
                 form.read(self.descriptor, &text).map_err(Error::custom)
             }
         }

@@ -1,4 +1,4 @@
-//! What answers claim, in words: `C holds a` is that A's greeting is a document of C's.
+//! The claims of answers as text: `c holds a0` means that the greeting of A, at position 0, is a document of C.
 
 use octet_topology::Topology;
 
@@ -47,10 +47,10 @@ fn built_in() -> Topology {
     Topology::built_in().unwrap()
 }
 
-/// An answer whose ids say which greeting they are.
+/// An answer whose ids are the positions of its greetings.
 fn answer(services: &[&str]) -> Answer {
-    let greetings = (0..=u8::MAX).cycle().zip(services).map(|(place, service)| Greeting {
-        id: GreetingId::from_bytes([place; 16]).to_string(),
+    let greetings = (0..=u8::MAX).cycle().zip(services).map(|(position, service)| Greeting {
+        id: GreetingId::from_bytes([position; 16]).to_string(),
         service: (*service).to_owned(),
     });
     Answer { line: 1, greetings: greetings.collect() }
@@ -60,11 +60,11 @@ fn claimed(topology: &Topology, overrides: &Overrides, services: &[&str]) -> Res
     let graph = Graph::new(topology, overrides);
     let mut claims = Claims::new(&graph);
     let first = claims.of(&answer(services))?;
-    // From memory it is the same.
+    // The second time, from the cache.
     assert_eq!(claims.of(&answer(services))?, first);
     let name = |id: &GreetingId| {
-        let place = id.to_bytes()[0];
-        format!("{}{place}", services[usize::from(place)].trim_start_matches("service-"))
+        let position = id.to_bytes()[0];
+        format!("{}{position}", services[usize::from(position)].trim_start_matches("service-"))
     };
     let word = |claim: &Claim| {
         let greetings: Vec<_> = std::iter::once(&claim.id).chain(&claim.others).map(name).collect();
@@ -75,7 +75,7 @@ fn claimed(topology: &Topology, overrides: &Overrides, services: &[&str]) -> Res
 }
 
 #[test]
-fn an_answer_claims_what_the_topology_says() {
+fn claims_follow_from_the_topology() {
     let all = ["service-a", "service-b", "service-d", "service-e", "service-g", "service-h", "service-c"];
     let none = Overrides::default();
     for (services, claims) in [
@@ -91,7 +91,7 @@ fn an_answer_claims_what_the_topology_says() {
 }
 
 #[test]
-fn a_partial_answer_claims_what_is_in_it() {
+fn a_partial_answer_claims_only_what_it_contains() {
     let partial = Overrides { policy: Some(octet_topology::Policy::Partial), ..Overrides::default() };
     for (services, claims) in [
         (&["service-a"][..], &[][..]),
@@ -106,12 +106,12 @@ fn a_partial_answer_claims_what_is_in_it() {
 }
 
 #[test]
-fn a_service_on_two_paths_claims_for_each_and_any_consumer_will_do() {
+fn a_service_on_two_paths_claims_for_each_and_any_consumer_meets_a_claim() {
     let diamond = Topology::parse(DIAMOND, "test").unwrap_or_else(|faults| panic!("{faults}"));
     let none = Overrides::default();
     assert_eq!(
         claimed(&diamond, &none, &["a", "b", "d", "c", "d"]).unwrap(),
-        // A was called from outside and stored its own; nobody consumes the trail.
+        // A was called from outside and stored its own greeting; `trail` has no consumer.
         [
             "a holds a0",
             "trail holds b1",
@@ -128,7 +128,7 @@ fn a_service_on_two_paths_claims_for_each_and_any_consumer_will_do() {
 }
 
 #[test]
-fn a_queue_of_another_name_is_another_queue() {
+fn queue_name_replaces_the_name_of_the_topology() {
     let renamed = Overrides { queue: Some("other".parse().unwrap()), policy: None };
     let graph = Graph::new(&built_in(), &renamed);
     let names: Vec<_> = graph.queues().iter().map(|queue| queue.name.to_string()).collect();
@@ -137,17 +137,17 @@ fn a_queue_of_another_name_is_another_queue() {
 }
 
 #[test]
-fn nonsense_is_wrong_and_says_why() {
+fn an_invalid_answer_is_refused_with_the_reason() {
     let none = Overrides::default();
     let many = vec!["service-c"; MAX_GREETINGS + 1];
     for (services, why) in [
-        (&[][..], "it has no greeting"),
-        (&["service-x\n"], r#"greeting 1 is of "service-x\n", which is not in the topology"#),
+        (&[][..], "no greetings"),
+        (&["service-x\n"], r#"greeting 1 is from "service-x\n", which is not in the topology"#),
         (
             &["service-e", "service-h", "service-g"],
-            "greeting 3, of service-g, has no place in an answer of service-e",
+            "greeting 3, from service-g, is out of place in an answer of service-e",
         ),
-        (&many, "it has more than 1000 greetings"),
+        (&many, "more than 1000 greetings"),
     ] {
         assert_eq!(claimed(&built_in(), &none, services).expect_err(why), why);
     }
@@ -157,21 +157,21 @@ fn nonsense_is_wrong_and_says_why() {
     twice.greetings[2].id = twice.greetings[0].id.clone();
     assert_eq!(
         Claims::new(&graph).of(&twice).expect_err("twice"),
-        "the id 00000000-0000-0000-0000-000000000000 stands in it twice"
+        "two greetings have the id 00000000-0000-0000-0000-000000000000"
     );
     twice.greetings[2].id = "7".repeat(100);
     assert_eq!(
-        Claims::new(&graph).of(&twice).expect_err("no id"),
-        format!("greeting 3, of service-h, has the id \"{}\"…, which is not a UUID", "7".repeat(64))
+        Claims::new(&graph).of(&twice).expect_err("invalid id"),
+        format!("greeting 3, from service-h, has the id \"{}\"…, which is not a UUID", "7".repeat(64))
     );
 }
 
 #[test]
-fn many_shapes_are_forgotten_again() {
+fn the_cache_of_shapes_is_bounded() {
     let diamond = Topology::parse(DIAMOND, "test").unwrap();
     let graph = Graph::new(&diamond, &Overrides::default());
     let mut claims = Claims::new(&graph);
-    claims.remember(vec![0; REMEMBERED], Vec::new());
+    claims.cache(vec![0; MAX_CACHED], Vec::new());
     claims.of(&answer(&["d"])).unwrap();
-    assert_eq!((claims.shapes.len(), claims.remembered), (1, 3));
+    assert_eq!((claims.shapes.len(), claims.cached), (1, 3));
 }

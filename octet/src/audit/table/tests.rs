@@ -1,4 +1,4 @@
-//! What a person reads.
+//! The report as text and as JSON.
 
 use std::time::{Duration, SystemTime};
 
@@ -41,7 +41,7 @@ fn verdict(report: &Report) -> String {
 }
 
 #[test]
-fn the_tables_are_for_eyes() {
+fn tables_are_aligned_and_escaped() {
     let letter = DeadLetter {
         id: "7".to_owned(),
         reason: "not a greeting\u{1b}[2J".to_owned(),
@@ -58,10 +58,10 @@ fn the_tables_are_for_eyes() {
     let expected = r"
   service       store                   documents
   service-c     service-c.greetings         5,000
-  service-long  service-long.greetings          -  nothing stored yet: there is no file x.sqlite
+  service-long  service-long.greetings          -  empty: file x.sqlite does not exist yet
 
-  queue               ready  leased  dead-lettered  redeliveries absorbed
-  service-d.greeting     12     100              1              1,234,567
+  queue               ready  leased  dead-lettered  redelivered
+  service-d.greeting     12     100              1    1,234,567
 
 newest dead letters of service-d.greeting
   1970-01-01T00:00:00Z  7  after 1 delivery: not a greeting\u{1b}[2J
@@ -71,7 +71,7 @@ GAP: 1 message dead-lettered (service-d.greeting 1)";
 }
 
 #[test]
-fn what_a_broker_does_not_tell_is_a_dash_and_not_a_nought() {
+fn an_unknown_count_is_a_dash_and_not_zero() {
     let queue =
         Queue { sight: Sight::DeadLetters, ..queue(QueueDepth { ready: 3, ..QueueDepth::default() }) };
     assert_eq!(queue.to_json()["leased"], serde_json::Value::Null);
@@ -85,33 +85,33 @@ fn the_verdict_on_answers_is_one_line() {
     let thirty = Some(Duration::from_secs(30));
     let all = || Answered { answers: 5_000, greetings: 35_000, checked: 20_000, ..Answered::default() };
     for (answered, waited, line) in [
-        (all(), None, "complete: 5,000 answers claim 20,000 documents, all there"),
+        (all(), None, "complete: 5,000 answers claim 20,000 documents, all found"),
         (
             Answered { answers: 1, greetings: 1, checked: 1, ..Answered::default() },
             thirty,
-            "complete: 1 answer claims 1 document, all there",
+            "complete: 1 answer claims 1 document, all found",
         ),
         (Answered::default(), None, "nothing to check: 0 answers"),
         (
-            Answered { on_their_way: counts(&[("service-f", 12)]), ..all() },
+            Answered { queued: counts(&[("service-f", 12)]), ..all() },
             None,
-            "complete so far: 5,000 answers claim 20,000 documents, 12 of them still on the way (--wait 30s waits)",
+            "complete so far: 5,000 answers claim 20,000 documents, 12 still queued (use --wait 30s to wait for them)",
         ),
         (
-            Answered { on_their_way: counts(&[("service-f", 12)]), ..all() },
+            Answered { queued: counts(&[("service-f", 12)]), ..all() },
             thirty,
-            "GAP: 12 still on the way after 30s (service-f 12)",
+            "GAP: 12 still queued after 30s (service-f 12)",
         ),
         (
             Answered {
                 missing: counts(&[("service-f", 1), ("service-g", 2)]),
                 dead_lettered: counts(&[("service-f", 4)]),
-                wrong: 1,
+                invalid: 1,
                 ..all()
             },
             None,
             "GAP: 3 of 20,000 documents missing (service-f 1, service-g 2); 4 of 20,000 documents dead-lettered \
-             (service-f 4); 1 of 5,000 answers wrong",
+             (service-f 4); 1 of 5,000 answers invalid",
         ),
     ] {
         let report = report(Some(answered), waited);
@@ -121,23 +121,27 @@ fn the_verdict_on_answers_is_one_line() {
 }
 
 #[test]
-fn the_verdict_without_answers_is_on_the_queues() {
+fn the_verdict_without_answers_depends_on_the_queues() {
     let second = Some(Duration::from_secs(1));
     let full = QueueDepth { ready: 1, leased: 1, ..QueueDepth::default() };
     for (depth, waited, line) in [
-        (QueueDepth::default(), None, "complete: 5,000 documents, nothing on the way, nothing dead-lettered"),
-        (full, None, "complete so far: 5,000 documents, 2 messages on the way (--wait 30s waits)"),
-        (full, second, "GAP: 2 messages still on the way after 1s (service-d.greeting 2)"),
+        (QueueDepth::default(), None, "complete: 5,000 documents, no messages queued or dead-lettered"),
+        (
+            full,
+            None,
+            "complete so far: 5,000 documents, 2 messages still queued (use --wait 30s to wait for them)",
+        ),
+        (full, second, "GAP: 2 messages still queued after 1s (service-d.greeting 2)"),
     ] {
         let report = Report { queues: vec![queue(depth)], ..report(None, waited) };
         assert_eq!(verdict(&report), line);
         assert_eq!(report.verdict() == Verdict::Gap, line.starts_with("GAP"), "{line}");
-        // A queue that nobody consumes is where its messages stay.
+        // The messages of a queue without a consumer stay queued.
         let unconsumed = Report { queues: vec![Queue { is_consumed: false, ..queue(depth) }], ..report };
         assert_eq!(unconsumed.verdict(), Verdict::Complete);
     }
 
-    // A mistyped directory must not look like a platform in order.
+    // A mistyped directory must not look like a complete platform.
     let nothing = Report {
         stores: vec![store("service-c", Err("file"))],
         queues: vec![Queue { depth: Err("file".to_owned()), ..queue(full) }],
@@ -147,11 +151,11 @@ fn the_verdict_without_answers_is_on_the_queues() {
         (nothing.verdict(), nothing.to_json()["verdict"].as_str()),
         (Verdict::Nothing, Some("nothing"))
     );
-    assert_eq!(verdict(&nothing), "nothing to check: no store and no queue exists here yet");
+    assert_eq!(verdict(&nothing), "nothing to check: no store and no queue exists yet");
 }
 
 #[test]
-fn programs_read_the_same() {
+fn the_json_report_has_the_same_content() {
     let answered = Answered {
         answers: 1,
         greetings: 7,
@@ -178,9 +182,9 @@ fn programs_read_the_same() {
                 "greetings": 7,
                 "checked": 4,
                 "missing": 1,
-                "onTheirWay": 0,
+                "queued": 0,
                 "deadLettered": 0,
-                "wrong": 0,
+                "invalid": 0,
             },
             "verdict": "gap",
         })
@@ -189,7 +193,7 @@ fn programs_read_the_same() {
 }
 
 #[test]
-fn a_moment_beyond_the_calendar_is_no_panic() {
+fn a_time_after_the_year_9999_is_formatted_without_panic() {
     let far = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(i64::MAX).unwrap());
     assert_eq!(rfc3339(far), "at an unknown time");
 }

@@ -1,4 +1,4 @@
-//! Lists that are trees, and lists that are none. The last test compares with all readings there are.
+//! Lists that encode a tree and lists that do not. The last test compares with an enumeration of all parses.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::{
     *,
 };
 
-/// A graph of services `a`, `b`, …: `"a:bc b:d"` says who calls whom; `*` after the `:` makes it partial.
+/// A graph of services `a`, `b`, …: in `"a:bc b:d"`, A calls B and C; `*` after the `:` makes a service partial.
 fn graph(text: &str) -> Graph {
     let letters: BTreeSet<char> = text.chars().filter(char::is_ascii_lowercase).collect();
     let mut toml = "entry = \"a\"\n".to_owned();
@@ -30,16 +30,16 @@ fn graph(text: &str) -> Graph {
     Graph::new(&topology, &Overrides::default())
 }
 
-fn places(graph: &Graph, list: &str) -> Vec<usize> {
+fn positions(graph: &Graph, list: &str) -> Vec<usize> {
     list.chars().map(|letter| graph.service(&letter.to_string()).expect("a service")).collect()
 }
 
-/// The callers of each greeting: `"- a0 a0"`, in words of service and place, `|` between possible ones.
-fn read_list(text: &str, list: &str) -> Result<String, Misfit> {
+/// The callers of each greeting, as in `"- a0 a0"`: service and position, `|` between possible callers.
+fn read_list(text: &str, list: &str) -> Result<String, InvalidAnswer> {
     let graph = graph(text);
-    let services = places(&graph, list);
+    let services = positions(&graph, list);
     let tree = read(&graph, &services)?;
-    let name = |place: &usize| format!("{}{place}", graph.name(services[*place]));
+    let name = |position: &usize| format!("{}{position}", graph.name(services[*position]));
     let callers = tree.callers.iter().map(|callers| {
         if callers.is_empty() {
             "-".to_owned()
@@ -51,7 +51,7 @@ fn read_list(text: &str, list: &str) -> Result<String, Misfit> {
 }
 
 #[test]
-fn a_whole_answer_has_one_reading() {
+fn a_complete_answer_is_parsed_in_one_way() {
     let built_in = "a:bc b:de e:gh f:";
     assert_eq!(read_list(built_in, "abdeghc").unwrap(), "- a0 b1 b1 e3 e3 a0");
     // Called directly.
@@ -67,7 +67,7 @@ fn a_service_on_two_paths_has_a_caller_on_each() {
 }
 
 #[test]
-fn a_partial_service_may_have_lost_any_subtree() {
+fn any_subtree_of_a_partial_service_may_be_absent() {
     let partial = "a:*bc b:*de e:*gh";
     for (list, callers) in [
         ("a", "-"),
@@ -79,64 +79,64 @@ fn a_partial_service_may_have_lost_any_subtree() {
     ] {
         assert_eq!(read_list(partial, list).unwrap(), callers, "{list}");
     }
-    // B forgives, E does not.
-    assert_eq!(read_list("a:bc b:*de e:gh", "abec"), Err(Misfit::Incomplete));
+    // B is partial, E is strict.
+    assert_eq!(read_list("a:bc b:*de e:gh", "abec"), Err(InvalidAnswer::Incomplete));
     assert_eq!(read_list("a:bc b:*de e:gh", "abc").unwrap(), "- a0 a0");
 }
 
 #[test]
-fn where_the_list_leaves_open_who_called_both_count() {
+fn all_possible_callers_are_found() {
     assert_eq!(read_list("a:*bd b:*d", "abd").unwrap(), "- a0 a0|b1");
-    // A strict A needs its D, so that this one is not B's: reading as deep as possible would not do.
+    // A strict A must have its D, so B did not call this one: parsing as deep as possible would be wrong.
     assert_eq!(read_list("a:bd b:*d", "abd").unwrap(), "- a0 a0");
     assert_eq!(read_list("a:*bd b:d", "abd").unwrap(), "- a0 b1");
     assert_eq!(read_list("a:*bd b:*d", "abdd").unwrap(), "- a0 b1 a0");
 }
 
 #[test]
-fn what_is_no_tree_is_refused_at_the_first_greeting_out_of_place() {
+fn an_invalid_list_is_refused_at_the_first_misplaced_greeting() {
     let built_in = "a:bc b:de e:gh f:";
-    for (list, misfit) in [
-        ("", Misfit::Empty),
-        ("abdehgc", Misfit::NoPlace(5)),
-        ("abdeghcc", Misfit::NoPlace(7)),
-        ("aa", Misfit::NoPlace(1)),
-        ("abdeghf", Misfit::NoPlace(6)),
-        ("eghc", Misfit::NoPlace(3)),
-        ("acb", Misfit::NoPlace(2)),
-        ("abdegh", Misfit::Incomplete),
-        ("a", Misfit::Incomplete),
+    for (list, invalid) in [
+        ("", InvalidAnswer::Empty),
+        ("abdehgc", InvalidAnswer::Misplaced(5)),
+        ("abdeghcc", InvalidAnswer::Misplaced(7)),
+        ("aa", InvalidAnswer::Misplaced(1)),
+        ("abdeghf", InvalidAnswer::Misplaced(6)),
+        ("eghc", InvalidAnswer::Misplaced(3)),
+        ("acb", InvalidAnswer::Misplaced(2)),
+        ("abdegh", InvalidAnswer::Incomplete),
+        ("a", InvalidAnswer::Incomplete),
     ] {
-        assert_eq!(read_list(built_in, list), Err(misfit), "{list}");
+        assert_eq!(read_list(built_in, list), Err(invalid), "{list}");
     }
 }
 
 #[test]
-fn the_largest_answer_is_read_in_no_time() {
-    // Ten services where each calls all that follow it: 512 greetings, and every place looks like many others.
+fn the_largest_answer_is_parsed_quickly() {
+    // Ten services where each calls all that follow it: 512 greetings, and every position looks like many others.
     let names = "abcdefghij";
     let nodes: Vec<_> =
         (0..10).map(|index| format!("{}:*{}", &names[index..=index], &names[index + 1..])).collect();
     let graph = graph(&nodes.join(" "));
     let mut list = String::new();
-    whole("a", names, &mut list);
+    answer_of("a", names, &mut list);
     assert_eq!(list.len(), 512);
-    let begun = std::time::Instant::now();
-    let tree = read(&graph, &places(&graph, &list)).unwrap();
+    let started = std::time::Instant::now();
+    let tree = read(&graph, &positions(&graph, &list)).unwrap();
     assert!(tree.callers.iter().skip(1).all(|callers| !callers.is_empty()));
-    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
-fn whole(service: &str, names: &str, list: &mut String) {
+fn answer_of(service: &str, names: &str, list: &mut String) {
     list.push_str(service);
     let index = names.find(service).expect("a name");
     for next in index + 1..names.len() {
-        whole(&names[next..=next], names, list);
+        answer_of(&names[next..=next], names, list);
     }
 }
 
 #[test]
-fn the_callers_are_those_of_all_readings_there_are() {
+fn the_callers_are_those_of_all_parses() {
     let graphs = [
         "a:*bcd b:*cd c:*d",
         "a:bcd b:*cd c:d",
@@ -146,7 +146,7 @@ fn the_callers_are_those_of_all_readings_there_are() {
         "a:*bd b:*c c:*d",
     ];
     let mut random = 88_172_645_463_325_252_u64;
-    let mut fitting = 0;
+    let mut valid = 0;
     for text in graphs {
         let graph = graph(text);
         for _ in 0..400 {
@@ -155,50 +155,53 @@ fn the_callers_are_those_of_all_readings_there_are() {
             random ^= random >> 7;
             random ^= random << 17;
             let length = 1 + random % 7;
-            let services: Vec<usize> = (0..length)
-                .map(|place| if place == 0 { 0 } else { usize::try_from(random >> (8 * place) & 3).unwrap() })
-                .filter(|service| *service < graph.nodes().len())
-                .collect();
-            let readings = readings(&graph, &services, 0);
-            let whole: Vec<_> = readings.into_iter().filter(|(end, _)| *end == services.len()).collect();
+            let services: Vec<usize> =
+                (0..length)
+                    .map(|position| {
+                        if position == 0 { 0 } else { usize::try_from(random >> (8 * position) & 3).unwrap() }
+                    })
+                    .filter(|service| *service < graph.nodes().len())
+                    .collect();
+            let parses = parses(&graph, &services, 0);
+            let complete: Vec<_> = parses.into_iter().filter(|(end, _)| *end == services.len()).collect();
             match read(&graph, &services) {
                 Ok(tree) => {
-                    fitting += 1;
-                    for place in 1..services.len() {
+                    valid += 1;
+                    for position in 1..services.len() {
                         let expected: BTreeSet<usize> =
-                            whole.iter().filter_map(|(_, calls)| caller(calls, place)).collect();
-                        let callers: BTreeSet<usize> = tree.callers[place].iter().copied().collect();
-                        assert_eq!(callers, expected, "{text} {services:?} at {place}");
+                            complete.iter().filter_map(|(_, calls)| caller(calls, position)).collect();
+                        let callers: BTreeSet<usize> = tree.callers[position].iter().copied().collect();
+                        assert_eq!(callers, expected, "{text} {services:?} at {position}");
                     }
-                    assert!(!whole.is_empty());
+                    assert!(!complete.is_empty());
                 }
-                Err(_) => assert!(whole.is_empty(), "{text} {services:?}"),
+                Err(_) => assert!(complete.is_empty(), "{text} {services:?}"),
             }
         }
     }
-    assert!(fitting > 100, "only {fitting} lists were answers");
+    assert!(valid > 100, "only {valid} lists were answers");
 }
 
-/// (caller, upstream), by places.
+/// (caller, upstream), by position.
 type Calls = Vec<(usize, usize)>;
 
-fn caller(calls: &Calls, place: usize) -> Option<usize> {
-    calls.iter().find(|(_, upstream)| *upstream == place).map(|(caller, _)| *caller)
+fn caller(calls: &Calls, position: usize) -> Option<usize> {
+    calls.iter().find(|(_, upstream)| *upstream == position).map(|(caller, _)| *caller)
 }
 
-/// Every way to read an answer that begins at `start`: where it ends, and who called whom in it.
-fn readings(graph: &Graph, services: &[usize], start: usize) -> Vec<(usize, Calls)> {
+/// Every way to parse an answer that starts at `start`: where it ends, and its calls.
+fn parses(graph: &Graph, services: &[usize], start: usize) -> Vec<(usize, Calls)> {
     let node = graph.node(services[start]).expect("a node");
     let mut so_far = vec![(start + 1, Calls::new())];
     for upstream in &node.calls {
         let mut next = Vec::new();
-        for (place, calls) in &so_far {
+        for (position, calls) in &so_far {
             if node.policy == Policy::Partial {
-                next.push((*place, calls.clone()));
+                next.push((*position, calls.clone()));
             }
-            if services.get(*place) == Some(upstream) {
-                for (end, below) in readings(graph, services, *place) {
-                    let all = calls.iter().copied().chain([(start, *place)]).chain(below).collect();
+            if services.get(*position) == Some(upstream) {
+                for (end, below) in parses(graph, services, *position) {
+                    let all = calls.iter().copied().chain([(start, *position)]).chain(below).collect();
                     next.push((end, all));
                 }
             }

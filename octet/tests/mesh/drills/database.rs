@@ -1,4 +1,6 @@
-//! The database dies: calls that store fail truthfully, messages wait, and nothing is dead-lettered.
+//! The database dies: calls that store fail, messages wait, and none is dead-lettered.
+
+use std::time::Instant;
 
 use octet_proto::greeting::v3::GreetingRequest;
 use tonic::Code;
@@ -12,11 +14,11 @@ use crate::{
     servers::Servers,
 };
 
-/// Failed inserts after which each of the deliveries that F holds, at most 100, was tried several times.
-const TRIES_IN_VAIN: u32 = 500;
+/// So many failed inserts that each delivery of F, up to 100, was tried several times.
+const FAILED_INSERTS: u32 = 500;
 
 #[tokio::test]
-async fn a_database_that_dies_fails_calls_at_once_and_loses_no_document() {
+async fn a_dead_database_fails_calls_at_once_and_loses_no_document() {
     for _ in 0..rounds() {
         let mut servers = Servers::start().await;
         let mesh = servers.mesh().await;
@@ -24,14 +26,14 @@ async fn a_database_that_dies_fails_calls_at_once_and_loses_no_document() {
         let load = Load::until_stopped(&mesh, USERS);
         load.reaches(requests_around_a_fault()).await;
         servers.database.kill();
-        load.goes_on_for(requests_around_a_fault()).await;
+        load.continues_for(requests_around_a_fault()).await;
         let readiness = Client::new().get(&mesh.admin("service-c", "/readyz")).await;
         assert_eq!(readiness.status, 503);
         assert!(readiness.text().starts_with("store: "), "{}", readiness.text());
 
         servers.database.restart().await;
         let recovery = recovers(&mesh).await;
-        load.goes_on_for(requests_around_a_fault()).await;
+        load.continues_for(requests_around_a_fault()).await;
         let report = load.stop().await;
         assert_failed_only_with(&report, &[(503, Code::Unavailable), (504, Code::DeadlineExceeded)]);
         assert_eq!(mesh.pids(), pids, "no process was restarted");
@@ -48,20 +50,27 @@ async fn an_outage_of_the_database_dead_letters_nothing() {
         let mesh = servers.mesh().await;
         let pids = mesh.pids();
         servers.database.kill();
-        // D needs no database: it goes on publishing, and F goes on taking.
+        // D needs no database: it keeps publishing, and F keeps receiving.
         let mut d = grpc(&mesh.address("service-d"));
         let mut ids = Vec::new();
         for _ in 0..requests_around_a_fault() {
             let answer = d.greeting(GreetingRequest::default()).await.expect("D needs no database");
             ids.extend(answer.into_inner().greeting.into_iter().map(|greeting| greeting.id));
         }
-        mesh.counts("service-f", r#"octet_store_inserts_total{outcome="unavailable"}"#, TRIES_IN_VAIN).await;
+        mesh.metric_reaches(
+            "service-f",
+            r#"octet_store_inserts_total{outcome="unavailable"}"#,
+            FAILED_INSERTS,
+        )
+        .await;
         assert_eq!(mesh.queue().await.depth().await.expect("readable").dead_lettered, 0);
 
         servers.database.restart().await;
         let documents = mesh.documents("service-f").await;
-        documents.hold(&ids, 2 * RECOVERY_OF_A_SERVER).await;
-        documents.come_to(ids.len() as u64).await;
+        let restarted = Instant::now();
+        documents.contain(&ids).await;
+        assert!(restarted.elapsed() < 2 * RECOVERY_OF_A_SERVER, "{:?}", restarted.elapsed());
+        documents.reach(ids.len() as u64).await;
         assert_eq!(mesh.queue().await.depth().await.expect("readable").dead_lettered, 0);
         assert_eq!(mesh.pids(), pids, "no process was restarted");
         mesh.end().await;

@@ -1,11 +1,10 @@
-//! A disk that is full, a file that is read-only, a file that is damaged: calls that need it fail truthfully,
-//! nothing that was answered is lost, and all goes on when the disk is well again.
+//! A full disk, a read-only file, a damaged file: calls that need it fail, no data is lost, and the platform recovers.
 
 use std::{
     fs::{self, OpenOptions},
     os::unix::fs::FileExt,
     path::Path,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use hyper::StatusCode;
@@ -15,20 +14,21 @@ use octet_backends::{
     store::{Document, DocumentStore},
 };
 use octet_proto::greeting::v3::GreetingRequest;
+use octet_testbed::eventually;
 use rustix::process::{Resource, Rlimit, prlimit};
 use tonic::Code;
 
-use super::{RECOVERY, USERS, conclude, recovers, requests_around_a_fault, rounds, say};
+use super::{RECOVERY, USERS, conclude, print_report, recovers, requests_around_a_fault, rounds};
 use crate::{
     client::{Client, grpc},
     load::{Load, Report},
-    platform::{Mesh, PATIENCE, octet},
+    platform::{Mesh, octet},
     process::Process,
 };
 
-/// Only C failed, and for want of its store.
+/// Checks that only the store of C failed.
 fn assert_only_the_store_of_c_failed(report: &Report) {
-    assert!(!report.failures.is_empty(), "the fault was felt");
+    assert!(!report.failures.is_empty(), "the fault had an effect");
     assert_eq!(report.unanswered, [""; 0]);
     for (status, body) in &report.failures {
         assert_eq!((status.as_u16(), body.code), (503, 14), "{body:?}");
@@ -37,24 +37,24 @@ fn assert_only_the_store_of_c_failed(report: &Report) {
 }
 
 #[tokio::test]
-async fn a_full_disk_fails_calls_and_loses_nothing() {
+async fn a_full_disk_fails_calls_and_loses_no_data() {
     for _ in 0..rounds() {
         let mesh = Mesh::builder().surviving_a_file_limit().start().await;
         let load = Load::until_stopped(&mesh, USERS);
         load.reaches(requests_around_a_fault()).await;
-        let pid = mesh.pid("service-c").expect("it runs");
+        let pid = mesh.pid("service-c").expect("running");
         let unlimited = Rlimit { current: None, maximum: None };
-        // No file may grow beyond one page: every write of the store fails, as on a full disk.
+        // No file may exceed one page: every write of the store fails, as on a full disk.
         let full = Rlimit { current: Some(4096), maximum: None };
         prlimit(Some(pid), Resource::Fsize, full).expect("limited");
-        load.goes_on_for(requests_around_a_fault()).await;
+        load.continues_for(requests_around_a_fault()).await;
 
         prlimit(Some(pid), Resource::Fsize, unlimited).expect("unlimited");
         let recovery = recovers(&mesh).await;
-        load.goes_on_for(requests_around_a_fault()).await;
+        load.continues_for(requests_around_a_fault()).await;
         let report = load.stop().await;
         assert_only_the_store_of_c_failed(&report);
-        assert_eq!(mesh.pid("service-c"), Some(pid), "the process lives on");
+        assert_eq!(mesh.pid("service-c"), Some(pid), "the process was not restarted");
         conclude("full disk under service-c", &mesh, &report, recovery).await;
         mesh.end().await;
     }
@@ -69,12 +69,8 @@ async fn stored(directory: &Path) -> (SqliteStoreSettings, Vec<String>) {
         store.insert(&document(id)).await.expect("stored");
     }
     drop(store);
-    // The last connection to close moves the journal into the file: the damage will be the file's alone.
-    let begun = Instant::now();
-    while directory.join("service-c.sqlite-wal").exists() {
-        assert!(begun.elapsed() < PATIENCE, "the store is never closed");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    // The last connection to close moves the journal into the file.
+    eventually("the store is closed", async || !directory.join("service-c.sqlite-wal").exists()).await;
     (settings, ids)
 }
 
@@ -89,7 +85,7 @@ fn document(id: &str) -> Document {
 }
 
 #[tokio::test]
-async fn a_damaged_store_fails_calls_and_loses_nothing_once_it_is_restored() {
+async fn a_damaged_store_fails_calls_until_it_is_restored() {
     let directory = tempfile::tempdir().expect("a directory");
     let (settings, mut ids) = stored(directory.path()).await;
     let (path, aside) = (directory.path().join("service-c.sqlite"), directory.path().join("aside"));
@@ -110,9 +106,9 @@ async fn a_damaged_store_fails_calls_and_loses_nothing_once_it_is_restored() {
     }
 
     fs::rename(&aside, &path).expect("restored");
-    let begun = Instant::now();
+    let started = Instant::now();
     client.becomes(&ready, StatusCode::OK).await;
-    let recovery = begun.elapsed();
+    let recovery = started.elapsed();
     for _ in 0..USERS {
         let answer = greeter.greeting(GreetingRequest::default()).await.expect("stored").into_inner();
         ids.push(answer.greeting[0].id.clone());
@@ -120,7 +116,7 @@ async fn a_damaged_store_fails_calls_and_loses_nothing_once_it_is_restored() {
     let missing = SqliteStoreInspect::new(settings).missing(&ids).await.expect("readable");
     assert_eq!(missing, [""; 0]);
     assert!(recovery <= RECOVERY, "{recovery:?}");
-    say(&format!(
+    print_report(&format!(
         "damaged store: {USERS} calls refused, 0 of {} documents missing, recovered after {} ms\n",
         ids.len(),
         recovery.as_millis()
@@ -128,11 +124,10 @@ async fn a_damaged_store_fails_calls_and_loses_nothing_once_it_is_restored() {
 }
 
 #[tokio::test]
-async fn a_read_only_store_is_refused_at_the_start_and_loses_nothing() {
+async fn a_read_only_store_is_refused_at_the_start() {
     let directory = tempfile::tempdir().expect("a directory");
     let (settings, ids) = stored(directory.path()).await;
-    // SQLite's own mark for "read this, and do not write": the write version in the file's header. File
-    // permissions would not hold against root.
+    // The write version in the header makes a SQLite file read-only. File permissions would not stop root.
     let write_version = |version: u8| {
         let file = OpenOptions::new().write(true).open(directory.path().join("service-c.sqlite"));
         file.expect("there").write_all_at(&[version], 18).expect("written");
@@ -142,8 +137,8 @@ async fn a_read_only_store_is_refused_at_the_start_and_loses_nothing() {
     let environment = [("STORE_URL", url.as_str()), ("PORT", "127.0.0.1:0"), ("ADMIN_PORT", "127.0.0.1:0")];
     let refused = octet().args(["service", "service-c"]).envs(environment).output().await.expect("runs");
     assert_eq!(refused.status.code(), Some(64));
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.starts_with("octet: STORE_URL: ") && said.contains("the file is read-only"), "{said}");
+    let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(stderr.starts_with("octet: STORE_URL: ") && stderr.contains("the file is read-only"), "{stderr}");
 
     write_version(2);
     let service = Process::start(&["service", "service-c"], &[("STORE_URL", url.as_str())]).await;

@@ -14,15 +14,15 @@ async fn killing_each_process_in_turn_under_load() {
             let load = Load::until_stopped(&mesh, USERS);
             load.reaches(requests_around_a_fault()).await;
             mesh.kill(process);
-            mesh.says(&format!("{process} was ended by signal 9")).await;
+            mesh.prints(&format!("{process} was killed by signal 9")).await;
             let recovery = recovers(&mesh).await;
-            load.goes_on_for(requests_around_a_fault()).await;
+            load.continues_for(requests_around_a_fault()).await;
 
             let report = load.stop().await;
             for (status, body) in &report.failures {
                 assert_eq!((status.as_u16(), body.code), (503, 14), "{process}: {body:?}");
             }
-            // Only a dead gateway leaves requests without an answer.
+            // Only a dead gateway leaves requests without a response.
             assert!(
                 process == "gateway" || report.unanswered.is_empty(),
                 "{process}: {:?}",

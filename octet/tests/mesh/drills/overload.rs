@@ -1,4 +1,4 @@
-//! More than the platform can do: it serves what it can, refuses the rest at once, and is well again after.
+//! Overload: the platform serves what it can, refuses the rest at once, and recovers.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use http_body_util::Full;
 use hyper::Request;
 use tokio::task::JoinSet;
 
-use super::{USERS, conclude, is_full, recovers, say};
+use super::{USERS, conclude, is_full, print_report, recovers};
 use crate::{
     client::Client,
     load::{Load, Report},
@@ -18,39 +18,39 @@ fn phase() -> Duration {
     Duration::from_secs(if is_full() { 8 } else { 1 })
 }
 
-/// Requests a second that were answered whole.
+/// A report and its rate of valid answers per second.
 struct Served {
     report: Report,
     rate: f64,
 }
 
 async fn closed_loop(mesh: &Mesh, users: usize) -> Served {
-    let begun = Instant::now();
+    let started = Instant::now();
     let load = Load::until_stopped(mesh, users);
     tokio::time::sleep(phase()).await;
     let report = load.stop().await;
-    let rate = whole_answers_a_second(&report, begun);
+    let rate = valid_answers_per_second(&report, started);
     Served { report, rate }
 }
 
-/// Sends `rate` requests a second, whatever becomes of them. The client keeps its connections for the next ones.
+/// Sends `rate` requests per second, without waiting for responses. The client reuses its connections.
 async fn open_loop(mesh: &Mesh, rate: f64) -> (Served, Duration) {
     let client = Client::new();
     let mut requests = JoinSet::new();
-    let begun = Instant::now();
+    let started = Instant::now();
     let every = Duration::from_secs_f64(1.0 / rate);
     let mut next = tokio::time::interval(every.max(Duration::from_millis(1)));
     let mut sent = 0_u32;
-    while begun.elapsed() < phase() {
+    while started.elapsed() < phase() {
         next.tick().await;
-        // As many as are due by now: timers are too coarse for one at a time.
-        while f64::from(sent) < begun.elapsed().as_secs_f64() * rate {
+        // Sends all that are due: timers are too coarse for one at a time.
+        while f64::from(sent) < started.elapsed().as_secs_f64() * rate {
             sent += 1;
             let (client, url) = (client.clone(), mesh.url("/api/greeting"));
             requests.spawn(async move {
-                let asked = Instant::now();
+                let sent = Instant::now();
                 let request = || Request::get(&url).body(Full::default()).expect("a request");
-                (client.send_to_a_restarting_gateway(request).await, asked.elapsed())
+                (client.send_with_reconnect(request).await, sent.elapsed())
             });
         }
     }
@@ -65,16 +65,16 @@ async fn open_loop(mesh: &Mesh, rate: f64) -> (Served, Duration) {
         }
         report.add(reply);
     }
-    let rate = whole_answers_a_second(&report, begun);
+    let rate = valid_answers_per_second(&report, started);
     (Served { report, rate }, slowest_refusal)
 }
 
-fn whole_answers_a_second(report: &Report, begun: Instant) -> f64 {
-    f64::from(u32::try_from(report.answers.len()).expect("bounded")) / begun.elapsed().as_secs_f64()
+fn valid_answers_per_second(report: &Report, started: Instant) -> f64 {
+    f64::from(u32::try_from(report.answers.len()).expect("bounded")) / started.elapsed().as_secs_f64()
 }
 
 #[tokio::test]
-async fn overload_is_served_as_far_as_it_goes_and_the_rest_refused_at_once() {
+async fn overload_is_served_up_to_capacity_and_the_rest_is_refused_at_once() {
     let mesh = Mesh::start().await;
     let peak = closed_loop(&mesh, USERS).await;
     let crowd = closed_loop(&mesh, 250).await;
@@ -90,7 +90,7 @@ async fn overload_is_served_as_far_as_it_goes_and_the_rest_refused_at_once() {
     }
     assert_eq!(flood.report.unanswered, [""; 0]);
     let best = peak.rate.max(crowd.rate);
-    say(&format!(
+    print_report(&format!(
         "overload: 25 users {:.0}/s, 250 users {:.0}/s, open loop at twice the peak {:.0}/s ({:.0} %), refused {} \
          (slowest {} ms), memory {} MB before and {} MB after\n",
         peak.rate,
@@ -103,7 +103,7 @@ async fn overload_is_served_as_far_as_it_goes_and_the_rest_refused_at_once() {
         after / 1_000_000,
     ));
     if is_full() {
-        // Only where nothing else runs is a rate worth a promise.
+        // A rate is meaningful only if nothing else runs.
         assert!(crowd.rate >= 0.7 * best && flood.rate >= 0.7 * best, "less than 70 % of the peak");
     }
     conclude("after overload", &mesh, &flood.report, recovery).await;

@@ -1,4 +1,4 @@
-//! A rolling restart of single replicas: SIGTERM of each process in turn, and no request fails.
+//! A rolling restart: SIGTERM of each process in turn fails no request.
 
 use rustix::process::Signal;
 
@@ -6,7 +6,7 @@ use super::{USERS, conclude, recovers, requests_around_a_fault, rounds};
 use crate::{
     client::Client,
     load::Load,
-    platform::{Mesh, PATIENCE, PROCESSES, gone},
+    platform::{Mesh, PROCESSES, all_ended},
 };
 
 #[tokio::test]
@@ -17,12 +17,12 @@ async fn a_rolling_restart_fails_no_request() {
         load.reaches(requests_around_a_fault()).await;
         let mut recovery = std::time::Duration::ZERO;
         for process in PROCESSES {
-            let pid = mesh.pid(process).expect("it runs");
+            let pid = mesh.pid(process).expect("running");
             mesh.signal(process, Signal::TERM);
-            gone(&[pid], PATIENCE).await;
+            all_ended(&[pid]).await;
             Client::new().becomes(&mesh.admin(process, "/readyz"), hyper::StatusCode::OK).await;
             recovery = recovery.max(recovers(&mesh).await);
-            load.goes_on_for(requests_around_a_fault() / 3).await;
+            load.continues_for(requests_around_a_fault() / 3).await;
         }
         let report = load.stop().await;
         assert_eq!(report.failures(), [].into(), "round {round}");

@@ -1,4 +1,4 @@
-//! A leaf that freezes and thaws, and callers that leave half-way.
+//! Leaves that freeze, and callers that leave before their response.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn a_leaf_that_freezes_for_less_than_the_deadline_fails_no_request() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         mesh.signal("service-h", Signal::CONT);
         let recovery = recovers(&mesh).await;
-        load.goes_on_for(requests_around_a_fault()).await;
+        load.continues_for(requests_around_a_fault()).await;
 
         let report = load.stop().await;
         assert_eq!(report.failures(), [].into());
@@ -35,11 +35,11 @@ async fn a_leaf_that_freezes_beyond_the_deadline_fails_calls_with_the_deadline()
         let load = Load::until_stopped(&mesh, USERS);
         load.reaches(requests_around_a_fault()).await;
         mesh.signal("service-g", Signal::STOP);
-        // Every user's request runs into its deadline of 5 s once.
+        // The request of every user reaches its deadline of 5 s once.
         tokio::time::sleep(Duration::from_secs(6)).await;
         mesh.signal("service-g", Signal::CONT);
         let recovery = recovers(&mesh).await;
-        load.goes_on_for(requests_around_a_fault()).await;
+        load.continues_for(requests_around_a_fault()).await;
 
         let report = load.stop().await;
         for (status, body) in &report.failures {
@@ -52,20 +52,20 @@ async fn a_leaf_that_freezes_beyond_the_deadline_fails_calls_with_the_deadline()
 }
 
 #[tokio::test]
-async fn callers_that_leave_half_way_disturb_nobody() {
+async fn callers_that_leave_affect_no_other_request() {
     for _ in 0..rounds() {
         let mesh = Mesh::start().await;
         let load = Load::until_stopped(&mesh, USERS);
         load.reaches(100).await;
         let url = mesh.url("/api/greeting");
-        let begun = load.done();
-        while load.done() < begun + requests_around_a_fault() {
+        let started = load.done();
+        while load.done() < started + requests_around_a_fault() {
             // A client of its own, so that leaving closes the connection.
             let client = Client::new();
             let request = Request::get(&url).body(Full::default()).expect("a request");
-            let patience = Duration::from_millis(fastrand_below(20));
-            // That it is left, is the point: whether it was answered in time does not matter.
-            let _ = tokio::time::timeout(patience, client.send(request)).await;
+            let stay = Duration::from_millis(fastrand::u64(..20));
+            // It does not matter whether the response came first.
+            let _ = tokio::time::timeout(stay, client.send(request)).await;
         }
         let recovery = recovers(&mesh).await;
         let report = load.stop().await;
@@ -73,14 +73,4 @@ async fn callers_that_leave_half_way_disturb_nobody() {
         conclude("callers that leave", &mesh, &report, recovery).await;
         mesh.end().await;
     }
-}
-
-/// A small number that differs from call to call.
-fn fastrand_below(most: u64) -> u64 {
-    u64::from(
-        std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .expect("after 1970")
-            .subsec_micros(),
-    ) % most
 }

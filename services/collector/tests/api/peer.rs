@@ -52,7 +52,7 @@ impl Peer {
 
     /// Stops it, and waits until it has stopped.
     pub(crate) async fn stop(self) {
-        self.drain.begin();
+        self.drain.start();
         drop(self.client);
         self.serving.await.expect("stopped");
     }

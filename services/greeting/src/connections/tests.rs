@@ -55,7 +55,7 @@ fn a_fault_never_contains_a_password() {
         (&[("MONGO_CONN", "postgres://user:hunter2@db")], "MONGO_CONN: must start with mongodb://"),
         (&[("MONGO_CONN", "mongodb://user:hunter2@db/?w=0")], "MONGO_CONN: must not say w=0"),
         (&[("RABBITMQ_CONN", "http://user:hunter2@mq")], "RABBITMQ_CONN: must start with amqp://"),
-        (&[("MONGO_CONN_FILE", "/nowhere/at/all")], "MONGO_CONN_FILE: cannot be read: No such file"),
+        (&[("MONGO_CONN_FILE", "/nowhere/at/all")], "MONGO_CONN_FILE: file cannot be read: No such file"),
         (
             &[("MONGO_CONN", "mongodb://u:hunter2@db"), ("STORE_URL", "sqlite:data")],
             "STORE_URL: must not be set together with MONGO_CONN",

@@ -1,4 +1,4 @@
-//! Who may change a running process: whoever has the token, or, where there is none, whoever is on the same host.
+//! Who may change a running process: a client with the token or, where none is set, a client on the same host.
 
 use std::{fmt, net::IpAddr};
 
@@ -6,29 +6,30 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use subtle::ConstantTimeEq;
 
 use crate::{environment::Environment, serve::Peer};
 
-/// What `ADMIN_TOKEN` may be, as the end of the sentence "must be …".
-const ALLOWED: &str = "16 to 512 visible characters without blanks";
+/// Completes the sentence "must be …".
+const ALLOWED: &str = "16 to 512 visible ASCII characters without spaces";
 
-/// What proxies add: such a request comes from this host's proxy, and from anywhere behind it.
-const OF_PROXIES: [&str; 5] =
+/// Headers of proxies: such a request comes through this host's proxy, from any client behind it.
+const PROXY_HEADERS: [&str; 5] =
     ["forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-envoy-external-address"];
 
-/// Who may change what the admin server lets be changed. What it only shows, everyone may see.
+/// Who may make changes through the admin server. Reading needs no permission.
 #[derive(Clone, Default)]
 pub struct AdminAccess {
     token: Option<String>,
 }
 
-/// Why somebody may not.
+/// Why a change is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denied {
-    /// There is a token, and the request has another or none.
-    Token,
-    /// There is no token, and the request is not from this host.
-    Elsewhere,
+    /// A token is set, and the request has another or none.
+    WrongToken,
+    /// No token is set, and the request is not from this host.
+    NotLocal,
 }
 
 impl AdminAccess {
@@ -42,18 +43,22 @@ impl AdminAccess {
         Self { token }
     }
 
-    /// Whether the request may change something.
+    /// Whether the request may make a change.
     ///
-    /// Without a token: only from 127.0.0.1 or `::1`, to a host of that name, and not through a proxy. A sidecar's calls
-    /// come from this host too (Istio's from 127.0.0.6), and a page in a browser here may call itself what it likes.
+    /// Without a token: only from 127.0.0.1 or `::1`, with a `Host` of these or `localhost`, and not through a proxy. A
+    /// sidecar's requests come from this host too (Istio's from 127.0.0.6), and so do those of any page in a browser.
     pub(super) fn check(&self, request: &Parts) -> Result<(), Denied> {
         match &self.token {
             Some(token) => {
                 let sent = bearer(&request.headers);
-                if sent.is_some_and(|sent| is_same(sent, token)) { Ok(()) } else { Err(Denied::Token) }
+                if sent.is_some_and(|sent| sent.as_bytes().ct_eq(token.as_bytes()).into()) {
+                    Ok(())
+                } else {
+                    Err(Denied::WrongToken)
+                }
             }
-            None if is_from_here(request) => Ok(()),
-            None => Err(Denied::Elsewhere),
+            None if is_local(request) => Ok(()),
+            None => Err(Denied::NotLocal),
         }
     }
 }
@@ -68,15 +73,15 @@ impl fmt::Debug for AdminAccess {
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
         match self {
-            Self::Token => {
+            Self::WrongToken => {
                 let challenge =
                     (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"octet admin\""));
                 let message = "send 'Authorization: Bearer TOKEN' with this process's ADMIN_TOKEN\n";
                 (StatusCode::UNAUTHORIZED, [challenge], message).into_response()
             }
-            Self::Elsewhere => {
-                let message = "without ADMIN_TOKEN this process takes changes from its own host alone: ask \
-                    http://localhost:PORT there (kubectl port-forward counts as that), or set ADMIN_TOKEN\n";
+            Self::NotLocal => {
+                let message = "without ADMIN_TOKEN only requests from this host may make changes: use http://localhost:PORT \
+                    (kubectl port-forward works), or set ADMIN_TOKEN\n";
                 (StatusCode::FORBIDDEN, message).into_response()
             }
         }
@@ -93,29 +98,23 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Looks at every byte, wherever the first difference is: how long it takes tells nothing of the token but its length.
-fn is_same(sent: &str, token: &str) -> bool {
-    let differences = sent.bytes().zip(token.bytes()).fold(0, |seen, (sent, own)| seen | (sent ^ own));
-    sent.len() == token.len() && std::hint::black_box(differences) == 0
-}
-
-fn is_from_here(request: &Parts) -> bool {
+fn is_local(request: &Parts) -> bool {
     let peer = request.extensions.get::<Peer>().map(|Peer(address)| address.ip().to_canonical());
-    let is_near = peer.is_some_and(is_this_host);
-    let is_direct = OF_PROXIES.iter().all(|name| !request.headers.contains_key(*name));
-    is_near && is_direct && is_named_locally(request)
+    let is_near = peer.is_some_and(is_loopback);
+    let is_direct = PROXY_HEADERS.iter().all(|name| !request.headers.contains_key(*name));
+    is_near && is_direct && has_local_host(request)
 }
 
-/// `Host` as it was typed on this host, which no name that an attacker owns can be.
-fn is_named_locally(request: &Parts) -> bool {
+/// Whether `Host` is a loopback address or `localhost`, which no name of an attacker can be.
+fn has_local_host(request: &Parts) -> bool {
     let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let authority = host.and_then(|host| host.parse::<Uri>().ok()).and_then(|uri| uri.authority().cloned());
     let Some(authority) = authority.or_else(|| request.uri.authority().cloned()) else { return false };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_this_host)
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_loopback)
 }
 
-fn is_this_host(address: IpAddr) -> bool {
+fn is_loopback(address: IpAddr) -> bool {
     address == IpAddr::from([127, 0, 0, 1]) || address == IpAddr::from(std::net::Ipv6Addr::LOCALHOST)
 }
 
@@ -147,22 +146,22 @@ mod tests {
     }
 
     #[test]
-    fn with_a_token_it_alone_counts() {
+    fn with_a_token_set_only_the_token_counts() {
         let access = access(TOKEN).unwrap();
-        let near = "127.0.0.1";
+        let local = "127.0.0.1";
         let sends = |value: &str| access.check(&request("192.0.2.1", &[("authorization", value)]));
         assert_eq!(sends(&format!("Bearer {TOKEN}")), Ok(()));
         assert_eq!(sends(&format!("bearer  {TOKEN} ")), Ok(()));
         for wrong in
             ["Bearer", "Bearer ", "Basic YTpi", TOKEN, "Bearer a-token-of-enough-lengtH", "Bearer a-token"]
         {
-            assert_eq!(sends(wrong), Err(Denied::Token), "{wrong}");
+            assert_eq!(sends(wrong), Err(Denied::WrongToken), "{wrong}");
         }
-        assert_eq!(access.check(&request(near, &[("host", "localhost:9001")])), Err(Denied::Token));
+        assert_eq!(access.check(&request(local, &[("host", "localhost:9001")])), Err(Denied::WrongToken));
     }
 
     #[test]
-    fn without_a_token_only_this_host_may() {
+    fn without_a_token_only_this_host_may_make_changes() {
         let access = AdminAccess::default();
         for (peer, host) in [
             ("127.0.0.1", "localhost:9001"),
@@ -174,25 +173,25 @@ mod tests {
         }
         for (peer, host) in [
             ("192.0.2.1", "localhost:9001"),
-            // Where Istio's sidecar calls from.
+            // Istio's sidecar.
             ("127.0.0.6", "localhost:9001"),
-            // A page whose name was made to lead here.
+            // A page whose name resolves to this host (DNS rebinding).
             ("127.0.0.1", "attacker.example:9001"),
             ("127.0.0.1", "192.0.2.1"),
             ("127.0.0.1", ""),
         ] {
             assert_eq!(
                 access.check(&request(peer, &[("host", host)])),
-                Err(Denied::Elsewhere),
+                Err(Denied::NotLocal),
                 "{peer} {host}"
             );
         }
         let forwarded = [("host", "localhost"), ("x-forwarded-for", "127.0.0.1")];
-        assert_eq!(access.check(&request("127.0.0.1", &forwarded)), Err(Denied::Elsewhere));
+        assert_eq!(access.check(&request("127.0.0.1", &forwarded)), Err(Denied::NotLocal));
     }
 
     #[test]
-    fn a_token_that_is_short_or_cannot_be_sent_is_refused_and_none_is_shown() {
+    fn an_invalid_token_is_refused_and_never_shown() {
         for wrong in ["hunter2", "hunter2 hunter2 hunter2", &"hunter2".repeat(100)] {
             let fault = access(wrong).expect_err(wrong);
             assert!(

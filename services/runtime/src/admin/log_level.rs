@@ -1,4 +1,4 @@
-//! `/log-level`: which lines are logged, to look at and to change for a while.
+//! `/log-level`: shows the log filter, and changes it temporarily.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,21 +20,21 @@ use crate::{
     serve::Peer,
 };
 
-/// How long a change lasts where nothing else is said, and the shortest and longest that may be asked for.
-const USUAL: Duration = Duration::from_mins(10);
-const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_hours(24);
+/// How long a change lasts.
+const DEFAULT_DURATION: Duration = Duration::from_mins(10);
+const MIN_DURATION: Duration = Duration::from_secs(1);
+const MAX_DURATION: Duration = Duration::from_hours(24);
 
 /// Bytes of the longest filter.
-const LIMIT: usize = 4 * 1024;
+const MAX_FILTER: usize = 4 * 1024;
 
-/// How long a client may take over it.
+/// How long a client may take to send it.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The log levels of a process, and who may change them.
+/// The log levels of a process, and the access to them.
 #[derive(Debug, Clone)]
 pub struct LogControl {
-    /// What is in force.
+    /// The levels.
     pub levels: LogLevels,
     /// Who may change it.
     pub access: AdminAccess,
@@ -62,7 +62,7 @@ async fn change(State(control): State<LogControl>, request: Request) -> Response
         Err(refusal) => return refusal.into_response(),
     };
     // Before the change, which may silence it.
-    tracing::info!(filter = filter.text(), ?lasting, peer = peer(&parts), "the log level is changed");
+    tracing::info!(filter = filter.text(), ?lasting, peer = peer(&parts), "log level changed");
     control.levels.change(filter, lasting);
     state(&control.levels)
 }
@@ -76,55 +76,57 @@ async fn restore(State(control): State<LogControl>, request: Request) -> Respons
     tracing::info!(
         filter = control.levels.configured().text(),
         peer = peer(&parts),
-        "the log level is LOG_LEVEL's"
+        "log level restored to LOG_LEVEL"
     );
     state(&control.levels)
 }
 
 fn state(levels: &LogLevels) -> Response {
-    let in_force = levels.in_force();
+    let active = levels.active();
     let time = |time: SystemTime| humantime::format_rfc3339_seconds(time).to_string();
     let body = json!({
-        "filter": in_force.filter.text(),
-        "since": time(in_force.since),
-        "until": in_force.until.map(time),
+        "filter": active.filter.text(),
+        "since": time(active.since),
+        "until": active.until.map(time),
         "configured": levels.configured().text(),
     });
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], format!("{body}\n"))
         .into_response()
 }
 
-/// `for=10m`, and nothing else: a mistyped name must not pass for the usual time.
+/// `for=10m`, and no other parameter: a mistyped name must not select the default.
 fn lasting(query: &str) -> Result<Duration, String> {
     if query.is_empty() {
-        return Ok(USUAL);
+        return Ok(DEFAULT_DURATION);
     }
-    let asked = query.strip_prefix("for=").filter(|asked| !asked.contains('&'));
-    // A blank in a query is a plus or %20.
-    let asked = asked.map(|asked| asked.replace("%20", " ").replace('+', " "));
-    let lasting = asked.and_then(|asked| humantime::parse_duration(&asked).ok());
-    lasting.filter(|lasting| (SHORTEST..=LONGEST).contains(lasting)).ok_or_else(|| {
+    let value = query.strip_prefix("for=").filter(|value| !value.contains('&'));
+    // A space in a query is a plus or %20.
+    let value = value.map(|value| value.replace("%20", " ").replace('+', " "));
+    let lasting = value.and_then(|value| humantime::parse_duration(&value).ok());
+    lasting.filter(|lasting| (MIN_DURATION..=MAX_DURATION).contains(lasting)).ok_or_else(|| {
         format!(
-            "the query must be for=DURATION, such as for=30s or for=2h, from {} to {}; {} when left out\n",
-            humantime::format_duration(SHORTEST),
-            humantime::format_duration(LONGEST),
-            humantime::format_duration(USUAL)
+            "the query must be for=DURATION, such as for=30s or for=2h, from {} to {} (default {})\n",
+            humantime::format_duration(MIN_DURATION),
+            humantime::format_duration(MAX_DURATION),
+            humantime::format_duration(DEFAULT_DURATION)
         )
     })
 }
 
 async fn filter(body: Body) -> Result<LogFilter, (StatusCode, String)> {
-    let text = match timeout(BODY_TIMEOUT, Limited::new(body, LIMIT).collect()).await {
+    let text = match timeout(BODY_TIMEOUT, Limited::new(body, MAX_FILTER).collect()).await {
         Ok(Ok(collected)) => collected.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let message = format!("the filter is longer than {LIMIT} bytes\n");
+            let message = format!("the filter is longer than {MAX_FILTER} bytes\n");
             return Err((StatusCode::PAYLOAD_TOO_LARGE, message));
         }
         Ok(Err(_)) => {
-            let message = "the body could not be read to its end\n".to_owned();
+            let message = "the request body ended early\n".to_owned();
             return Err((StatusCode::BAD_REQUEST, message));
         }
-        Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, "the body did not end in time\n".to_owned())),
+        Err(_) => {
+            return Err((StatusCode::REQUEST_TIMEOUT, "timed out reading the request body\n".to_owned()));
+        }
     };
     let filter = std::str::from_utf8(&text).ok().and_then(|text| LogFilter::parse(text.trim()));
     filter.ok_or_else(|| (StatusCode::BAD_REQUEST, format!("the body must be {}\n", logs::ALLOWED)))
@@ -139,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_taken_within_its_range() {
+    fn a_duration_within_the_range_is_accepted() {
         for (query, seconds) in
             [("", 600), ("for=1s", 1), ("for=24h", 86_400), ("for=1m%2030s", 90), ("for=1m+30s", 90)]
         {
@@ -148,11 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn any_other_query_is_refused_with_what_it_may_be() {
+    fn any_other_query_is_refused_with_the_allowed_values() {
         for query in ["for=", "for=0s", "for=25h", "for=soon", "form=10m", "for=1s&for=2s", "for=-1s", "for"]
         {
             let problem = lasting(query).expect_err(query);
-            assert!(problem.contains("from 1s to 1day; 10m when left out"), "{problem}");
+            assert!(problem.contains("from 1s to 1day (default 10m)"), "{problem}");
         }
     }
 }

@@ -1,19 +1,19 @@
-//! Which lines are written: `LOG_LEVEL`'s grammar.
+//! `LOG_LEVEL`'s grammar.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-/// The name that every crate of Octet begins with, and so every one of its targets.
+/// The prefix of every crate of Octet, and so of its log targets.
 const OWN_TARGETS: &str = "octet";
 
-/// The AMQP client, which calls every lost connection an error, several times over; the adapter tells it once.
-const TOLD_BY_US: &str = "lapin";
+/// The AMQP client, which logs each lost connection several times as an error; Octet's adapter logs it once.
+const SILENCED_TARGET: &str = "lapin";
 
-/// What a filter may be, as the end of the sentence "must be …".
+/// Completes the sentence "must be …".
 pub const ALLOWED: &str = "trace, debug, info, warn, warning, error, fatal, panic, off, \
      or a filter such as info,octet_greeting=debug";
 
-/// A filter, and the text that it was read from.
+/// A filter, and the text from which it was parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogFilter {
     text: String,
@@ -21,10 +21,10 @@ pub struct LogFilter {
 }
 
 impl LogFilter {
-    /// Reads a level or a full filter.
+    /// Parses a level or a full filter.
     ///
-    /// A plain level speaks of our own targets; others, which at `debug` say more of HTTP/2 frames than of
-    /// greetings, stay at `info` or quieter. A full filter is taken as it is.
+    /// A plain level applies to Octet's own targets; others, which at `debug` log HTTP/2 frames, stay at `info` or above. A
+    /// full filter applies literally.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = match text.to_ascii_lowercase().as_str() {
             "trace" => LevelFilter::TRACE,
@@ -38,12 +38,12 @@ impl LogFilter {
         Some(Self { text: text.to_owned(), targets: level(plain) })
     }
 
-    /// As it was written.
+    /// The text from which it was parsed.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What it says of each target: `lapin=off,octet=debug,info`.
+    /// The level of each target: `lapin=off,octet=debug,info`.
     pub(super) fn targets(&self) -> &Targets {
         &self.targets
     }
@@ -59,10 +59,10 @@ fn level(own: LevelFilter) -> Targets {
     Targets::new()
         .with_default(own.min(LevelFilter::INFO))
         .with_target(OWN_TARGETS, own)
-        .with_target(TOLD_BY_US, LevelFilter::OFF)
+        .with_target(SILENCED_TARGET, LevelFilter::OFF)
 }
 
-/// A word alone would be read as the name of a target, so a mistyped level would log everything.
+/// A single word would be parsed as a target, so that a mistyped level would enable everything.
 fn full_filter(text: &str) -> Option<Targets> {
     if text.contains(['=', ',']) { text.parse().ok() } else { None }
 }
@@ -78,14 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn every_level_of_the_2021_platform_is_understood() {
+    fn every_level_of_the_2021_platform_is_accepted() {
         for text in ["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic", "off", "INFO"] {
             assert!(LogFilter::parse(text).is_some(), "{text}");
         }
     }
 
     #[test]
-    fn a_plain_level_speaks_of_our_own_targets() {
+    fn a_plain_level_applies_to_octets_own_targets() {
         let debug = targets("debug");
         assert!(debug.would_enable("octet_greeting::server", &Level::DEBUG));
         assert!(!debug.would_enable("h2::codec", &Level::DEBUG));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_filter_is_taken_as_it_is() {
+    fn a_full_filter_applies_literally() {
         let filter = targets("warn,octet_greeting=trace");
         assert!(filter.would_enable("octet_greeting", &Level::TRACE));
         assert!(!filter.would_enable("octet_runtime", &Level::INFO));

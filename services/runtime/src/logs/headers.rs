@@ -1,20 +1,19 @@
-//! Headers as a log line shows them: secrets masked, sizes bounded, one line of JSON.
+//! Headers for a log line: secrets masked, sizes bounded, one line of JSON.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use http::HeaderMap;
 
-/// The target of every line that shows headers; `LOG_LEVEL=info,octet_headers=debug` shows these and no more.
+/// The target of every line with headers; `LOG_LEVEL=info,octet_headers=debug` enables exactly these lines.
 pub const HEADERS: &str = "octet_headers";
 
-/// Bytes of a value that are shown.
-const LONGEST: usize = 256;
+/// Bytes of a value.
+const MAX_VALUE: usize = 256;
 
-/// Names that are shown; a request may have hundreds.
-const MOST: usize = 64;
+/// Names; a request may have hundreds.
+const MAX_NAMES: usize = 64;
 
-/// What the name of a secret has in it. Rather too much: a value that is missing is asked for again, and one that is
-/// written down stays.
+/// Parts of the names of secrets. The list errs on the side of masking: a logged secret stays in the log.
 const SECRET: [&str; 15] = [
     "auth",
     "cookie",
@@ -33,8 +32,8 @@ const SECRET: [&str; 15] = [
     "nonce",
 ];
 
-/// Values that are addresses, whose query may hold what their path does not.
-const ADDRESSES: [&str; 7] = [
+/// Headers with URLs, whose query may contain secrets.
+const URLS: [&str; 7] = [
     "referer",
     "location",
     "content-location",
@@ -44,49 +43,49 @@ const ADDRESSES: [&str; 7] = [
     "x-rewrite-url",
 ];
 
-/// What stands in place of a secret.
+/// Replaces a secret.
 const MASK: &str = "***";
 
-/// Headers or metadata: `{"x-request-id":"…","authorization":"***"}`.
-pub fn shown(headers: &HeaderMap) -> impl fmt::Display {
-    let mut shown = Shown::default();
+/// Headers or metadata, as `{"x-request-id":"…","authorization":"***"}`.
+pub fn masked(headers: &HeaderMap) -> impl fmt::Display {
+    let mut masked = Masked::default();
     for (name, value) in headers {
-        shown.add(name.as_str(), value.as_bytes());
+        masked.add(name.as_str(), value.as_bytes());
     }
-    shown
+    masked
 }
 
-/// As [`shown`], for the headers of a message.
-pub fn shown_pairs(headers: &[(String, String)]) -> impl fmt::Display {
-    let mut shown = Shown::default();
+/// As [`masked`], for the headers of a message.
+pub fn masked_pairs(headers: &[(String, String)]) -> impl fmt::Display {
+    let mut masked = Masked::default();
     for (name, value) in headers {
-        shown.add(name, value.as_bytes());
+        masked.add(name, value.as_bytes());
     }
-    shown
+    masked
 }
 
-/// Name to value; of a repeated name the values, with a comma between them.
+/// Name to value; the values of a repeated name are joined by commas.
 #[derive(Default)]
-struct Shown(BTreeMap<String, String>);
+struct Masked(BTreeMap<String, String>);
 
-impl Shown {
+impl Masked {
     fn add(&mut self, name: &str, value: &[u8]) {
         let name = name.to_ascii_lowercase();
         let value = presentable(&name, value);
         if let Some(before) = self.0.get_mut(&name) {
-            if before.len() < LONGEST {
+            if before.len() < MAX_VALUE {
                 before.push_str(", ");
                 before.push_str(&value);
             }
-        } else if self.0.len() < MOST {
+        } else if self.0.len() < MAX_NAMES {
             self.0.insert(name, value.into_owned());
         } else {
-            self.0.insert("…".to_owned(), format!("more than {MOST}"));
+            self.0.insert("…".to_owned(), format!("more than {MAX_NAMES}"));
         }
     }
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for Masked {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Text to text always has a JSON form.
         formatter.write_str(&serde_json::to_string(&self.0).unwrap_or_default())
@@ -99,20 +98,20 @@ fn presentable<'a>(name: &str, value: &'a [u8]) -> Cow<'a, str> {
     }
     let text = std::str::from_utf8(value).ok().filter(|_| !name.ends_with("-bin"));
     let Some(text) = text else { return format!("({} bytes)", value.len()).into() };
-    if ADDRESSES.contains(&name) {
-        return address(text);
+    if URLS.contains(&name) {
+        return without_query(text);
     }
-    if text.len() <= LONGEST {
+    if text.len() <= MAX_VALUE {
         return text.into();
     }
-    let end = text.floor_char_boundary(LONGEST);
+    let end = text.floor_char_boundary(MAX_VALUE);
     format!("{}… ({} bytes)", text.get(..end).unwrap_or_default(), text.len()).into()
 }
 
-/// Scheme, host and path.
-fn address(text: &str) -> Cow<'_, str> {
+/// Scheme, host and path of a URL.
+fn without_query(text: &str) -> Cow<'_, str> {
     let path = text.split(['?', '#']).next().unwrap_or_default();
-    if path.contains('@') || path.len() > LONGEST { MASK.into() } else { path.into() }
+    if path.contains('@') || path.len() > MAX_VALUE { MASK.into() } else { path.into() }
 }
 
 #[cfg(test)]
@@ -128,11 +127,11 @@ mod tests {
         for (name, value) in pairs {
             headers.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
         }
-        serde_json::from_str(&shown(&headers).to_string()).unwrap()
+        serde_json::from_str(&masked(&headers).to_string()).unwrap()
     }
 
     #[test]
-    fn what_is_no_secret_is_shown_as_it_came() {
+    fn other_headers_are_unchanged() {
         let sent = [("x-request-id", "7f9c"), ("accept", "a"), ("accept", "b"), ("grpc-timeout", "5S")];
         assert_eq!(of(&sent), json!({"x-request-id": "7f9c", "accept": "a, b", "grpc-timeout": "5S"}));
     }
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_shown_by_their_number_and_long_texts_by_their_beginning() {
+    fn bytes_are_counted_and_long_texts_are_cut() {
         assert_eq!(
             of(&[("grpc-status-details-bin", "AAEC")]),
             json!({"grpc-status-details-bin": "(4 bytes)"})
@@ -168,17 +167,17 @@ mod tests {
     }
 
     #[test]
-    fn an_address_loses_its_query_and_whoever_logs_in_by_it() {
+    fn a_url_loses_its_query_and_its_user_info() {
         let sent =
             [("referer", "https://a/b?access_token=hunter2#x"), ("location", "https://user:hunter2@a/b")];
         assert_eq!(of(&sent), json!({"referer": "https://a/b", "location": "***"}));
     }
 
     #[test]
-    fn a_flood_of_names_is_cut() {
+    fn the_number_of_names_is_bounded() {
         let names: Vec<String> = (0..300).map(|index| format!("x-{index}")).collect();
-        let flood: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "v")).collect();
-        assert_eq!(of(&flood).as_object().unwrap().len(), MOST + 1);
+        let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "v")).collect();
+        assert_eq!(of(&many).as_object().unwrap().len(), MAX_NAMES + 1);
     }
 
     proptest! {
@@ -190,9 +189,9 @@ mod tests {
 
         #[test]
         fn any_bytes_make_one_line_of_json(value in proptest::collection::vec(any::<u8>(), 0..400), name in "[a-z-]{1,20}") {
-            let mut shown = Shown::default();
-            shown.add(&name, &value);
-            let text = shown.to_string();
+            let mut masked = Masked::default();
+            masked.add(&name, &value);
+            let text = masked.to_string();
             prop_assert!(!text.contains('\n'));
             prop_assert!(serde_json::from_str::<Value>(&text).is_ok());
         }

@@ -1,4 +1,4 @@
-//! The JSON form of a log line.
+//! The JSON format of a log line.
 
 use std::{fmt, io::Write, time::SystemTime};
 
@@ -14,7 +14,7 @@ use tracing_subscriber::{
     registry::{LookupSpan, Scope},
 };
 
-/// Keys that the layer writes itself; an event's field of the same name gets a trailing underscore.
+/// Keys of the layer itself; an event's field of the same name gets a trailing underscore.
 const OWN_KEYS: [&str; 11] = [
     "time",
     "level",
@@ -29,17 +29,17 @@ const OWN_KEYS: [&str; 11] = [
     "request_id",
 ];
 
-/// Fields of a span that every line below it carries.
-const CARRIED_KEYS: [&str; 3] = ["trace_id", "span_id", "request_id"];
+/// Fields of a span that every line within it contains.
+const SPAN_KEYS: [&str; 3] = ["trace_id", "span_id", "request_id"];
 
-/// Hands each event on as one line.
+/// Formats each event as one line.
 pub(super) struct JsonLayer<W> {
     service: String,
     write: W,
 }
 
-/// What a request's span says, in JSON: `,"request_id":"…"`.
-struct CarriedFields(Vec<u8>);
+/// The fields of a request's span in JSON: `,"request_id":"…"`.
+struct SpanFields(Vec<u8>);
 
 impl<W: Fn(&[u8], Urgency)> JsonLayer<W> {
     pub(super) fn new(service: &str, write: W) -> Self {
@@ -53,28 +53,29 @@ where
     W: Fn(&[u8], Urgency) + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut carried = Fields { json: Vec::new(), keep: |name| CARRIED_KEYS.contains(&name) };
-        attributes.record(&mut carried);
-        if let (false, Some(span)) = (carried.json.is_empty(), context.span(id)) {
-            span.extensions_mut().insert(CarriedFields(carried.json));
+        let mut span_fields = Fields { json: Vec::new(), keep: |name| SPAN_KEYS.contains(&name) };
+        attributes.record(&mut span_fields);
+        if let (false, Some(span)) = (span_fields.json.is_empty(), context.span(id)) {
+            span.extensions_mut().insert(SpanFields(span_fields.json));
         }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        let mut carried = Fields { json: Vec::new(), keep: |name| CARRIED_KEYS.contains(&name) };
-        values.record(&mut carried);
+        let mut span_fields = Fields { json: Vec::new(), keep: |name| SPAN_KEYS.contains(&name) };
+        values.record(&mut span_fields);
         let Some(span) = context.span(id) else { return };
         let mut extensions = span.extensions_mut();
-        if let Some(CarriedFields(before)) = extensions.get_mut() {
-            before.append(&mut carried.json);
-        } else if !carried.json.is_empty() {
-            extensions.insert(CarriedFields(carried.json));
+        if let Some(SpanFields(before)) = extensions.get_mut() {
+            before.append(&mut span_fields.json);
+        } else if !span_fields.json.is_empty() {
+            extensions.insert(SpanFields(span_fields.json));
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let line = self.line(event, context.event_scope(event));
-        let urgency = if *event.metadata().level() <= Level::WARN { Urgency::AtOnce } else { Urgency::Soon };
+        let urgency =
+            if *event.metadata().level() <= Level::WARN { Urgency::Immediate } else { Urgency::Soon };
         (self.write)(&line, urgency);
     }
 }
@@ -102,8 +103,8 @@ impl<W> JsonLayer<W> {
         push(&mut json, "file", metadata.file().unwrap_or_default());
         let _ = write!(json, r#","line":{}"#, metadata.line().unwrap_or_default());
         for span in scope.into_iter().flatten() {
-            if let Some(CarriedFields(carried)) = span.extensions().get() {
-                json.extend_from_slice(carried);
+            if let Some(SpanFields(span_fields)) = span.extensions().get() {
+                json.extend_from_slice(span_fields);
                 break;
             }
         }
@@ -112,7 +113,7 @@ impl<W> JsonLayer<W> {
     }
 }
 
-/// Collects fields as JSON members, each with a comma before it.
+/// Collects fields as JSON members, each after a comma.
 struct Fields {
     json: Vec<u8>,
     keep: fn(&str) -> bool,
@@ -124,7 +125,7 @@ impl Fields {
         if !(self.keep)(name) {
             return false;
         }
-        let is_taken = name != "message" && OWN_KEYS.contains(&name) && !CARRIED_KEYS.contains(&name);
+        let is_taken = name != "message" && OWN_KEYS.contains(&name) && !SPAN_KEYS.contains(&name);
         let suffix = if is_taken { "_" } else { "" };
         let _ = write!(self.json, r#","{name}{suffix}":"#);
         true
@@ -174,7 +175,7 @@ fn push(json: &mut Vec<u8>, key: &str, value: &str) {
     push_string(json, value);
 }
 
-/// JSON's own escapes, by `serde_json`: a log line stays one line whatever a client sent.
+/// Escaped by `serde_json`: a log line stays one line whatever a client sent.
 fn push_string(json: &mut Vec<u8>, value: &str) {
     // A string always has a JSON form.
     let _ = serde_json::to_writer(json, value);
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_when_who_what_and_where() {
+    fn a_line_contains_time_service_message_and_source() {
         let line = logged(|| tracing::warn!(attempts = 3, text = "a \"b\"\n", "hard\nto escape"));
         assert_eq!(line["level"], "warn");
         assert_eq!(line["service"], "service-a");
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_a_request_carry_its_ids() {
+    fn lines_of_a_request_contain_its_ids() {
         let line = logged(|| {
             let span = super::super::request_span("request-1", None);
             let _entered = span.enter();
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_with_a_name_of_ours_does_not_hide_it() {
+    fn a_field_named_like_a_key_of_the_layer_does_not_replace_it() {
         let line = logged(|| tracing::info!(service = "other", "hello"));
         assert_eq!(line["service"], "service-a");
         assert_eq!(line["service_"], "other");

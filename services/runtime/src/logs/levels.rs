@@ -1,4 +1,4 @@
-//! The filter that is in force, which may be changed for a while.
+//! The active filter, which may be changed temporarily.
 
 use std::{
     fmt,
@@ -13,37 +13,36 @@ use tracing_subscriber::layer::{Context, Filter};
 
 use super::filter::LogFilter;
 
-/// The log levels of a process. Clones speak of the same.
+/// The log levels of a process. Clones share them.
 ///
-/// A call of a logging macro asks once whether it is wanted, and remembers the answer until the filter changes: that
-/// it can be changed costs a request nothing.
+/// Each call site caches whether it is enabled until the filter changes, so that a changeable filter costs a request nothing.
 #[derive(Clone)]
 pub struct LogLevels {
     configured: LogFilter,
     state: Arc<RwLock<State>>,
 }
 
-/// Which filter is in force, and for how long.
+/// The active filter, and how long it stays active.
 #[derive(Debug, Clone)]
-pub struct InForce {
+pub struct ActiveFilter {
     /// The filter.
     pub filter: LogFilter,
     /// Since when.
     pub since: SystemTime,
-    /// When the configured one returns; `None` where it is the configured one.
+    /// When the configured filter returns; `None` where it is the configured one.
     pub until: Option<SystemTime>,
 }
 
 struct State {
-    in_force: InForce,
-    /// Grows with each change, so that an expiry knows whether it is still wanted.
+    active: ActiveFilter,
+    /// Counts the changes, so that an expiry applies only to its own.
     change: u64,
     expiry: Option<AbortHandle>,
 }
 
 impl LogLevels {
     pub(super) fn new(configured: LogFilter) -> Self {
-        let state = State { in_force: InForce::configured(&configured), change: 0, expiry: None };
+        let state = State { active: ActiveFilter::configured(&configured), change: 0, expiry: None };
         Self { configured, state: Arc::new(RwLock::new(state)) }
     }
 
@@ -52,20 +51,20 @@ impl LogLevels {
         &self.configured
     }
 
-    /// What is in force now.
-    pub fn in_force(&self) -> InForce {
-        self.read().in_force.clone()
+    /// The active filter.
+    pub fn active(&self) -> ActiveFilter {
+        self.read().active.clone()
     }
 
-    /// Puts `filter` in force for so long; then the configured one returns by itself. A later change takes the place of
-    /// this one and of its end.
+    /// Activates `filter` for the duration `lasting`; then the configured filter returns. A later change replaces this one
+    /// and its expiry.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn change(&self, filter: LogFilter, lasting: Duration) {
         let now = SystemTime::now();
         let mut state = self.write();
-        state.replace(InForce { filter, since: now, until: now.checked_add(lasting) });
+        state.replace(ActiveFilter { filter, since: now, until: now.checked_add(lasting) });
         let change = state.change;
         let levels = self.clone();
         let expiry = tokio::spawn(async move {
@@ -77,9 +76,9 @@ impl LogLevels {
         rebuild_interest_cache();
     }
 
-    /// Puts the configured filter in force.
+    /// Activates the configured filter.
     pub fn restore(&self) {
-        self.write().replace(InForce::configured(&self.configured));
+        self.write().replace(ActiveFilter::configured(&self.configured));
         rebuild_interest_cache();
     }
 
@@ -88,12 +87,12 @@ impl LogLevels {
         if state.change != change {
             return;
         }
-        // Not aborted by its own end, before it has said so.
+        // This task must not abort itself before it has logged.
         state.expiry = None;
-        state.replace(InForce::configured(&self.configured));
+        state.replace(ActiveFilter::configured(&self.configured));
         drop(state);
         rebuild_interest_cache();
-        tracing::info!(filter = self.configured.text(), "the log level's time is over: back to LOG_LEVEL's");
+        tracing::info!(filter = self.configured.text(), "temporary log level expired; LOG_LEVEL restored");
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -106,23 +105,23 @@ impl LogLevels {
 }
 
 impl fmt::Debug for LogLevels {
-    /// The settings; what is in force changes with time.
+    /// The settings, not the active filter, which changes over time.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("LogLevels").field(&self.configured).finish()
     }
 }
 
 impl State {
-    fn replace(&mut self, in_force: InForce) {
+    fn replace(&mut self, active: ActiveFilter) {
         if let Some(expiry) = self.expiry.take() {
             expiry.abort();
         }
-        self.in_force = in_force;
+        self.active = active;
         self.change += 1;
     }
 }
 
-impl InForce {
+impl ActiveFilter {
     fn configured(filter: &LogFilter) -> Self {
         Self { filter: filter.clone(), since: SystemTime::now(), until: None }
     }
@@ -130,15 +129,15 @@ impl InForce {
 
 impl<S> Filter<S> for LogLevels {
     fn enabled(&self, metadata: &Metadata<'_>, context: &Context<'_, S>) -> bool {
-        Filter::enabled(self.read().in_force.filter.targets(), metadata, context)
+        Filter::enabled(self.read().active.filter.targets(), metadata, context)
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        Filter::<S>::callsite_enabled(self.read().in_force.filter.targets(), metadata)
+        Filter::<S>::callsite_enabled(self.read().active.filter.targets(), metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Filter::<S>::max_level_hint(self.read().in_force.filter.targets())
+        Filter::<S>::max_level_hint(self.read().active.filter.targets())
     }
 }
 
@@ -151,38 +150,38 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_ends_by_itself() {
+    async fn a_change_expires() {
         let levels = LogLevels::new(LogFilter::default());
         levels.change(debug(), Duration::from_mins(10));
-        let in_force = levels.in_force();
-        assert_eq!(in_force.filter, debug());
-        assert_eq!(in_force.until, in_force.since.checked_add(Duration::from_mins(10)));
+        let active = levels.active();
+        assert_eq!(active.filter, debug());
+        assert_eq!(active.until, active.since.checked_add(Duration::from_mins(10)));
         sleep(Duration::from_secs(599)).await;
-        assert_eq!(levels.in_force().filter, debug());
+        assert_eq!(levels.active().filter, debug());
         sleep(Duration::from_secs(2)).await;
-        assert_eq!(levels.in_force().filter, LogFilter::default());
-        assert_eq!(levels.in_force().until, None);
+        assert_eq!(levels.active().filter, LogFilter::default());
+        assert_eq!(levels.active().until, None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_later_change_has_its_own_end() {
+    async fn a_later_change_has_its_own_expiry() {
         let levels = LogLevels::new(LogFilter::default());
         levels.change(debug(), Duration::from_secs(1));
         levels.change(debug(), Duration::from_secs(3));
         sleep(Duration::from_secs(2)).await;
-        assert_eq!(levels.in_force().filter, debug());
+        assert_eq!(levels.active().filter, debug());
         sleep(Duration::from_secs(2)).await;
-        assert_eq!(levels.in_force().filter, LogFilter::default());
+        assert_eq!(levels.active().filter, LogFilter::default());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_taken_back_does_not_end_a_later_change() {
+    async fn a_restored_change_does_not_expire_a_later_one() {
         let levels = LogLevels::new(LogFilter::default());
         levels.change(debug(), Duration::from_secs(1));
         levels.restore();
-        assert_eq!(levels.in_force().filter, LogFilter::default());
+        assert_eq!(levels.active().filter, LogFilter::default());
         levels.change(debug(), Duration::from_secs(5));
         sleep(Duration::from_secs(2)).await;
-        assert_eq!(levels.in_force().filter, debug());
+        assert_eq!(levels.active().filter, debug());
     }
 }

@@ -1,5 +1,5 @@
-//! Where log lines go: standard output, several at a time. A `write` for each line costs more than the line itself
-//! (half as much again as the whole rest of a greeting), so that lines wait for each other a moment.
+//! Writes log lines to standard output, several at a time. A `write` for each line costs more than the line itself (half as
+//! much again as the rest of a greeting), so that lines wait for each other briefly.
 
 use std::{
     io::Write,
@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
-/// How long a line may wait. A process that is killed takes the lines of this long with it, but no warning and no
-/// error: these are written at once, with all that came before.
+/// How long a line may wait. A killed process loses the lines of this period, but no warning and no error: these are written
+/// immediately, with all lines before them.
 const WAIT: Duration = Duration::from_millis(50);
 
-/// Bytes that may wait. Beyond, whoever logs writes: a reader that is too slow slows the process, as a pipe does.
-const MOST: usize = 256 * 1024;
+/// Bytes that may wait. Beyond that, the logging thread writes itself: a slow reader slows the process, as a pipe does.
+const MAX_WAITING: usize = 256 * 1024;
 
 /// Lines that wait for standard output. Clones share them.
 #[derive(Clone, Default)]
@@ -21,48 +21,48 @@ pub(super) struct Sink(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     waiting: Mutex<Vec<u8>>,
-    some: Condvar,
-    /// Held by whoever writes, so that lines stay in order while others are taken.
+    added: Condvar,
+    /// Held while writing, so that lines stay in order while more are added.
     output: Mutex<()>,
 }
 
-/// How long the last lines may take: a standard output that nobody reads must not hold up the end.
+/// How long writing the last lines may take: a standard output that is not read must not delay the exit.
 const LAST_WRITE: Duration = Duration::from_millis(200);
 
-/// Writes what waits when it is dropped, within 200 ms: the last thing that a process does.
+/// Writes the remaining lines when it is dropped, within 200 ms, as the last step of a process.
 #[must_use = "the last lines are written when it is dropped"]
 pub struct LogGuard(Option<Sink>);
 
 impl Sink {
-    /// With a thread that writes; without one, where the system refuses it, every line is written at once.
+    /// Starts the writing thread. Where the system refuses it, every line is written immediately.
     pub(super) fn start() -> (Self, LogGuard) {
         let sink = Self::default();
         let thread = sink.clone();
         let started = std::thread::Builder::new().name("logs".into()).stack_size(64 * 1024);
-        if let Err(error) = started.spawn(move || thread.write_for_ever()) {
-            sink.write(format!("no thread for logs: {error}\n").as_bytes(), Urgency::AtOnce);
+        if let Err(error) = started.spawn(move || thread.run()) {
+            sink.write(format!("cannot start the log thread: {error}\n").as_bytes(), Urgency::Immediate);
         }
         (sink.clone(), LogGuard(Some(sink)))
     }
 
-    /// Takes a line.
+    /// Adds a line.
     pub(super) fn write(&self, line: &[u8], urgency: Urgency) {
         let mut waiting = self.lock();
         waiting.extend_from_slice(line);
         let is_first = waiting.len() == line.len();
-        let is_full = waiting.len() > MOST;
+        let is_full = waiting.len() > MAX_WAITING;
         drop(waiting);
-        if urgency == Urgency::AtOnce || is_full {
+        if urgency == Urgency::Immediate || is_full {
             self.write_out();
         } else if is_first {
-            self.0.some.notify_one();
+            self.0.added.notify_one();
         }
     }
 
-    fn write_for_ever(&self) {
+    fn run(&self) {
         loop {
-            let woken = self.0.some.wait_while(self.lock(), |waiting| waiting.is_empty());
-            let pause = self.0.some.wait_timeout(woken.unwrap_or_else(PoisonError::into_inner), WAIT);
+            let woken = self.0.added.wait_while(self.lock(), |waiting| waiting.is_empty());
+            let pause = self.0.added.wait_timeout(woken.unwrap_or_else(PoisonError::into_inner), WAIT);
             drop(pause);
             self.write_out();
         }
@@ -75,25 +75,25 @@ impl Sink {
             return;
         }
         let mut output = std::io::stdout().lock();
-        // A closed stdout must not end the process that logs to it.
+        // A closed stdout must not end the process.
         let _ = output.write_all(&lines).and_then(|()| output.flush());
     }
 
-    /// Lines are whole even where a thread panicked that held them.
+    /// Valid even after a thread panicked while holding the lock.
     fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether a line may wait.
+/// Whether a line may wait for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
     Soon,
-    AtOnce,
+    Immediate,
 }
 
 impl LogGuard {
-    /// For logs that do not wait.
+    /// For unbuffered logs.
     pub(super) fn idle() -> Self {
         Self(None)
     }
@@ -104,7 +104,7 @@ impl Drop for LogGuard {
         let Some(sink) = self.0.take() else { return };
         let (written, done) = mpsc::channel();
         let last = sink.clone();
-        // Left behind, should it be held up: the process ends all the same.
+        // Abandoned if it blocks: the process exits anyway.
         let writer = std::thread::Builder::new().spawn(move || {
             last.write_out();
             let _ = written.send(());

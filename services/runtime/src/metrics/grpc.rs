@@ -1,4 +1,4 @@
-//! gRPC's series, named and labelled as go-grpc-prometheus does, so that existing dashboards read them.
+//! gRPC's series, with the names and labels of go-grpc-prometheus, so that existing dashboards work.
 
 use std::{
     collections::HashMap,
@@ -11,14 +11,13 @@ use tonic::Code;
 
 use super::Metrics;
 
-/// `grpc_server_*`, or `grpc_client_*` of one upstream. Clones share the same series.
+/// `grpc_server_*`, or `grpc_client_*` of one upstream. Clones share their series.
 #[derive(Clone)]
 pub struct GrpcMetrics {
     families: Families,
-    /// The last label's value, on the client's side.
+    /// On the client, the value of the last label.
     upstream: Option<String>,
-    /// By path. A process answers or makes a handful of RPCs, so that finding the series of each once is all
-    /// the bookkeeping a call costs.
+    /// By path. A process serves or calls few RPCs, and the series of each are looked up once.
     rpcs: Arc<Mutex<HashMap<String, Arc<Rpc>>>>,
 }
 
@@ -39,28 +38,28 @@ struct Rpc {
 }
 
 impl GrpcMetrics {
-    /// The series of calls that this process answers.
+    /// The series of calls that this process serves.
     ///
     /// # Errors
     /// When they are registered already.
     pub fn server(metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let labels = ["grpc_type", "grpc_service", "grpc_method"];
-        Ok(Self::new(Families::register(metrics, "server", "answered", &labels)?, None))
+        Ok(Self::new(Families::register(metrics, "server", &labels)?, None))
     }
 
-    /// The series of calls that this process makes; [`of`](Self::of) says to whom.
+    /// The series of calls that this process makes; [`for_upstream`](Self::for_upstream) sets the upstream.
     ///
     /// # Errors
     /// When they are registered already.
     pub fn client(metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let labels = ["grpc_type", "grpc_service", "grpc_method", "upstream"];
-        let families = Families::register(metrics, "client", "made", &labels)?;
+        let families = Families::register(metrics, "client", &labels)?;
         Ok(Self::new(families, Some(String::new())))
     }
 
     /// The same series for calls to `upstream`.
     #[must_use]
-    pub fn of(&self, upstream: &str) -> Self {
+    pub fn for_upstream(&self, upstream: &str) -> Self {
         Self::new(self.families.clone(), Some(upstream.to_owned()))
     }
 
@@ -68,20 +67,20 @@ impl GrpcMetrics {
         Self { families, upstream, rpcs: Arc::default() }
     }
 
-    /// Counts a unary call as begun. `path` is HTTP/2's `/package.Service/Method`, and one of few.
-    pub fn begin(&self, path: &str) -> GrpcCall {
-        self.begin_as(path, RpcKind::Unary)
+    /// Counts a started unary call. `path` is HTTP/2's `/package.Service/Method`, one of few.
+    pub fn start(&self, path: &str) -> GrpcCall {
+        self.start_as(path, RpcKind::Unary)
     }
 
-    /// Counts a call as begun. An RPC is of one kind: the first call of a path says of which.
-    pub fn begin_as(&self, path: &str, kind: RpcKind) -> GrpcCall {
+    /// Counts a started call. The first call of a path determines its kind.
+    pub fn start_as(&self, path: &str, kind: RpcKind) -> GrpcCall {
         let rpc = self.rpc(path, kind);
         rpc.started.inc();
-        GrpcCall { rpc, begun: Instant::now(), code: Code::Cancelled }
+        GrpcCall { rpc, started: Instant::now(), code: Code::Cancelled }
     }
 
     fn rpc(&self, path: &str, kind: RpcKind) -> Arc<Rpc> {
-        // A map is whole even where a thread panicked that held it.
+        // The map is valid even after a thread panicked while holding the lock.
         let mut rpcs = self.rpcs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rpc) = rpcs.get(path) {
             return rpc.clone();
@@ -93,28 +92,23 @@ impl GrpcMetrics {
 }
 
 impl Families {
-    fn register(
-        metrics: &Metrics,
-        side: &str,
-        verb: &str,
-        labels: &[&str],
-    ) -> Result<Self, prometheus::Error> {
+    fn register(metrics: &Metrics, side: &str, labels: &[&str]) -> Result<Self, prometheus::Error> {
         let mut with_code = labels.to_vec();
         with_code.push("grpc_code");
         Ok(Self {
             started: metrics.counter(
                 &format!("grpc_{side}_started_total"),
-                &format!("RPCs begun, of those {verb}"),
+                &format!("RPCs started on the {side}"),
                 labels,
             )?,
             handled: metrics.counter(
                 &format!("grpc_{side}_handled_total"),
-                &format!("RPCs ended, of those {verb}, by status code"),
+                &format!("RPCs completed on the {side}, by status code"),
                 &with_code,
             )?,
             seconds: metrics.seconds(
                 &format!("grpc_{side}_handling_seconds"),
-                &format!("Seconds from begin to end, of RPCs {verb}"),
+                &format!("Duration of RPCs on the {side}, in seconds"),
                 labels,
             )?,
         })
@@ -149,12 +143,12 @@ pub enum RpcKind {
 }
 
 impl RpcKind {
-    /// Whether the client sends a stream: what was taken from it cannot be sent again.
+    /// Whether the client sends a stream, which cannot be sent again.
     pub fn client_streams(self) -> bool {
         matches!(self, Self::ClientStream | Self::BidiStream)
     }
 
-    /// As go-grpc-prometheus has it.
+    /// The label of go-grpc-prometheus.
     fn label(self) -> &'static str {
         match self {
             Self::Unary => "unary",
@@ -165,15 +159,15 @@ impl RpcKind {
     }
 }
 
-/// A call under way. Counted when dropped: as cancelled, unless it [ended](GrpcCall::end) before.
+/// A call in flight. Counted when dropped: as cancelled, unless it [ended](GrpcCall::end) before.
 pub struct GrpcCall {
     rpc: Arc<Rpc>,
-    begun: Instant,
+    started: Instant,
     code: Code,
 }
 
 impl GrpcCall {
-    /// The call has its answer.
+    /// Ends the call with its status code.
     pub fn end(mut self, code: Code) {
         self.code = code;
     }
@@ -181,7 +175,7 @@ impl GrpcCall {
 
 impl Drop for GrpcCall {
     fn drop(&mut self) {
-        self.rpc.seconds.observe(self.begun.elapsed().as_secs_f64());
+        self.rpc.seconds.observe(self.started.elapsed().as_secs_f64());
         if self.code == Code::Ok {
             self.rpc.succeeded.inc();
         } else {
@@ -190,7 +184,7 @@ impl Drop for GrpcCall {
     }
 }
 
-/// The labels with the code as Go's gRPC spells it, which is Rust's name of it but for two.
+/// The labels with the code in the spelling of Go's gRPC, which differs from Rust's in two.
 fn with_code(labels: &[String], code: Code) -> Vec<String> {
     let name = match code {
         Code::Ok => "OK".to_owned(),

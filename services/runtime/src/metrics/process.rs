@@ -1,4 +1,4 @@
-//! What the system tells of this process: `process_*`.
+//! The operating system's figures of this process: `process_*`.
 
 use prometheus::{
     core::{Collector, Desc},
@@ -9,8 +9,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 const CPU: &str = "process_cpu_seconds_total";
 
-/// The crate's own collector, with CPU time to the nanosecond: the crate counts whole seconds, of which a rate over
-/// a minute is too coarse to compare with a limit of some hundred millicores.
+/// The crate's collector, with CPU time in nanoseconds: the crate counts whole seconds, whose rate over a minute is too
+/// coarse to compare with a limit of some hundred millicores.
 pub(super) struct Process(ProcessCollector);
 
 impl Process {
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_time_counts_parts_of_a_second_and_never_runs_back() {
+    fn cpu_time_has_fractions_of_a_second_and_never_decreases() {
         let mut last = 0.0_f64;
         for _ in 0..100 {
             let families = Process::this().collect();

@@ -1,4 +1,4 @@
-//! HTTPS: `TLS_CERT` and `TLS_KEY`, and which HTTP a client chose by ALPN (RFC 7301).
+//! HTTPS: `TLS_CERT` and `TLS_KEY`, with the version of HTTP negotiated by ALPN (RFC 7301).
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -16,20 +16,21 @@ use crate::environment::Environment;
 const CERTIFICATE: &str = "TLS_CERT";
 const KEY: &str = "TLS_KEY";
 
-/// How a record begins by which a client opens TLS (RFC 8446, 5.1).
+/// The first byte of a TLS handshake (RFC 8446, 5.1).
 const HANDSHAKE: u8 = 22;
 
-/// What a client is told that speaks plain HTTP here; browsers and curl show it.
-const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
+/// The response to plain HTTP; browsers and curl show it.
+const PLAIN_HTTP_RESPONSE: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
     content-length: 37\r\n\r\nthis port speaks HTTPS: use https://\n";
 
-/// TLS 1.2 and 1.3, by rustls and ring. Certificate and key are read once, at start: a new one needs a restart.
+/// TLS 1.2 and 1.3 by rustls and ring. Certificate and key are read at start; new ones need a restart.
 #[derive(Clone)]
 pub struct Tls(TlsAcceptor);
 
 impl Tls {
-    /// Reads the files that `TLS_CERT` (a chain, the server's own first) and `TLS_KEY` name, both PEM; `None` where
-    /// neither is set, or after a fault.
+    /// Reads the PEM files of `TLS_CERT` (a chain, the server's own certificate first) and `TLS_KEY`; `None` where neither is
+    /// set, or after a fault.
     pub fn from_environment(environment: &mut Environment<'_>) -> Option<Self> {
         let certificate = environment.text(CERTIFICATE);
         let key = environment.text(KEY);
@@ -80,8 +81,8 @@ impl Tls {
     async fn handshake(&self, mut stream: TcpStream) -> Option<(TlsStream<TcpStream>, Protocol)> {
         let mut first = [0];
         if stream.peek(&mut first).await.ok()? > 0 && first != [HANDSHAKE] {
-            // Whether it arrives is the client's matter.
-            let _ = stream.write_all(PLAIN).await;
+            // The client may have left.
+            let _ = stream.write_all(PLAIN_HTTP_RESPONSE).await;
             let _ = stream.shutdown().await;
             return None;
         }
@@ -92,7 +93,7 @@ impl Tls {
                 Some((stream, protocol))
             }
             Err(error) => {
-                tracing::debug!(%error, "no TLS came about");
+                tracing::debug!(%error, "TLS handshake failed");
                 None
             }
         }
@@ -102,18 +103,18 @@ impl Tls {
 fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {
-        Ok(chain) if chain.is_empty() => Err("names a file without a PEM certificate".to_owned()),
+        Ok(chain) if chain.is_empty() => Err("file contains no PEM certificate".to_owned()),
         Ok(chain) => Ok(chain),
         Err(error) => Err(problem(&error, "certificate")),
     }
 }
 
-/// Without what the file holds.
+/// Describes the problem without the file's content.
 fn problem(error: &pem::Error, wanted: &str) -> String {
     match error {
-        pem::Error::Io(error) => format!("names a file that cannot be read: {error}"),
-        pem::Error::NoItemsFound => format!("names a file without a PEM {wanted}"),
-        _ => format!("names a file that is no PEM of a {wanted}"),
+        pem::Error::Io(error) => format!("file cannot be read: {error}"),
+        pem::Error::NoItemsFound => format!("file contains no PEM {wanted}"),
+        _ => format!("file contains no valid PEM {wanted}"),
     }
 }
 
@@ -144,26 +145,26 @@ mod tests {
     }
 
     #[test]
-    fn without_both_variables_there_is_no_tls_and_one_wants_the_other() {
+    fn tls_is_off_without_both_variables_and_one_requires_the_other() {
         assert_eq!(faults(&[]), "false");
         assert_eq!(faults(&[(CERTIFICATE, "x")]), "TLS_KEY: must be set together with TLS_CERT");
         assert_eq!(faults(&[(KEY, "x")]), "TLS_CERT: must be set together with TLS_KEY");
     }
 
     #[test]
-    fn files_that_cannot_be_used_are_refused_each_with_its_variable() {
+    fn invalid_files_are_refused_each_with_its_variable() {
         let here = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        let told = faults(&[(CERTIFICATE, here), (KEY, "/nowhere/key.pem")]);
+        let faults = faults(&[(CERTIFICATE, here), (KEY, "/nowhere/key.pem")]);
         assert_eq!(
-            told,
-            "TLS_CERT: names a file without a PEM certificate\n\
-             TLS_KEY: names a file that cannot be read: No such file or directory (os error 2)"
+            faults,
+            "TLS_CERT: file contains no PEM certificate\n\
+             TLS_KEY: file cannot be read: No such file or directory (os error 2)"
         );
     }
 
     #[test]
-    fn the_answer_to_plain_http_has_the_length_it_says() {
-        let body = PLAIN.split(|byte| *byte == b'\n').nth_back(1).expect("a body");
+    fn the_response_to_plain_http_has_its_content_length() {
+        let body = PLAIN_HTTP_RESPONSE.split(|byte| *byte == b'\n').nth_back(1).expect("a body");
         assert_eq!(body.len() + 1, 37);
     }
 }

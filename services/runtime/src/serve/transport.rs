@@ -1,4 +1,4 @@
-//! What a connection speaks before HTTP: nothing, or TLS.
+//! The layer below HTTP: plain TCP, or TLS.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use tokio::{
 /// Between two looks at a preface of HTTP/2 that comes in pieces.
 const PREFACE_POLL: Duration = Duration::from_millis(20);
 
-/// How connections come about.
+/// Accepts connections.
 pub trait Transport: Clone + Send + Sync + 'static {
-    /// The bytes of HTTP.
+    /// The byte stream that carries HTTP.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// `https` where it encrypts.
+    /// `https` with TLS, else `http`.
     const SCHEME: &'static str;
 
-    /// Readies one connection within `limit`; `None` where its client is too slow or cannot be understood.
+    /// Prepares one connection within `limit`; `None` where its client is too slow, has left, or does not speak the protocol.
     fn accept(
         &self,
         stream: TcpStream,
@@ -27,10 +27,10 @@ pub trait Transport: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Option<(Self::Stream, Protocol)>> + Send;
 }
 
-/// Which HTTP a connection speaks.
+/// The version of HTTP of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// What its first bytes say.
+    /// Determined by its first bytes.
     Either,
     /// HTTP/1.1.
     Http1,
@@ -38,7 +38,7 @@ pub enum Protocol {
     Http2,
 }
 
-/// HTTP as it is: 1.1, or 2 with prior knowledge.
+/// HTTP over plain TCP: 1.1, or 2 with prior knowledge.
 #[derive(Debug, Clone, Copy)]
 pub struct Plain;
 

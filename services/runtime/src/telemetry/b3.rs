@@ -1,11 +1,10 @@
-//! B3, as <https://github.com/openzipkin/b3-propagation> has it, in both of its forms.
+//! B3 propagation in both of its forms (<https://github.com/openzipkin/b3-propagation>).
 //!
-//! What the specification leaves open is decided so:
-//! - An id of 64 bits goes out as 16 digits, one of 128 as 32, as Zipkin's own tracers do. Zipkin takes 16 digits and
-//!   the same with 16 zeros before them for the same trace, and a log line that is searched for what the client sent
-//!   is found.
-//! - Ids are lower-case hexadecimal and not zero. An id that is malformed makes the whole of the headers nothing, so
-//!   that the call begins a trace of its own, as Zipkin's own tracers do.
+//! Where the specification leaves a choice:
+//! - A 64-bit trace id is written as 16 digits, a 128-bit one as 32, as Zipkin's own tracers do. Zipkin treats 16 digits and
+//!   the same with 16 leading zeros as one trace, and log lines contain the id that the client sent.
+//! - Ids are lower-case hexadecimal and not zero. A malformed id invalidates all B3 headers of the call, which then starts a
+//!   new trace, as Zipkin's own tracers do.
 //! - An empty header counts as absent: proxies have sent an empty `x-b3-parentspanid`.
 
 mod multi;
@@ -21,39 +20,11 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState}
 pub use self::propagator::B3Propagator;
 use super::{
     carrier::{Carrier, CarrierMut},
-    digits,
-    propagators::Said,
+    extracted::{B3, Decision, Extracted},
+    trace_ids::{span_id_digits, write_trace_id},
 };
 
-/// What B3 says of sampling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// Record the trace.
-    Accept,
-    /// Do not.
-    Deny,
-    /// Record it, whatever any sampler says.
-    Debug,
-}
-
-impl Decision {
-    /// Whether spans are recorded.
-    pub fn is_sampled(self) -> bool {
-        self != Self::Deny
-    }
-}
-
-/// What B3 says beyond a span's context: rides in a [`Context`](opentelemetry::Context) as a value, beside the remote span context, or alone
-/// where a decision came without ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct B3 {
-    /// `None` where the caller left the decision to us.
-    pub decision: Option<Decision>,
-    /// The parent of the span that the ids name.
-    pub parent: Option<SpanId>,
-}
-
-/// One header, or one for each part.
+/// One header, or one for each field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum B3Form {
     /// `b3`.
@@ -62,10 +33,10 @@ pub enum B3Form {
     Multi,
 }
 
-/// What the headers of one form hold.
+/// The parsed headers of one form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Held {
-    /// A decision alone, about a trace that has yet to begin.
+enum Parsed {
+    /// A decision without ids, for a trace that has not started.
     Lone(Decision),
     Ids(Ids),
 }
@@ -78,49 +49,38 @@ struct Ids {
     decision: Option<Decision>,
 }
 
-/// What the headers of this form say; `None` where they are absent or malformed.
-pub(super) fn read(form: B3Form, headers: &dyn Carrier) -> Option<Said> {
-    let held = match form {
+/// Extracts the headers of this form; `None` where they are absent or malformed.
+pub(super) fn read(form: B3Form, headers: &dyn Carrier) -> Option<Extracted> {
+    let parsed = match form {
         B3Form::Single => single::read(headers),
         B3Form::Multi => multi::read(headers),
     };
-    Some(match held? {
-        Held::Lone(decision) => {
-            Said { caller: None, b3: Some(B3 { decision: Some(decision), parent: None }) }
+    Some(match parsed? {
+        Parsed::Lone(decision) => {
+            Extracted { caller: None, b3: Some(B3 { decision: Some(decision), parent: None }) }
         }
-        Held::Ids(Ids { trace, span, parent, decision }) => {
+        Parsed::Ids(Ids { trace, span, parent, decision }) => {
             let is_sampled = decision.is_some_and(Decision::is_sampled);
             let flags = TraceFlags::default().with_sampled(is_sampled);
             let caller = SpanContext::new(trace, span, flags, true, TraceState::NONE);
-            Said { caller: Some(caller), b3: Some(B3 { decision, parent }) }
+            Extracted { caller: Some(caller), b3: Some(B3 { decision, parent }) }
         }
     })
 }
 
-/// Writes a span's ids with what B3 has beside them.
+/// Writes a span's ids with B3's additions.
 pub(super) fn write(form: B3Form, span: &SpanContext, b3: B3, headers: &mut dyn CarrierMut) {
     let B3 { decision, parent } = b3;
-    form.write(Held::Ids(Ids { trace: span.trace_id(), span: span.span_id(), parent, decision }), headers);
+    form.write(Parsed::Ids(Ids { trace: span.trace_id(), span: span.span_id(), parent, decision }), headers);
 }
 
 impl B3Form {
-    fn write(self, held: Held, headers: &mut dyn CarrierMut) {
+    fn write(self, parsed: Parsed, headers: &mut dyn CarrierMut) {
         match self {
-            Self::Single => single::write(held, headers),
-            Self::Multi => multi::write(held, headers),
+            Self::Single => single::write(parsed, headers),
+            Self::Multi => multi::write(parsed, headers),
         }
     }
-}
-
-/// The trace's id as B3 and Zipkin write it: 16 digits where 64 bits are all there is.
-pub(super) fn write_trace_id(id: TraceId, write: impl FnOnce(&[u8])) {
-    let number = u128::from_be_bytes(id.to_bytes());
-    if number >> 64 == 0 { write(&digits::hex::<16>(number)) } else { write(&digits::hex::<32>(number)) }
-}
-
-/// The digits of a span's id.
-pub(super) fn span_id_digits(id: SpanId) -> [u8; 16] {
-    digits::hex(u64::from_be_bytes(id.to_bytes()).into())
 }
 
 fn trace_id(text: &str) -> Option<TraceId> {
@@ -133,7 +93,7 @@ fn span_id(text: &str) -> Option<SpanId> {
     u64::try_from(id).ok().map(|id| SpanId::from_bytes(id.to_be_bytes()))
 }
 
-/// A number that is not zero, of at most 32 digits. The standard library's parser would take a sign and upper case.
+/// A number of up to 32 digits, not zero. The standard library's parser accepts a sign and upper case.
 fn lower_hex(text: &str) -> Option<u128> {
     let is_digit = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
     let number = text.bytes().all(is_digit).then(|| u128::from_str_radix(text, 16).ok())?;

@@ -1,5 +1,4 @@
-//! From a span's end to an exporter: gathered in batches of bounded size and number, never waiting, and a worker that
-//! delivers them.
+//! From a span's end to its export: a bounded queue of batches that never blocks, and a worker that exports them.
 
 use std::{
     collections::VecDeque,
@@ -16,26 +15,26 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::environment::Environment;
+use crate::{backoff::Backoff, environment::Environment};
 
-/// Between two tries to deliver while the backend is away.
-const AWAY_PAUSE: Duration = Duration::from_secs(1);
+/// Between two exports while the backend is unavailable.
+const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 
-/// How spans are gathered: `OTEL_BSP_*`.
+/// The queue and the batches: `OTEL_BSP_*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BatchSettings {
-    /// Spans that wait at most; further ones are dropped.
+    /// Capacity of the queue in spans; further spans are dropped.
     pub(super) queue: usize,
     /// Spans of one batch.
     pub(super) batch: usize,
-    /// How long a span waits for others.
+    /// How long a batch waits for more spans.
     pub(super) delay: Duration,
-    /// How long one batch may take, all tries together.
+    /// How long the export of one batch may take, all attempts together.
     pub(super) timeout: Duration,
 }
 
 impl BatchSettings {
-    /// The specification's defaults, but for the delay: 1 s instead of 5, since somebody waits to see the trace.
+    /// The specification's defaults, except for the delay: 1 s instead of 5, so that a trace shows soon.
     pub(super) fn from_environment(environment: &mut Environment<'_>) -> Self {
         let queue = count(environment, "OTEL_BSP_MAX_QUEUE_SIZE", 2_048);
         let batch = count(environment, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512);
@@ -54,7 +53,7 @@ fn count(environment: &mut Environment<'_>, name: &str, default: usize) -> usize
     })
 }
 
-/// A time as OpenTelemetry's variables have it.
+/// A duration in the form of OpenTelemetry's variables.
 pub(super) fn milliseconds(environment: &mut Environment<'_>, name: &str, default: u64) -> Duration {
     let allowed = "a whole number of milliseconds from 1 to 600000";
     let milliseconds = environment.or(name, allowed, default, |text| {
@@ -63,42 +62,41 @@ pub(super) fn milliseconds(environment: &mut Environment<'_>, name: &str, defaul
     Duration::from_millis(milliseconds)
 }
 
-/// A span that ended, with what B3 says of it beyond OpenTelemetry's record.
+/// An ended span, with B3's debug flag, which OpenTelemetry's record lacks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ended<'a> {
     pub(super) data: &'a SpanData,
-    /// Somebody asked for this very trace.
+    /// The caller forced this trace to be recorded.
     pub(super) is_debug: bool,
 }
 
-/// Delivers spans, in batches of a form of its own.
+/// Exports spans in batches of its own format.
 pub(super) trait Exporter: Send + Sync + 'static {
-    /// What spans are gathered in. A form that needs no span afterwards is the cheaper one: a span that ends is still
-    /// in the processor's cache.
+    /// A batch. Encoding a span as it is added is cheaper than keeping it: the span is still in the processor's cache.
     type Batch: Default + Send;
 
-    /// `OTEL_TRACES_EXPORTER`'s name for it.
+    /// The exporter's name in `OTEL_TRACES_EXPORTER`.
     fn name(&self) -> &'static str;
 
-    /// Adds a span that ended.
+    /// Adds an ended span.
     fn add(&self, batch: &mut Self::Batch, span: Ended<'_>);
 
-    /// Whether a batch had better be posted, however few its spans are: a backend refuses what is too large as a whole.
+    /// Whether a batch must be exported, however few its spans are: a backend refuses a batch that is too large.
     fn is_large(&self, _batch: &Self::Batch) -> bool {
         false
     }
 
-    /// Delivers a batch, or says why not.
+    /// Exports a batch, or returns the reason why it failed.
     fn export(&self, batch: Self::Batch) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-/// Takes spans as they end.
+/// Receives spans as they end.
 pub(super) trait Sink: Send + Sync {
-    /// Takes a span, or drops it where there is no room.
+    /// Queues a span, or drops it where the queue is full.
     fn push(&self, span: Ended<'_>);
 
-    /// Counts what waits as dropped, and says how many spans that were.
-    fn give_up(&self) -> usize;
+    /// Empties the queue, counts its spans as dropped, and returns their number.
+    fn discard(&self) -> usize;
 }
 
 /// The spans that wait for one exporter.
@@ -114,8 +112,8 @@ pub(super) struct Queue<E: Exporter> {
 /// Batches, each with the number of its spans.
 #[derive(Default)]
 struct Waiting<B> {
-    whole: VecDeque<(B, usize)>,
-    /// The one that is being filled.
+    full: VecDeque<(B, usize)>,
+    /// The batch that is being filled.
     last: (B, usize),
     spans: usize,
 }
@@ -132,24 +130,24 @@ impl<E: Exporter> Queue<E> {
         }
     }
 
-    /// The oldest batch, whole or not; one of no spans when nothing waits.
+    /// The oldest batch, full or not; an empty batch when the queue is empty.
     fn take(&self) -> (E::Batch, usize) {
         let mut waiting = self.waiting();
-        let batch = waiting.whole.pop_front().unwrap_or_else(|| mem::take(&mut waiting.last));
+        let batch = waiting.full.pop_front().unwrap_or_else(|| mem::take(&mut waiting.last));
         waiting.spans -= batch.1;
         batch
     }
 
-    /// Whether a batch is posted without waiting for further spans.
-    fn is_whole(&self, batch: &E::Batch, spans: usize) -> bool {
+    /// Whether a batch is exported without waiting for more spans.
+    fn is_full(&self, batch: &E::Batch, spans: usize) -> bool {
         spans == self.settings.batch || self.exporter.is_large(batch)
     }
 
-    fn drop_of(&self, spans: usize) {
+    fn count_dropped(&self, spans: usize) {
         self.dropped.inc_by(u64::try_from(spans).unwrap_or(u64::MAX));
     }
 
-    /// It is whole even where a thread panicked that held it.
+    /// Valid even after a thread panicked while holding the lock.
     fn waiting(&self) -> MutexGuard<'_, Waiting<E::Batch>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -166,75 +164,78 @@ impl<E: Exporter> Sink for Queue<E> {
         let (batch, spans) = &mut waiting.last;
         self.exporter.add(batch, span);
         *spans += 1;
-        if self.is_whole(batch, *spans) {
-            let whole = mem::take(&mut waiting.last);
-            waiting.whole.push_back(whole);
+        if self.is_full(batch, *spans) {
+            let full = mem::take(&mut waiting.last);
+            waiting.full.push_back(full);
             self.filled.notify_one();
         }
     }
 
-    fn give_up(&self) -> usize {
+    fn discard(&self) -> usize {
         let left = mem::take(&mut *self.waiting()).spans;
-        self.drop_of(left);
+        self.count_dropped(left);
         left
     }
 }
 
-/// Empties `queue` until `closing` says that nothing more comes, and then to its end.
+/// Exports the spans of `queue` until `closing` is set, and then the rest.
 pub(super) async fn run<E: Exporter>(queue: Arc<Queue<E>>, mut closing: watch::Receiver<bool>) {
-    let mut backend = Backend::Reached;
+    let mut backend = Backend::Available;
     loop {
         let is_closing = *closing.borrow();
         let (batch, spans) = queue.take();
-        let is_whole = queue.is_whole(&batch, spans);
+        let is_full = queue.is_full(&batch, spans);
         if spans > 0 {
             backend = export(&queue, batch, spans, backend).await;
-            if is_closing && backend == Backend::Away {
-                // Said once already, and nobody waits for the rest.
-                queue.give_up();
+            if is_closing && backend == Backend::Unavailable {
+                // Logged already; the rest would fail as well.
+                queue.discard();
             }
         }
-        if is_closing && !is_whole {
+        if is_closing && !is_full {
             return;
         }
         let pause = match backend {
-            Backend::Reached if is_whole => continue,
-            Backend::Reached => queue.settings.delay,
-            Backend::Away => AWAY_PAUSE.max(queue.settings.delay).mul_f64(0.5 + fastrand::f64() / 2.0),
+            Backend::Available if is_full => continue,
+            Backend::Available => queue.settings.delay,
+            Backend::Unavailable => {
+                let pause = UNAVAILABLE_PAUSE.max(queue.settings.delay);
+                Backoff::new(pause, pause).pause()
+            }
         };
         tokio::select! {
             () = sleep(pause) => {}
-            () = queue.filled.notified(), if backend == Backend::Reached => {}
-            // A sender that is gone says the same.
+            () = queue.filled.notified(), if backend == Backend::Available => {}
+            // A dropped sender means the same.
             _ = closing.wait_for(|closing| *closing), if !is_closing => {}
         }
     }
 }
 
-/// Whether the last batch was delivered.
+/// Whether the last export succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Backend {
-    Reached,
-    Away,
+    Available,
+    Unavailable,
 }
 
-/// Delivers one batch or drops it; says it when that is news.
+/// Exports one batch or drops it, and logs when the backend's state changes.
 async fn export<E: Exporter>(queue: &Queue<E>, batch: E::Batch, spans: usize, before: Backend) -> Backend {
     let exporter = queue.exporter.name();
     let reason = match timeout(queue.settings.timeout, queue.exporter.export(batch)).await {
         Ok(Ok(())) => {
             queue.exported.inc_by(u64::try_from(spans).unwrap_or(u64::MAX));
-            if before == Backend::Away {
-                tracing::info!(exporter, "spans are delivered again");
+            if before == Backend::Unavailable {
+                tracing::info!(exporter, "span export recovered");
             }
-            return Backend::Reached;
+            return Backend::Available;
         }
         Ok(Err(reason)) => reason,
-        Err(_) => format!("not delivered within {:?}", queue.settings.timeout),
+        Err(_) => format!("export timed out after {:?}", queue.settings.timeout),
     };
-    queue.drop_of(spans);
-    if before == Backend::Reached {
-        tracing::warn!(exporter, reason, "spans cannot be delivered: dropping them until they can");
+    queue.count_dropped(spans);
+    if before == Backend::Available {
+        tracing::warn!(exporter, reason, "span export failed; spans are dropped until it recovers");
     }
-    Backend::Away
+    Backend::Unavailable
 }

@@ -1,4 +1,4 @@
-//! Where a trace's context is read from and written to: a call's headers, or a message's.
+//! The headers of a call or a message, from which trace context is extracted and into which it is injected.
 
 use std::borrow::Cow;
 
@@ -6,22 +6,22 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::propagation::TRACE_HEADERS;
 
-/// What a context is read from.
+/// A source of trace context.
 pub(super) trait Carrier {
     /// The value of a header, where it is text.
     fn get(&self, name: &HeaderName) -> Option<&str>;
 
-    /// The values of a header that is a list, in their order, with commas between them: it may stand in several lines.
+    /// The values of a list header, which may be repeated, joined by commas in their order.
     fn list(&self, name: &HeaderName) -> Option<Cow<'_, str>>;
 }
 
-/// What a context is written to.
+/// A target of trace context.
 pub(super) trait CarrierMut {
-    /// Sets a header; to an empty value, never: an empty header breaks the trace at the next proxy.
+    /// Sets a header. An empty value is omitted: an empty header breaks the trace at the next proxy.
     fn set(&mut self, name: HeaderName, value: &[u8]);
 }
 
-/// What is repeated says nothing certain about a trace, so that its first value counts, as in SDKs.
+/// Of a repeated header the first value counts, as in SDKs.
 impl Carrier for HeaderMap {
     fn get(&self, name: &HeaderName) -> Option<&str> {
         Self::get(self, name)?.to_str().ok()
@@ -35,7 +35,7 @@ impl Carrier for HeaderMap {
 impl CarrierMut for HeaderMap {
     fn set(&mut self, name: HeaderName, value: &[u8]) {
         if let Some(mut value) = HeaderValue::from_bytes(value).ok().filter(|value| !value.is_empty()) {
-            // Each call has another, so that HTTP/2 had better not keep it in its table, where it drives out what repeats
+            // The value differs in each call: HPACK must not put it in its table, where it would evict values that repeat
             // (RFC 7541, 6.2.3).
             value.set_sensitive(true);
             self.insert(name, value);
@@ -55,7 +55,7 @@ impl Carrier for &[(String, String)] {
     }
 }
 
-/// One list of what came in several.
+/// One list of several values.
 pub(super) fn joined<'v>(values: impl IntoIterator<Item = &'v str>) -> Option<Cow<'v, str>> {
     values.into_iter().map(Cow::Borrowed).reduce(|before, value| {
         let mut list = before.into_owned();
@@ -74,14 +74,14 @@ impl CarrierMut for Vec<(String, String)> {
     }
 }
 
-/// Takes what came in trace headers out of `headers`.
+/// Removes the trace headers.
 pub(super) fn remove_trace_headers(headers: &mut HeaderMap) {
     for name in &TRACE_HEADERS {
         headers.remove(name);
     }
 }
 
-/// As [`remove_trace_headers`], of a message's.
+/// As [`remove_trace_headers`], for a message's headers.
 pub(super) fn remove_trace_headers_of_message(headers: &mut Vec<(String, String)>) {
     headers.retain(|(name, _)| !TRACE_HEADERS.iter().any(|header| header == name.as_str()));
 }

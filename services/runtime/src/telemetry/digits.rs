@@ -1,7 +1,7 @@
-//! Numbers as digits, without the machinery of formatting, which costs more than the rest of a span: ids, times and
-//! durations are written several times a call.
+//! Numbers as digits. The standard library's formatting costs more than the rest of a span: ids, times and durations are
+//! written several times per call.
 
-/// The last `N` lower-case hexadecimal digits of `number`, zeros before it included.
+/// The last `N` lower-case hexadecimal digits of `number`, with leading zeros.
 pub(super) fn hex<const N: usize>(number: u128) -> [u8; N] {
     let mut left = number;
     let mut digits = [b'0'; N];
@@ -37,7 +37,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn digits_are_those_of_formatting(number: u128, shift in 0_u32..64) {
+        fn digits_equal_the_standard_formatting(number: u128, shift in 0_u32..64) {
             proptest::prop_assert_eq!(hex::<32>(number).to_vec(), format!("{number:032x}").into_bytes());
             let short = u64::try_from(number & u128::from(u64::MAX)).unwrap();
             proptest::prop_assert_eq!(hex::<16>(number).to_vec(), format!("{short:016x}").into_bytes());
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn nought_is_a_digit() {
+    fn zero_is_one_digit() {
         let mut out = Vec::new();
         decimal(&mut out, 0);
         assert_eq!(out, b"0");

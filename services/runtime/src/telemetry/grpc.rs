@@ -1,38 +1,32 @@
-//! gRPC's spans, by OpenTelemetry's semantic conventions for RPC.
+//! gRPC spans by OpenTelemetry's semantic conventions for RPC.
 
 use std::net::SocketAddr;
 
 use opentelemetry::trace::SpanKind;
 use tonic::{Code, Status};
 
-use super::{Incoming, Span, Tracer};
+use super::{extracted::Extracted, span::Span, tracer::Tracer};
 use crate::deadline::Deadline;
 
-/// A call under way. Where it is dropped before it [ended](GrpcSpan::end), it was cancelled.
+/// A call in flight. Dropped before its [end](GrpcSpan::end), it counts as cancelled.
 #[must_use = "a span measures until it is dropped"]
 pub struct GrpcSpan {
     span: Span,
     side: Side,
-    ending: Ending,
+    has_ended: bool,
 }
 
-/// Whose side of the call the span tells of.
+/// The side of the call that the span describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Client,
     Server,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Open,
-    Told,
-}
-
 impl GrpcSpan {
-    /// Of a call that this process answers. `path` is HTTP/2's `/package.Service/Method`.
-    pub fn server(tracer: &Tracer, incoming: &Incoming, path: &str, peer: Option<SocketAddr>) -> Self {
-        let mut span = tracer.begin(incoming, SpanKind::Server, name(path));
+    /// The span of a call that this process serves. `path` is HTTP/2's `/package.Service/Method`.
+    pub fn server(tracer: &Tracer, extracted: &Extracted, path: &str, peer: Option<SocketAddr>) -> Self {
+        let mut span = tracer.start(extracted, SpanKind::Server, name(path));
         if span.is_recording() {
             describe(&mut span, path);
             if let Some(peer) = peer {
@@ -40,10 +34,10 @@ impl GrpcSpan {
                 span.set("network.peer.port", i64::from(peer.port()));
             }
         }
-        Self { span, side: Side::Server, ending: Ending::Open }
+        Self { span, side: Side::Server, has_ended: false }
     }
 
-    /// Of a call that this process makes.
+    /// The span of a call that this process makes.
     pub(crate) fn client(path: &str, upstream: &str, (host, port): (&str, Option<u16>)) -> Self {
         let mut span = Span::child(SpanKind::Client, name(path));
         if span.is_recording() {
@@ -54,7 +48,7 @@ impl GrpcSpan {
                 span.set("server.port", i64::from(port));
             }
         }
-        Self { span, side: Side::Client, ending: Ending::Open }
+        Self { span, side: Side::Client, has_ended: false }
     }
 
     /// The span itself.
@@ -66,25 +60,25 @@ impl GrpcSpan {
         &mut self.span
     }
 
-    /// Tells the time that is left of the deadline, in milliseconds with a fraction.
-    pub fn deadline(&mut self, deadline: Deadline) {
+    /// Records the remaining time of the deadline, in milliseconds with a fraction.
+    pub fn set_deadline(&mut self, deadline: Deadline) {
         if self.span.is_recording() {
-            // To the microsecond: what is finer is noise, and long to read.
+            // To the microsecond: finer digits are noise.
             let remaining = (deadline.remaining().as_secs_f64() * 1e6).round() / 1e3;
             self.span.set("octet.deadline.remaining_ms", remaining);
         }
     }
 
-    /// Tells how the call ended. To a client every failure is an error; to a server those that are its own fault.
+    /// Records how the call ended. On the client every failure is an error; on the server only those of the server.
     pub fn end(mut self, outcome: Result<(), &Status>) {
         match outcome {
-            Ok(()) => self.answered(Code::Ok, ""),
-            Err(status) => self.answered(status.code(), status.message()),
+            Ok(()) => self.finish(Code::Ok, ""),
+            Err(status) => self.finish(status.code(), status.message()),
         }
     }
 
-    fn answered(&mut self, code: Code, message: &str) {
-        self.ending = Ending::Told;
+    fn finish(&mut self, code: Code, message: &str) {
+        self.has_ended = true;
         if !self.span.is_recording() {
             return;
         }
@@ -106,8 +100,8 @@ impl GrpcSpan {
 
 impl Drop for GrpcSpan {
     fn drop(&mut self) {
-        if self.ending == Ending::Open {
-            self.answered(Code::Cancelled, "nobody waits for the answer any more");
+        if !self.has_ended {
+            self.finish(Code::Cancelled, "the caller cancelled the call");
         }
     }
 }
@@ -119,7 +113,7 @@ fn describe(span: &mut Span, path: &str) {
     span.set("rpc.method", method.to_owned());
 }
 
-/// The path without its first `/`, as the conventions name the span.
+/// The span's name by the conventions: the path without its first `/`.
 fn name(path: &str) -> &str {
     path.strip_prefix('/').unwrap_or(path)
 }

@@ -1,4 +1,4 @@
-//! OTLP over HTTP, by OpenTelemetry's own exporter, posting as the Zipkin exporter does.
+//! OTLP over HTTP by OpenTelemetry's own exporter, through the same [`Sender`] as Zipkin's.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use super::{
     settings::OtlpSettings,
 };
 
-/// Posts protobuf.
+/// Posts spans in protobuf.
 pub(super) struct OtlpExporter(SpanExporter);
 
 impl Exporter for OtlpExporter {
@@ -34,10 +34,10 @@ impl Exporter for OtlpExporter {
     }
 }
 
-/// An exporter that posts protobuf to where `settings` say; `service` and `attributes` are the resource.
+/// An exporter by `settings`; `service` and `attributes` are the resource.
 ///
 /// # Errors
-/// When OpenTelemetry's exporter refuses what was given.
+/// When OpenTelemetry's exporter rejects the settings.
 pub(super) fn exporter(
     settings: &OtlpSettings,
     service: &str,
@@ -51,7 +51,7 @@ pub(super) fn exporter(
         .with_headers(headers)
         .with_endpoint(endpoint.to_string())
         .with_timeout(*timeout)
-        // The sender tries again by itself.
+        // The sender retries.
         .with_retry_policy(RetryPolicy::disabled())
         .build()?;
     let attributes = attributes.iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone()));

@@ -1,15 +1,16 @@
-//! The formats in which a trace's context comes and goes: `OTEL_PROPAGATORS`.
+//! The formats in which trace context is extracted and injected: `OTEL_PROPAGATORS`.
 
 use opentelemetry::trace::SpanContext;
 
 use super::{
-    b3::{self, B3, B3Form},
+    b3::{self, B3Form},
     carrier::{Carrier, CarrierMut},
+    extracted::{B3, Extracted},
     w3c,
 };
 use crate::environment::Environment;
 
-/// A format that a call's context is read from or written in.
+/// A format of trace context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     B3Multi,
@@ -17,20 +18,13 @@ enum Format {
     TraceContext,
 }
 
-/// Reads the first valid format, and writes each.
+/// Extracts the first valid format, and injects all.
 #[derive(Debug)]
 pub(super) struct Propagators {
     formats: PropagatorSettings,
 }
 
-/// What headers say of a trace: who the caller is, what B3 adds to that, both, or neither.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Said {
-    pub(super) caller: Option<SpanContext>,
-    pub(super) b3: Option<B3>,
-}
-
-/// Which formats, and in which order.
+/// The formats, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PropagatorSettings {
     read: Vec<Format>,
@@ -40,8 +34,8 @@ pub(super) struct PropagatorSettings {
 impl PropagatorSettings {
     /// Reads `OTEL_PROPAGATORS`: a list of `b3multi`, `b3`, `tracecontext` and `baggage`, or `none`.
     ///
-    /// Unset, all are read, B3 first, and B3's many headers and W3C's are written. Baggage always passes from hop to hop
-    /// as it came, since no service adds to it; naming it is allowed and changes nothing.
+    /// Unset, all are extracted, B3 first; B3's multiple headers and W3C's are injected. Baggage always passes unchanged,
+    /// since no service adds to it; naming it has no effect.
     pub(super) fn from_environment(environment: &mut Environment<'_>) -> Self {
         let default = Self {
             read: vec![Format::B3Multi, Format::B3Single, Format::TraceContext],
@@ -76,21 +70,23 @@ impl Propagators {
         Self { formats: settings.clone() }
     }
 
-    /// What `headers` say. Never an error: what is malformed is passed over.
-    pub(super) fn extract(&self, headers: &dyn Carrier) -> Said {
-        let said = self.formats.read.iter().find_map(|format| match format {
+    /// Extracts the context. Malformed headers are skipped, never an error.
+    pub(super) fn extract(&self, headers: &dyn Carrier) -> Extracted {
+        let extracted = self.formats.read.iter().find_map(|format| match format {
             Format::B3Multi => b3::read(B3Form::Multi, headers),
             Format::B3Single => b3::read(B3Form::Single, headers),
-            Format::TraceContext => w3c::read(headers).map(|caller| Said { caller: Some(caller), b3: None }),
+            Format::TraceContext => {
+                w3c::read(headers).map(|caller| Extracted { caller: Some(caller), b3: None })
+            }
         });
-        let mut said = said.unwrap_or_default();
-        if let (Some(caller), Some(_)) = (&mut said.caller, said.b3) {
+        let mut extracted = extracted.unwrap_or_default();
+        if let (Some(caller), Some(_)) = (&mut extracted.caller, extracted.b3) {
             self.add_state(caller, headers);
         }
-        said
+        extracted
     }
 
-    /// B3 has no place for a trace's state: it came beside, where the caller writes both.
+    /// Adds the `tracestate` of a caller that sends both B3 and W3C headers: B3 has no field for it.
     fn add_state(&self, caller: &mut SpanContext, headers: &dyn Carrier) {
         let is_read = self.formats.read.contains(&Format::TraceContext);
         if let Some(state) = is_read.then(|| w3c::state_of(caller.trace_id(), headers)).flatten() {
@@ -99,7 +95,7 @@ impl Propagators {
         }
     }
 
-    /// Tells `headers` of a span, and what B3 has beside it.
+    /// Writes a span's context, with B3's additions, into `headers`.
     pub(super) fn inject(&self, span: &SpanContext, b3: B3, headers: &mut dyn CarrierMut) {
         for format in &self.formats.write {
             match format {
@@ -124,6 +120,7 @@ mod tests {
     use http::HeaderMap;
 
     use super::*;
+    use crate::telemetry::extracted::Decision;
 
     const B3_TRACE: &str = "463ac35c9f6413ad48485a3953bb6124";
     const W3C_TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -139,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_valid_format_in_the_lists_order_wins() {
+    fn the_first_valid_format_in_list_order_wins() {
         let b3 = ("b3", format!("{B3_TRACE}-a2fb4a1d1a96d312-1"));
         let broken = ("b3", format!("{B3_TRACE}-nonsense-1"));
         let w3c = ("traceparent", format!("00-{W3C_TRACE}-b7ad6b7169203331-01"));
@@ -150,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_traces_state_goes_on_beside_b3_and_another_traces_does_not() {
+    fn tracestate_of_the_same_trace_passes_beside_b3() {
         let propagators = Propagators::default();
         let short = "0000000000000000a3ce929d0e0e4736";
         for (trace, beside, expected) in [
@@ -165,18 +162,18 @@ mod tests {
             headers.insert("traceparent", format!("00-{beside}-b7ad6b7169203331-01").parse().unwrap());
             headers.insert("tracestate", "congo=t61rcWkgMzE".parse().unwrap());
             for hop in ["first", "second", "third"] {
-                let said = propagators.extract(&headers);
-                let caller = said.caller.expect("a caller");
+                let extracted = propagators.extract(&headers);
+                let caller = extracted.caller.expect("a caller");
                 assert_eq!(caller.span_id().to_string(), "a2fb4a1d1a96d312", "B3's own");
                 assert_eq!(caller.trace_state().header(), expected, "{trace} {beside}, the {hop} hop");
                 headers.clear();
-                propagators.inject(&caller, said.b3.expect("of B3"), &mut headers);
+                propagators.inject(&caller, extracted.b3.expect("B3"), &mut headers);
             }
         }
     }
 
     #[test]
-    fn all_formats_are_read_and_two_written_unless_told_otherwise() {
+    fn by_default_all_formats_are_extracted_and_two_injected() {
         let nothing = std::collections::BTreeMap::new();
         let default = PropagatorSettings::from_environment(&mut Environment::new(&nothing));
         assert_eq!(default.write, [Format::B3Multi, Format::TraceContext]);
@@ -194,7 +191,7 @@ mod tests {
         let propagators = Propagators::default();
         let caller = propagators.extract(&map).caller.expect("a caller");
         let mut out = HeaderMap::new();
-        let accepted = B3 { decision: Some(b3::Decision::Accept), parent: None };
+        let accepted = B3 { decision: Some(Decision::Accept), parent: None };
         propagators.inject(&caller, accepted, &mut out);
         assert_eq!(out["traceparent"], map["traceparent"]);
         assert_eq!(out["x-b3-traceid"], W3C_TRACE);

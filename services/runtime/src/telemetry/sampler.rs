@@ -1,22 +1,19 @@
-//! Which traces are recorded: `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`.
+//! Sampling: `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`.
 
 use opentelemetry::trace::{SpanContext, SpanKind, TraceId};
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, ShouldSample};
 
-use super::{
-    b3::{B3, Decision},
-    propagators::Said,
-};
+use super::extracted::{B3, Decision, Extracted};
 use crate::environment::Environment;
 
-/// Decides once a process about each call.
+/// Decides once per process and call.
 #[derive(Debug, Clone)]
 pub(super) struct TraceSampler {
     root: Sampler,
     caller: Caller,
 }
 
-/// Whether a caller's decision holds.
+/// Whether the caller's decision is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Caller {
     Followed,
@@ -24,7 +21,7 @@ enum Caller {
 }
 
 impl TraceSampler {
-    /// `parentbased_always_on` when unset, as the specification has it.
+    /// `parentbased_always_on` when unset, by the specification.
     pub(super) fn from_environment(environment: &mut Environment<'_>) -> Self {
         const ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
         let allowed = "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off \
@@ -55,15 +52,15 @@ impl TraceSampler {
         Self { root, caller }
     }
 
-    /// Whether the trace is recorded here, by what its caller said of it. B3's debug always is: somebody asked for this
-    /// very trace. A caller that left the decision open, or sent none, is decided for as a root is.
-    pub(super) fn is_sampled(&self, incoming: &Said, trace: TraceId) -> bool {
-        let said = match &incoming.b3 {
+    /// Whether this process records the trace. B3's debug flag always does. Without a caller, or where the caller deferred
+    /// the decision, the trace is sampled like a root.
+    pub(super) fn is_sampled(&self, extracted: &Extracted, trace: TraceId) -> bool {
+        let decided = match &extracted.b3 {
             Some(B3 { decision: Some(Decision::Debug), .. }) => return true,
             Some(b3) => b3.decision.map(Decision::is_sampled),
-            None => incoming.caller.as_ref().map(SpanContext::is_sampled),
+            None => extracted.caller.as_ref().map(SpanContext::is_sampled),
         };
-        if let (Caller::Followed, Some(is_sampled)) = (self.caller, said) {
+        if let (Caller::Followed, Some(is_sampled)) = (self.caller, decided) {
             return is_sampled;
         }
         let result = self.root.should_sample(None, trace, "", &SpanKind::Server, &[], &[]);
@@ -94,15 +91,15 @@ mod tests {
 
     fn is_sampled(sampler: &TraceSampler, b3: &str) -> bool {
         let headers = [("b3".to_owned(), b3.to_owned())];
-        let incoming = Propagators::default().extract(&&headers[..]);
-        sampler.is_sampled(&incoming, TraceId::from_bytes([0x7f; 16]))
+        let extracted = Propagators::default().extract(&&headers[..]);
+        sampler.is_sampled(&extracted, TraceId::from_bytes([0x7f; 16]))
     }
 
     #[test]
-    fn a_callers_decision_holds_where_the_sampler_is_parent_based() {
+    fn a_parent_based_sampler_follows_the_callers_decision() {
         let ids = "463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312";
         for (name, argument, cases) in [
-            // Of a caller that said yes, said no, asked for debug, left it open, said nothing, said no alone.
+            // Accept, deny, debug, deferred, no header, a lone deny.
             ("parentbased_always_on", "", [true, false, true, true, true, false]),
             ("parentbased_always_off", "", [true, false, true, false, false, false]),
             ("parentbased_traceidratio", "0", [true, false, true, false, false, false]),
@@ -112,15 +109,15 @@ mod tests {
         ] {
             let sampler =
                 sampler(&[("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", argument)]).unwrap();
-            let said = [format!("{ids}-1"), format!("{ids}-0"), format!("{ids}-d"), ids.to_owned()];
-            let said = said.into_iter().chain([String::new(), "0".to_owned()]);
-            let sampled: Vec<bool> = said.map(|b3| is_sampled(&sampler, &b3)).collect();
+            let headers = [format!("{ids}-1"), format!("{ids}-0"), format!("{ids}-d"), ids.to_owned()];
+            let headers = headers.into_iter().chain([String::new(), "0".to_owned()]);
+            let sampled: Vec<bool> = headers.map(|b3| is_sampled(&sampler, &b3)).collect();
             assert_eq!(sampled, cases, "{name}");
         }
     }
 
     #[test]
-    fn a_mistyped_sampler_or_ratio_is_refused() {
+    fn an_unknown_sampler_or_invalid_ratio_is_refused() {
         assert!(sampler(&[("OTEL_TRACES_SAMPLER", "sometimes")]).is_err());
         let ratio = sampler(&[("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "2")]);
         assert!(ratio.unwrap_err().starts_with("OTEL_TRACES_SAMPLER_ARG: must be a ratio"));

@@ -1,4 +1,4 @@
-//! Posts to a trace backend: one connection that is kept, a few tries, no TLS.
+//! Posts to a trace backend: one kept-alive connection, a few attempts, no TLS.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -16,23 +16,25 @@ use hyper_util::{
 use opentelemetry_http::{HttpClient, HttpError};
 use tokio::time::{sleep, timeout};
 
-/// Bytes of an answer that are read.
-const ANSWER_LIMIT: usize = 64 * 1024;
+use crate::{backoff::Backoff, http_url::HttpUrl};
 
-/// Tries of one post, while the last one succeeded; a backend that is known to be away is asked once.
-const TRIES: u32 = 3;
+/// Bytes of the largest response.
+const RESPONSE_LIMIT: usize = 64 * 1024;
 
-/// Before the second try; twice as long before the third.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Attempts of one post. While the backend is known to be unavailable, there is one.
+const ATTEMPTS: u32 = 3;
 
-/// Why a post was not answered.
+/// The pause between two attempts.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_millis(400));
+
+/// Why a post failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
-    #[error("no answer within {0:?}")]
+    #[error("no response within {0:?}")]
     Timeout(Duration),
     #[error("{0}")]
     Transport(String),
-    #[error("answered {0}")]
+    #[error("backend returned HTTP {0}")]
     Status(StatusCode),
 }
 
@@ -40,9 +42,9 @@ pub(super) enum SendError {
 #[derive(Debug)]
 pub(super) struct Sender {
     client: Client<HttpConnector, Full<Bytes>>,
-    /// Of one try.
+    /// Of one attempt.
     timeout: Duration,
-    is_away: AtomicBool,
+    is_unavailable: AtomicBool,
 }
 
 impl Sender {
@@ -55,30 +57,29 @@ impl Sender {
             .pool_idle_timeout(Duration::from_mins(1))
             .pool_max_idle_per_host(1)
             .build(connector);
-        Self { client, timeout, is_away: AtomicBool::new(false) }
+        Self { client, timeout, is_unavailable: AtomicBool::new(false) }
     }
 
-    /// Posts, and tries again what may succeed then. A backend takes a span twice without harm: it has one id.
+    /// Posts, and retries failures that may be temporary. A backend may receive a span twice: both have one id.
     pub(super) async fn post(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, SendError> {
-        let tries = if self.is_away.load(Ordering::Relaxed) { 1 } else { TRIES };
-        let mut pause = FIRST_PAUSE;
-        let mut tried = 1;
+        let attempts = if self.is_unavailable.load(Ordering::Relaxed) { 1 } else { ATTEMPTS };
+        let mut backoff = RETRY;
+        let mut attempt = 1;
         let outcome = loop {
             let outcome = match timeout(self.timeout, self.once(request)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(SendError::Timeout(self.timeout)),
             };
             match outcome {
-                Err(error) if tried < tries && error.may_pass() => {
-                    tracing::debug!(%error, "spans are posted again");
-                    sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-                    pause *= 2;
-                    tried += 1;
+                Err(error) if attempt < attempts && error.is_retryable() => {
+                    tracing::debug!(%error, "retrying the span export");
+                    sleep(backoff.pause()).await;
+                    attempt += 1;
                 }
                 outcome => break outcome,
             }
         };
-        self.is_away.store(outcome.is_err(), Ordering::Relaxed);
+        self.is_unavailable.store(outcome.is_err(), Ordering::Relaxed);
         outcome
     }
 
@@ -86,8 +87,8 @@ impl Sender {
         let request = request.clone().map(Full::new);
         let response = self.client.request(request).await.map_err(|error| SendError::transport(&error))?;
         let (parts, body) = response.into_parts();
-        // Read to its end, so that the connection can be used again.
-        let body = Limited::new(body, ANSWER_LIMIT).collect().await;
+        // Read to its end, so that the connection is reused.
+        let body = Limited::new(body, RESPONSE_LIMIT).collect().await;
         let body = body.map_err(|error| SendError::Transport(error.to_string()))?.to_bytes();
         if parts.status.is_success() {
             Ok(Response::from_parts(parts, body))
@@ -98,7 +99,7 @@ impl Sender {
 }
 
 impl SendError {
-    /// The deepest cause says what happened; those above it say that something did.
+    /// The deepest cause is the specific one.
     fn transport(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut cause = error;
         while let Some(deeper) = cause.source() {
@@ -107,7 +108,7 @@ impl SendError {
         Self::Transport(cause.to_string())
     }
 
-    fn may_pass(&self) -> bool {
+    fn is_retryable(&self) -> bool {
         match self {
             Self::Timeout(_) | Self::Transport(_) => true,
             Self::Status(status) => matches!(status.as_u16(), 408 | 429 | 502 | 503 | 504),
@@ -115,7 +116,7 @@ impl SendError {
     }
 }
 
-/// What the OTLP exporter posts by.
+/// The OTLP exporter's HTTP client.
 #[async_trait]
 impl HttpClient for Sender {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
@@ -123,16 +124,11 @@ impl HttpClient for Sender {
     }
 }
 
-/// A URL that can be posted to, for `environment`'s checks.
+/// Parses the URL of a backend.
 pub(super) fn endpoint(text: &str) -> Result<Uri, ()> {
-    let uri: Uri = text.parse().map_err(drop)?;
-    let is_plain = uri.scheme_str() == Some("http");
-    let has_host = uri
-        .authority()
-        .is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'));
-    if is_plain && has_host { Ok(uri) } else { Err(()) }
+    HttpUrl::parse_http(text).and_then(|url| url.to_string().parse().ok()).ok_or(())
 }
 
-/// What [`endpoint`] takes, as it finishes "must be …".
+/// Completes the sentence "must be …".
 pub(super) const ENDPOINT: &str =
-    "an http:// URL without a password; what speaks TLS is reached through a collector";
+    "an http:// URL without user, query and fragment (for TLS, export through a collector)";

@@ -1,8 +1,9 @@
-//! What OpenTelemetry's standard variables say of traces.
+//! OpenTelemetry's standard variables for traces.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderName, HeaderValue, Uri};
+use percent_encoding::percent_decode_str;
 
 use super::{
     batch::{BatchSettings, milliseconds},
@@ -20,9 +21,9 @@ pub struct TelemetrySettings {
     pub(super) propagators: PropagatorSettings,
     pub(super) sampler: TraceSampler,
     pub(super) batch: BatchSettings,
-    /// `None` where the service's own name serves.
+    /// Overrides the service's own name.
     pub(super) service: Option<String>,
-    /// Said of every span.
+    /// Attributes of every span.
     pub(super) attributes: Vec<(String, String)>,
 }
 
@@ -40,13 +41,13 @@ pub(super) struct OtlpSettings {
 }
 
 impl std::fmt::Debug for OtlpSettings {
-    /// Without the headers, which may hold a key.
+    /// Without the headers, which may contain a key.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("OtlpSettings").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
-/// Where spans go.
+/// An exporter of `OTEL_TRACES_EXPORTER`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exporter {
     Zipkin,
@@ -54,10 +55,10 @@ enum Exporter {
 }
 
 impl TelemetrySettings {
-    /// Reads `OTEL_*`. `OTEL_TRACES_EXPORTER` is a list of `zipkin` and `otlp`, or `none`, which is also what an unset
-    /// one means: a service started alone has no backend.
+    /// Reads `OTEL_*`. `OTEL_TRACES_EXPORTER` is a list of `zipkin` and `otlp`, or `none`, which is also the default: a
+    /// service that is started alone has no backend.
     ///
-    /// `OTEL_SERVICE_NAME` stands before a `service.name` in `OTEL_RESOURCE_ATTRIBUTES`.
+    /// `OTEL_SERVICE_NAME` overrides a `service.name` in `OTEL_RESOURCE_ATTRIBUTES`.
     pub fn from_environment(environment: &mut Environment<'_>) -> Self {
         let mut exporters = environment.or(
             "OTEL_TRACES_EXPORTER",
@@ -74,7 +75,7 @@ impl TelemetrySettings {
         let otlp = OtlpSettings::from_environment(environment);
         let mut attributes = environment.or(
             "OTEL_RESOURCE_ATTRIBUTES",
-            "a list of name=value with % for what is not plain",
+            "a comma-separated list of name=value, percent-encoded where needed",
             Vec::new(),
             pairs,
         );
@@ -119,7 +120,12 @@ impl OtlpSettings {
         }
         let mut headers = Vec::new();
         for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
-            headers.extend(environment.or(name, "a list of header=value", Vec::new(), header_pairs));
+            headers.extend(environment.or(
+                name,
+                "a comma-separated list of header=value",
+                Vec::new(),
+                header_pairs,
+            ));
         }
         let general = milliseconds(environment, "OTEL_EXPORTER_OTLP_TIMEOUT", 10_000);
         let default = u64::try_from(general.as_millis()).unwrap_or(u64::MAX);
@@ -148,7 +154,7 @@ fn exporters(text: &str) -> Result<Vec<Exporter>, ()> {
     Ok(exporters)
 }
 
-/// `name=value,…` in W3C Baggage's form, whose percent signs stand for bytes.
+/// `name=value,…` in the format of W3C Baggage, with percent-encoded values.
 fn pairs(text: &str) -> Result<Vec<(String, String)>, ()> {
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     entries
@@ -169,24 +175,13 @@ fn header_pairs(text: &str) -> Result<Vec<(String, String)>, ()> {
 }
 
 fn decoded(text: &str) -> Result<String, ()> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2).ok_or(())?;
-        let digits = std::str::from_utf8(digits).map_err(drop)?;
-        // The parser would take a sign.
-        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(());
-        }
-        bytes.push(u8::from_str_radix(digits, 16).map_err(drop)?);
-        rest = after;
+    let is_escape =
+        |after: &[u8]| after.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    // The decoder leaves a malformed escape as it is.
+    if !text.as_bytes().split(|byte| *byte == b'%').skip(1).all(is_escape) {
+        return Err(());
     }
-    String::from_utf8(bytes).map_err(drop)
+    percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(drop)
 }
 
 #[cfg(test)]
@@ -204,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_exported_unless_it_is_asked_for() {
+    fn no_exporter_is_on_by_default() {
         for variables in [
             &[][..],
             &[("OTEL_TRACES_EXPORTER", "none")],
@@ -216,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn several_exporters_go_to_where_the_standard_variables_say() {
+    fn each_exporter_has_its_standard_variables() {
         let settings = settings(&[
             ("OTEL_TRACES_EXPORTER", "zipkin, otlp"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/"),
@@ -234,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_its_own_variable_stands_before_one_among_attributes() {
+    fn otel_service_name_overrides_the_resource_attribute() {
         let attributes = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other");
         assert_eq!(settings(&[attributes]).unwrap().service.as_deref(), Some("other"));
         let settings = settings(&[attributes, ("OTEL_SERVICE_NAME", "own")]).unwrap();
@@ -242,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_at_once() {
+    fn all_faults_are_reported_together() {
         let faults = settings(&[
             ("OTEL_TRACES_EXPORTER", "jaeger"),
             ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "https://zipkin"),

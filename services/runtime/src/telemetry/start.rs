@@ -1,4 +1,4 @@
-//! Tracing from a process's settings to its end.
+//! A process's tracing, from its settings to the last flush.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -6,32 +6,32 @@ use prometheus::IntCounterVec;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
-    Tracer,
     batch::{self, BatchSettings, Exporter, Queue, Sink},
     otlp,
     propagators::Propagators,
     sender::Sender,
     settings::TelemetrySettings,
+    tracer::Tracer,
     zipkin::ZipkinExporter,
 };
 use crate::{drain::Drain, metrics::Metrics};
 
-/// How long the last spans may take, of a grace period that may be longer: an orchestrator's patience is for calls, and
-/// a backend that hangs must not use it up.
-const LONGEST_FLUSH: Duration = Duration::from_secs(3);
+/// How long the last flush may take. The grace period may be longer, but it is for calls: an unresponsive backend must not
+/// use it up.
+const MAX_FLUSH: Duration = Duration::from_secs(3);
 
 /// Why tracing did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The metrics are wired wrongly.
+    /// A metric is registered twice or has an invalid name.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
-    /// OpenTelemetry's exporter refuses its settings.
+    /// OpenTelemetry's exporter rejected its settings.
     #[error("OTLP: {0}")]
     Otlp(#[from] opentelemetry_otlp::ExporterBuildError),
 }
 
-/// A process's tracing: the tracer, and the workers that deliver what it records.
+/// A process's tracing: the tracer, and a worker for each exporter.
 pub struct Telemetry {
     tracer: Tracer,
     queues: Vec<Arc<dyn Sink>>,
@@ -40,9 +40,9 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Starts a worker for each exporter. Nothing is connected to before there are spans.
+    /// Starts a worker for each exporter. No connection is opened before there are spans.
     ///
-    /// `service` and `local`, where the process serves, are its spans' local endpoint.
+    /// `service` and `local`, the address that the process serves, are its spans' local endpoint.
     ///
     /// # Errors
     /// [`TelemetryError`], before anything is started.
@@ -63,25 +63,25 @@ impl Telemetry {
 
         let spans = metrics.counter(
             "octet_trace_spans_total",
-            "Spans that ended, by exporter and by what became of them",
+            "Ended spans by exporter and result",
             &["exporter", "result"],
         )?;
         let service = settings.service.as_deref().unwrap_or(service);
         if let Some(otlp) = &settings.otlp {
             let exporter = otlp::exporter(otlp, service, &settings.attributes)?;
-            telemetry.work(exporter, settings.batch, &spans, closed.clone());
+            telemetry.spawn_worker(exporter, settings.batch, &spans, closed.clone());
         }
         if let Some(zipkin) = &settings.zipkin {
             let sender = Sender::new(zipkin.timeout);
             let endpoint = zipkin.endpoint.clone();
             let exporter = ZipkinExporter::new(endpoint, sender, service, local, &settings.attributes);
-            telemetry.work(exporter, settings.batch, &spans, closed);
+            telemetry.spawn_worker(exporter, settings.batch, &spans, closed);
         }
         telemetry.tracer = Tracer::recording(propagators, settings.sampler.clone(), telemetry.queues.clone());
         Ok(telemetry)
     }
 
-    fn work(
+    fn spawn_worker(
         &mut self,
         exporter: impl Exporter,
         settings: BatchSettings,
@@ -93,25 +93,25 @@ impl Telemetry {
         self.workers.spawn(batch::run(queue, closing));
     }
 
-    /// What spans are begun by.
+    /// The process's tracer.
     pub fn tracer(&self) -> Tracer {
         self.tracer.clone()
     }
 
-    /// Delivers what waits, within `grace` and 3 s at most, once nothing makes spans any more. What is left then is dropped and counted;
-    /// a second signal ends it at once.
+    /// Exports the spans that wait, within `grace` and 3 s at most. Call it when no more spans are made. The rest is dropped
+    /// and counted; a second signal stops it immediately.
     pub async fn flush(mut self, grace: Duration, drain: &Drain) {
         self.closing.send_replace(true);
-        let delivered = tokio::time::timeout(grace.min(LONGEST_FLUSH), async {
+        let flushed = tokio::time::timeout(grace.min(MAX_FLUSH), async {
             while self.workers.join_next().await.is_some() {}
         });
         tokio::select! {
-            _ = delivered => {}
+            _ = flushed => {}
             () = drain.forced() => {}
         }
-        let left: usize = self.queues.iter().map(|queue| queue.give_up()).sum();
+        let left: usize = self.queues.iter().map(|queue| queue.discard()).sum();
         if left > 0 {
-            tracing::warn!(spans = left, "the process ends before its last spans are delivered");
+            tracing::warn!(spans = left, "spans dropped: they were not exported before the process stopped");
         }
     }
 }

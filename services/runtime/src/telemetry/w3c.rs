@@ -1,7 +1,5 @@
-//! W3C Trace Context, read by the SDK's own parser, behind a door that lets in what the recommendation calls valid.
-//!
-//! The SDK's parser takes ids that are too short, and a sign before them
-//! (<https://www.w3.org/TR/trace-context/#traceparent-header>).
+//! W3C Trace Context, parsed by the SDK after a check that follows the recommendation: the SDK's parser also accepts ids
+//! that are too short or have a sign (<https://www.w3.org/TR/trace-context/#traceparent-header>).
 
 use std::borrow::Cow;
 
@@ -18,7 +16,7 @@ use super::{
 };
 use crate::propagation::{TRACEPARENT, TRACESTATE};
 
-/// The caller that `traceparent` and `tracestate` name; `None` where they are absent or malformed.
+/// The caller that `traceparent` and `tracestate` identify; `None` where they are absent or malformed.
 pub(super) fn read(headers: &dyn Carrier) -> Option<SpanContext> {
     let parent = headers.get(&TRACEPARENT).filter(|value| is_valid(value))?;
     let headers = Headers { parent, state: headers.list(&TRACESTATE) };
@@ -26,7 +24,7 @@ pub(super) fn read(headers: &dyn Carrier) -> Option<SpanContext> {
     read.has_active_span().then(|| read.span().span_context().clone())
 }
 
-/// The `tracestate` that stands beside a `traceparent` of this very trace.
+/// The `tracestate` beside a `traceparent` of the same trace.
 pub(super) fn state_of(trace: TraceId, headers: &dyn Carrier) -> Option<TraceState> {
     headers.get(&TRACESTATE)?;
     let caller = read(headers).filter(|caller| caller.trace_id() == trace)?;
@@ -44,7 +42,7 @@ pub(super) fn write(span: &SpanContext, headers: &mut dyn CarrierMut) {
     headers.set(TRACESTATE, state.as_bytes());
 }
 
-/// The two headers as the SDK's parser takes them; it asks for nothing else, and takes one value of each.
+/// The two headers for the SDK's parser, which reads no others and one value of each.
 struct Headers<'a> {
     parent: &'a str,
     /// "When receiving multiple tracestate header fields, they MUST be combined into a single header."
@@ -64,7 +62,7 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// `version-traceid-parentid-flags` in lower-case hexadecimal; a version after 00 may have more behind it.
+/// `version-traceid-parentid-flags` in lower-case hexadecimal; versions after 00 may have more fields.
 fn is_valid(value: &str) -> bool {
     let mut parts = value.split('-');
     let mut is_hex = |digits: usize| {
@@ -88,7 +86,7 @@ mod tests {
     const SPAN: &str = "b7ad6b7169203331";
 
     #[test]
-    fn what_is_written_is_what_the_sdk_writes() {
+    fn headers_equal_those_of_the_sdk() {
         let state = TraceState::from_key_value([("a", "1"), ("b", "2")]).unwrap();
         for (flags, state) in [(1, state), (0, TraceState::NONE)] {
             let (trace, id) = ((0xaf76_u128 << 100) + 7, 0x00f0_67aa_0ba9_02b7_u64);
@@ -109,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_state_in_several_lines_is_one_list() {
+    fn repeated_tracestate_headers_are_one_list() {
         let parent = format!("00-{TRACE}-{SPAN}-01");
         let states = ["rojo=00f067aa0ba902b7 ", "", "\t, congo=t61rcWkgMzE"];
         let mut headers = HeaderMap::new();
@@ -128,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_recommendation_calls_invalid_is_refused() {
+    fn an_invalid_traceparent_is_refused() {
         for valid in [format!("00-{TRACE}-{SPAN}-01"), format!("01-{TRACE}-{SPAN}-01-more")] {
             assert!(is_valid(&valid), "{valid}");
         }

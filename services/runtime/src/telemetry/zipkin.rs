@@ -13,13 +13,13 @@ use super::{
     sender::Sender,
 };
 
-/// Bytes that a batch has room for before it grows.
-const FIRST_BYTES: usize = 16 * 1024;
+/// Bytes that a batch reserves.
+const INITIAL_CAPACITY: usize = 16 * 1024;
 
-/// Bytes after which a batch takes no further span: well below the 10 MiB that Zipkin's collector and ours take.
-const LARGE: usize = 1024 * 1024;
+/// Bytes after which a batch is full: well below the 10 MiB that Zipkin's collector and Octet's accept.
+const FULL: usize = 1024 * 1024;
 
-/// Posts batches to Zipkin, or to what speaks its API. A span is written down in JSON as it ends.
+/// Posts batches to Zipkin or a compatible backend. A span is encoded as it ends.
 #[derive(Debug)]
 pub(super) struct ZipkinExporter {
     endpoint: Uri,
@@ -28,7 +28,7 @@ pub(super) struct ZipkinExporter {
 }
 
 impl ZipkinExporter {
-    /// `service` and `local` are every span's local endpoint, `tags` on every span.
+    /// `service` and `local` are every span's local endpoint; `tags` are added to every span.
     pub(super) fn new(
         endpoint: Uri,
         sender: Sender,
@@ -41,7 +41,7 @@ impl ZipkinExporter {
 }
 
 impl Exporter for ZipkinExporter {
-    /// A JSON list that is not closed yet.
+    /// A JSON list without its closing bracket.
     type Batch = Vec<u8>;
 
     fn name(&self) -> &'static str {
@@ -50,14 +50,14 @@ impl Exporter for ZipkinExporter {
 
     fn add(&self, batch: &mut Vec<u8>, span: Ended<'_>) {
         if batch.is_empty() {
-            batch.reserve(FIRST_BYTES);
+            batch.reserve(INITIAL_CAPACITY);
         }
         batch.push(if batch.is_empty() { b'[' } else { b',' });
         self.encoder.write(batch, span);
     }
 
     fn is_large(&self, batch: &Vec<u8>) -> bool {
-        batch.len() >= LARGE
+        batch.len() >= FULL
     }
 
     async fn export(&self, mut batch: Vec<u8>) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! The one way to call an upstream: a lazy channel, a deadline, and another try when that is safe.
+//! Calls an upstream over a lazy channel, with a deadline, and retries where that is safe.
 
 use std::time::Duration;
 
@@ -11,22 +11,21 @@ use super::{
     classify::{classify, reason},
 };
 use crate::{
+    backoff::Backoff,
     deadline::Deadline,
     logs::{self, HEADERS},
     metrics::{GrpcCall, GrpcMetrics, RpcKind},
     telemetry::GrpcSpan,
 };
 
-/// For how long one TCP connection may take to come about.
+/// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often an idle upstream is asked whether it still lives, and how long it may take to answer: a host
-/// that vanished is noticed though no packet says so.
+/// Interval and timeout of HTTP/2 pings, by which a host that vanished without closing its connections is noticed.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
 
-/// The first wait between two tries; each next one is twice as long, up to the longest.
-const FIRST_WAIT: Duration = Duration::from_millis(5);
-const LONGEST_WAIT: Duration = Duration::from_millis(100);
+/// The pause between two attempts.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(100));
 
 /// A service that this process calls. Clones share one connection.
 #[derive(Clone)]
@@ -39,10 +38,10 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Prepares the channel; the first call connects. A connection that broke is made anew by the next call.
+    /// Prepares the channel. The first call connects; after a broken connection the next call reconnects.
     ///
     /// # Errors
-    /// When the address has no form that a URI allows.
+    /// When the address is not a valid URI.
     pub fn new(
         name: impl Into<String>,
         address: &UpstreamAddress,
@@ -58,7 +57,7 @@ impl Upstream {
             .connect_lazy();
         let name = name.into();
         let channel = GrpcChannel::new(channel);
-        Ok(Self { metrics: metrics.of(&name), name, address: address.clone(), channel, settings })
+        Ok(Self { metrics: metrics.for_upstream(&name), name, address: address.clone(), channel, settings })
     }
 
     /// The upstream's name in the mesh.
@@ -66,11 +65,10 @@ impl Upstream {
         &self.name
     }
 
-    /// Calls the RPC `path` by `attempt`, which is run again only while the call was provably not processed,
-    /// for at most `CONNECT_WAIT`, and never past `deadline`.
+    /// Calls the RPC `path` by `attempt`, which is repeated only while the call was provably not processed, for up to
+    /// `CONNECT_WAIT`, and never past `deadline`.
     ///
-    /// `attempt` sends the headers that it is given: those that are `carried` on, the time that is left then, and
-    /// the trace that the upstream works for.
+    /// `attempt` sends the headers that it receives: `propagated`, the remaining time, and the trace context.
     ///
     /// # Errors
     /// The upstream's own status; UNAVAILABLE when the transport failed; `DEADLINE_EXCEEDED`.
@@ -78,123 +76,116 @@ impl Upstream {
         &self,
         path: &str,
         deadline: Deadline,
-        carried: &HeaderMap,
+        propagated: &HeaderMap,
         attempt: impl FnMut(GrpcChannel, HeaderMap) -> F,
     ) -> Result<Response<T>, CallError>
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        let (answer, under_way) = self.begin(path, RpcKind::Unary, deadline, carried, attempt).await?;
-        under_way.end(Ok(()));
-        Ok(answer)
+        let (response, in_flight) = self.start(path, RpcKind::Unary, deadline, propagated, attempt).await?;
+        in_flight.end(Ok(()));
+        Ok(response)
     }
 
-    /// As [`call`](Self::call), for an answer that goes on when `attempt` has answered: the call is measured, and its
-    /// span lasts, until what comes with the answer has [ended](UnderWay::end).
+    /// As [`call`](Self::call), for a response that streams: the call is measured, and its span lasts, until the stream
+    /// has [ended](InFlight::end).
     ///
-    /// The deadline is the caller's to heed from then on. Where the client streams, `attempt` runs once.
+    /// From the response on, the caller enforces the deadline. Where the client streams, `attempt` runs once.
     ///
     /// # Errors
     /// As [`call`](Self::call).
-    pub async fn begin<T, F>(
+    pub async fn start<T, F>(
         &self,
         path: &str,
         kind: RpcKind,
         deadline: Deadline,
-        carried: &HeaderMap,
+        propagated: &HeaderMap,
         mut attempt: impl FnMut(GrpcChannel, HeaderMap) -> F,
-    ) -> Result<(Response<T>, UnderWay), CallError>
+    ) -> Result<(Response<T>, InFlight), CallError>
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        let call = self.metrics.begin_as(path, kind);
+        let call = self.metrics.start_as(path, kind);
         let mut span = GrpcSpan::client(path, &self.name, self.address.host_and_port());
-        span.deadline(deadline);
+        span.set_deadline(deadline);
         let attempt = |span: &GrpcSpan| {
-            let mut headers = carried.clone();
+            let mut headers = propagated.clone();
             deadline.write_to(&mut headers);
-            span.span().write_to(&mut headers);
-            let shown = || logs::shown(&headers);
-            tracing::debug!(target: HEADERS, upstream = self.name, path, headers = %shown(), "request sent");
+            span.span().inject(&mut headers);
+            let masked = || logs::masked(&headers);
+            tracing::debug!(target: HEADERS, upstream = self.name, path, headers = %masked(), "request sent");
             attempt(self.channel.clone(), headers)
         };
-        let patience = if kind.client_streams() { Duration::ZERO } else { self.settings.connect_wait };
-        let tried = self.try_until_processed(&mut span, patience, attempt);
-        let outcome = match timeout_at(deadline.instant(), tried).await {
-            Ok(outcome) => outcome.map_err(CallError::of),
+        let connect_wait = if kind.client_streams() { Duration::ZERO } else { self.settings.connect_wait };
+        let response = self.retry_until_processed(&mut span, connect_wait, attempt);
+        let outcome = match timeout_at(deadline.instant(), response).await {
+            Ok(outcome) => outcome.map_err(CallError::from_status),
             Err(_) => Err(CallError::deadline_passed()),
         };
-        let under_way = UnderWay { call, span };
+        let in_flight = InFlight { call, span };
         match outcome {
-            Ok(answer) => Ok((answer, under_way)),
+            Ok(response) => Ok((response, in_flight)),
             Err(error) => {
-                under_way.end(Err(&error.status));
+                in_flight.end(Err(&error.status));
                 Err(error)
             }
         }
     }
 
-    async fn try_until_processed<T, F>(
+    async fn retry_until_processed<T, F>(
         &self,
         span: &mut GrpcSpan,
-        patience: Duration,
+        connect_wait: Duration,
         mut attempt: impl FnMut(&GrpcSpan) -> F,
     ) -> Result<Response<T>, Status>
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        let give_up = Instant::now() + patience;
-        let mut wait = FIRST_WAIT;
+        let give_up = Instant::now() + connect_wait;
+        let mut backoff = RETRY;
         loop {
             let outcome = attempt(span).await;
-            self.show_answer(&outcome);
+            self.log_response(&outcome);
             let status = match outcome {
-                Ok(answer) => return Ok(answer),
+                Ok(response) => return Ok(response),
                 Err(status) => status,
             };
-            let next_try = Instant::now() + jittered(wait);
-            if classify(&status) != Failure::NotProcessed || next_try > give_up {
+            let pause = backoff.pause();
+            if classify(&status) != Failure::NotProcessed || Instant::now() + pause > give_up {
                 return Err(status);
             }
-            tracing::debug!(upstream = self.name, %status, "not processed: trying again");
-            let pause = next_try.saturating_duration_since(Instant::now());
+            tracing::debug!(upstream = self.name, %status, "not processed; retrying");
             if span.span().is_recording() {
-                let told = [("wait", &*format!("{pause:?}")), ("reason", &*reason(&status))];
-                span.span_mut().event("not processed: trying again", &told);
+                let attributes = [("wait", &*format!("{pause:?}")), ("reason", &*reason(&status))];
+                span.span_mut().event("not processed; retrying", &attributes);
             }
             sleep(pause).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 
-    /// Logs the metadata of an answer; of a failure its trailers are among them.
-    fn show_answer<T>(&self, outcome: &Result<Response<T>, Status>) {
-        let shown = || match outcome {
-            Ok(answer) => logs::shown(answer.metadata().as_ref()),
-            Err(status) => logs::shown(status.metadata().as_ref()),
+    /// Logs the metadata of a response, including the trailers of a failure.
+    fn log_response<T>(&self, outcome: &Result<Response<T>, Status>) {
+        let masked = || match outcome {
+            Ok(response) => logs::masked(response.metadata().as_ref()),
+            Err(status) => logs::masked(status.metadata().as_ref()),
         };
         let code = || outcome.as_ref().map_or_else(Status::code, |_| Code::Ok);
         let upstream = &self.name;
-        tracing::debug!(target: HEADERS, upstream, code = ?code(), headers = %shown(), "response received");
+        tracing::debug!(target: HEADERS, upstream, code = ?code(), headers = %masked(), "response received");
     }
 }
 
-/// A call whose answer has begun. Dropped before it [ended](UnderWay::end), it counts as cancelled.
+/// A call whose response streams. Dropped before its [end](InFlight::end), it counts as cancelled.
 #[must_use = "a call is measured until it ends"]
-pub struct UnderWay {
+pub struct InFlight {
     call: GrpcCall,
     span: GrpcSpan,
 }
 
-impl UnderWay {
-    /// Tells how the call ended.
+impl InFlight {
+    /// Records how the call ended.
     pub fn end(self, outcome: Result<(), &Status>) {
         self.call.end(outcome.err().map_or(Code::Ok, Status::code));
         self.span.end(outcome);
     }
-}
-
-/// Between half of `wait` and the whole of it: callers that failed together do not come back together.
-fn jittered(wait: Duration) -> Duration {
-    wait.mul_f64(0.5 + fastrand::f64() / 2.0)
 }

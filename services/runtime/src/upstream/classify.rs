@@ -1,56 +1,55 @@
-//! What a failed call says about itself.
+//! Classifies failed calls.
 //!
-//! A call may be tried again only when it was provably not processed. The status code does not tell: tonic
-//! reports a request that was never written as CANCELLED, a GOAWAY as INTERNAL and a broken connection as
-//! UNKNOWN. The chain of sources does.
+//! A call may be retried only when it was provably not processed. The status code does not show that: tonic reports a
+//! request that was never written as CANCELLED, a GOAWAY as INTERNAL and a broken connection as UNKNOWN. The chain of
+//! sources does.
 
 use std::error::Error;
 
 use tonic::{Code, Status};
 
-use super::answer::Misfit;
+use super::response::InvalidResponse;
 
-/// Why a call failed, as far as its caller must know.
+/// Why a call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// The upstream answered with this status.
+    /// The upstream returned this status.
     Answered,
-    /// Not processed: no connection came about, the request was never written, or the upstream refused the
-    /// stream before it looked at it.
+    /// Not processed: connecting failed, the request was never written, or the upstream refused the stream.
     NotProcessed,
-    /// The connection failed after the request may have been seen.
+    /// The connection failed after the upstream may have received the request.
     Interrupted,
-    /// Something answered, and nothing that can be taken for the upstream's answer.
-    Misfit,
+    /// The response is not valid gRPC.
+    InvalidResponse,
     /// The deadline passed.
     DeadlinePassed,
 }
 
-/// A call that failed: why, and the status that tells the truth about it.
+/// A failed call: the cause, and the status for the caller.
 #[derive(Debug, thiserror::Error)]
 #[error("{status}")]
 pub struct CallError {
     /// The upstream's own status, or one for the transport.
     pub status: Status,
-    /// Whose it is.
+    /// The cause.
     pub failure: Failure,
 }
 
 impl CallError {
     /// The deadline passed.
     pub fn deadline_passed() -> Self {
-        Self { status: Status::deadline_exceeded("the deadline passed"), failure: Failure::DeadlinePassed }
+        Self { status: Status::deadline_exceeded("deadline exceeded"), failure: Failure::DeadlinePassed }
     }
 
-    /// What a caller of ours is told: the upstream's own status, or one that tells the truth about the transport.
-    pub fn of(status: Status) -> Self {
+    /// The upstream's own status, or one that describes the transport's failure.
+    pub fn from_status(status: Status) -> Self {
         let failure = classify(&status);
         match failure {
             Failure::Answered => Self { status, failure },
-            Failure::Misfit => {
-                let (code, told) = misfit(&status)
-                    .map_or((Code::Internal, String::new()), |misfit| (misfit.code(), misfit.to_string()));
-                Self { status: Status::new(code, told), failure }
+            Failure::InvalidResponse => {
+                let (code, message) = invalid_response(&status)
+                    .map_or((Code::Internal, String::new()), |invalid| (invalid.code(), invalid.to_string()));
+                Self { status: Status::new(code, message), failure }
             }
             Failure::DeadlinePassed => Self::deadline_passed(),
             Failure::NotProcessed | Failure::Interrupted => {
@@ -66,8 +65,8 @@ pub fn classify(status: &Status) -> Failure {
     if cause.is_none() {
         return Failure::Answered;
     }
-    if misfit(status).is_some() {
-        return Failure::Misfit;
+    if invalid_response(status).is_some() {
+        return Failure::InvalidResponse;
     }
     while let Some(error) = cause {
         if error.is::<tonic::TimeoutExpired>() {
@@ -81,11 +80,11 @@ pub fn classify(status: &Status) -> Failure {
     Failure::Interrupted
 }
 
-fn misfit(status: &Status) -> Option<&Misfit> {
+fn invalid_response(status: &Status) -> Option<&InvalidResponse> {
     let mut cause = status.source();
     while let Some(error) = cause {
-        if let Some(misfit) = error.downcast_ref() {
-            return Some(misfit);
+        if let Some(invalid) = error.downcast_ref() {
+            return Some(invalid);
         }
         cause = error.source();
     }
@@ -105,7 +104,7 @@ fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// Whether the connection was ended for what came over it. Sent again, the same call could end the next one too, with
+/// Whether the upstream closed the connection because of its traffic. A retry could close the next connection too, with
 /// every other call on it.
 fn blames_the_caller(error: &h2::Error) -> bool {
     const REASONS: [h2::Reason; 5] = [
@@ -118,7 +117,7 @@ fn blames_the_caller(error: &h2::Error) -> bool {
     error.reason().is_some_and(|reason| REASONS.contains(&reason))
 }
 
-/// A few plain words from the deepest source, without addresses.
+/// A short reason from the deepest source, without addresses.
 pub(super) fn reason(status: &Status) -> String {
     let mut cause = status.source();
     let mut reason = None;
@@ -144,17 +143,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_without_a_source_is_the_upstreams_own_answer() {
-        let status = Status::unavailable("store is away");
+    fn a_status_without_a_source_is_the_upstreams_own() {
+        let status = Status::unavailable("store unavailable");
         assert_eq!(classify(&status), Failure::Answered);
-        assert_eq!(CallError::of(status).status.message(), "store is away");
+        assert_eq!(CallError::from_status(status).status.message(), "store unavailable");
     }
 
     #[test]
-    fn a_broken_connection_is_unavailable_and_not_tried_again() {
+    fn a_broken_connection_is_unavailable_and_not_retried() {
         let status = Status::from_error(Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset)));
         assert_eq!(classify(&status), Failure::Interrupted);
-        let told = CallError::of(status).status;
-        assert_eq!((told.code(), told.message()), (Code::Unavailable, "connection lost: connection reset"));
+        let status = CallError::from_status(status).status;
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::Unavailable, "connection lost: connection reset")
+        );
     }
 }

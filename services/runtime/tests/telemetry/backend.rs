@@ -1,4 +1,4 @@
-//! A trace backend that does what a test tells it to.
+//! A trace backend whose behaviour a test controls.
 
 use std::{
     convert::Infallible,
@@ -20,7 +20,7 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// What is done with a post.
+/// How the backend handles a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
     Accepts,
@@ -60,7 +60,7 @@ impl Backend {
             while let Ok((stream, _)) = listener.accept().await {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
                 let shared = shared.clone();
-                let service = service_fn(move |request| answer(shared.clone(), request));
+                let service = service_fn(move |request| respond(shared.clone(), request));
                 tokio::spawn(async move {
                     let builder = Builder::new(TokioExecutor::new());
                     builder.serve_connection(TokioIo::new(stream), service).await.ok();
@@ -101,7 +101,7 @@ impl Drop for Backend {
     }
 }
 
-async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn respond(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     state.posts.fetch_add(1, Ordering::Relaxed);
     let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await.expect("a whole body").to_bytes();
@@ -121,9 +121,9 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
 
 /// Waits until `condition` holds.
 pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what} does not come about");
+        assert!(started.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

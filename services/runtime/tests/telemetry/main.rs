@@ -1,4 +1,4 @@
-//! Spans on their way to a backend that accepts, refuses, hangs or dies: no call ever waits for it.
+//! The export of spans to a backend that accepts, refuses, hangs or dies: no call ever waits for it.
 #![allow(unreachable_pub, missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod backend;
@@ -49,9 +49,9 @@ impl Process {
     }
 
     fn spans(&self, spans: usize) {
-        let nothing = self.tracer.incoming(&HeaderMap::new());
+        let nothing = self.tracer.extract(&HeaderMap::new());
         for _ in 0..spans {
-            drop(self.tracer.begin(&nothing, SpanKind::Server, "test"));
+            drop(self.tracer.start(&nothing, SpanKind::Server, "test"));
         }
     }
 
@@ -65,15 +65,15 @@ impl Process {
 }
 
 #[tokio::test]
-async fn a_span_is_told_as_zipkin_has_it() {
+async fn a_span_is_encoded_in_zipkins_json() {
     let backend = Backend::start(Behaviour::Accepts).await;
     let process =
         Process::zipkin(&backend.address.to_string(), &[("OTEL_RESOURCE_ATTRIBUTES", "zone=a%22b")]);
     let mut headers = HeaderMap::new();
     headers.insert("b3", "48485a3953bb6124-a2fb4a1d1a96d312-d".parse().expect("a value"));
-    let incoming = process.tracer.incoming(&headers);
+    let extracted = process.tracer.extract(&headers);
     let peer = "[::1]:7".parse().ok();
-    let span = GrpcSpan::server(&process.tracer, &incoming, "/p.S/M", peer);
+    let span = GrpcSpan::server(&process.tracer, &extracted, "/p.S/M", peer);
     let child = span.span().scope(async {
         let mut child = Span::child(SpanKind::Client, "insert \"x\"\n");
         child.set("peer.service", "db");
@@ -86,11 +86,7 @@ async fn a_span_is_told_as_zipkin_has_it() {
 
     let spans = backend.spans();
     let (inner, outer) = (&spans[0], &spans[1]);
-    assert_eq!(
-        (&inner["debug"], &outer["debug"]),
-        (&json!(true), &json!(true)),
-        "of a trace that was asked for"
-    );
+    assert_eq!((&inner["debug"], &outer["debug"]), (&json!(true), &json!(true)), "B3's debug flag");
     assert_eq!((&inner["id"], &inner["parentId"]), (&json!(child.span.expect("a span")), &outer["id"]));
     assert_eq!((&inner["name"], &inner["kind"]), (&json!("insert \"x\"\n"), &json!("CLIENT")));
     assert_eq!(inner["remoteEndpoint"], json!({"serviceName": "db"}));
@@ -119,7 +115,7 @@ async fn a_span_is_told_as_zipkin_has_it() {
 }
 
 #[tokio::test]
-async fn batches_go_over_one_connection() {
+async fn batches_share_one_connection() {
     let backend = Backend::start(Behaviour::Accepts).await;
     let process = Process::zipkin(&backend.address.to_string(), &[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "100")]);
     process.spans(1_000);
@@ -130,11 +126,11 @@ async fn batches_go_over_one_connection() {
 }
 
 #[tokio::test]
-async fn of_a_text_that_a_caller_made_long_the_beginning_is_told() {
+async fn long_texts_are_cut() {
     let backend = Backend::start(Behaviour::Accepts).await;
     let process = Process::zipkin(&backend.address.to_string(), &[]);
     let long = format!("x{}", "ä".repeat(32_000));
-    let mut span = process.tracer.begin(&process.tracer.incoming(&HeaderMap::new()), SpanKind::Server, &long);
+    let mut span = process.tracer.start(&process.tracer.extract(&HeaderMap::new()), SpanKind::Server, &long);
     span.set("url.path", long.clone());
     span.set("url.scheme", "x".repeat(1_024));
     span.event("waits", &[("reason", &long)]);
@@ -143,32 +139,32 @@ async fn of_a_text_that_a_caller_made_long_the_beginning_is_told() {
     until("the span", || !backend.spans().is_empty()).await;
 
     let span = &backend.spans()[0];
-    assert_eq!(span.get("debug"), None, "nobody asked for this very trace");
-    let beginning = format!("x{}…", "ä".repeat(511));
+    assert_eq!(span.get("debug"), None, "no debug flag");
+    let cut = format!("x{}…", "ä".repeat(511));
     for (text, before) in [
         (&span["name"], ""),
         (&span["tags"]["url.path"], ""),
         (&span["tags"]["error"], ""),
         (&span["annotations"][0]["value"], "waits reason="),
     ] {
-        assert_eq!(*text, format!("{before}{beginning}"));
+        assert_eq!(*text, format!("{before}{cut}"));
     }
     assert_eq!(span["tags"]["url.scheme"], "x".repeat(1_024));
 }
 
 #[tokio::test]
-async fn a_batch_of_large_spans_is_posted_before_a_collector_would_refuse_it() {
+async fn a_batch_of_large_spans_is_posted_before_it_exceeds_a_collectors_limit() {
     const MEBIBYTE: usize = 1024 * 1024;
     let backend = Backend::start(Behaviour::Accepts).await;
     let process = Process::zipkin(&backend.address.to_string(), &[("OTEL_BSP_SCHEDULE_DELAY", "600000")]);
-    // Let the worker find nothing first, and wait.
+    // Let the worker find an empty queue first, and wait.
     tokio::task::yield_now().await;
-    let nothing = process.tracer.incoming(&HeaderMap::new());
+    let nothing = process.tracer.extract(&HeaderMap::new());
     let spans = 500;
     for _ in 0..spans {
-        let mut span = process.tracer.begin(&nothing, SpanKind::Server, "test");
+        let mut span = process.tracer.start(&nothing, SpanKind::Server, "test");
         for name in ["a", "b", "c", "d", "e", "f"] {
-            // As JSON twice as long.
+            // Twice as long in JSON.
             span.set(name, "\"".repeat(1_024));
         }
     }
@@ -179,40 +175,40 @@ async fn a_batch_of_large_spans_is_posted_before_a_collector_would_refuse_it() {
 }
 
 #[tokio::test]
-async fn what_the_queue_cannot_hold_is_dropped_and_counted_and_nobody_waits() {
+async fn spans_beyond_the_queue_are_dropped_and_counted_without_blocking() {
     let backend = Backend::start(Behaviour::Hangs).await;
     let limits = [("OTEL_BSP_MAX_QUEUE_SIZE", "100"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")];
     let process = Process::zipkin(&backend.address.to_string(), &limits);
     process.spans(10);
     until("a post that hangs", || backend.posts() == 1).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     process.spans(10_000);
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert_eq!(process.counted("dropped"), 9_900);
 
-    // The end does not wait for it either, beyond its grace.
+    // The flush does not wait beyond its grace period either.
     let Process { telemetry, metrics, tracer } = process;
-    let begun = Instant::now();
+    let started = Instant::now();
     telemetry.flush(Duration::from_millis(100), &Drain::never()).await;
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     drop(tracer);
     let text = metrics.text().expect("text");
     assert!(text.contains(r#"octet_trace_spans_total{exporter="zipkin",result="dropped"} 10000"#), "{text}");
 }
 
 #[tokio::test]
-async fn a_backend_that_stumbles_is_tried_again_and_loses_nothing() {
+async fn a_temporary_refusal_is_retried_and_loses_nothing() {
     let backend = Backend::start(Behaviour::Refuses(503)).await;
     let process = Process::zipkin(&backend.address.to_string(), &[]);
     process.spans(5);
-    until("a first try", || backend.posts() >= 1).await;
+    until("a first attempt", || backend.posts() >= 1).await;
     backend.becomes(Behaviour::Accepts);
     until("the spans", || backend.spans().len() == 5).await;
     assert_eq!(process.counted("dropped"), 0);
 }
 
 #[tokio::test]
-async fn a_batch_that_is_refused_for_good_is_dropped_at_once() {
+async fn a_permanent_refusal_drops_the_batch_without_a_retry() {
     let backend = Backend::start(Behaviour::Refuses(400)).await;
     let process = Process::zipkin(&backend.address.to_string(), &[]);
     process.spans(5);
@@ -221,8 +217,8 @@ async fn a_batch_that_is_refused_for_good_is_dropped_at_once() {
 }
 
 #[tokio::test]
-async fn a_backend_that_comes_late_gets_what_ends_from_then_on() {
-    // Bound and not listening: connections are refused, and the port stays ours.
+async fn a_backend_that_starts_late_receives_the_spans_that_end_afterwards() {
+    // Bound and not listening: connections are refused, and the port stays reserved.
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
     let address = socket.local_addr().expect("bound");
@@ -233,15 +229,15 @@ async fn a_backend_that_comes_late_gets_what_ends_from_then_on() {
     let backend = Backend::on(socket.listen(16).expect("listens"), Behaviour::Accepts);
     process.spans(4);
     until("the spans", || backend.spans().len() == 4).await;
-    assert_eq!(process.counted("exported"), 4);
+    until("their count", || process.counted("exported") == 4).await;
 }
 
 #[tokio::test]
-async fn the_last_spans_are_delivered_at_the_end() {
+async fn the_last_spans_are_exported_by_the_flush() {
     let backend = Backend::start(Behaviour::Accepts).await;
     let late = [("OTEL_BSP_SCHEDULE_DELAY", "600000"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4")];
     let process = Process::zipkin(&backend.address.to_string(), &late);
-    // Let the worker find nothing first, and wait.
+    // Let the worker find an empty queue first, and wait.
     tokio::task::yield_now().await;
     process.spans(7);
     process.telemetry.flush(Duration::from_secs(10), &Drain::never()).await;
@@ -249,7 +245,7 @@ async fn the_last_spans_are_delivered_at_the_end() {
 }
 
 #[tokio::test]
-async fn several_exporters_get_every_span_and_one_that_is_away_holds_up_none() {
+async fn every_exporter_receives_every_span_and_an_unresponsive_one_delays_no_other() {
     let backend = Backend::start(Behaviour::Accepts).await;
     let hung = Backend::start(Behaviour::Hangs).await;
     for (zipkin, otlp) in [(&backend, &backend), (&hung, &backend)] {
@@ -261,7 +257,7 @@ async fn several_exporters_get_every_span_and_one_that_is_away_holds_up_none() {
         ]);
         process.spans(3);
         let expected = if zipkin.address == otlp.address { 6 } else { 3 };
-        until("all are delivered", || process.counted("exported") == expected).await;
+        until("all spans", || process.counted("exported") == expected).await;
     }
     let otlp: Vec<_> = backend.bodies().into_iter().filter(|(path, _)| path == "/v1/traces").collect();
     assert_eq!(otlp.len(), 2);
@@ -270,18 +266,18 @@ async fn several_exporters_get_every_span_and_one_that_is_away_holds_up_none() {
 }
 
 #[tokio::test]
-async fn without_an_exporter_headers_stay_as_they_came_and_no_span_is_made() {
+async fn without_an_exporter_headers_pass_unchanged_and_no_span_is_made() {
     let process = Process::start(&[]);
     let mut headers = HeaderMap::new();
     headers.insert("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124".parse().expect("a value"));
     headers.insert("x-b3-spanid", "a2fb4a1d1a96d312".parse().expect("a value"));
-    let incoming = process.tracer.incoming(&headers);
-    let span = process.tracer.begin(&incoming, SpanKind::Server, "test");
+    let extracted = process.tracer.extract(&headers);
+    let span = process.tracer.start(&extracted, SpanKind::Server, "test");
     let mut out = headers.clone();
-    span.write_to(&mut out);
+    span.inject(&mut out);
     assert_eq!(out, headers);
     assert_eq!(span.ids(), None);
-    assert_eq!(incoming.ids().expect("for the log").trace, "463ac35c9f6413ad48485a3953bb6124");
+    assert_eq!(extracted.ids().expect("ids for the log").trace, "463ac35c9f6413ad48485a3953bb6124");
     let text = process.metrics.text().expect("text");
     assert!(!text.contains("octet_trace_spans_total"));
 }

@@ -1,7 +1,6 @@
-//! Every way in which a transport fails, over real sockets: what is tried again, what the caller is told, and
-//! that a request which may have been processed is never sent twice.
+//! Every transport failure, over real sockets: which calls are retried, the status that the caller gets, and that a request
+//! which may have been processed is never sent twice.
 
-// A helper that fails is a test that fails.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -101,96 +100,96 @@ async fn call(upstream: &Upstream, timeout: Duration) -> Result<(), Status> {
 struct Case {
     name: &'static str,
     scripts: &'static [Script],
-    /// What the caller is told.
+    /// The caller's status.
     code: Code,
     message: &'static str,
-    /// How many requests the peer sees.
+    /// The requests that the peer receives.
     requests: usize,
 }
 
-/// The table of decision 0004. Each first script fails; the second would answer a second try.
+/// The table of decision 0004. Each first script fails; the second would respond to a retry.
 const CASES: [Case; 11] = [
     Case {
         name: "reset after the request was read",
-        scripts: &[Script::ResetAfterRequest, Script::Answer],
+        scripts: &[Script::ResetAfterRequest, Script::Respond],
         code: Code::Unavailable,
         message: "connection lost: ",
         requests: 1,
     },
     Case {
         name: "closed after the request was read",
-        scripts: &[Script::CloseAfterRequest, Script::Answer],
+        scripts: &[Script::CloseAfterRequest, Script::Respond],
         code: Code::Unavailable,
         message: "connection lost",
         requests: 1,
     },
     Case {
         name: "GOAWAY below the stream",
-        scripts: &[Script::GoAwayBelow, Script::Answer],
+        scripts: &[Script::GoAwayBelow, Script::Respond],
         code: Code::Ok,
         message: "",
         requests: 2,
     },
     Case {
         name: "GOAWAY at the stream",
-        scripts: &[Script::GoAwayAbove, Script::Answer],
+        scripts: &[Script::GoAwayAbove, Script::Respond],
         code: Code::Unavailable,
         message: "connection lost",
         requests: 1,
     },
     Case {
         name: "GOAWAY at the stream, for an error of the connection",
-        scripts: &[Script::GoAwayInError, Script::Answer],
+        scripts: &[Script::GoAwayInError, Script::Respond],
         code: Code::Unavailable,
         message: "connection lost",
         requests: 1,
     },
     Case {
         name: "GOAWAY below the stream, for ENHANCE_YOUR_CALM",
-        scripts: &[Script::GoAwayBlaming(ENHANCE_YOUR_CALM), Script::Answer],
+        scripts: &[Script::GoAwayBlaming(ENHANCE_YOUR_CALM), Script::Respond],
         code: Code::Unavailable,
         message: "connection lost: ",
         requests: 1,
     },
     Case {
         name: "GOAWAY below the stream, for COMPRESSION_ERROR",
-        scripts: &[Script::GoAwayBlaming(COMPRESSION_ERROR), Script::Answer],
+        scripts: &[Script::GoAwayBlaming(COMPRESSION_ERROR), Script::Respond],
         code: Code::Unavailable,
         message: "connection lost: ",
         requests: 1,
     },
     Case {
         name: "GOAWAY below the stream, for PROTOCOL_ERROR",
-        scripts: &[Script::GoAwayBlaming(PROTOCOL_ERROR), Script::Answer],
+        scripts: &[Script::GoAwayBlaming(PROTOCOL_ERROR), Script::Respond],
         code: Code::Unavailable,
         message: "connection lost: ",
         requests: 1,
     },
     Case {
         name: "stream ended with an error",
-        scripts: &[Script::FailStream, Script::Answer],
+        scripts: &[Script::FailStream, Script::Respond],
         code: Code::Unavailable,
         message: "connection lost: ",
         requests: 1,
     },
     Case {
-        name: "half-open: read and never answered",
-        scripts: &[Script::Silent, Script::Answer],
+        name: "half-open: read without a response",
+        scripts: &[Script::Silent, Script::Respond],
         code: Code::DeadlineExceeded,
-        message: "the deadline passed",
+        message: "deadline exceeded",
         requests: 1,
     },
     Case {
         name: "never read",
-        scripts: &[Script::NeverReads, Script::Answer],
+        scripts: &[Script::NeverReads, Script::Respond],
         code: Code::DeadlineExceeded,
-        message: "the deadline passed",
+        message: "deadline exceeded",
         requests: 0,
     },
 ];
 
 #[tokio::test]
-async fn each_way_to_fail_is_told_truthfully_and_tried_again_only_when_unprocessed() {
+async fn each_failure_has_its_status_and_is_retried_only_when_unprocessed() {
     for case in CASES {
         let peer = Peer::start(case.scripts).await;
         let outcome = call(&upstream(peer.address, "500ms"), Duration::from_millis(300)).await;
@@ -204,10 +203,10 @@ async fn each_way_to_fail_is_told_truthfully_and_tried_again_only_when_unprocess
 }
 
 #[tokio::test]
-async fn a_reset_before_the_request_was_read_is_tried_again_only_if_it_was_never_written() {
-    // Whether the reset comes before the request is written is a race that both sides may win.
+async fn a_reset_before_the_request_was_read_is_retried_only_if_it_was_never_written() {
+    // The reset may arrive before or after the request is written.
     for _ in 0..50 {
-        let peer = Peer::start(&[Script::ResetAtOnce, Script::Answer]).await;
+        let peer = Peer::start(&[Script::ResetAtOnce, Script::Respond]).await;
         match call(&upstream(peer.address, "500ms"), Duration::from_secs(5)).await {
             Ok(()) => assert_eq!(peer.requests(), 1),
             Err(status) => {
@@ -220,19 +219,19 @@ async fn a_reset_before_the_request_was_read_is_tried_again_only_if_it_was_never
 }
 
 #[tokio::test]
-async fn a_refused_stream_is_tried_again_until_the_wait_is_over() {
+async fn a_refused_stream_is_retried_until_connect_wait_expires() {
     let peer = Peer::start(&[Script::RefuseStream]).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     let status = call(&upstream(peer.address, "200ms"), Duration::from_secs(5)).await.expect_err("refused");
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.message().starts_with("cannot be reached: "), "{}", status.message());
     assert!(peer.requests() > 3, "{}", peer.requests());
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_waited_for_and_the_call_then_answered() {
-    // Bound and not listening: connections are refused, and the port stays ours.
+async fn a_refused_connection_is_retried_until_the_upstream_listens() {
+    // Bound and not listening: connections are refused, and the port stays reserved.
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
     let address = socket.local_addr().expect("bound");
@@ -240,32 +239,32 @@ async fn a_refused_connection_is_waited_for_and_the_call_then_answered() {
 
     let answered = tokio::spawn(async move { call(&upstream, Duration::from_secs(10)).await });
     tokio::task::yield_now().await;
-    let peer = Peer::on(socket.listen(16).expect("listens"), &[Script::Answer]);
+    let peer = Peer::on(socket.listen(16).expect("listens"), &[Script::Respond]);
     answered.await.expect("no panic").expect("answered");
     assert_eq!(peer.requests(), 1);
 }
 
 #[tokio::test]
-async fn a_connection_that_stays_refused_fails_after_the_wait_and_before_the_deadline() {
+async fn a_connection_that_stays_refused_fails_after_connect_wait_and_before_the_deadline() {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
     let upstream = upstream(socket.local_addr().expect("bound"), "100ms");
 
-    let begun = Instant::now();
+    let started = Instant::now();
     let status = call(&upstream, Duration::from_secs(10)).await.expect_err("refused");
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(status.message(), "cannot be reached: connection refused");
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 
-    let begun = Instant::now();
+    let started = Instant::now();
     let status = call(&upstream, Duration::from_millis(20)).await.expect_err("refused");
     assert_eq!(status.code(), Code::DeadlineExceeded, "the deadline comes first: {status:?}");
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn a_black_hole_costs_a_call_its_deadline_and_no_more() {
-    // A backlog of none, filled: the system drops further connection requests without an answer.
+async fn an_unreachable_upstream_costs_a_call_no_more_than_its_deadline() {
+    // The smallest backlog, filled: the system drops further connection requests without a response.
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
     let listener: TcpListener = socket.listen(1).expect("listens");
@@ -280,15 +279,15 @@ async fn a_black_hole_costs_a_call_its_deadline_and_no_more() {
         assert!(fill.len() < 64, "the backlog never fills");
     }
 
-    let begun = Instant::now();
+    let started = Instant::now();
     let status = call(&upstream(address, "500ms"), Duration::from_millis(200)).await.expect_err("no way in");
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn a_connection_that_broke_is_made_anew_by_the_next_call() {
-    let peer = Peer::start(&[Script::ResetAfterRequest, Script::Answer]).await;
+async fn the_next_call_reconnects_after_a_broken_connection() {
+    let peer = Peer::start(&[Script::ResetAfterRequest, Script::Respond]).await;
     let upstream = upstream(peer.address, "500ms");
     call(&upstream, Duration::from_secs(5)).await.expect_err("reset");
     call(&upstream, Duration::from_secs(5)).await.expect("answered");
@@ -296,29 +295,73 @@ async fn a_connection_that_broke_is_made_anew_by_the_next_call() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_grpc_is_told_by_its_http_status_and_not_asked_for_again() {
+async fn an_invalid_response_is_reported_by_its_http_status_and_not_retried() {
     const TEXT: &str = "text/plain";
     for (script, code, message) in [
-        (Script::Plain("400", TEXT), Code::Internal, "answered 400 Bad Request, and not in gRPC"),
-        (Script::Plain("401", TEXT), Code::Unauthenticated, "answered 401 Unauthorized, and not in gRPC"),
-        (Script::Plain("403", TEXT), Code::PermissionDenied, "answered 403 Forbidden, and not in gRPC"),
-        (Script::Plain("404", TEXT), Code::Unimplemented, "answered 404 Not Found, and not in gRPC"),
-        (Script::Plain("429", TEXT), Code::Unavailable, "answered 429 Too Many Requests, and not in gRPC"),
-        (Script::Plain("502", TEXT), Code::Unavailable, "answered 502 Bad Gateway, and not in gRPC"),
-        (Script::Plain("503", TEXT), Code::Unavailable, "answered 503 Service Unavailable, and not in gRPC"),
-        (Script::Plain("504", TEXT), Code::Unavailable, "answered 504 Gateway Timeout, and not in gRPC"),
-        (Script::Plain("500", TEXT), Code::Unknown, "answered 500 Internal Server Error, and not in gRPC"),
-        (Script::Plain("200", "text/html"), Code::Unknown, "answered 200 OK, and not in gRPC"),
-        (Script::Compressed, Code::Internal, "its answer is compressed, which nobody asked for"),
+        (
+            Script::Plain("400", TEXT),
+            Code::Internal,
+            "upstream returned HTTP 400 Bad Request instead of a gRPC response",
+        ),
+        (
+            Script::Plain("401", TEXT),
+            Code::Unauthenticated,
+            "upstream returned HTTP 401 Unauthorized instead of a gRPC response",
+        ),
+        (
+            Script::Plain("403", TEXT),
+            Code::PermissionDenied,
+            "upstream returned HTTP 403 Forbidden instead of a gRPC response",
+        ),
+        (
+            Script::Plain("404", TEXT),
+            Code::Unimplemented,
+            "upstream returned HTTP 404 Not Found instead of a gRPC response",
+        ),
+        (
+            Script::Plain("429", TEXT),
+            Code::Unavailable,
+            "upstream returned HTTP 429 Too Many Requests instead of a gRPC response",
+        ),
+        (
+            Script::Plain("502", TEXT),
+            Code::Unavailable,
+            "upstream returned HTTP 502 Bad Gateway instead of a gRPC response",
+        ),
+        (
+            Script::Plain("503", TEXT),
+            Code::Unavailable,
+            "upstream returned HTTP 503 Service Unavailable instead of a gRPC response",
+        ),
+        (
+            Script::Plain("504", TEXT),
+            Code::Unavailable,
+            "upstream returned HTTP 504 Gateway Timeout instead of a gRPC response",
+        ),
+        (
+            Script::Plain("500", TEXT),
+            Code::Unknown,
+            "upstream returned HTTP 500 Internal Server Error instead of a gRPC response",
+        ),
+        (
+            Script::Plain("200", "text/html"),
+            Code::Unknown,
+            "upstream returned HTTP 200 OK instead of a gRPC response",
+        ),
+        (
+            Script::Compressed,
+            Code::Internal,
+            "upstream compressed its response, which the request does not accept",
+        ),
         (
             Script::Large,
             Code::Internal,
-            "its answer has a message of 5242880 bytes: at most 4194304 are taken",
+            "upstream response: message of 5242880 bytes exceeds the limit of 4194304 bytes",
         ),
     ] {
         let peer = Peer::start(Box::leak(Box::new([script]))).await;
         let status =
-            call(&upstream(peer.address, "500ms"), Duration::from_secs(5)).await.expect_err("a misfit");
+            call(&upstream(peer.address, "500ms"), Duration::from_secs(5)).await.expect_err("invalid");
         assert_eq!((status.code(), status.message()), (code, message), "{script:?}");
         assert_eq!(peer.requests(), 1, "{script:?}");
     }

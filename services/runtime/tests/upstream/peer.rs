@@ -1,4 +1,4 @@
-//! An HTTP/2 peer that follows a script frame by frame: it does what no library would let a server do.
+//! An HTTP/2 peer that follows a script frame by frame, beyond what a server library allows.
 
 use std::{
     net::SocketAddr,
@@ -17,33 +17,33 @@ use tokio::{
 /// What the peer does on one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
-    /// Answers every call.
-    Answer,
+    /// Responds to every call.
+    Respond,
     /// Resets the connection before it reads a byte.
     ResetAtOnce,
     /// Reads a request, then resets the connection.
     ResetAfterRequest,
     /// Reads a request, then closes the connection.
     CloseAfterRequest,
-    /// Reads a request, then says with GOAWAY that it processed none, and closes.
+    /// Reads a request, sends GOAWAY below its stream, and closes.
     GoAwayBelow,
-    /// Reads a request, then says with GOAWAY that it may have processed it, and closes.
+    /// Reads a request, sends GOAWAY that includes its stream, and closes.
     GoAwayAbove,
-    /// As `GoAwayBelow`, for an error that it blames the client for.
+    /// As `GoAwayBelow`, with an error of the client's.
     GoAwayBlaming(u32),
-    /// As `GoAwayAbove`, with an error in place of the orderly end.
+    /// As `GoAwayAbove`, with an error of its own.
     GoAwayInError,
     /// Refuses each stream, unprocessed.
     RefuseStream,
-    /// Ends each stream with an error of its own.
+    /// Resets each stream with an error of its own.
     FailStream,
-    /// Answers in plain HTTP, as a proxy would: this status and this content type.
+    /// Responds in plain HTTP, as a proxy does, with this status and this content type.
     Plain(&'static str, &'static str),
-    /// Answers with a message that is compressed.
+    /// Responds with a compressed message.
     Compressed,
-    /// Begins a message of 5 MiB.
+    /// Starts a message of 5 MiB.
     Large,
-    /// Reads all and never answers.
+    /// Reads and never responds.
     Silent,
     /// Accepts and never reads.
     NeverReads,
@@ -57,7 +57,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The first connection follows the first script, and so on; the last one serves all that follow.
+    /// The first connection follows the first script, and so on; further connections follow the last.
     pub async fn start(scripts: &'static [Script]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         Self::on(listener, scripts)
@@ -74,7 +74,7 @@ impl Peer {
                 let script = scripts.get(number).or(scripts.last()).copied().expect("a script");
                 let seen = seen.clone();
                 connections.spawn(async move {
-                    // A client that goes away is no failure of the script.
+                    // A client that leaves is not a failure of the script.
                     let _ = follow(stream, script, &seen).await;
                 });
             }
@@ -128,11 +128,11 @@ async fn follow(mut stream: TcpStream, script: Script, requests: &AtomicUsize) -
         stream.read_exact(&mut payload).await?;
         match kind {
             SETTINGS if flags & ACK == 0 => write(&mut stream, SETTINGS, ACK, 0, &[]).await?,
-            // A request is seen when its headers are: what it asks for could have begun by then.
+            // A request counts once its headers have arrived: its processing could have started by then.
             HEADERS => {
                 requests.fetch_add(1, Ordering::SeqCst);
                 match script {
-                    Script::Answer => answer(&mut stream, id).await?,
+                    Script::Respond => respond(&mut stream, id).await?,
                     Script::Plain(status, kind) => plain(&mut stream, id, status, kind).await?,
                     Script::Compressed => {
                         let head = grpc_head(&[("grpc-encoding", "gzip")]);
@@ -164,7 +164,7 @@ async fn follow(mut stream: TcpStream, script: Script, requests: &AtomicUsize) -
 }
 
 /// 200, one message of no bytes, `grpc-status: 0`.
-async fn answer(stream: &mut TcpStream, id: u32) -> std::io::Result<()> {
+async fn respond(stream: &mut TcpStream, id: u32) -> std::io::Result<()> {
     write(stream, HEADERS, END_HEADERS, id, &grpc_head(&[])).await?;
     write(stream, DATA, 0, id, &[0; 5]).await?;
     let mut trailers = Vec::new();
@@ -203,7 +203,7 @@ async fn go_away(mut stream: TcpStream, last: u32, error: u32) -> std::io::Resul
     payload.extend_from_slice(&error.to_be_bytes());
     write(&mut stream, GOAWAY, 0, 0, &payload).await?;
     stream.shutdown().await?;
-    // Read what still comes, so that the system closes the connection and does not reset it.
+    // Read the rest, so that the system closes the connection instead of resetting it.
     let mut rest = [0; 1024];
     while stream.read(&mut rest).await? > 0 {}
     Ok(())

@@ -13,6 +13,7 @@ use super::{
     scalar::TextSeed,
 };
 use crate::transcode::{
+    budget::MESSAGE,
     error::{plain, quoted},
     json::{form::Form, text::message_with},
 };
@@ -67,7 +68,7 @@ impl<'de> Visitor<'de> for AnyVisitor<'_> {
             content.entry(&key, Next(&mut map))?;
         }
         let value = content.finish::<A::Error>()?.encode_to_vec();
-        context.charge(value.len())?;
+        context.charge(MESSAGE + value.len())?;
         let fields = vec![Value::String(type_url.into_owned()), Value::Bytes(value.into())];
         message_with(descriptor, fields).map_err(Error::custom)
     }

@@ -1,4 +1,4 @@
-//! B3 for those who hold the SDK's contexts.
+//! B3 on the SDK's `TextMapPropagator`.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,10 @@ use opentelemetry::{
     trace::TraceContextExt,
 };
 
-use super::{B3, B3Form, Decision, HeaderName, Held, multi, read, single, write};
-use crate::telemetry::{
-    carrier::{Carrier, CarrierMut, joined},
-    propagators::Said,
-};
+use super::{B3, B3Form, Decision, Extracted, HeaderName, Parsed, multi, read, single, write};
+use crate::telemetry::carrier::{Carrier, CarrierMut, joined};
 
-/// Reads and writes one form of B3.
+/// Extracts and injects one form of B3.
 #[derive(Debug)]
 pub struct B3Propagator {
     form: B3Form,
@@ -22,7 +19,7 @@ pub struct B3Propagator {
 }
 
 impl B3Propagator {
-    /// Of this form.
+    /// A propagator of this form.
     pub fn new(form: B3Form) -> Self {
         let fields = match form {
             B3Form::Single => &single::FIELDS[..],
@@ -33,24 +30,24 @@ impl B3Propagator {
 }
 
 impl TextMapPropagator for B3Propagator {
-    /// Writes the span context with its decision, or a lone decision; nothing where there is neither.
+    /// Writes the span context with its decision, or a lone decision.
     fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
-        let extra = context.get::<B3>().copied();
+        let b3 = context.get::<B3>().copied();
         let span = context.span();
         let span = span.span_context();
-        let mut carrier = Injected(injector);
+        let mut carrier = InjectorCarrier(injector);
         if span.is_valid() {
             let from_flags = if span.is_sampled() { Decision::Accept } else { Decision::Deny };
-            let extra = extra.unwrap_or(B3 { decision: Some(from_flags), parent: None });
-            write(self.form, span, extra, &mut carrier);
-        } else if let Some(decision) = extra.and_then(|extra| extra.decision) {
-            self.form.write(Held::Lone(decision), &mut carrier);
+            let b3 = b3.unwrap_or(B3 { decision: Some(from_flags), parent: None });
+            write(self.form, span, b3, &mut carrier);
+        } else if let Some(decision) = b3.and_then(|b3| b3.decision) {
+            self.form.write(Parsed::Lone(decision), &mut carrier);
         }
     }
 
-    /// Adds a remote span context and a [`B3`], or a [`B3`] alone; nothing where the headers are absent or malformed.
+    /// Adds a remote span context and a [`B3`], or a [`B3`] alone. Absent or malformed headers add nothing.
     fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
-        let Said { caller, b3 } = read(self.form, &Extracted(extractor)).unwrap_or_default();
+        let Extracted { caller, b3 } = read(self.form, &ExtractorCarrier(extractor)).unwrap_or_default();
         let context =
             caller.map_or_else(|| context.clone(), |caller| context.with_remote_span_context(caller));
         b3.map_or_else(|| context.clone(), |b3| context.with_value(b3))
@@ -61,9 +58,9 @@ impl TextMapPropagator for B3Propagator {
     }
 }
 
-struct Extracted<'a>(&'a dyn Extractor);
+struct ExtractorCarrier<'a>(&'a dyn Extractor);
 
-impl Carrier for Extracted<'_> {
+impl Carrier for ExtractorCarrier<'_> {
     fn get(&self, name: &HeaderName) -> Option<&str> {
         self.0.get(name.as_str())
     }
@@ -73,9 +70,9 @@ impl Carrier for Extracted<'_> {
     }
 }
 
-struct Injected<'a>(&'a mut dyn Injector);
+struct InjectorCarrier<'a>(&'a mut dyn Injector);
 
-impl CarrierMut for Injected<'_> {
+impl CarrierMut for InjectorCarrier<'_> {
     fn set(&mut self, name: HeaderName, value: &[u8]) {
         self.0.set(name.as_str(), String::from_utf8_lossy(value).into_owned());
     }

@@ -1,4 +1,4 @@
-#![allow(deprecated, reason = "the other is deprecated, and here to be agreed with")]
+#![allow(deprecated, reason = "opentelemetry-zipkin is deprecated, and here only for comparison")]
 
 use std::collections::HashMap;
 
@@ -29,47 +29,52 @@ fn injected(form: B3Form, context: &Context) -> Headers {
     headers
 }
 
-/// The ids and what B3 says beside them, as text.
-fn told(context: &Context) -> Option<(String, String, B3)> {
+/// The ids as text, and B3's additions.
+fn parts(context: &Context) -> Option<(String, String, B3)> {
     let span = context.span().span_context().clone();
-    let extra = context.get::<B3>().copied();
+    let b3 = context.get::<B3>().copied();
     if !span.is_valid() {
-        return extra.map(|extra| (String::new(), String::new(), extra));
+        return b3.map(|b3| (String::new(), String::new(), b3));
     }
-    let extra = extra.unwrap_or_default();
-    assert_eq!(span.is_sampled(), extra.decision.is_some_and(Decision::is_sampled));
+    let b3 = b3.unwrap_or_default();
+    assert_eq!(span.is_sampled(), b3.decision.is_some_and(Decision::is_sampled));
     assert!(span.is_remote());
     let mut trace = String::new();
     write_trace_id(span.trace_id(), |digits| trace = String::from_utf8_lossy(digits).into_owned());
-    Some((trace, span.span_id().to_string(), extra))
+    Some((trace, span.span_id().to_string(), b3))
 }
 
-fn said(trace: &str, span: &str, decision: Option<Decision>, parent: Option<&str>) -> (String, String, B3) {
+fn expected(
+    trace: &str,
+    span: &str,
+    decision: Option<Decision>,
+    parent: Option<&str>,
+) -> (String, String, B3) {
     let parent = parent.map(|parent| SpanId::from_hex(parent).unwrap());
     (trace.to_owned(), span.to_owned(), B3 { decision, parent })
 }
 
 #[test]
-fn the_single_header_is_read_as_the_specification_has_it() {
+fn the_single_header_is_extracted_by_the_specification() {
     use Decision::{Accept, Debug, Deny};
     for (value, expected) in [
-        (format!("{TRACE}-{SPAN}-1-{PARENT}"), said(TRACE, SPAN, Some(Accept), Some(PARENT))),
-        (format!("{TRACE}-{SPAN}-1"), said(TRACE, SPAN, Some(Accept), None)),
-        (format!("{TRACE}-{SPAN}-0"), said(TRACE, SPAN, Some(Deny), None)),
-        (format!("{TRACE}-{SPAN}-d-{PARENT}"), said(TRACE, SPAN, Some(Debug), Some(PARENT))),
-        (format!("{TRACE}-{SPAN}"), said(TRACE, SPAN, None, None)),
-        (format!("{SHORT}-{SPAN}-1"), said(SHORT, SPAN, Some(Accept), None)),
-        (format!("0000000000000000{SHORT}-{SPAN}-1"), said(SHORT, SPAN, Some(Accept), None)),
-        ("0".to_owned(), said("", "", Some(Deny), None)),
-        ("1".to_owned(), said("", "", Some(Accept), None)),
-        ("d".to_owned(), said("", "", Some(Debug), None)),
+        (format!("{TRACE}-{SPAN}-1-{PARENT}"), expected(TRACE, SPAN, Some(Accept), Some(PARENT))),
+        (format!("{TRACE}-{SPAN}-1"), expected(TRACE, SPAN, Some(Accept), None)),
+        (format!("{TRACE}-{SPAN}-0"), expected(TRACE, SPAN, Some(Deny), None)),
+        (format!("{TRACE}-{SPAN}-d-{PARENT}"), expected(TRACE, SPAN, Some(Debug), Some(PARENT))),
+        (format!("{TRACE}-{SPAN}"), expected(TRACE, SPAN, None, None)),
+        (format!("{SHORT}-{SPAN}-1"), expected(SHORT, SPAN, Some(Accept), None)),
+        (format!("0000000000000000{SHORT}-{SPAN}-1"), expected(SHORT, SPAN, Some(Accept), None)),
+        ("0".to_owned(), expected("", "", Some(Deny), None)),
+        ("1".to_owned(), expected("", "", Some(Accept), None)),
+        ("d".to_owned(), expected("", "", Some(Debug), None)),
     ] {
-        assert_eq!(told(&extracted(B3Form::Single, &headers(&[("b3", &value)]))), Some(expected), "{value}");
+        assert_eq!(parts(&extracted(B3Form::Single, &headers(&[("b3", &value)]))), Some(expected), "{value}");
     }
 }
 
 #[test]
-fn a_malformed_single_header_is_nothing() {
+fn a_malformed_single_header_is_ignored() {
     for value in [
         String::new(),
         "-".to_owned(),
@@ -95,12 +100,12 @@ fn a_malformed_single_header_is_nothing() {
         format!("{TRACE}-{SPAN}-1 "),
         "é".repeat(16),
     ] {
-        assert_eq!(told(&extracted(B3Form::Single, &headers(&[("b3", &value)]))), None, "{value}");
+        assert_eq!(parts(&extracted(B3Form::Single, &headers(&[("b3", &value)]))), None, "{value}");
     }
 }
 
 #[test]
-fn the_headers_are_read_as_the_specification_has_them() {
+fn the_multiple_headers_are_extracted_by_the_specification() {
     use Decision::{Accept, Debug, Deny};
     let ids = [("x-b3-traceid", TRACE), ("x-b3-spanid", SPAN)];
     for (more, decision, parent) in [
@@ -119,8 +124,8 @@ fn the_headers_are_read_as_the_specification_has_them() {
     ] {
         let headers = headers(&[&ids[..], more].concat());
         assert_eq!(
-            told(&extracted(B3Form::Multi, &headers)),
-            Some(said(TRACE, SPAN, decision, parent)),
+            parts(&extracted(B3Form::Multi, &headers)),
+            Some(expected(TRACE, SPAN, decision, parent)),
             "{more:?}"
         );
     }
@@ -128,14 +133,14 @@ fn the_headers_are_read_as_the_specification_has_them() {
         [(("x-b3-sampled", "0"), Deny), (("x-b3-sampled", "1"), Accept), (("x-b3-flags", "1"), Debug)]
     {
         assert_eq!(
-            told(&extracted(B3Form::Multi, &headers(&[lone]))),
-            Some(said("", "", Some(decision), None))
+            parts(&extracted(B3Form::Multi, &headers(&[lone]))),
+            Some(expected("", "", Some(decision), None))
         );
     }
 }
 
 #[test]
-fn malformed_headers_are_nothing() {
+fn malformed_multiple_headers_are_ignored() {
     for malformed in [
         &[("x-b3-traceid", TRACE)][..],
         &[("x-b3-spanid", SPAN), ("x-b3-sampled", "1")],
@@ -150,12 +155,12 @@ fn malformed_headers_are_nothing() {
         &[("x-b3-flags", "0")],
         &[],
     ] {
-        assert_eq!(told(&extracted(B3Form::Multi, &headers(malformed))), None, "{malformed:?}");
+        assert_eq!(parts(&extracted(B3Form::Multi, &headers(malformed))), None, "{malformed:?}");
     }
 }
 
 #[test]
-fn a_span_context_of_another_format_is_written_with_its_own_decision() {
+fn a_span_context_of_another_format_is_injected_with_its_own_decision() {
     let span = |flags| {
         let (trace, span) = (TraceId::from_hex(TRACE).unwrap(), SpanId::from_hex(SPAN).unwrap());
         let span = SpanContext::new(trace, span, flags, true, TraceState::NONE);
@@ -172,7 +177,7 @@ fn a_span_context_of_another_format_is_written_with_its_own_decision() {
     assert_eq!(injected(B3Form::Multi, &Context::new()), headers(&[]));
 }
 
-/// The forms, and what the other calls them.
+/// The forms, and their names in opentelemetry-zipkin.
 fn forms() -> [(B3Form, B3Encoding); 2] {
     [(B3Form::Single, B3Encoding::SingleHeader), (B3Form::Multi, B3Encoding::MultipleHeader)]
 }
@@ -192,28 +197,27 @@ fn well_formed() -> impl Strategy<Value = Ids> {
 fn context(ids: Ids) -> Context {
     let flags = TraceFlags::default().with_sampled(ids.decision.is_some_and(Decision::is_sampled));
     let span = SpanContext::new(ids.trace, ids.span, flags, true, TraceState::NONE);
-    let extra = B3 { decision: ids.decision, parent: ids.parent };
-    Context::new().with_remote_span_context(span).with_value(extra)
+    let b3 = B3 { decision: ids.decision, parent: ids.parent };
+    Context::new().with_remote_span_context(span).with_value(b3)
 }
 
 proptest! {
     #[test]
-    fn what_was_written_is_read_back(ids in well_formed()) {
+    fn injected_headers_are_extracted_again(ids in well_formed()) {
         let context = context(ids);
-        prop_assert_eq!(told(&extracted(B3Form::Multi, &injected(B3Form::Multi, &context))), told(&context));
-        let single = told(&extracted(B3Form::Single, &injected(B3Form::Single, &context)));
-        // Without a decision the single header has no place for a parent.
+        prop_assert_eq!(parts(&extracted(B3Form::Multi, &injected(B3Form::Multi, &context))), parts(&context));
+        let single = parts(&extracted(B3Form::Single, &injected(B3Form::Single, &context)));
+        // Without a decision the single header has no field for a parent.
         let parent = ids.parent.filter(|_| ids.decision.is_some());
         let expected = self::context(Ids { parent, ..ids });
-        prop_assert_eq!(single, told(&expected));
+        prop_assert_eq!(single, parts(&expected));
     }
 
     #[test]
-    fn any_text_is_read_without_harm_and_what_is_taken_is_written_as_it_came(value in "[0-9a-fd+-]{0,70}") {
-        let came = headers(&[("b3", &value)]);
-        let context = extracted(B3Form::Single, &came);
-        if told(&context).is_some() {
-            // But for zeros in front of a short id.
+    fn any_text_is_parsed_and_valid_headers_are_injected_unchanged(value in "[0-9a-fd+-]{0,70}") {
+        let context = extracted(B3Form::Single, &headers(&[("b3", &value)]));
+        if parts(&context).is_some() {
+            // Except for leading zeros of a short id.
             let short = value.strip_prefix("0000000000000000").unwrap_or(&value).to_owned();
             let written = injected(B3Form::Single, &context);
             prop_assert!(written["b3"] == value || written["b3"] == short);
@@ -221,14 +225,14 @@ proptest! {
     }
 
     #[test]
-    fn opentelemetrys_own_propagator_reads_what_we_write(ids in well_formed()) {
+    fn opentelemetrys_own_propagator_extracts_our_headers(ids in well_formed()) {
         let context = context(ids);
         for (form, encoding) in forms() {
             let other = Other::with_encoding(encoding);
             let read = other.extract_with_context(&Context::new(), &injected(form, &context));
             let read = read.span().span_context().clone();
             prop_assert_eq!((read.trace_id(), read.span_id()), (ids.trace, ids.span));
-            // The other keeps debug and deferred in flags of its own, and takes debug in one header for unsampled.
+            // It keeps debug and deferred in its own flags, and treats debug in a single header as unsampled.
             if ids.decision != Some(Decision::Debug) {
                 prop_assert_eq!(read.is_sampled(), ids.decision == Some(Decision::Accept));
             }
@@ -236,7 +240,7 @@ proptest! {
     }
 
     #[test]
-    fn we_read_what_opentelemetrys_own_propagator_writes(ids in well_formed(), is_sampled: bool) {
+    fn headers_of_opentelemetrys_own_propagator_are_extracted(ids in well_formed(), is_sampled: bool) {
         let flags = TraceFlags::default().with_sampled(is_sampled);
         let span = SpanContext::new(ids.trace, ids.span, flags, true, TraceState::NONE);
         let context = Context::new().with_remote_span_context(span.clone());
@@ -245,7 +249,7 @@ proptest! {
             Other::with_encoding(encoding).inject_context(&context, &mut headers);
             let read = extracted(form, &headers);
             prop_assert_eq!(read.span().span_context().clone(), span.clone());
-            // The other writes both forms where it was asked for the single one, and ids of 64 bits with 16 zeros.
+            // It injects both forms where the single one is configured, and pads ids of 64 bits with 16 zeros.
             if ids.trace.to_bytes()[0] != 0 {
                 for (name, value) in injected(form, &context) {
                     prop_assert_eq!(headers.get(&name), Some(&value));

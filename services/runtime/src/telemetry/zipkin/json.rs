@@ -1,4 +1,4 @@
-//! A span in Zipkin's JSON, by OpenTelemetry's rules for Zipkin exporters.
+//! Encodes a span in Zipkin's JSON, by OpenTelemetry's rules for Zipkin exporters.
 
 use std::{
     fmt::Write as _,
@@ -14,12 +14,12 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::telemetry::{
-    b3::{span_id_digits, write_trace_id},
     batch::Ended,
     digits::decimal,
+    trace_ids::{span_id_digits, write_trace_id},
 };
 
-/// Writes spans of one process.
+/// Encodes the spans of one process.
 #[derive(Debug)]
 pub(super) struct Encoder {
     /// `,"localEndpoint":{…}`.
@@ -63,7 +63,7 @@ impl Encoder {
         out.extend_from_slice(br#","name":"#);
         string(out, &span.name);
         let took = span.end_time.duration_since(span.start_time).unwrap_or_default();
-        // A duration of nought is none to Zipkin.
+        // Zipkin treats a duration of zero as absent.
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
         out.extend_from_slice(br#","timestamp":"#);
         decimal(out, microseconds(span.start_time));
@@ -91,7 +91,7 @@ impl Encoder {
         if let Status::Error { description } = &span.status {
             key(out, "otel.status_code");
             string(out, "ERROR");
-            // Its presence is what makes a span red; its value is for eyes.
+            // UIs mark a span with this tag as failed; the value is for people.
             key(out, "error");
             string(out, if description.is_empty() { "true" } else { description });
         }
@@ -103,7 +103,7 @@ impl Encoder {
     }
 }
 
-/// Who is at the other end: what dependency graphs are made from.
+/// The remote endpoint, from which dependency graphs are made.
 fn remote(out: &mut Vec<u8>, span: &SpanData) {
     let (mut service, mut ip, mut port) = (None, None, None);
     for attribute in &span.attributes {
@@ -163,9 +163,9 @@ fn annotations(out: &mut Vec<u8>, span: &SpanData) {
     let mut before: &[u8] = br#","annotations":["#;
     for event in span.events.iter() {
         let mut value = event.name.to_string();
-        for told in &event.attributes {
+        for attribute in &event.attributes {
             // Writing to a String cannot fail.
-            let _ = write!(value, " {}={}", told.key, told.value.as_str());
+            let _ = write!(value, " {}={}", attribute.key, attribute.value.as_str());
         }
         out.extend_from_slice(before);
         let _ = write!(out, r#"{{"timestamp":{},"value":"#, microseconds(event.timestamp));
@@ -178,7 +178,7 @@ fn annotations(out: &mut Vec<u8>, span: &SpanData) {
     }
 }
 
-/// `"name":`, with a comma where another stands before it.
+/// `"name":`, after a comma unless it is the first.
 fn key(out: &mut Vec<u8>, name: &str) {
     if !matches!(out.last(), None | Some(b'{')) {
         out.push(b',');
@@ -187,7 +187,7 @@ fn key(out: &mut Vec<u8>, name: &str) {
     out.push(b':');
 }
 
-/// A tag's value is a text, whatever it was.
+/// A tag's value is always a string.
 fn value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::String(text) => string(out, text.as_str()),
@@ -215,15 +215,15 @@ fn string(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Whether a text is its own JSON but for the quotes. Eight bytes at a time: every tag's name and value is looked at.
+/// Whether a text needs no JSON escapes. Eight bytes at a time, since every tag's name and value is checked.
 fn is_plain(text: &[u8]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    // The high bit of each byte that is nought, or less than `below`; of others only behind such a byte.
-    let nought = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    // The high bit of each byte that is zero, or less than `below`; of other bytes only after such a byte.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
     let less = |word: u64, below: u64| word.wrapping_sub(ONES * below) & !word & HIGH;
     let needs_escape = |word: u64| {
-        less(word, 0x20) | nought(word ^ (ONES * u64::from(b'"'))) | nought(word ^ (ONES * u64::from(b'\\')))
+        less(word, 0x20) | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')))
     };
     let (words, rest) = text.as_chunks::<8>();
     let mut last = [b' '; 8];
@@ -245,7 +245,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn a_text_is_written_as_serde_writes_it(text in r#"([ -~]|"|\\\\|[\x00-\x7f]|é|\u{2028}){0,40}"#) {
+        fn a_string_is_encoded_as_serde_encodes_it(text in r#"([ -~]|"|\\\\|[\x00-\x7f]|é|\u{2028}){0,40}"#) {
             let mut out = Vec::new();
             string(&mut out, &text);
             proptest::prop_assert_eq!(out, serde_json::to_vec(&text).unwrap());

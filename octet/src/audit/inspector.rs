@@ -1,4 +1,4 @@
-//! The stores and queues of a topology, and whether what is claimed is in them.
+//! Looks up claims in the stores and queues of a topology.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -9,58 +9,58 @@ use octet_backends::{
 use octet_greeting::Connections;
 
 use super::{
-    claims::{Claim, Place},
-    graph::Graph,
+    claims::Claim,
+    graph::{Graph, Place},
     id::GreetingId,
 };
 use crate::failure::Failure;
 
-/// What came of a claim that is not simply true.
+/// The state of a claim that is not met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// On the queue whose consumers have not stored it yet.
-    OnItsWay,
-    /// Given up by the queue.
+pub(super) enum State {
+    /// On the queue; no consumer has stored it yet.
+    Queued,
+    /// Among the dead letters of the queue.
     DeadLettered,
-    /// Nowhere to be seen, but its queue holds messages that cannot all be seen: it may still be one of them.
+    /// Not found, but it may be one of the messages of its queue that cannot be inspected.
     Unseen,
-    /// Nowhere.
+    /// Not found.
     Missing,
 }
 
-/// Looks into every store and queue, whatever is behind it.
-pub(super) struct Places {
-    /// By service; `None` where one does not store.
+/// Reads every store and queue.
+pub(super) struct Inspector {
+    /// By service; `None` for a service without a store.
     stores: Vec<Option<Arc<dyn StoreInspect>>>,
-    queues: Vec<QueuePlace>,
+    queues: Vec<InspectedQueue>,
     names: Vec<String>,
 }
 
-struct QueuePlace {
+struct InspectedQueue {
     name: String,
     consumers: Vec<usize>,
     inspect: Arc<dyn QueueInspect>,
 }
 
-impl Places {
+impl Inspector {
     pub(super) async fn open(graph: &Graph, connections: &Connections) -> Result<Self, Failure> {
         let refused =
             |variable: &str, error: &OpenError| Failure::Configuration(format!("{variable}: {error}"));
-        let (store_place, queue_place) = (&connections.store, &connections.queue);
+        let (store_connection, queue_connection) = (&connections.store, &connections.queue);
         let mut stores = Vec::new();
         for node in graph.nodes() {
             stores.push(match &node.store {
                 Some(store) => {
-                    let opened = store_place.inspect(store).await;
-                    Some(opened.map_err(|error| refused(store_place.variable(), &error))?)
+                    let opened = store_connection.inspect(store).await;
+                    Some(opened.map_err(|error| refused(store_connection.variable(), &error))?)
                 }
                 None => None,
             });
         }
         let mut queues = Vec::new();
         for queue in graph.queues() {
-            let opened = queue_place.inspect(&queue.name).await;
-            queues.push(opened.map_err(|error| refused(queue_place.variable(), &error))?);
+            let opened = queue_connection.inspect(&queue.name).await;
+            queues.push(opened.map_err(|error| refused(queue_connection.variable(), &error))?);
         }
         Ok(Self::with(graph, stores, queues))
     }
@@ -70,7 +70,7 @@ impl Places {
         stores: Vec<Option<Arc<dyn StoreInspect>>>,
         queues: Vec<Arc<dyn QueueInspect>>,
     ) -> Self {
-        let queues = graph.queues().iter().zip(queues).map(|(queue, inspect)| QueuePlace {
+        let queues = graph.queues().iter().zip(queues).map(|(queue, inspect)| InspectedQueue {
             name: queue.name.to_string(),
             consumers: queue.consumers.clone(),
             inspect,
@@ -79,58 +79,58 @@ impl Places {
         Self { stores, queues: queues.collect(), names: names.collect() }
     }
 
-    /// How many documents a service has; `Err` says what does not exist yet.
+    /// The number of a service's documents; `Err` with the name of what does not exist yet.
     pub(super) async fn documents(&self, service: usize) -> anyhow::Result<Result<u64, String>> {
         let Some(Some(store)) = self.stores.get(service) else { return Ok(Ok(0)) };
         unless_absent(store.count().await).map_err(|why| self.unreadable_store(service, &why))
     }
 
-    /// A queue's counts; `Err` says what does not exist yet.
+    /// The counts of a queue; `Err` with the name of what does not exist yet.
     pub(super) async fn depth(&self, queue: usize) -> anyhow::Result<Result<QueueDepth, String>> {
         let Some(queue) = self.queues.get(queue) else { return Ok(Ok(QueueDepth::default())) };
         unless_absent(queue.inspect.depth().await).map_err(|why| unreadable_queue(queue, &why))
     }
 
-    /// How much of a queue can be seen.
+    /// Which messages of a queue can be inspected.
     pub(super) fn sight(&self, queue: usize) -> Sight {
         self.queues.get(queue).map_or(Sight::Everything, |queue| queue.inspect.sight())
     }
 
-    /// A queue's newest dead letters, newest first.
-    pub(super) async fn dead_letters(&self, queue: usize, most: u32) -> anyhow::Result<Vec<DeadLetter>> {
+    /// Up to `limit` dead letters of a queue, newest first.
+    pub(super) async fn dead_letters(&self, queue: usize, limit: u32) -> anyhow::Result<Vec<DeadLetter>> {
         let Some(queue) = self.queues.get(queue) else { return Ok(Vec::new()) };
-        let letters = unless_absent(queue.inspect.dead_letters(most).await);
+        let letters = unless_absent(queue.inspect.dead_letters(limit).await);
         Ok(letters.map_err(|why| unreadable_queue(queue, &why))?.unwrap_or_default())
     }
 
-    /// Those of `claims` that are not true now, and what came of them.
-    pub(super) async fn doubt(&self, mut claims: Vec<Claim>) -> anyhow::Result<Vec<(Claim, Fate)>> {
-        // In order, because neighbours in a store's index are found together.
+    /// The claims that are not met now, with their state.
+    pub(super) async fn unmet(&self, mut claims: Vec<Claim>) -> anyhow::Result<Vec<(Claim, State)>> {
+        // Sorted, since neighbours in the index of a store are read together.
         claims.sort_unstable_by_key(|claim| (claim.place, claim.id));
-        let mut doubtful = Vec::new();
+        let mut unmet = Vec::new();
         for claims in claims.chunk_by(|one, other| one.place == other.place) {
             match claims.first().map(|claim| claim.place) {
                 Some(Place::Store(service)) => {
                     let missing = self.not_in_store(service, claims.to_vec()).await?;
-                    doubtful.extend(missing.into_iter().map(|claim| (claim, Fate::Missing)));
+                    unmet.extend(missing.into_iter().map(|claim| (claim, State::Missing)));
                 }
                 Some(Place::Queue(queue)) => {
                     if let Some(queue) = self.queues.get(queue) {
-                        doubtful.extend(self.not_through_queue(queue, claims.to_vec()).await?);
+                        unmet.extend(self.not_through_queue(queue, claims.to_vec()).await?);
                     }
                 }
                 None => {}
             }
         }
-        Ok(doubtful)
+        Ok(unmet)
     }
 
-    /// Those whose message has not become a document.
+    /// The claims whose message is not a document of a consumer.
     async fn not_through_queue(
         &self,
-        queue: &QueuePlace,
+        queue: &InspectedQueue,
         claims: Vec<Claim>,
-    ) -> anyhow::Result<Vec<(Claim, Fate)>> {
+    ) -> anyhow::Result<Vec<(Claim, State)>> {
         let claims = self.not_in_a_store_of(queue, claims).await?;
         if claims.is_empty() {
             return Ok(Vec::new());
@@ -145,26 +145,26 @@ impl Places {
         let (seen, unseen): (Vec<_>, Vec<_>) = claims
             .into_iter()
             .partition(|claim| queued.contains(&claim.id) || dead_lettered.contains(&claim.id));
-        // A message may have gone from the queue into the store between the two looks.
+        // A message may have moved from the queue into the store between the two lookups.
         let unseen = self.not_in_a_store_of(queue, unseen).await?;
 
-        let is_last_stop = queue.consumers.is_empty();
-        let fate = |claim: &Claim| match queued.contains(&claim.id) {
-            true if is_last_stop => None,
-            true => Some(Fate::OnItsWay),
-            false => Some(Fate::DeadLettered),
+        let is_unconsumed = queue.consumers.is_empty();
+        let state = |claim: &Claim| match queued.contains(&claim.id) {
+            true if is_unconsumed => None,
+            true => Some(State::Queued),
+            false => Some(State::DeadLettered),
         };
-        let seen = seen.into_iter().filter_map(|claim| fate(&claim).map(|fate| (claim, fate)));
+        let seen = seen.into_iter().filter_map(|claim| state(&claim).map(|state| (claim, state)));
         let may_hold_it =
             depth.ready.saturating_add(depth.leased) > 0 || queue.inspect.sight() != Sight::Everything;
-        let nowhere = if may_hold_it { Fate::Unseen } else { Fate::Missing };
-        Ok(seen.chain(unseen.into_iter().map(|claim| (claim, nowhere))).collect())
+        let not_found = if may_hold_it { State::Unseen } else { State::Missing };
+        Ok(seen.chain(unseen.into_iter().map(|claim| (claim, not_found))).collect())
     }
 
-    /// Those that none of the queue's consumers has stored.
+    /// The claims that no consumer of the queue has stored.
     async fn not_in_a_store_of(
         &self,
-        queue: &QueuePlace,
+        queue: &InspectedQueue,
         mut claims: Vec<Claim>,
     ) -> anyhow::Result<Vec<Claim>> {
         for consumer in &queue.consumers {
@@ -195,14 +195,14 @@ impl Places {
     }
 }
 
-fn unreadable_queue(queue: &QueuePlace, why: &InspectError) -> anyhow::Error {
+fn unreadable_queue(queue: &InspectedQueue, why: &InspectError) -> anyhow::Error {
     anyhow::anyhow!("the queue {} {why}", queue.name)
 }
 
-/// What does not exist holds nothing, and that is an answer.
-fn unless_absent<T>(answer: Result<T, InspectError>) -> Result<Result<T, String>, InspectError> {
-    match answer {
-        Ok(answer) => Ok(Ok(answer)),
+/// A store or queue that does not exist yet is empty; that is not an error.
+fn unless_absent<T>(result: Result<T, InspectError>) -> Result<Result<T, String>, InspectError> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
         Err(InspectError::Absent(what)) => Ok(Err(what)),
         Err(unavailable) => Err(unavailable),
     }
@@ -213,7 +213,7 @@ fn texts(claims: &[Claim]) -> Vec<String> {
     ids.map(ToString::to_string).collect()
 }
 
-/// The inspectors answer with what they were asked, so every text is an id.
+/// Inspectors return ids that they were given, so every text is an id.
 fn ids(texts: &[String]) -> HashSet<GreetingId> {
     texts.iter().filter_map(|text| text.parse().ok()).collect()
 }

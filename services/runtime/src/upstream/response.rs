@@ -1,8 +1,7 @@
-//! What an answer must be before it is read as gRPC.
+//! Checks a response before it is read as gRPC.
 //!
-//! Between a service and its upstream may stand what speaks for it in plain HTTP (a proxy without a backend), and the
-//! upstream may be of another make. tonic would read such an answer as gRPC, and tell of a broken message or an RPC
-//! that is not there.
+//! A proxy without a backend responds in plain HTTP, and an upstream may not be Octet's. tonic would read such a response
+//! as gRPC, and report a malformed message or an unknown RPC.
 
 use std::task::{Context, Poll};
 
@@ -19,26 +18,26 @@ use tower::Service;
 
 use crate::messages::{Bounded, TooLarge};
 
-/// Bytes of the largest message that is taken: what services send.
-const LARGEST: usize = 4 * 1024 * 1024;
+/// Bytes of the largest message: as much as services send.
+const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
-/// The connection to an upstream, which answers gRPC or fails. Clones share it.
+/// The connection to an upstream, whose responses are gRPC or fail. Clones share it.
 #[derive(Debug, Clone)]
 pub struct GrpcChannel(Channel);
 
-/// An answer that cannot be taken.
+/// A response that is not valid gRPC.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Misfit {
-    #[error("answered {0}, and not in gRPC")]
+pub(super) enum InvalidResponse {
+    #[error("upstream returned HTTP {0} instead of a gRPC response")]
     NotGrpc(StatusCode),
-    #[error("its answer is compressed, which nobody asked for")]
+    #[error("upstream compressed its response, which the request does not accept")]
     Compressed,
-    #[error("its answer has {0}")]
+    #[error("upstream response: {0}")]
     TooLarge(TooLarge),
 }
 
-impl Misfit {
-    /// What it means for the call (gRPC's http-grpc-status-mapping).
+impl InvalidResponse {
+    /// The status code by gRPC's http-grpc-status-mapping.
     pub(super) fn code(&self) -> Code {
         match self {
             Self::Compressed | Self::TooLarge(_) => Code::Internal,
@@ -60,37 +59,37 @@ impl GrpcChannel {
     }
 }
 
-type Answered = Result<Response<Body>, transport::Error>;
+type Outcome = Result<Response<Body>, transport::Error>;
 
 impl Service<Request<Body>> for GrpcChannel {
     type Response = Response<Body>;
     type Error = StdError;
-    type Future = Map<ResponseFuture, fn(Answered) -> Result<Response<Body>, StdError>>;
+    type Future = Map<ResponseFuture, fn(Outcome) -> Result<Response<Body>, StdError>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StdError>> {
         self.0.poll_ready(context).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        self.0.call(request).map(taken)
+        self.0.call(request).map(checked)
     }
 }
 
-fn taken(answered: Answered) -> Result<Response<Body>, StdError> {
-    let answer = answered?;
-    let headers = answer.headers();
+fn checked(outcome: Outcome) -> Result<Response<Body>, StdError> {
+    let response = outcome?;
+    let headers = response.headers();
     let kind = headers.get(header::CONTENT_TYPE).map_or(&[][..], |kind| kind.as_bytes());
     let is_grpc = kind.get(..16).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/grpc"));
     if !is_grpc && !headers.contains_key("grpc-status") {
-        return Err(Misfit::NotGrpc(answer.status()).into());
+        return Err(InvalidResponse::NotGrpc(response.status()).into());
     }
     if headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity") {
-        return Err(Misfit::Compressed.into());
+        return Err(InvalidResponse::Compressed.into());
     }
-    Ok(answer.map(|body| {
-        let bounded = Bounded::new(body, LARGEST);
+    Ok(response.map(|body| {
+        let bounded = Bounded::new(body, MAX_MESSAGE);
         Body::new(bounded.map_err(|error| match error.downcast::<TooLarge>() {
-            Ok(large) => Misfit::TooLarge(*large).into(),
+            Ok(large) => InvalidResponse::TooLarge(*large).into(),
             Err(error) => error,
         }))
     }))

@@ -1,0 +1,43 @@
+//! HTTP's series, by OpenTelemetry's semantic conventions.
+
+use std::time::Duration;
+
+use http::Method;
+use prometheus::HistogramVec;
+
+use super::Metrics;
+
+/// `http_server_request_duration_seconds`. Clones share their series.
+#[derive(Clone)]
+pub struct HttpMetrics {
+    seconds: HistogramVec,
+}
+
+impl HttpMetrics {
+    /// The series of requests that this process serves.
+    ///
+    /// # Errors
+    /// When they are registered already.
+    pub fn server(metrics: &Metrics) -> Result<Self, prometheus::Error> {
+        let seconds = metrics.seconds(
+            "http_server_request_duration_seconds",
+            "Time from a request's head to its response's head, in seconds",
+            &["http_request_method", "http_route", "http_response_status_code"],
+        )?;
+        Ok(Self { seconds })
+    }
+
+    /// Counts a request. `route` is a pattern, empty where none matched: each path would be a series of its own.
+    pub fn observe(&self, method: &Method, route: &str, status: u16, duration: Duration) {
+        let labels = [method_name(method), route, &status.to_string()];
+        self.seconds.with_label_values(&labels).observe(duration.as_secs_f64());
+    }
+}
+
+/// The method's name, or `_OTHER` for methods that clients invent.
+pub fn method_name(method: &Method) -> &'static str {
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+        .into_iter()
+        .find(|name| *name == method.as_str())
+        .unwrap_or("_OTHER")
+}
