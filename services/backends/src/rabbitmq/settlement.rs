@@ -72,8 +72,9 @@ impl Settlement for RabbitSettlement {
     async fn dead_letter(mut self: Box<Self>, message: &Message, reason: &str) -> Result<(), SettleError> {
         let dead_letters = Arc::clone(&self.dead_letters);
         self.dead_lettering = true;
+        let mut failures = 0;
         let mut room = None;
-        for failures in 1.. {
+        loop {
             if self.acker.as_ref().is_some_and(Acker::poisoned) {
                 return Err(SettleError::LeaseLost);
             }
@@ -101,6 +102,7 @@ impl Settlement for RabbitSettlement {
                 }
                 Err(Refusal::Unavailable(why)) => why,
             };
+            failures += 1;
             if failures == 1 {
                 tracing::warn!(id, why, "cannot dead-letter yet: keeping the delivery");
             }
@@ -108,7 +110,6 @@ impl Settlement for RabbitSettlement {
             // without its reason.
             sleep(BACKOFF.after(failures)).await;
         }
-        Ok(())
     }
 
     async fn release(mut self: Box<Self>) -> Result<(), SettleError> {

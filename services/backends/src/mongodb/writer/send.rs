@@ -91,42 +91,29 @@ fn of_command(
     documents: &[&RawDocumentBuf],
     outcome: Result<(), Error>,
 ) -> Result<Vec<Outcome>, Unavailable> {
-    let refused = |reason: &str, document: &&RawDocumentBuf| {
-        let (reason, document) = (reason.to_owned(), RawDocumentBuf::clone(document));
-        connection.health().write_refused(RefusedWrite { reason, document });
-    };
     let count = documents.len();
     let outcomes = match outcome {
         Ok(()) => vec![Outcome::New; count],
         Err(error) if is_of_a_document(&error) => vec![Outcome::Rejected(reason(&error)); count],
-        Err(error) => match outcomes(count, &error) {
-            Some(outcomes) => outcomes,
-            None => {
-                let unavailable = connection.failed(&error);
-                if is_refusal(&error) {
-                    documents.first().map(|document| refused(&unavailable.0, document));
-                }
-                return Err(unavailable);
-            }
-        },
+        Err(error) if is_refusal(&error) => vec![Outcome::WritesRefused(reason(&error)); count],
+        Err(error) => outcomes(count, &error).ok_or_else(|| connection.failed(&error))?,
     };
-    if outcomes
-        .iter()
-        .any(|outcome| matches!(outcome, Outcome::New | Outcome::Duplicate(_) | Outcome::Rejected(_)))
-    {
+    let is_settled =
+        |outcome: &Outcome| matches!(outcome, Outcome::New | Outcome::Duplicate(_) | Outcome::Rejected(_));
+    let refused = outcomes.iter().zip(documents).find_map(|(outcome, document)| match outcome {
+        Outcome::WritesRefused(reason) => Some((reason.clone(), RawDocumentBuf::clone(document))),
+        _ => None,
+    });
+    if outcomes.iter().any(is_settled) {
         connection.health().wrote();
-    }
-    for (outcome, document) in outcomes.iter().zip(documents) {
-        if let Outcome::WritesRefused(reason) = outcome {
-            refused(reason, document);
-            break;
-        }
+    } else if let Some((reason, document)) = refused {
+        connection.health().write_refused(RefusedWrite { reason, document });
     }
     Ok(outcomes)
 }
 
-/// Compares duplicates with the documents that exist: the same content makes a retry, other content a refusal. A
-/// duplicate whose `_id` does not exist has another unique index's key.
+/// Compares duplicates with the documents that exist: the same content makes a retry, other content a refusal. Where no
+/// document has the `_id`, the key is another unique index's, or the document was deleted meanwhile.
 async fn resolve(
     connection: &Connection,
     collection: &Collection<RawDocumentBuf>,
@@ -150,6 +137,8 @@ async fn resolve(
         Outcome::Duplicate(reason) => match existing.get(&job.id) {
             Some(document) if has_content(document, &job.document) => Ok(Inserted::AlreadyThere),
             Some(_) => Err(StoreError::other_content()),
+            // `MongoDB`'s and `DocumentDB`'s text for the index on `_id`.
+            None if reason.contains(" index: _id_ ") => Err(StoreError::Unavailable(reason)),
             None => Err(StoreError::Rejected(reason)),
         },
         Outcome::Rejected(reason) => Err(StoreError::Rejected(reason)),
