@@ -9,7 +9,8 @@ export default defineConfig({
   // All tests share one mesh, and one of them kills its services.
   workers: 1,
   fullyParallel: false,
-  timeout: 45_000,
+  // Generous, for a busy machine: nothing waits for it when all is well.
+  timeout: 120_000,
   expect: { timeout: 12_000 },
   reporter: [["list"]],
   use: {

@@ -84,6 +84,14 @@ test("labels overlap neither nodes nor each other, with nine services and errors
   expect(overlaps.found).toEqual([]);
 });
 
+test("all of the graph is visible at first in a window of 1280 pixels", async ({ page }) => {
+  await page.goto("/");
+  await expect(page.locator(".node")).toHaveCount(14);
+  const canvas = page.locator(".canvas");
+  const hidden = await canvas.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
+  expect(hidden).toBe(0);
+});
+
 test("the wheel zooms at the pointer, dragging pans, and the zoom is kept in the URL", async ({ page }) => {
   await page.goto("/#/mesh?zoom=1.2");
   const node = page.locator(".node", { hasText: "service-e" }).first();

@@ -62,6 +62,12 @@ test("a consumer is not on the path, and a child counts until its parent's end",
   ).toEqual({ a: [[0, 20]], b: [[20, 100]] });
 });
 
+test("a child that ended before its parent started, by clock skew, is not on the path", () => {
+  expect(
+    sections([span("a", { at: 3_000, duration: 100 }), span("b", { parentId: "a", duration: 500 })]),
+  ).toEqual({ a: [[3_000, 3_100]] });
+});
+
 test("the sections of a recorded greeting add up to its response time", () => {
   const trace = buildTrace(parseSpans(greetingTrace) ?? []);
   const root = trace?.roots[0];

@@ -22,7 +22,7 @@ export function criticalPath(root: SpanNode): ReadonlyMap<string, Section[]> {
     const own: Section[] = [];
     let cursor = until;
     const ends = (child: SpanNode) => Math.min(child.end, cursor);
-    const waited = node.children.filter((child) => blocksParent(child, until));
+    const waited = node.children.filter((child) => blocksParent(child, node.start, until));
     waited.sort((one, other) => Math.min(other.end, until) - Math.min(one.end, until));
     for (const child of waited) {
       // It ran concurrently with a section that is already on the path.
@@ -40,6 +40,6 @@ export function criticalPath(root: SpanNode): ReadonlyMap<string, Section[]> {
 }
 
 /** A consumer runs asynchronously: no span waits for it. */
-function blocksParent(child: SpanNode, until: number): boolean {
-  return child.span.kind !== "CONSUMER" && child.start < until && child.end > child.start;
+function blocksParent(child: SpanNode, from: number, until: number): boolean {
+  return child.span.kind !== "CONSUMER" && child.start < until && child.end > Math.max(child.start, from);
 }

@@ -68,7 +68,7 @@ test("failed requests are not part of the percentiles", () => {
   const failed = sample(0.1, { status: "503", ok: false });
   const report = newReport([...[10, 20, 30].map((took) => sample(took)), failed], 2_000);
   expect(report.latency).toMatchObject({ count: 3, min: 10, p99: 30 });
-  expect(report).toMatchObject({ count: 4, failed: 1, perSecond: 2, excludesWait: true });
+  expect(report).toMatchObject({ count: 4, failed: 1, perSecond: 2, includesWait: false });
   expect(report.statuses).toEqual([
     ["200", 3],
     ["503", 1],
@@ -77,8 +77,10 @@ test("failed requests are not part of the percentiles", () => {
 });
 
 test("a report without samples has no latency, and a missing timing is reported", () => {
-  expect(newReport([], 0)).toMatchObject({ latency: undefined, count: 0, perSecond: 0, excludesWait: false });
-  expect(newReport([sample(5), sample(6, { waited: undefined })], 10).excludesWait).toBe(false);
+  expect(newReport([], 0)).toMatchObject({ latency: undefined, count: 0, perSecond: 0, includesWait: false });
+  expect(newReport([sample(5), sample(6, { waited: undefined })], 10).includesWait).toBe(true);
+  const failed = sample(6, { waited: undefined, ok: false });
+  expect(newReport([sample(5), failed], 10).includesWait).toBe(false);
 });
 
 test("no slice is after the end of the run", () => {

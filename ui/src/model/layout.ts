@@ -24,7 +24,7 @@ export interface Layout {
 }
 
 /** Size of an edge's label of two lines, in the graph's units. */
-export const LABEL = { width: 94, height: 36 };
+export const LABEL = { width: 92, height: 36 };
 
 const HEIGHT: Record<NodeKind, number> = { gateway: 40, service: 40, queue: 40, database: 46 };
 
@@ -40,7 +40,7 @@ export function shortName(id: string): string {
 
 export function layoutOf(graph: Graph): Layout {
   const dagre = new DagreGraph();
-  dagre.setGraph({ rankdir: "LR", nodesep: 34, edgesep: 18, ranksep: 32, marginx: 12, marginy: 12 });
+  dagre.setGraph({ rankdir: "LR", nodesep: 34, edgesep: 18, ranksep: 36, marginx: 12, marginy: 12 });
   for (const { id, kind } of graph.nodes) {
     dagre.setNode(id, { width: widthOf(id), height: HEIGHT[kind] });
   }

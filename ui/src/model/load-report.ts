@@ -38,8 +38,8 @@ export interface LoadReport {
   failed: number;
   /** All requests, failed ones included. */
   perSecond: number;
-  /** Whether `took` excludes the wait for a connection for every request. */
-  excludesWait: boolean;
+  /** Whether the latency includes the wait for a connection, because a resource timing is missing. */
+  includesWait: boolean;
 }
 
 const SLICES = 60;
@@ -62,7 +62,7 @@ export function newReport(samples: readonly Sample[], elapsed: number): LoadRepo
     count: samples.length,
     failed: samples.length - successful.length,
     perSecond: elapsed > 0 ? (samples.length / elapsed) * 1000 : 0,
-    excludesWait: samples.length > 0 && waits.length === samples.length,
+    includesWait: successful.some((sample) => sample.waited === undefined),
   };
 }
 

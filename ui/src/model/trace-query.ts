@@ -43,9 +43,7 @@ export function problems(query: TraceQuery): string[] {
     ["Max", max, to],
   ] as const) {
     if (typed !== "" && value === undefined)
-      found.push(
-        `${name} duration must be a number with an optional unit us, ms or s, for example 300us, 5ms or 1.5s.`,
-      );
+      found.push(`${name} duration must be a value such as 300us, 5ms or 1.5s.`);
   }
   if (from !== undefined && to !== undefined && from > to) {
     found.push("Min duration is greater than max duration.");

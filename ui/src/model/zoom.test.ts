@@ -5,7 +5,7 @@ const GRAPH = { width: 1_600, height: 500 };
 
 test("the default fits the graph unless the labels would be illegible", () => {
   expect(scaleOf(undefined, GRAPH, { width: 1_280, height: 600 })).toBe(0.8);
-  expect(scaleOf(undefined, GRAPH, { width: 360, height: 600 })).toBe(0.72);
+  expect(scaleOf(undefined, GRAPH, { width: 360, height: 600 })).toBe(0.7);
 });
 
 test("fit shows all of the graph in any frame", () => {

@@ -7,7 +7,7 @@ export const MIN_SCALE = 0.1;
 export const MAX_SCALE = 3;
 
 /** Below this scale the labels are hard to read. */
-export const LEGIBLE_SCALE = 0.72;
+export const LEGIBLE_SCALE = 0.7;
 
 /** The factor of one press of a zoom button. */
 export const STEP = 1.25;

@@ -92,15 +92,18 @@ function poll(work: () => Promise<void>): { stop: () => void; now: () => void } 
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isStopped = false;
   let isWorking = false;
+  let isRequested = false;
   const turn = async () => {
     clearTimeout(timer);
+    // What is in flight may not have the newest data.
+    isRequested = isWorking;
     if (isWorking || isStopped) return;
     if (!document.hidden) {
       isWorking = true;
       await work();
       isWorking = false;
     }
-    if (!isStopped) timer = setTimeout(turn, REFRESH_MS);
+    if (!isStopped) timer = setTimeout(turn, isRequested ? 0 : REFRESH_MS);
   };
   const onVisible = () => {
     if (!document.hidden) void turn();

@@ -46,7 +46,7 @@ function Result({ run }: { run: Run }) {
               isError={report.failed > 0}
             />
           </div>
-          {!report.excludesWait && run.state !== "running" && (
+          {report.includesWait && run.state !== "running" && (
             <p class="warning">
               ⚠ Some durations include the wait for a connection: the browser has no timing for these
               requests. A gateway at another origin must send Timing-Allow-Origin.
@@ -73,9 +73,11 @@ function Result({ run }: { run: Run }) {
             <ScrollRegion label="Responses">
               <Statuses report={report} />
             </ScrollRegion>
-            <ScrollRegion label="Slowest requests">
-              <Slowest report={report} />
-            </ScrollRegion>
+            {report.slowest.length > 0 && (
+              <ScrollRegion label="Slowest requests">
+                <Slowest report={report} />
+              </ScrollRegion>
+            )}
           </div>
           {run.state !== "running" && <Export run={run} />}
         </>

@@ -24,7 +24,7 @@ export function labelLines(metrics: EdgeMetrics, seconds: number): Lines {
 }
 
 /** The width between two nodes, in the graph's units: that of a label with its margins. */
-const MAX_WIDTH = 106;
+const MAX_WIDTH = 104;
 
 /** The width to squeeze a line to; undefined when it fits. Estimated for the label's font of 12.5 units. */
 export function squeezedWidth(text: string): number | undefined {

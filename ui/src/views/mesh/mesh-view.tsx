@@ -57,7 +57,7 @@ export function MeshView() {
           />
         )}
       </div>
-      {!isTable && <Legend />}
+      {graph && !isTable && <Legend />}
     </div>
   );
 }
