@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs targets under libFuzzer: run.sh SECONDS [TARGET…], each for so many seconds; all of them when none
-# is named. What it finds is kept in libfuzzer/artifacts, and ends the run.
+# Runs targets under libFuzzer: run.sh SECONDS [TARGET…], each for that many seconds; without targets, all of them.
+# A failing input is kept in libfuzzer/artifacts and ends the run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/libfuzzer"
 
@@ -16,7 +16,7 @@ if [[ $# -eq 0 ]]; then
   for file in fuzz_targets/*.rs; do set -- "$@" "$(basename "$file" .rs)"; done
 fi
 
-# The platform's own versions; libfuzzer-sys and what it needs are added.
+# The platform's versions, to which libfuzzer-sys and its dependencies are added.
 cp ../../Cargo.lock .
 for target in "$@"; do
   mkdir -p "corpus/$target"

@@ -16,7 +16,7 @@
 #   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool,
 #                            chromium and the fonts of every script that greets
 #
-# `make tools` runs those that builds and tests need, `make lint-deploy` the rest, and each again only when its list
+# `make tools` runs what builds and tests need, `make lint-deploy` the rest, and each again only when its list
 # has changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -94,7 +94,7 @@ link() {
 }
 
 # Writes a program that calls a Python function out of a directory of .tools: pip's own look for their
-# modules in the system's Python alone. `exec`, so that whoever starts a server holds the server itself.
+# modules in the system's Python alone. `exec`, so that the process that starts a server holds the server itself.
 launcher() {
   local name=$1 directory=$2 module=$3 function=$4
   local program=$tools/$directory/bin/$name

@@ -1,32 +1,32 @@
-//! What must hold for any bytes that reach Octet from outside.
+//! Properties that hold for any bytes that reach Octet from outside.
 //!
-//! A [`Target`] takes bytes, hands them to one parser through its crate's public API, and fails by a panic when
-//! what comes out breaks a promise: a panic of the parser's own is only the first of these. `tests/short` runs
-//! every target on its seeds and on mutations of them, `libfuzzer/` for as long as one likes.
+//! A [`Target`] passes bytes to one parser through its crate's public API, and panics if the result violates a property.
+//! The first property is that the parser itself does not panic. `tests/short` runs every target on its seeds and on
+//! mutations of them; `libfuzzer/` runs a target for any time.
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
-    reason = "a promise that is broken fails by its panic"
+    reason = "a target reports a violated property by panicking"
 )]
 
+mod checks;
 mod headers;
-mod holds;
 mod library;
 mod targets;
 
 use std::{fs, io, path::PathBuf};
 
-/// One parser, and what must hold for any input of it.
+/// One parser, and the properties that hold for any input.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Names its folder of seeds and its file in `libfuzzer/fuzz_targets`.
+    /// Also the name of its directory in `seeds` and of its file in `libfuzzer/fuzz_targets`.
     pub name: &'static str,
     run: fn(&[u8]),
 }
 
-/// Every target there is.
+/// All targets.
 pub const TARGETS: [Target; 18] = [
     Target { name: "answer", run: targets::answer::run },
     Target { name: "deadline", run: targets::deadline::run },
@@ -48,7 +48,7 @@ pub const TARGETS: [Target; 18] = [
     Target { name: "upstream", run: targets::upstream::run },
 ];
 
-/// Panics when `bytes` break a promise of the target of this name.
+/// Runs the target of this name. Panics if `bytes` violate a property.
 pub fn run(name: &str, bytes: &[u8]) {
     Target::named(name).expect("a target of this name").run(bytes);
 }
@@ -59,12 +59,12 @@ impl Target {
         TARGETS.into_iter().find(|target| target.name == name)
     }
 
-    /// Panics when `bytes` break a promise.
+    /// Panics if `bytes` violate a property.
     pub fn run(self, bytes: &[u8]) {
         (self.run)(bytes);
     }
 
-    /// The inputs to begin with, in the order of their names; those that once broke a promise are among them.
+    /// The inputs to start from, in the order of their names. They include inputs that once violated a property.
     ///
     /// # Errors
     /// When `seeds/<name>` cannot be read.

@@ -1,5 +1,5 @@
-//! The protos that requests and answers are read by: Octet's own, and the gateway's test proto, which has a
-//! field of every kind and every kind of rule.
+//! The protos of requests and responses: Octet's own, and the gateway's test proto, which has every kind of field and of
+//! rule.
 
 use std::{path::Path, sync::LazyLock};
 
@@ -32,7 +32,7 @@ pub(crate) fn message(pool: &DescriptorPool, name: &str) -> MessageDescriptor {
 }
 
 /// The message that a request to a path of `library.v1` becomes.
-pub(crate) fn asked(
+pub(crate) fn request(
     method: &Method,
     path: &str,
     query: Option<&str>,

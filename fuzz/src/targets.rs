@@ -1,4 +1,4 @@
-//! One file a target: what the bytes stand for, and what must hold.
+//! One file for each target: the meaning of the bytes, and the properties.
 
 pub(crate) mod answer;
 pub(crate) mod deadline;

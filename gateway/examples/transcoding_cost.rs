@@ -1,9 +1,9 @@
-//! What the gateway costs beside a typed handler that is written by hand: HTTP in, gRPC out, JSON out, for 25 users in
-//! alternating rounds. `transcoding_cost [ROUNDS]` (7); prints one JSON object. `make bench` runs it.
+//! The gateway's cost compared with a typed handler written by hand: HTTP in, gRPC out, JSON out, for 25 users in
+//! alternating rounds. `transcoding_cost [ROUNDS]` (default 7) prints one JSON object. `make bench` runs it.
 //!
-//! Each has a thread and a runtime of its own, and both call one upstream that answers seven greetings. What is counted is
-//! the CPU time of a server's thread, so that neither the upstream nor the load is in it. The gateway does all that it does
-//! for a request but write its log line; the handler does what a sketch of one does.
+//! Each has its own thread and runtime, and both call one upstream that returns seven greetings. Only the CPU time of a
+//! server's thread is counted, without the upstream and the load. The gateway does everything it does for a request except
+//! writing its log line; the handler does the minimum.
 
 use std::{
     borrow::Cow, collections::BTreeMap, error::Error, fs, io::Write, net::SocketAddr, sync::mpsc, thread,
@@ -44,12 +44,12 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 fn main() -> Outcome<()> {
     let rounds: u32 = std::env::args().nth(1).map_or(Ok(7), |rounds| rounds.parse())?;
     let upstream = Server::start(upstream)?;
-    let gateway = Server::start(move |said| gateway(upstream.address, said))?;
-    let typed = Server::start(move |said| typed(upstream.address, said))?;
+    let gateway = Server::start(move |address| gateway(upstream.address, address))?;
+    let typed = Server::start(move |address| typed(upstream.address, address))?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut whole, mut by_hand) = (Vec::new(), Vec::new());
-    // The first warms up.
+    // The first round warms up.
     for round in 0..=rounds {
         for (server, costs) in [(&gateway, &mut whole), (&typed, &mut by_hand)] {
             let before = server.cpu_ns()?;
@@ -73,7 +73,7 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// Nanoseconds in microseconds. A measurement is far below where a float loses whole ones.
+/// Nanoseconds as microseconds.
 #[expect(clippy::cast_precision_loss, reason = "2^53 ns are a hundred days")]
 fn micros(ns: u64) -> f64 {
     ns as f64 / 1_000.0
@@ -95,18 +95,18 @@ impl Server {
     fn start<F: Future<Output = Outcome<()>>>(
         serve: impl FnOnce(mpsc::Sender<SocketAddr>) -> F + Send + 'static,
     ) -> Outcome<Self> {
-        let (said, address) = mpsc::channel();
-        let (told, task) = mpsc::channel();
+        let (send_address, address) = mpsc::channel();
+        let (send_task, task) = mpsc::channel();
         thread::spawn(move || -> Outcome<()> {
-            told.send(fs::read_link("/proc/thread-self")?)?;
-            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(said))
+            send_task.send(fs::read_link("/proc/thread-self")?)?;
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(send_address))
         });
         let patience = Duration::from_secs(10);
         let task = format!("/proc/{}/schedstat", task.recv_timeout(patience)?.display());
         Ok(Self { address: address.recv_timeout(patience)?, task })
     }
 
-    /// What its thread has had of a CPU since it began.
+    /// The CPU time of its thread since the start.
     fn cpu_ns(&self) -> Outcome<u64> {
         let stat = fs::read_to_string(&self.task)?;
         Ok(stat.split(' ').next().ok_or("no schedstat")?.parse()?)
@@ -129,16 +129,16 @@ impl GreetingService for Seven {
     }
 }
 
-async fn upstream(said: mpsc::Sender<SocketAddr>) -> Outcome<()> {
+async fn upstream(address: mpsc::Sender<SocketAddr>) -> Outcome<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    said.send(listener.local_addr()?)?;
+    address.send(listener.local_addr()?)?;
     let service = GreetingServiceServer::new(Seven);
     let service = tower::service_fn(move |request| service.clone().call(request));
     serve(listener, service, ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
     Ok(())
 }
 
-async fn gateway(upstream: SocketAddr, said: mpsc::Sender<SocketAddr>) -> Outcome<()> {
+async fn gateway(upstream: SocketAddr, address: mpsc::Sender<SocketAddr>) -> Outcome<()> {
     let variables = BTreeMap::from(
         [("PORT", "127.0.0.1:0"), ("ADMIN_PORT", "127.0.0.1:0"), ("SERVICE_A_URL", &*upstream.to_string())]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
@@ -148,13 +148,13 @@ async fn gateway(upstream: SocketAddr, said: mpsc::Sender<SocketAddr>) -> Outcom
     let mut settings = environment.finish(settings)?.ok_or("no settings")?;
     settings.descriptors = Cow::Borrowed(octet_proto::DESCRIPTOR_SET);
     let ports = settings.process.bind().await?;
-    said.send(ports.main.local_addr()?)?;
+    address.send(ports.main.local_addr()?)?;
     Ok(serve_on(ports, settings, Drain::never()).await?)
 }
 
-async fn typed(upstream: SocketAddr, said: mpsc::Sender<SocketAddr>) -> Outcome<()> {
+async fn typed(upstream: SocketAddr, address: mpsc::Sender<SocketAddr>) -> Outcome<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    said.send(listener.local_addr()?)?;
+    address.send(listener.local_addr()?)?;
     let channel = Endpoint::from_shared(format!("http://{upstream}"))?.tcp_nodelay(true).connect_lazy();
     let client = GreetingServiceClient::new(channel);
     let router = Router::new().route("/api/greeting", get(greet)).with_state(client);
@@ -163,7 +163,7 @@ async fn typed(upstream: SocketAddr, said: mpsc::Sender<SocketAddr>) -> Outcome<
 }
 
 #[derive(Serialize)]
-struct Answer {
+struct Body {
     greeting: Vec<Line>,
 }
 
@@ -180,15 +180,15 @@ async fn greet(State(mut client): State<GreetingServiceClient<Channel>>) -> axum
     let mut request = Request::new(GreetingRequest { greeting: None });
     request.set_timeout(Duration::from_secs(5));
     match client.greeting(request).await {
-        Ok(answer) => {
-            let lines = answer.into_inner().greeting.into_iter().map(|one| Line {
+        Ok(response) => {
+            let lines = response.into_inner().greeting.into_iter().map(|one| Line {
                 id: one.id,
                 service: one.service,
                 message: one.message,
                 created: one.created,
                 hostname: one.hostname,
             });
-            axum::Json(Answer { greeting: lines.collect() }).into_response()
+            axum::Json(Body { greeting: lines.collect() }).into_response()
         }
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
@@ -217,10 +217,10 @@ async fn user(address: SocketAddr) -> Outcome<()> {
             line.clear();
             stream.read_line(&mut line).await?;
             if std::mem::take(&mut is_first) && !line.starts_with("HTTP/1.1 200") {
-                return Err(format!("not answered: {line}").into());
+                return Err(format!("unexpected status: {line}").into());
             }
-            if let Some(said) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = said.trim().parse()?;
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse()?;
             }
             if line == "\r\n" {
                 break;
@@ -229,7 +229,7 @@ async fn user(address: SocketAddr) -> Outcome<()> {
         body.resize(length, 0);
         stream.read_exact(&mut body).await?;
         if length == 0 {
-            return Err("an empty answer".into());
+            return Err("an empty response".into());
         }
     }
     Ok(())

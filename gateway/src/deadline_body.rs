@@ -1,13 +1,13 @@
 //! A response body that ends in time, whether it is read or not.
 //!
 //! hyper polls a body only as fast as the client reads, so a body alone cannot enforce a time limit: a client with a zero
-//! window would keep the response, and the call behind it, forever. Here a separate timer ends the body, and the client
-//! gets the error when it resumes reading.
+//! window would keep the response, and the call behind it, forever. Here a separate task ends the body at its deadline,
+//! or when its client has stopped reading, and the client gets the last frame when it resumes.
 
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -18,22 +18,44 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use crate::backlog::{Backlog, GivenUp, Transfer};
+
 /// Bytes of a whole response that are passed on at once: this many can stay in memory after the time limit. HTTP/2's
 /// usual frame size.
 const PIECE: usize = 16 * 1024;
 
-/// A body of known content that holds `permit` until it has been read or `limit` has passed.
-pub(crate) fn whole<P: Send + 'static>(content: Bytes, permit: P, limit: Duration) -> axum::body::Body {
-    if content.len() <= PIECE {
-        return content.into();
-    }
-    axum::body::Body::new(DeadlineBody::new(Pieces(content), permit, Instant::now() + limit, Err(Unread)))
+/// The longest that a whole response may take.
+const MAX_READ: Duration = Duration::from_mins(10);
+
+/// When a body ends at the latest.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) deadline: Instant,
+    /// How long the client may leave it unread.
+    pub(crate) unread: Duration,
+}
+
+/// Passes a body whose whole content is in memory on in pieces: it is part of `backlog` until it has been read, and ends
+/// if its client does not read on within `unread`.
+pub(crate) fn whole(body: axum::body::Body, backlog: &Backlog, unread: Duration) -> axum::body::Body {
+    let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    let Some(length) = length.filter(|length| *length > PIECE) else { return body };
+    let (transfer, given_up) = backlog.start(length);
+    let pieces = Pieces { body, content: Bytes::new(), transfer };
+    let limit = Limit { deadline: Instant::now() + MAX_READ, unread };
+    axum::body::Body::new(DeadlineBody::with_backlog(
+        pieces,
+        (),
+        limit,
+        Err(axum::Error::new(Unread)),
+        Some(given_up),
+    ))
 }
 
 /// Why a response was cut off.
 #[derive(Debug, thiserror::Error)]
 #[error("the response was not read in time")]
-pub(crate) struct Unread;
+struct Unread;
 
 /// A body with a deadline, and a permit that is held until the end.
 pub(crate) struct DeadlineBody<B: Body, P> {
@@ -44,9 +66,11 @@ pub(crate) struct DeadlineBody<B: Body, P> {
 struct State<B: Body, P> {
     /// `None` after the end of the body or the deadline.
     open: Option<Open<B, P>>,
-    /// The last frame if the deadline passes.
+    /// The last frame if the body does not end by itself.
     last: Option<Result<Frame<Bytes>, B::Error>>,
     reader: Option<Waker>,
+    /// Since when the client could read and has not; `None` while it waits for the body.
+    unread: Option<Instant>,
 }
 
 struct Open<B, P> {
@@ -60,13 +84,28 @@ where
     B::Error: Send,
     P: Send + 'static,
 {
-    /// Drops `body` and `permit` when `body` has ended, at the latest at `deadline`; then the reader gets `last`.
-    pub(crate) fn new(body: B, permit: P, deadline: Instant, last: Result<Frame<Bytes>, B::Error>) -> Self {
-        let open = Open { body, _permit: permit };
-        let state = Arc::new(Mutex::new(State { open: Some(open), last: Some(last), reader: None }));
+    /// Drops `body` and `permit` when `body` has ended, at the latest at `limit`; then the reader gets `last`.
+    pub(crate) fn new(body: B, permit: P, limit: Limit, last: Result<Frame<Bytes>, B::Error>) -> Self {
+        Self::with_backlog(body, permit, limit, last, None)
+    }
+
+    fn with_backlog(
+        body: B,
+        permit: P,
+        limit: Limit,
+        last: Result<Frame<Bytes>, B::Error>,
+        given_up: Option<GivenUp>,
+    ) -> Self {
+        let open = Some(Open { body, _permit: permit });
+        let state = State { open, last: Some(last), reader: None, unread: Some(Instant::now()) };
+        let state = Arc::new(Mutex::new(state));
         let timed = state.clone();
         let timer = tokio::spawn(async move {
-            sleep_until(deadline).await;
+            let expired = expired(&timed, limit);
+            match given_up {
+                Some(given_up) => tokio::select! { _ = given_up => {}, () = expired => {} },
+                None => expired.await,
+            }
             let (open, reader) = {
                 let mut state = locked(&timed);
                 (state.open.take(), state.reader.take())
@@ -78,6 +117,19 @@ where
             }
         });
         Self { state, timer: timer.abort_handle() }
+    }
+}
+
+/// Resolves at the deadline, or when the body has been left unread for too long.
+async fn expired<B: Body, P>(state: &Mutex<State<B, P>>, limit: Limit) {
+    loop {
+        let now = Instant::now();
+        let unread = locked(state).unread.unwrap_or(now);
+        let end = limit.deadline.min(unread + limit.unread);
+        if end <= now {
+            return;
+        }
+        sleep_until(end).await;
     }
 }
 
@@ -101,9 +153,12 @@ where
         let Some(open) = &mut state.open else { return Poll::Ready(state.last.take()) };
         let polled = Pin::new(&mut open.body).poll_frame(context);
         match &polled {
-            Poll::Pending => state.reader = Some(context.waker().clone()),
-            Poll::Ready(None) => *state = State { open: None, last: None, reader: None },
-            Poll::Ready(Some(_)) => {}
+            Poll::Pending => {
+                state.reader = Some(context.waker().clone());
+                state.unread = None;
+            }
+            Poll::Ready(None) => *state = State { open: None, last: None, reader: None, unread: None },
+            Poll::Ready(Some(_)) => state.unread = Some(Instant::now()),
         }
         polled
     }
@@ -120,31 +175,45 @@ where
 }
 
 /// The unread rest of a whole response.
-struct Pieces(Bytes);
+struct Pieces {
+    body: axum::body::Body,
+    /// The rest of the frame that was read last.
+    content: Bytes,
+    transfer: Transfer,
+}
 
 impl Body for Pieces {
     type Data = Bytes;
-    type Error = Unread;
+    type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Unread>>> {
-        if self.0.is_empty() {
-            return Poll::Ready(None);
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.content.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(content) => self.content = content,
+                    Err(frame) => return Poll::Ready(Some(Ok(frame))),
+                },
+                end => return Poll::Ready(end),
+            }
         }
-        let length = PIECE.min(self.0.len());
+        let length = PIECE.min(self.content.len());
         // A copy: a slice would keep the whole response in memory.
-        let piece = Bytes::copy_from_slice(&self.0.split_to(length));
+        let piece = Bytes::copy_from_slice(&self.content.split_to(length));
+        let left = self.content.len();
+        self.transfer.progress(left);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.content.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(u64::try_from(self.0.len()).unwrap_or(u64::MAX))
+        let left = u64::try_from(self.content.len()).unwrap_or(u64::MAX);
+        self.body.size_hint().exact().map_or_else(SizeHint::new, |rest| SizeHint::with_exact(rest + left))
     }
 }
 

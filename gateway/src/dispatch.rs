@@ -1,13 +1,13 @@
 //! Dispatches every request to gRPC or to the router, and does what all requests have in common: an id, a client
 //! address, a log line, CORS and security headers.
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc};
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
     extract::Request,
-    http::{HeaderMap, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header},
     response::Response,
 };
 use http_body::Body as _;
@@ -16,7 +16,9 @@ use tower::ServiceExt;
 use tracing::Instrument;
 
 use crate::{
-    edge::{ClientAddress, Observed, Origins, TrustedProxies, complete_security},
+    backlog::Backlog,
+    deadline_body,
+    edge::{self, ClientAddress, Leftover, Observed, Origins, TrustedProxies, complete_security},
     grpc::Grpc,
 };
 
@@ -31,6 +33,9 @@ pub(crate) struct Dispatcher {
     /// REST, pages and the gateway's own endpoints.
     pub(crate) router: Router,
     pub(crate) grpc: Grpc,
+    /// Responses that are being read.
+    pub(crate) responses: Backlog,
+    pub(crate) unread_timeout: Duration,
 }
 
 impl Dispatcher {
@@ -46,13 +51,33 @@ impl Dispatcher {
         request.headers_mut().insert(X_REQUEST_ID, id.clone());
         let origin = self.origins.as_ref().and_then(|_| request.headers().get(header::ORIGIN).cloned());
 
+        let is_http1 = request.version() < Version::HTTP_2;
+        let expects_continue = request.headers().contains_key(header::EXPECT);
+        let leftover = Leftover::default();
+        if is_http1 {
+            request = request.map(|body| leftover.watch(body));
+        }
+
         let span = logs::request_span(id.to_str().unwrap_or_default(), None);
         let observed = Observed::start(self.requests.clone(), span.clone(), client, &mut request);
         let mut response = self.dispatch(request).instrument(span).await;
         if *observed.method() == Method::HEAD {
             response = without_body(response);
         }
+        response = response.map(|body| deadline_body::whole(body, &self.responses, self.unread_timeout));
+        let status = response.status();
         let headers = response.headers_mut();
+        if is_http1 && !leftover.discard(expects_continue).await {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            // RFC 9110, 8.6: a 204 has none, and that of a 304 would be the length of the 200.
+            headers.remove(header::CONTENT_LENGTH);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, 11.6.1. `Authorization` passes to the services, whose tokens are usually this scheme's.
+            headers.entry(header::WWW_AUTHENTICATE).or_insert(HeaderValue::from_static("Bearer"));
+        }
         headers.insert(X_REQUEST_ID, id);
         complete_security(headers);
         if let Some(origins) = &self.origins {
@@ -62,6 +87,11 @@ impl Dispatcher {
     }
 
     async fn dispatch(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        if let Some(refused) = edge::refuse(&parts) {
+            return refused;
+        }
+        let request = Request::from_parts(parts, body);
         if let Some(preflight) =
             self.origins.as_ref().and_then(|origins| origins.preflight(request.method(), request.headers()))
         {

@@ -2,15 +2,19 @@
 
 mod answer;
 mod cors;
+mod leftover;
 mod log;
 mod proxies;
+mod request_check;
 mod security;
 
 use std::net::IpAddr;
 
 pub(crate) use self::{
-    answer::{error, json, no_route, not_allowed},
-    log::{Observed, Outcome, Route},
+    answer::{error, json, no_route, not_allowed, overloaded},
+    leftover::Leftover,
+    log::{Labels, Observed},
+    request_check::refuse,
     security::complete as complete_security,
 };
 pub use self::{cors::Origins, proxies::TrustedProxies};

@@ -11,7 +11,7 @@ use octet_runtime::{
 };
 use tonic::{Code, Status};
 
-use crate::{edge::Outcome, request_span::RequestSpan, transcode};
+use crate::{edge::Labels, request_span::RequestSpan, transcode};
 
 /// How the gateway's own side of a call is observed.
 pub(crate) enum ServerSide {
@@ -24,14 +24,14 @@ pub(crate) struct Ending(Option<Open>);
 
 struct Open {
     server: ServerSide,
-    outcome: Outcome,
+    labels: Labels,
     permit: Option<Admitted>,
     client: Option<(InFlight, Deadline)>,
 }
 
 impl Ending {
-    pub(crate) fn new(server: ServerSide, outcome: Outcome) -> Self {
-        Self(Some(Open { server, outcome, permit: None, client: None }))
+    pub(crate) fn new(server: ServerSide, labels: Labels) -> Self {
+        Self(Some(Open { server, labels, permit: None, client: None }))
     }
 
     /// Makes the spans that `work` starts children of the server's span.
@@ -79,7 +79,7 @@ impl Ending {
 impl Open {
     fn end(self, result: Result<(), &Status>, http: Option<StatusCode>) {
         let code = result.err().map_or(Code::Ok, Status::code);
-        self.outcome.set(code);
+        self.labels.set_code(code);
         match self.server {
             ServerSide::Rest(span) => span.end(http.unwrap_or_else(|| transcode::http_status(code))),
             ServerSide::Grpc { span, call } => {

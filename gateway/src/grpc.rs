@@ -5,6 +5,7 @@
 mod codec;
 mod own;
 mod relay;
+mod text;
 
 use std::{
     collections::HashMap,
@@ -28,20 +29,25 @@ use octet_runtime::{
     upstream::CallError,
 };
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
-use tokio::time::timeout_at;
-use tonic::{Status, body::Body, service::Routes};
+use tokio::{sync::Semaphore, time::timeout_at};
+use tonic::{Status, body::Body, codegen::StdError, service::Routes};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt};
 
 pub(crate) use self::own::Own;
-use self::{codec::BytesCodec, relay::Relay};
+use self::{codec::BytesCodec, relay::Relay, text::TextBody};
 use crate::{
-    deadline_body::DeadlineBody,
-    edge::{self, Outcome, Route},
+    backlog::{Backlog, GaveUp, Upload},
+    deadline_body::{DeadlineBody, Limit},
+    edge::{self, Labels},
     ending::{Ending, ServerSide},
     entry::{Entry, kind},
     limits::Limits,
+    request_span::{TRACE_RESPONSE, trace_response},
 };
+
+/// Concurrent streams of the gateway's own services.
+pub(crate) const MAX_OWN_STREAMS: usize = 64;
 
 /// Everything behind `application/grpc*`.
 #[derive(Clone)]
@@ -52,6 +58,10 @@ pub(crate) struct Shared {
     pub(crate) own: Routes,
     pub(crate) entry: Entry,
     pub(crate) admission: Admission,
+    /// Request bodies on their way.
+    pub(crate) bodies: Backlog,
+    /// Permits for streams of the gateway's own services.
+    pub(crate) streams: Arc<Semaphore>,
     pub(crate) limits: Limits,
     pub(crate) tracer: Tracer,
     pub(crate) metrics: GrpcMetrics,
@@ -83,14 +93,14 @@ impl Grpc {
         for name in [header::CONTENT_TYPE, header::ACCEPT] {
             normalize(request.headers_mut().get_mut(name));
         }
-        let route = self.0.route(request.uri().path());
-        let Ok(mut response) = GrpcWebLayer::new().layer(self.clone()).oneshot(request).await;
+        if self.0.is_known(request.uri().path()) {
+            Labels::of(request.extensions()).set_route(request.uri().path());
+        }
+        let request = decoded(request);
+        let Ok(response) = GrpcWebLayer::new().layer(self.clone()).oneshot(request).await;
         if response.status() == StatusCode::BAD_REQUEST {
             let message = "gRPC requires HTTP/2; use gRPC-Web over HTTP/1.1";
             return edge::error(StatusCode::BAD_REQUEST, tonic::Code::InvalidArgument, message);
-        }
-        if let Some(route) = route {
-            response.extensions_mut().insert(route);
         }
         response.map(EdgeBody::new)
     }
@@ -113,8 +123,8 @@ impl Service<Request<Body>> for Grpc {
 
 impl Shared {
     /// Only known paths are routes: a path that a client makes up must not become a metric series.
-    fn route(&self, path: &str) -> Option<Route> {
-        (self.rpcs.contains_key(path) || own::serves(path)).then(|| Route(path.to_owned()))
+    fn is_known(&self, path: &str) -> bool {
+        self.rpcs.contains_key(path) || own::serves(path)
     }
 
     async fn answer(self: Arc<Self>, request: Request<Body>) -> Response<Body> {
@@ -124,9 +134,7 @@ impl Shared {
         }
         let Some((path, kind)) = self.rpcs.get(path).cloned() else {
             let status = Status::unimplemented(format!("unknown method {path}"));
-            if let Some(outcome) = request.extensions().get::<Outcome>() {
-                outcome.set(status.code());
-            }
+            Labels::of(request.extensions()).set_code(status.code());
             return status.into_http();
         };
         let (parts, body) = request.into_parts();
@@ -138,9 +146,10 @@ impl Shared {
         }
         let deadline = self.limits.deadline(&parts.headers);
         let call = self.metrics.start_as(path.as_str(), kind);
-        let outcome = parts.extensions.get().cloned().unwrap_or_default();
+        let trace = trace_response(span.span());
+        let labels = Labels::of(&parts.extensions);
         let relay = Relay {
-            ending: Ending::new(ServerSide::Grpc { span, call }, outcome),
+            ending: Ending::new(ServerSide::Grpc { span, call }, labels),
             deadline,
             metadata: self.entry.metadata(&parts),
             shared: self.clone(),
@@ -148,47 +157,87 @@ impl Shared {
             kind,
         };
         let limit = self.limits.body_bytes;
-        let body = Body::new(Bounded::new(body, limit).map_err(|error| match error.downcast::<TooLarge>() {
-            Ok(large) => Status::resource_exhausted(large.to_string()).into(),
-            Err(error) => error,
-        }));
+        // A message of a client that streams is sent on at once.
+        let body = if kind.client_streams() { body } else { Body::new(Upload::new(body, &self.bodies)) };
+        let body = Body::new(Bounded::new(body, limit).map_err(with_status));
         let mut grpc = tonic::server::Grpc::new(BytesCodec).max_decoding_message_size(limit);
         let response = grpc.streaming(relay.once(), Request::from_parts(parts, body)).await;
-        match deadline {
+        let mut response = match deadline {
             Ok(deadline) => {
-                response.map(|body| with_deadline(body, (), deadline, &self.entry.deadline_passed()))
+                response.map(|body| self.with_deadline(body, (), deadline, &self.entry.deadline_passed()))
             }
             Err(_) => response,
+        };
+        if let Some(trace) = trace {
+            response.headers_mut().insert(TRACE_RESPONSE, trace);
         }
+        response
     }
 
-    /// Health and reflection, which the gateway answers itself. They need a permit and have a deadline like every call.
+    /// Health and reflection, which the gateway answers itself. Their streams have a small budget of their own, and end
+    /// after a short time: clients start them again.
     async fn answer_itself(&self, request: Request<Body>) -> Response<Body> {
-        let admitted = match self.admission.admit() {
-            Ok(admitted) => admitted,
-            Err(overloaded) => return Status::unavailable(overloaded.to_string()).into_http(),
+        let is_stream = own::streams(request.uri().path());
+        let permit = match self.streams.clone().try_acquire_owned() {
+            Ok(permit) if is_stream => Some(permit),
+            Err(_) if is_stream => {
+                let message = "too many concurrent health and reflection streams; try again later";
+                return Status::unavailable(message).into_http();
+            }
+            _ => None,
         };
         let deadline = match self.limits.deadline(request.headers()) {
-            Ok(deadline) => deadline,
+            Ok(deadline) => own::deadline(deadline),
             Err(error) => return Status::invalid_argument(error.to_string()).into_http(),
         };
-        // A client that does not send its message holds the permit no longer than one that does not send its body.
+        let request = request.map(|body| Body::new(Upload::new(body, &self.bodies).map_err(with_status)));
         let end = deadline.min(Deadline::after(self.limits.body_timeout));
         let Ok(Ok(response)) = timeout_at(end.instant(), self.own.clone().oneshot(request)).await else {
             return Status::deadline_exceeded("the request message did not arrive in time").into_http();
         };
-        response.map(|body| with_deadline(body, admitted, deadline, &CallError::deadline_passed().status))
+        response.map(|body| self.with_deadline(body, permit, deadline, &CallError::deadline_passed().status))
+    }
+
+    /// A body that ends with the status `passed` and releases `permit` at the deadline, or when its client has stopped
+    /// reading.
+    fn with_deadline<P: Send + 'static>(
+        &self,
+        body: Body,
+        permit: P,
+        deadline: Deadline,
+        passed: &Status,
+    ) -> Body {
+        if body.is_end_stream() {
+            return body;
+        }
+        let mut trailers = HeaderMap::new();
+        let last = passed.add_header(&mut trailers).map(|()| Frame::trailers(trailers));
+        let limit = Limit { deadline: deadline.instant(), unread: self.limits.body_timeout };
+        Body::new(DeadlineBody::new(body, permit, limit, last))
     }
 }
 
-/// A body that at the deadline ends with the status `passed` and releases `permit`, even if it is not read.
-fn with_deadline<P: Send + 'static>(body: Body, permit: P, deadline: Deadline, passed: &Status) -> Body {
-    if body.is_end_stream() {
-        return body;
+/// The status for a request body that cannot be read on.
+fn with_status(error: StdError) -> StdError {
+    if let Some(large) = error.downcast_ref::<TooLarge>() {
+        return Status::resource_exhausted(large.to_string()).into();
     }
-    let mut trailers = HeaderMap::new();
-    let last = passed.add_header(&mut trailers).map(|()| Frame::trailers(trailers));
-    Body::new(DeadlineBody::new(body, permit, deadline.instant(), last))
+    match error.downcast_ref::<GaveUp>() {
+        Some(reason) => Status::unavailable(reason.to_string()).into(),
+        None => error,
+    }
+}
+
+/// A gRPC-Web request in text form as one in binary form; the form of the response depends on `Accept` alone.
+fn decoded(request: EdgeRequest) -> EdgeRequest {
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if !content_type.is_some_and(|kind| kind.starts_with(b"application/grpc-web-text")) {
+        return request;
+    }
+    let mut request = request.map(|body| EdgeBody::new(TextBody::new(body)));
+    let binary = HeaderValue::from_static("application/grpc-web+proto");
+    request.headers_mut().insert(header::CONTENT_TYPE, binary);
+    request
 }
 
 /// Puts a content type in lower case and removes its parameters, because tonic-web compares it literally.

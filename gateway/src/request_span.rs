@@ -2,9 +2,7 @@
 //!
 //! Pages and the gateway's own endpoints have no spans: a browser that shows traces would fill them with its own requests.
 
-use axum::http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, request::Parts, uri::Authority,
-};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Version, header, request::Parts, uri::Authority};
 use octet_runtime::{
     deadline::Deadline,
     logs,
@@ -15,7 +13,7 @@ use octet_runtime::{
 
 use crate::edge::ClientAddress;
 
-const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+pub(crate) const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
 /// The span of a request in progress.
 pub(crate) struct RequestSpan(Span);
@@ -73,17 +71,6 @@ impl RequestSpan {
         &self.0
     }
 
-    /// Adds `traceresponse` to the response if spans are made: `00-<trace>-<span>-<flags>`, by the draft of W3C's Trace
-    /// Context level 2.
-    pub(crate) fn write_to_response(&self, headers: &mut HeaderMap) {
-        let Some(TraceIds { trace, span: Some(span) }) = self.0.ids() else { return };
-        let flags = if self.0.is_recording() { "01" } else { "00" };
-        // Hexadecimal digits and hyphens are a valid header value.
-        if let Ok(value) = HeaderValue::try_from(format!("00-{trace:0>32}-{span}-{flags}")) {
-            headers.insert(TRACE_RESPONSE, value);
-        }
-    }
-
     /// Ends the span; only server errors are marked as errors.
     pub(crate) fn end(mut self, status: StatusCode) {
         self.0.set("http.response.status_code", i64::from(status.as_u16()));
@@ -92,6 +79,15 @@ impl RequestSpan {
             self.0.fail(|| status.to_string());
         }
     }
+}
+
+/// The value of `traceresponse`, if spans are made: `00-<trace>-<span>-<flags>`, by the draft of W3C's Trace Context
+/// level 2.
+pub(crate) fn trace_response(span: &Span) -> Option<HeaderValue> {
+    let TraceIds { trace, span: Some(id) } = span.ids()? else { return None };
+    let flags = if span.is_recording() { "01" } else { "00" };
+    // Hexadecimal digits and hyphens are a valid header value.
+    HeaderValue::try_from(format!("00-{trace:0>32}-{id}-{flags}")).ok()
 }
 
 /// Around an IPv6 address in a URL.

@@ -24,11 +24,12 @@ use tonic::Status;
 use self::stream::lines;
 pub(crate) use self::{body::collect, failure::Failure};
 use crate::{
-    edge::{self, Route},
+    backlog::Backlog,
+    edge::{self, Labels},
     ending::{Ending, ServerSide},
     entry::{Entry, Event, ResponseStream, Rpc, kind},
     limits::Limits,
-    request_span::RequestSpan,
+    request_span::{RequestSpan, TRACE_RESPONSE, trace_response},
     transcode::{self, Binding, Lookup, Match, Routes},
 };
 
@@ -38,6 +39,8 @@ pub(crate) struct Rest {
     pub(crate) pool: DescriptorPool,
     pub(crate) entry: Entry,
     pub(crate) admission: Admission,
+    /// Request bodies on their way.
+    pub(crate) bodies: Backlog,
     pub(crate) limits: Limits,
     pub(crate) tracer: Tracer,
     /// `http` or `https`.
@@ -57,16 +60,16 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
         }
     };
 
+    let labels = Labels::of(&parts.extensions);
     let route = found.binding().template().to_string();
+    labels.set_route(&route);
     let mut span = RequestSpan::start(&rest.tracer, &parts, &route, rest.scheme);
     let deadline = rest.limits.deadline(&parts.headers);
     if let Ok(deadline) = deadline {
         span.set_deadline(deadline);
     }
-    let mut trace = HeaderMap::new();
-    span.write_to_response(&mut trace);
-    let outcome = parts.extensions.get().cloned().unwrap_or_default();
-    let mut ending = Ending::new(ServerSide::Rest(span), outcome);
+    let trace = trace_response(span.span());
+    let mut ending = Ending::new(ServerSide::Rest(span), labels);
     let answered = match prepare(&rest, &found, &parts, body, deadline).await {
         Ok(call) => {
             ending.admitted(call.permit);
@@ -87,8 +90,9 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
         }
     };
     let mut response = answered.unwrap_or_else(|failure| failure.into_response(&rest.pool));
-    response.extensions_mut().insert(Route(route));
-    response.headers_mut().extend(trace);
+    if let Some(trace) = trace {
+        response.headers_mut().insert(TRACE_RESPONSE, trace);
+    }
     response
 }
 
@@ -108,7 +112,6 @@ async fn prepare(
     body: Body,
     deadline: Result<Deadline, MalformedTimeout>,
 ) -> Result<Call, Failure> {
-    let permit = rest.admission.admit().map_err(Failure::overloaded)?;
     let deadline = deadline.map_err(|error| Status::invalid_argument(error.to_string()))?;
     let binding = found.binding();
     if binding.rpc().is_client_streaming() {
@@ -116,8 +119,12 @@ async fn prepare(
     }
     let body = match binding.body() {
         transcode::Body::Ignored => Bytes::new(),
-        transcode::Body::Message | transcode::Body::Field(_) => collect(body, &rest.limits, deadline).await?,
+        transcode::Body::Message | transcode::Body::Field(_) => {
+            collect(body, &rest.limits, Some(deadline), &rest.bodies).await?
+        }
     };
+    // Only now: a client that sends its body slowly must not hold a permit.
+    let permit = rest.admission.admit().map_err(Failure::overloaded)?;
     let message = found.encoded_request(parts.uri.query(), &body)?;
     let metadata = rest.entry.metadata(parts)?;
     Ok(Call { message, metadata, deadline, permit })

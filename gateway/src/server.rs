@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::Request, middleware::from_fn, response::Response, routing::get};
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::Response,
+    routing::get,
+};
 use octet_runtime::{
     admin::Readiness,
     drain::Drain,
@@ -13,11 +19,13 @@ use octet_runtime::{
     upstream::Upstream,
 };
 use prost_reflect::DescriptorPool;
+use tokio::sync::Semaphore;
 
 use crate::{
+    backlog::{Backlog, Budget},
     dispatch::Dispatcher,
     docs,
-    edge::{self, Route},
+    edge::{self, Labels},
     endpoints::{echo, health, metrics as own_metrics, status},
     entry::Entry,
     grpc::{self, Grpc, Own},
@@ -28,6 +36,18 @@ use crate::{
     transcode::Routes,
     ui,
 };
+
+/// Concurrent requests for the gateway's own pages and endpoints.
+const MAX_PAGES: usize = 64;
+
+/// Request bodies that arrive at the same time.
+const MAX_UPLOADS: usize = 1024;
+
+/// Responses over 16 KiB that are being read at the same time.
+const MAX_RESPONSES: usize = 4096;
+
+/// What request bodies may occupy before slow clients lose theirs, and the same for responses.
+const SLOW_BYTES: usize = 32 * 1024 * 1024;
 
 /// Runs the gateway until it has drained.
 ///
@@ -71,7 +91,11 @@ fn dispatcher(
     let upstream = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
         .map_err(StartError::internal)?;
     let entry = Entry { upstream, propagation: settings.process.propagation.clone() };
+    let bytes = SLOW_BYTES.max(8 * settings.limits.body_bytes);
+    let bodies = Backlog::new(Budget { transfers: MAX_UPLOADS, bytes, max_bytes: 3 * bytes });
     let grpc = Grpc::new(grpc::Shared {
+        bodies: bodies.clone(),
+        streams: Arc::new(Semaphore::new(grpc::MAX_OWN_STREAMS)),
         rpcs: grpc::rpcs(&pool),
         own: own.routes.clone(),
         entry: entry.clone(),
@@ -85,6 +109,7 @@ fn dispatcher(
         pool,
         entry,
         admission: settings.process.admission.clone(),
+        bodies,
         limits: settings.limits,
         tracer,
         scheme: settings.scheme(),
@@ -95,6 +120,12 @@ fn dispatcher(
         origins: settings.origins.clone(),
         router: router(settings, metrics, Arc::new(rest))?,
         grpc,
+        responses: Backlog::new(Budget {
+            transfers: MAX_RESPONSES,
+            bytes: SLOW_BYTES,
+            max_bytes: 2 * SLOW_BYTES,
+        }),
+        unread_timeout: settings.limits.body_timeout,
     }))
 }
 
@@ -106,11 +137,13 @@ fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Res
         .merge(docs::router(&document))
         .merge(health::router(rest.entry.upstream.clone()))
         .merge(own_metrics::router(metrics.clone()))
-        .merge(echo::router(settings.process.admission.clone(), settings.limits))
         .merge(status::router())
         .merge(traces::router(settings.traces.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
-        .route_layer(from_fn(Route::copy_to_response))
+        .route_layer(from_fn_with_state(Arc::new(Semaphore::new(MAX_PAGES)), admitted))
+        // Needs a permit of the calls', when its body has arrived.
+        .merge(echo::router(settings.process.admission.clone(), settings.limits, rest.bodies.clone()))
+        .route_layer(from_fn(Labels::record_route))
         .fallback(move |request| rest::answer(rest.clone(), request))
         .method_not_allowed_fallback(method_not_allowed);
     Ok(router)
@@ -118,7 +151,48 @@ fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Res
 
 /// The router adds `Allow` after this.
 async fn method_not_allowed(request: Request) -> Response {
-    let mut response = edge::not_allowed(request.method(), request.uri().path(), None);
-    response.extensions_mut().insert(Route::of(&request));
-    response
+    Labels::record(&request);
+    edge::not_allowed(request.method(), request.uri().path(), None)
+}
+
+/// Admits a request for a page or an endpoint of the gateway's own. They have permits of their own, so that they answer
+/// while calls have all theirs.
+async fn admitted(State(pages): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    match pages.try_acquire() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => edge::overloaded("too many concurrent requests for pages; try again later"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::StatusCode};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_for_pages_have_a_limit_and_return_their_permits() {
+        let pages = Arc::new(Semaphore::new(1));
+        let router: Router = Router::new()
+            .route("/quick", get(async || "done"))
+            .route("/slow", get(std::future::pending::<String>))
+            .route_layer(from_fn_with_state(pages.clone(), admitted));
+        let get = async |path: &str| {
+            let request = Request::get(path).body(Body::empty()).expect("a request");
+            router.clone().oneshot(request).await.expect("a response").status()
+        };
+        assert_eq!([get("/quick").await, get("/quick").await], [StatusCode::OK; 2]);
+        let refused = async {
+            while pages.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+            get("/quick").await
+        };
+        tokio::select! {
+            _ = get("/slow") => panic!("it is pending"),
+            status = refused => assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE),
+        }
+        assert_eq!(get("/quick").await, StatusCode::OK);
+    }
 }

@@ -11,22 +11,22 @@ pub(crate) fn run(bytes: &[u8]) {
     for value in values.iter().filter_map(|value| HeaderValue::from_bytes(value).ok()) {
         headers.append(GRPC_TIMEOUT, value);
     }
-    let told: Vec<_> = headers.get_all(GRPC_TIMEOUT).iter().map(HeaderValue::as_bytes).collect();
-    let expected = match *told {
+    let values: Vec<_> = headers.get_all(GRPC_TIMEOUT).iter().map(HeaderValue::as_bytes).collect();
+    let expected = match *values {
         [] => Some(DEFAULT_TIMEOUT),
         [value] => specified(value),
         _ => None,
     };
 
-    let begun = Instant::now();
+    let started = Instant::now();
     let read = Deadline::from_headers(&headers);
     assert_eq!(read.is_ok(), expected.is_some(), "{read:?} where {expected:?} was expected");
     let (Ok(deadline), Some(expected)) = (read, expected) else { return };
     let expected = expected.min(MAX_TIMEOUT);
     let left = deadline.remaining();
-    assert!(left <= expected && left + begun.elapsed() >= expected, "{left:?} left of {expected:?}");
+    assert!(left <= expected && left + started.elapsed() >= expected, "{left:?} left of {expected:?}");
 
-    // One value, and a hop never gains time.
+    // There is one value, and a hop never gains time.
     let left = deadline.remaining();
     deadline.write_to(&mut headers);
     assert_eq!(headers.len(), 1);
@@ -34,7 +34,7 @@ pub(crate) fn run(bytes: &[u8]) {
     assert!(next.remaining() <= left, "{left:?} became {:?}", next.remaining());
 }
 
-/// The grammar of gRPC over HTTP/2 once more, by other means.
+/// An independent implementation of the grammar in gRPC over HTTP/2.
 fn specified(value: &[u8]) -> Option<Duration> {
     let text = std::str::from_utf8(value).ok()?;
     let nanos: u64 = match text.chars().next_back()? {
@@ -49,6 +49,6 @@ fn specified(value: &[u8]) -> Option<Duration> {
     let digits = &text[..text.len() - 1];
     let plain = !digits.contains(|character: char| !character.is_ascii_digit());
     let value: u32 = digits.parse().ok().filter(|_| plain && digits.len() <= 8)?;
-    // Up to eleven thousand years: more nanoseconds than 64 bits hold.
+    // Up to eleven thousand years, which is more nanoseconds than 64 bits hold.
     Some(Duration::from_nanos(nanos).saturating_mul(value))
 }

@@ -1,4 +1,4 @@
-//! A process's environment as `/proc/PID/environ` has it: `NAME=value`, each ended by a NUL.
+//! A process's environment as in `/proc/PID/environ`: `NAME=value`, each ended by a NUL.
 
 use std::{collections::BTreeMap, ffi::OsString, os::unix::ffi::OsStringExt, sync::LazyLock, time::Duration};
 
@@ -11,9 +11,9 @@ use octet_runtime::{
 };
 use octet_topology::Topology;
 
-use crate::holds::{SECRET, no_secret, one_line};
+use crate::checks::{SECRET, no_secret, one_line};
 
-/// Their faults repeat what they hold: names, which are public.
+/// Errors about these repeat their value: names, which are public.
 const PUBLIC: [&str; 2] = ["PROPAGATE_HEADERS", "SERVICE_NAME"];
 
 static TOPOLOGY: LazyLock<Topology> = LazyLock::new(|| Topology::built_in().expect("valid"));
@@ -24,12 +24,12 @@ pub(crate) fn run(bytes: &[u8]) {
     listens(&plain);
     ends(&plain);
     for read in [service, gateway] {
-        let told = read(&plain);
-        assert_eq!(read(&plain), told, "one environment, read twice");
+        let result = read(&plain);
+        assert_eq!(read(&plain), result, "reading again gives another result");
         if let Err(faults) = read(&planted) {
             no_secret(&faults.to_string());
         }
-        let Err(faults) = told else { continue };
+        let Err(faults) = result else { continue };
         assert!(faults.iter().next().is_some());
         for fault in faults.iter().map(ToString::to_string) {
             one_line(&fault);
@@ -43,7 +43,7 @@ pub(crate) fn run(bytes: &[u8]) {
     }
 }
 
-/// What a service makes of it, in a form that can be compared.
+/// The settings of a service, in a form that can be compared.
 fn service(lookup: &Block<'_>) -> Result<String, Faults> {
     let mut environment = Environment::new(lookup);
     let settings = ServiceSettings::from_environment(&mut environment, TOPOLOGY.clone(), None);
@@ -52,7 +52,7 @@ fn service(lookup: &Block<'_>) -> Result<String, Faults> {
         .map(|settings| format!("{:?}", settings.expect("no fault, and so a service")))
 }
 
-/// The same for the gateway.
+/// The settings of the gateway, in a form that can be compared.
 fn gateway(lookup: &Block<'_>) -> Result<String, Faults> {
     let mut environment = Environment::new(lookup);
     let settings = GatewaySettings::from_environment(&mut environment, TOPOLOGY.clone());
@@ -61,7 +61,7 @@ fn gateway(lookup: &Block<'_>) -> Result<String, Faults> {
         .map(|settings| format!("{:?}", settings.expect("no fault, and so a gateway")))
 }
 
-/// An address says itself so that it can be read again.
+/// An address as text can be read back.
 fn listens(lookup: &Block<'_>) {
     for variable in ["PORT", "ADMIN_PORT"] {
         let read = |lookup: &dyn Lookup| {
@@ -70,21 +70,21 @@ fn listens(lookup: &Block<'_>) {
             environment.finish(address)
         };
         let Ok(address) = read(lookup) else { continue };
-        let said = BTreeMap::from([(variable.to_owned(), address.to_string())]);
-        assert_eq!(read(&said), Ok(address));
+        let text = BTreeMap::from([(variable.to_owned(), address.to_string())]);
+        assert_eq!(read(&text), Ok(address));
     }
 }
 
-/// No process takes longer to end than its variables may say, not even with a fault.
+/// A process's shutdown time is within its bounds, even with invalid variables.
 fn ends(lookup: &Block<'_>) {
     let drain = DrainSettings::from_environment(&mut Environment::new(lookup));
     assert!(drain.pause <= Duration::from_mins(5) && drain.grace <= Duration::from_hours(1), "{drain:?}");
 }
 
-/// The first of a name counts, as for `getenv`.
+/// The first value of a name is used, as by `getenv`.
 struct Block<'a> {
     bytes: &'a [u8],
-    /// Whether a secret is put into each value that may hold one.
+    /// Whether a secret is placed in each value that can contain one.
     plants: bool,
 }
 

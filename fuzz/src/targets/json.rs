@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::{holds, library::asked};
+use crate::{checks, library::request};
 
 pub(crate) fn run(bytes: &[u8]) {
     for (method, path) in [
@@ -14,6 +14,6 @@ pub(crate) fn run(bytes: &[u8]) {
         (Method::PATCH, "/v1/shelves/1/books/2"),
         (Method::PUT, "/v1/shelves/1/books/2"),
     ] {
-        assert!(holds::request(asked(&method, path, None, bytes)), "what came as JSON has no JSON form");
+        assert!(checks::request(request(&method, path, None, bytes)), "a message from JSON has no JSON form");
     }
 }

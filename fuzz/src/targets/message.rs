@@ -5,20 +5,20 @@ use octet_greeting::{decode_message, encode_message};
 use prost_reflect::{DeserializeOptions, DynamicMessage};
 
 use crate::{
-    holds::short_line,
+    checks::short_line,
     library::{GREETING, message},
 };
 
 pub(crate) fn run(bytes: &[u8]) {
     let document = match decode_message(bytes) {
         Ok(document) => document,
-        // It goes into a log line and beside the dead letter.
+        // It is logged, and stored with the dead letter.
         Err(reason) => return short_line(&reason.to_string()),
     };
-    let again = decode_message(&encode_message(&document)).expect("what is published can be stored");
+    let again = decode_message(&encode_message(&document)).expect("a published message can be stored");
     assert_eq!(again, document);
 
-    // Another reader of proto3 JSON, which knows the message by its descriptor, agrees.
+    // An independent reader of proto3 JSON agrees.
     let read = proto3(bytes).unwrap_or_else(|error| panic!("not a greeting's JSON: {error}"));
     assert_eq!(read, document);
 }

@@ -1,5 +1,5 @@
-//! The OpenAPI document of any rule: `METHOD /template`, body and `response_body` in the first line, which take the place
-//! of a rule of `library.v1`.
+//! The OpenAPI document for any rule: method, template, body and `response_body` in the first line. The rule replaces one of
+//! `library.v1`.
 
 use octet_gateway::{openapi, transcode::Routes};
 use prost_reflect::{
@@ -7,7 +7,7 @@ use prost_reflect::{
 };
 use serde_json::Value;
 
-use crate::{headers::first_line, holds::lossy, library::LIBRARY};
+use crate::{checks::lossy, headers::first_line, library::LIBRARY};
 
 pub(crate) fn run(bytes: &[u8]) {
     let (line, name) = first_line(bytes);
@@ -17,13 +17,13 @@ pub(crate) fn run(bytes: &[u8]) {
     let rule = [word(), word(), word(), word()];
     let name = lossy(name);
     let Some(pool) = with_rule(name.trim(), rule) else { return };
-    // A rule that is refused has no document.
+    // An invalid rule has no document.
     let Ok(routes) = Routes::from_pool(&pool) else { return };
     let document = openapi::document(&pool, &routes).expect("a document");
     let mut references = Vec::new();
     gather(&document, &mut references);
     for reference in references {
-        let pointer = reference.strip_prefix('#').expect("to itself");
+        let pointer = reference.strip_prefix('#').expect("a reference within the document");
         assert!(document.pointer(pointer).is_some_and(|found| !found.is_null()), "{reference}");
     }
     for (path, item) in document["paths"].as_object().expect("paths") {
@@ -36,7 +36,7 @@ pub(crate) fn run(bytes: &[u8]) {
     }
 }
 
-/// The library, with one rule for one method.
+/// The library with this rule for one method.
 fn with_rule(method: &str, [kind, path, body, response_body]: [&str; 4]) -> Option<DescriptorPool> {
     let pool = &LIBRARY.0;
     let option = pool.get_extension_by_name("google.api.http")?;
@@ -71,7 +71,7 @@ fn rebuilt(
     let mut options = method.options();
     options.set_extension(option, Reflected::Message(rule));
     let file = method.parent_service().parent_file();
-    // As dynamic messages: prost's own types know no extensions.
+    // As dynamic messages, since prost's types lose extensions.
     let descriptors = DescriptorPool::global().get_message_by_name("google.protobuf.FileDescriptorProto")?;
     let mut changed = DynamicMessage::decode(descriptors, file.encode_to_vec().as_slice()).ok()?;
     let service = method.parent_service().index();

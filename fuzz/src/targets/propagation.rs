@@ -1,4 +1,4 @@
-//! `PROPAGATE_HEADERS` in the first line, and below it the headers of a call.
+//! `PROPAGATE_HEADERS` in the first line, then the headers of a call.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use http::HeaderMap;
 use octet_runtime::{environment::Environment, propagation::Propagation};
 
 use crate::{
+    checks::{lossy, one_line},
     headers::{first_line, parse},
-    holds::{lossy, one_line},
 };
 
-/// Never carried on, whatever the variable says.
+/// Never propagated, whatever the variable is.
 const REFUSED: [&str; 12] = [
     "authorization",
     "connection",
@@ -26,14 +26,14 @@ const REFUSED: [&str; 12] = [
     "x-api-key",
 ];
 
-/// Always carried on.
+/// Always propagated.
 const TRACE: [&str; 4] = ["b3", "traceparent", "x-b3-traceid", "x-request-id"];
 
 pub(crate) fn run(bytes: &[u8]) {
     let (added, block) = first_line(bytes);
     let variables = BTreeMap::from([("PROPAGATE_HEADERS".to_owned(), lossy(added))]);
     let mut environment = Environment::new(&variables);
-    // With a fault the process does not start; what it would have carried on is held to the rules all the same.
+    // With an invalid variable the process does not start, but the properties hold even then.
     let propagation = Propagation::from_environment(&mut environment);
     if let Err(faults) = environment.finish(()) {
         faults.iter().for_each(|fault| one_line(&fault.to_string()));
@@ -42,17 +42,20 @@ pub(crate) fn run(bytes: &[u8]) {
     let headers = parse(block);
     let carried = propagation.carried(&headers);
     for name in carried.keys() {
-        assert!(!REFUSED.contains(&name.as_str()) && !name.as_str().starts_with("grpc-"), "{name} crosses");
+        assert!(
+            !REFUSED.contains(&name.as_str()) && !name.as_str().starts_with("grpc-"),
+            "{name} is propagated"
+        );
         assert!(propagation.carries(name));
         assert_eq!(values(&carried, name.as_str()), values(&headers, name.as_str()), "{name} is changed");
     }
     for name in TRACE {
-        assert_eq!(values(&carried, name), values(&headers, name), "{name} is left behind");
+        assert_eq!(values(&carried, name), values(&headers, name), "{name} is not propagated");
     }
-    assert_eq!(propagation.carried(&carried), carried, "the second hop carries something else");
+    assert_eq!(propagation.carried(&carried), carried, "the second hop propagates something else");
 }
 
-/// The values that say something, in their order.
+/// The values that are not empty, in order.
 fn values<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h [u8]> {
     headers.get_all(name).iter().map(AsRef::as_ref).filter(|value: &&[u8]| !value.is_empty()).collect()
 }

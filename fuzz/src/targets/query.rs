@@ -3,14 +3,14 @@
 use http::Method;
 
 use crate::{
-    holds::{self, lossy},
-    library::asked,
+    checks::{self, lossy},
+    library::request,
 };
 
 pub(crate) fn run(bytes: &[u8]) {
     let query = lossy(bytes);
-    holds::request(asked(&Method::GET, "/v1/everything", Some(&query), b""));
-    // With fields that belong to the path and to the body.
-    holds::request(asked(&Method::GET, "/v1/everything/nested/x", Some(&query), b""));
-    holds::request(asked(&Method::POST, "/v1/shelves", Some(&query), b"{}"));
+    checks::request(request(&Method::GET, "/v1/everything", Some(&query), b""));
+    // With fields that the path or the body sets.
+    checks::request(request(&Method::GET, "/v1/everything/nested/x", Some(&query), b""));
+    checks::request(request(&Method::POST, "/v1/shelves", Some(&query), b"{}"));
 }

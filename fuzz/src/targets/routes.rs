@@ -1,11 +1,11 @@
-//! A request: `METHOD path?query` in the first line, the body below it.
+//! A request: `METHOD path?query` in the first line, then the body.
 
 use http::Method;
 use octet_gateway::transcode::{Lookup, Routes};
 
 use crate::{
+    checks::{self, lossy},
     headers::first_line,
-    holds::{self, lossy},
     library::{GREETING, LIBRARY},
 };
 
@@ -20,14 +20,14 @@ pub(crate) fn run(bytes: &[u8]) {
     };
     for routes in [&LIBRARY.1, &GREETING.1] {
         match routes.find(&method, path) {
-            Lookup::Found(found) => drop(holds::request(found.request(query, body))),
+            Lookup::Found(found) => drop(checks::request(found.request(query, body))),
             Lookup::MethodNotAllowed { allow } => allowed(routes, &method, path, &allow),
             Lookup::NotFound => {}
         }
     }
 }
 
-/// What `Allow` names is served, and no more than once.
+/// The methods in `Allow` are served, and each is listed once.
 fn allowed(routes: &Routes, refused: &Method, path: &str, allow: &[Method]) {
     assert!(!allow.contains(refused) && allow.is_sorted_by(|one, other| one.as_str() < other.as_str()));
     for method in allow {

@@ -3,9 +3,9 @@
 use octet_collector::store::{Kept, Memory, Store, Window};
 use octet_zipkin::{Batch, Span, edges::Edges, links::Links};
 
-use crate::holds::short_line;
+use crate::checks::short_line;
 
-/// The least that the collector can be given.
+/// The collector's minimum.
 const MEMORY: usize = 1024 * 1024;
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -21,7 +21,7 @@ pub(crate) fn run(bytes: &[u8]) {
         short_line(&broken.problem);
     }
 
-    // What is answered is what was sent: it reads the same.
+    // What is returned can be read, and is equal to what was sent.
     let written = serde_json::to_vec(&batch.spans).expect("spans have a JSON form");
     let again = Batch::read(&written);
     assert!(again.is_whole(), "{again:?}");
@@ -35,7 +35,7 @@ pub(crate) fn run(bytes: &[u8]) {
     kept(batch.spans);
 }
 
-/// The store gives back what it took, once, within its bound.
+/// The store returns what it kept, once, and stays within its bound.
 fn kept(spans: Vec<Span>) {
     let mut store = Store::new(Memory::of(MEMORY));
     for span in spans {

@@ -1,13 +1,13 @@
-//! The bytes of `grpc-status-details-bin`, from an upstream, and the error body that a client gets.
+//! The bytes of `grpc-status-details-bin` from an upstream, and the error body that a client receives.
 
 use octet_gateway::transcode::error_json;
 use prost::Message;
 use serde_json::Value;
 use tonic::Code;
 
-use crate::{holds::lossy, library::LIBRARY};
+use crate::{checks::lossy, library::LIBRARY};
 
-/// What of `google.rpc.Status` counts.
+/// The part of `google.rpc.Status` that is used.
 #[derive(Clone, PartialEq, Message)]
 struct Status {
     #[prost(message, repeated, tag = "3")]
@@ -23,19 +23,19 @@ struct Any {
 }
 
 pub(crate) fn run(bytes: &[u8]) {
-    // The message comes percent-decoded from a header: any text.
+    // The message is percent-decoded from a header, so it can be any text.
     let message = lossy(bytes);
     let written = error_json(&LIBRARY.0, Code::NotFound, &message, bytes);
     let body: Value = serde_json::from_slice(&written).unwrap_or_else(|error| panic!("not JSON: {error}"));
     assert_eq!(body["code"], 5);
     assert_eq!(body["message"], message);
-    let told = body["details"].as_array().expect("details are a list");
+    let shown = body["details"].as_array().expect("details are a list");
 
     let details = Status::decode(bytes).unwrap_or_default().details;
-    assert_eq!(told.len(), details.len());
-    for (told, detail) in told.iter().zip(details) {
+    assert_eq!(shown.len(), details.len());
+    for (shown, detail) in shown.iter().zip(details) {
         if detail != Any::default() {
-            assert_eq!(told["@type"], detail.type_url, "{told}");
+            assert_eq!(shown["@type"], detail.type_url, "{shown}");
         }
     }
 }

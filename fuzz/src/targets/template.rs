@@ -1,10 +1,10 @@
-//! A path template in the first line, and a path in the second.
+//! A path template in the first line, a path in the second.
 
 use octet_gateway::transcode::Template;
 
 use crate::{
+    checks::{lossy, one_line},
     headers::first_line,
-    holds::{lossy, one_line},
 };
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -22,10 +22,10 @@ pub(crate) fn run(bytes: &[u8]) {
     if let Some(captures) = template.captures(&path) {
         assert_eq!(captures.len(), variables.len());
         for capture in captures {
-            assert!(path.contains(capture), "{capture:?} is not of {path:?}");
+            assert!(path.contains(capture), "{capture:?} is not a part of {path:?}");
         }
     }
-    // Its own text is one of its paths: a literal spells itself, and a wildcard matches a star.
+    // A template without variables matches its own text: a wildcard matches a star.
     if !text.contains('{') {
         assert_eq!(template.captures(&text), Some(Vec::new()), "{text} does not match itself");
     }

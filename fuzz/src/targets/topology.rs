@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use octet_topology::{Findings, MAX_GREETINGS, MAX_SERVICES, ServiceName, Topology, table};
 use serde_json::{Value, json};
 
-use crate::holds::{lossy, one_line};
+use crate::checks::{lossy, one_line};
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = lossy(bytes);
     let read = Topology::parse(&text, "fuzz");
-    assert_eq!(Topology::parse(&text, "fuzz"), read, "one text, read twice");
+    assert_eq!(Topology::parse(&text, "fuzz"), read, "reading again gives another result");
     match read {
-        Ok(topology) => valid(&topology),
-        Err(findings) => refused(&text, &findings),
+        Ok(topology) => check_topology(&topology),
+        Err(findings) => check_findings(&text, &findings),
     }
 }
 
-fn valid(topology: &Topology) {
+fn check_topology(topology: &Topology) {
     let services = topology.services();
     assert!((1..=MAX_SERVICES).contains(&services.len()));
     let order = topology.greeting_order();
@@ -25,14 +25,18 @@ fn valid(topology: &Topology) {
     assert!(order.len() <= MAX_GREETINGS);
 
     let names: BTreeSet<_> = services.iter().map(|service| &service.name).collect();
-    assert_eq!(names.len(), services.len(), "a name given twice");
+    assert_eq!(names.len(), services.len(), "two services have the same name");
     assert!(order.iter().all(|name| names.contains(name)));
     assert!(topology.edges().all(|(caller, upstream)| caller != upstream && names.contains(upstream)));
-    // Each service has variables of its own.
+    // Each service has its own variables.
     let prefixes: BTreeSet<_> = names.iter().map(|name| name.env_prefix()).collect();
     assert_eq!(prefixes.len(), names.len(), "{prefixes:?}");
     for service in services {
-        assert!(service.consumes.is_none() || service.store.is_some(), "{} keeps nothing", service.name);
+        assert!(
+            service.consumes.is_none() || service.store.is_some(),
+            "{} consumes without a store",
+            service.name
+        );
         one_line(service.greeting.as_str());
     }
 
@@ -43,7 +47,7 @@ fn valid(topology: &Topology) {
     assert_eq!(table(topology).lines().count(), services.len() + 1);
 }
 
-fn refused(text: &str, findings: &Findings) {
+fn check_findings(text: &str, findings: &Findings) {
     assert!(findings.len() > 0);
     assert!(findings.iter().is_sorted_by_key(|finding| (finding.line, finding.column)));
     let lines = text.split('\n').count();

@@ -1,5 +1,4 @@
-//! The headers of a call, as every format of a trace's context reads them, and `OTEL_RESOURCE_ATTRIBUTES` and its like in
-//! the first line.
+//! Variables of OpenTelemetry with the value of the first line, then the headers of a call, read by every propagator.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +8,8 @@ use octet_runtime::{
 };
 
 use crate::{
+    checks::{lossy, one_line},
     headers::{first_line, parse},
-    holds::{lossy, one_line},
 };
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -35,14 +34,14 @@ pub(crate) fn run(bytes: &[u8]) {
     if let Some(ids) = incoming.ids() {
         let is_id = |id: &str| id.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
         assert!(matches!(ids.trace.len(), 16 | 32) && is_id(&ids.trace), "{ids:?}");
-        assert!(ids.trace.bytes().any(|digit| digit != b'0'), "an id of nought");
-        // A message's headers say the same, where none of them stands twice or is no text.
+        assert!(ids.trace.bytes().any(|digit| digit != b'0'), "an id of zeros");
+        // The headers of a message give the same ids, if all headers are text and none occurs twice.
         if pairs.len() == headers.keys_len() && headers.len() == headers.keys_len() {
             assert_eq!(tracer.extract_message(&pairs).ids(), Some(ids));
         }
     }
 
-    // With no exporter on, what came goes on.
+    // Without an exporter, the incoming headers pass unchanged.
     let span = tracer.start(&incoming, SpanKind::Server, "fuzz");
     let mut out = headers.clone();
     span.inject(&mut out);

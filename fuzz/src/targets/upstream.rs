@@ -1,4 +1,4 @@
-//! An upstream's address, as `SERVICE_B_URL` says it.
+//! An upstream's address, as in `SERVICE_B_URL`.
 
 use std::{collections::BTreeMap, net::Ipv6Addr};
 
@@ -8,28 +8,28 @@ use octet_runtime::{
     upstream::UpstreamAddress,
 };
 
-use crate::holds::{SECRET, lossy, no_secret};
+use crate::checks::{SECRET, lossy, no_secret};
 
 pub(crate) fn run(bytes: &[u8]) {
-    let text = lossy(bytes);
-    for planted in [format!("{SECRET}{text}"), format!("{text}{SECRET}"), text.replace('@', SECRET)] {
+    let input = lossy(bytes);
+    for planted in [format!("{SECRET}{input}"), format!("{input}{SECRET}"), input.replace('@', SECRET)] {
         if let Err(faults) = read(&planted) {
             no_secret(&faults.to_string());
         }
     }
 
-    let Ok(address) = read(&text) else { return };
-    let said = address.to_string();
-    assert_eq!(read(&said), Ok(address), "{said} is not read as it was said");
-    // What is called: a host and a port, and nothing that a name server or a log should not see.
-    let uri: Uri = format!("http://{said}/x").parse().unwrap_or_else(|error| panic!("{said}: {error}"));
-    assert_eq!((uri.path(), uri.query()), ("/x", None), "{said}");
-    assert!(uri.port_u16().is_some_and(|port| port > 0) && !said.contains('@'), "{said}");
+    let Ok(address) = read(&input) else { return };
+    let text = address.to_string();
+    assert_eq!(read(&text), Ok(address), "{text} is not read back");
+    // The address is a host and a port, without anything that must not reach a name server or a log.
+    let uri: Uri = format!("http://{text}/x").parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+    assert_eq!((uri.path(), uri.query()), ("/x", None), "{text}");
+    assert!(uri.port_u16().is_some_and(|port| port > 0) && !text.contains('@'), "{text}");
     let host = uri.host().unwrap_or_default();
-    assert!(!host.is_empty(), "{said}");
+    assert!(!host.is_empty(), "{text}");
     if let Some(inner) = host.strip_prefix('[') {
-        let inner = inner.strip_suffix(']').unwrap_or_else(|| panic!("{said}: a bracket is open"));
-        assert!(inner.parse::<Ipv6Addr>().is_ok(), "{said}: no IPv6 address");
+        let inner = inner.strip_suffix(']').unwrap_or_else(|| panic!("{text}: a bracket is open"));
+        assert!(inner.parse::<Ipv6Addr>().is_ok(), "{text}: not an IPv6 address");
     }
 }
 

@@ -1,5 +1,5 @@
-//! Every target, for a few seconds: on its seeds, and on mutations of them that are the same in every run.
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by its panic")]
+//! Every target for a few seconds: on its seeds, and on mutations of them, which are the same in every run.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod mutate;
 
@@ -13,28 +13,28 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use mutate::Mutator;
 use octet_fuzz::{TARGETS, Target};
 
-/// Mutations of each target: as many as a debug build does in about two seconds.
+/// Mutations for each target: about two seconds in a debug build.
 const MUTATIONS: usize = 4_000;
 
-/// A target whose every run makes a descriptor pool anew does fewer in that time.
+/// Targets that build a descriptor pool in each run do fewer in that time.
 const MUTATIONS_OF_SLOW: usize = 100;
 const SLOW: [&str; 1] = ["openapi"];
 
-/// Other mutations by another number.
+/// The seed of the random numbers.
 const RANDOM: u64 = 20_261_123;
 
-/// A test a target, so that they run side by side.
+/// One test for each target, so that they run in parallel.
 macro_rules! targets {
     ($($name:ident)*) => {
         $(
             #[test]
             fn $name() {
-                holds(Target::named(stringify!($name)).expect("a target of this name"));
+                check_target(Target::named(stringify!($name)).expect("a target of this name"));
             }
         )*
 
         #[test]
-        fn each_target_has_a_test_seeds_and_a_long_form() {
+        fn each_target_has_a_test_seeds_and_a_libfuzzer_target() {
             let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
             assert_eq!(names, [$(stringify!($name)),*]);
             let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -50,7 +50,7 @@ targets! {
     topology trace upstream
 }
 
-fn holds(target: Target) {
+fn check_target(target: Target) {
     let seeds = target.seeds().expect("seeds");
     for seed in &seeds {
         check(target, seed, "a seed");
@@ -63,13 +63,13 @@ fn holds(target: Target) {
     }
 }
 
-/// Says which input it was, in a form that can be kept.
+/// Reports a failing input in a form that can be kept as a seed.
 fn check(target: Target, input: &[u8], which: &str) {
     let run = catch_unwind(AssertUnwindSafe(|| target.run(input)));
     let name = target.name;
     assert!(
         run.is_ok(),
-        "{name} does not hold for {which}. Keep it as a seed, under a name that says what it broke:\n\
+        "{name} fails for {which}. Keep the input as a seed, with a name that describes the failure:\n\
          base64 -d > fuzz/seeds/{name}/NAME <<< {}",
         STANDARD.encode(input)
     );

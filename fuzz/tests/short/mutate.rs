@@ -1,11 +1,11 @@
-//! Mutations of seeds, the same for the same number.
+//! Mutations of seeds, the same for the same random seed.
 
 use fastrand::Rng;
 
-/// No input is longer; libFuzzer's default is a sixteenth of it.
-const LONGEST: usize = 64 * 1024;
+/// The maximum length of an input: 16 times libFuzzer's default.
+const MAX_LENGTH: usize = 64 * 1024;
 
-/// Pieces at which parsers of these formats turn.
+/// Pieces with a meaning in the formats.
 const TOKENS: [&[u8]; 40] = [
     b"\0",
     b"\xff",
@@ -65,7 +65,7 @@ impl<'s> Mutator<'s> {
         for _ in 0..self.random.usize(1..=6) {
             self.change(&mut bytes);
         }
-        bytes.truncate(LONGEST);
+        bytes.truncate(MAX_LENGTH);
         bytes
     }
 
@@ -98,10 +98,10 @@ impl<'s> Mutator<'s> {
                 let (start, end) = self.range(other.len());
                 bytes.splice(from..to, other[start..end].iter().copied());
             }
-            // Depth and length: what recurses, and what is not linear.
+            // Depth and length, for recursion and for quadratic time.
             _ => {
                 let piece = bytes[from..to.min(from + 8)].to_vec();
-                let times = self.random.usize(..LONGEST) / piece.len().max(1);
+                let times = self.random.usize(..MAX_LENGTH) / piece.len().max(1);
                 bytes.splice(from..from, piece.repeat(times));
             }
         }
@@ -113,7 +113,7 @@ impl<'s> Mutator<'s> {
         }
     }
 
-    /// Two places in order, near one another more often than not.
+    /// Two positions in order, close to each other in half of the cases.
     fn range(&mut self, length: usize) -> (usize, usize) {
         let from = self.random.usize(..=length);
         let reach = if self.random.bool() { 8 } else { length };

@@ -17,6 +17,13 @@ pub(crate) fn error(status: StatusCode, code: Code, message: &str) -> Response {
     (status, json(body.to_string())).into_response()
 }
 
+/// 503 with `Retry-After`.
+pub(crate) fn overloaded(message: &str) -> Response {
+    let mut response = error(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
 /// 404.
 pub(crate) fn no_route(path: &str) -> Response {
     error(StatusCode::NOT_FOUND, Code::NotFound, &format!("no route for {path}"))

@@ -4,8 +4,8 @@ use std::{
     net::IpAddr,
     pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicI32, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicI32, Ordering},
     },
     task::{Context, Poll},
     time::Instant,
@@ -14,7 +14,7 @@ use std::{
 use axum::{
     body::Body,
     extract::{MatchedPath, Request},
-    http::{Method, Response},
+    http::{Extensions, Method, Response},
     middleware::Next,
 };
 use bytes::{Buf, Bytes};
@@ -29,47 +29,75 @@ use tracing::Span;
 /// nginx's "client closed request": the client left before the response.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// The route of a request, for metrics: a label by path would create a series for each path.
-#[derive(Debug, Clone)]
-pub(crate) struct Route(pub(crate) String);
+/// What the code that answers a request reports for its log line and metrics. Kept in the request's extensions; clones
+/// share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Labels(Arc<Shared>);
 
-impl Route {
-    /// Copies the router's route from the request to the response; axum stores it in the request only.
-    pub(crate) async fn copy_to_response(request: Request, next: Next) -> Response<Body> {
-        let route = Self::of(&request);
-        let mut response = next.run(request).await;
-        response.extensions_mut().insert(route);
-        response
-    }
-
-    /// The router's route of a request; empty if none matched.
-    pub(crate) fn of(request: &Request) -> Self {
-        let matched = request.extensions().get::<MatchedPath>();
-        Self(matched.map(|path| path.as_str().to_owned()).unwrap_or_default())
-    }
+#[derive(Debug)]
+struct Shared {
+    /// Not the path: a label by path would create a series for each path.
+    route: OnceLock<String>,
+    /// How the RPC behind the request ended.
+    code: AtomicI32,
+    status_by_class: AtomicBool,
 }
 
-/// How the RPC behind a request ended: set by the code that made the call, logged with the request. Kept in the
-/// request's extensions; clones share it.
-#[derive(Debug, Clone)]
-pub(crate) struct Outcome(Arc<AtomicI32>);
+const NO_CODE: i32 = -1;
 
-impl Default for Outcome {
+impl Default for Shared {
     fn default() -> Self {
-        Self(Arc::new(AtomicI32::new(Self::UNSET)))
+        Self {
+            route: OnceLock::new(),
+            code: AtomicI32::new(NO_CODE),
+            status_by_class: AtomicBool::new(false),
+        }
     }
 }
 
-impl Outcome {
-    const UNSET: i32 = -1;
-
-    pub(crate) fn set(&self, code: Code) {
-        self.0.store(code.into(), Ordering::Relaxed);
+impl Labels {
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_default()
     }
 
-    fn get(&self) -> Option<Code> {
-        let code = self.0.load(Ordering::Relaxed);
-        (code != Self::UNSET).then(|| Code::from(code))
+    /// Records the router's route of a request.
+    pub(crate) async fn record_route(request: Request, next: Next) -> Response<Body> {
+        Self::record(&request);
+        next.run(request).await
+    }
+
+    /// As [`record_route`](Self::record_route), for a handler that no layer surrounds.
+    pub(crate) fn record(request: &Request) {
+        if let Some(path) = request.extensions().get::<MatchedPath>() {
+            Self::of(request.extensions()).set_route(path.as_str());
+        }
+    }
+
+    pub(crate) fn set_route(&self, route: &str) {
+        // The first one stays.
+        let _ = self.0.route.set(route.to_owned());
+    }
+
+    pub(crate) fn set_code(&self, code: Code) {
+        self.0.code.store(code.into(), Ordering::Relaxed);
+    }
+
+    /// Makes `2xx` the metric's label instead of `204`, where clients choose the status.
+    pub(crate) fn set_status_by_class(&self) {
+        self.0.status_by_class.store(true, Ordering::Relaxed);
+    }
+
+    fn route(&self) -> &str {
+        self.0.route.get().map_or("", String::as_str)
+    }
+
+    fn code(&self) -> Option<i32> {
+        Some(self.0.code.load(Ordering::Relaxed)).filter(|code| *code != NO_CODE)
+    }
+
+    fn status(&self, status: u16) -> String {
+        let by_class = self.0.status_by_class.load(Ordering::Relaxed);
+        if by_class { format!("{}xx", status / 100) } else { status.to_string() }
     }
 }
 
@@ -81,26 +109,26 @@ pub(crate) struct Observed {
     method: Method,
     path: String,
     client: Option<IpAddr>,
-    outcome: Outcome,
+    labels: Labels,
     status: Option<u16>,
     /// Of the response's body.
     bytes: u64,
 }
 
 impl Observed {
-    /// Starts to observe a request, logs its headers at debug, and adds an [`Outcome`] to its extensions.
+    /// Starts to observe a request, logs its headers at debug, and adds [`Labels`] to its extensions.
     pub(crate) fn start(
         requests: HttpMetrics,
         span: Span,
         client: Option<IpAddr>,
         request: &mut Request,
     ) -> Self {
-        let outcome = Outcome::default();
-        request.extensions_mut().insert(outcome.clone());
+        let labels = Labels::default();
+        request.extensions_mut().insert(labels.clone());
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let shown = || logs::masked(request.headers());
         tracing::debug!(target: HEADERS, parent: &span, %method, path, headers = %shown(), "request received");
-        Self { requests, span, start: Instant::now(), method, path, client, outcome, status: None, bytes: 0 }
+        Self { requests, span, start: Instant::now(), method, path, client, labels, status: None, bytes: 0 }
     }
 
     pub(crate) fn method(&self) -> &Method {
@@ -109,12 +137,11 @@ impl Observed {
 
     /// Measures the request, logs the response's headers at debug, and follows the body to its end if its length is not
     /// known.
-    pub(crate) fn answered(mut self, mut response: Response<Body>) -> Response<Body> {
+    pub(crate) fn answered(mut self, response: Response<Body>) -> Response<Body> {
         let (status, shown) = (response.status().as_u16(), || logs::masked(response.headers()));
         tracing::debug!(target: HEADERS, parent: &self.span, status, headers = %shown(), "response sent");
         self.status = Some(status);
-        let route = response.extensions_mut().remove::<Route>();
-        self.measure(route.as_ref().map_or("", |Route(route)| route), status);
+        self.measure(status);
         if let Some(length) = response.body().size_hint().exact() {
             self.bytes = length;
             return response;
@@ -122,8 +149,9 @@ impl Observed {
         response.map(|body| Body::new(ObservedBody { body, observed: self }))
     }
 
-    fn measure(&self, route: &str, status: u16) {
-        self.requests.observe(&self.method, route, status, self.start.elapsed());
+    fn measure(&self, status: u16) {
+        let status = self.labels.status(status);
+        self.requests.observe(&self.method, self.labels.route(), &status, self.start.elapsed());
     }
 }
 
@@ -131,12 +159,12 @@ impl Drop for Observed {
     fn drop(&mut self) {
         let Self { method, path, client, status, bytes, .. } = &*self;
         let status = status.unwrap_or_else(|| {
-            self.measure("", CLIENT_CLOSED_REQUEST);
+            self.measure(CLIENT_CLOSED_REQUEST);
             CLIENT_CLOSED_REQUEST
         });
         let duration_us = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
         let client = client.map(tracing::field::display);
-        let grpc_code = self.outcome.get().map(i32::from);
+        let grpc_code = self.labels.code();
         self.span.in_scope(
             || tracing::info!(%method, path, status, grpc_code, duration_us, bytes, client, "answered"),
         );

@@ -12,15 +12,12 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use octet_runtime::{
-    admission::{Admission, Admitted},
-    deadline::Deadline,
-};
+use octet_runtime::admission::{Admission, Admitted};
 use prost_reflect::DescriptorPool;
 use serde::Serialize;
 
 use crate::{
-    deadline_body,
+    backlog::Backlog,
     edge::{self, ClientAddress},
     limits::Limits,
     rest::{Failure, collect},
@@ -56,6 +53,7 @@ const SENSITIVE: [&str; 14] = [
 struct Echo {
     admission: Admission,
     limits: Limits,
+    bodies: Backlog,
     pool: Arc<DescriptorPool>,
 }
 
@@ -86,14 +84,14 @@ enum EchoedBody<'a> {
     Binary(String),
 }
 
-pub(crate) fn router(admission: Admission, limits: Limits) -> Router {
-    let state = Echo { admission, limits, pool: Arc::default() };
+pub(crate) fn router(admission: Admission, limits: Limits, bodies: Backlog) -> Router {
+    let state = Echo { admission, limits, bodies, pool: Arc::default() };
     Router::new().route("/api/request-echo", any(echo)).with_state(state)
 }
 
 async fn echo(State(echo): State<Echo>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let (body, admitted) = match echo.collected(body).await {
+    let (body, _permit) = match echo.collected(body).await {
         Ok(collected) => collected,
         Err(failure) => return failure.into_response(&echo.pool),
     };
@@ -109,15 +107,13 @@ async fn echo(State(echo): State<Echo>, request: Request) -> Response {
         truncated: body.len() > MAX_SHOWN,
     };
     let written = serde_json::to_vec(&echoed).unwrap_or_default();
-    let answer = deadline_body::whole(written.into(), admitted, echo.limits.body_timeout);
-    ([(header::CACHE_CONTROL, "no-store")], edge::json(answer)).into_response()
+    ([(header::CACHE_CONTROL, "no-store")], edge::json(written)).into_response()
 }
 
 impl Echo {
     async fn collected(&self, body: Body) -> Result<(Bytes, Admitted), Failure> {
-        let admitted = self.admission.admit().map_err(Failure::overloaded)?;
-        let deadline = Deadline::after(self.limits.body_timeout);
-        Ok((collect(body, &self.limits, deadline).await?, admitted))
+        let body = collect(body, &self.limits, None, &self.bodies).await?;
+        Ok((body, self.admission.admit().map_err(Failure::overloaded)?))
     }
 }
 

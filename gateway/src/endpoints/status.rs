@@ -1,7 +1,7 @@
 //! `/api/status/{code}`: returns any status, to show how proxies in between handle it.
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Path, rejection::PathRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -9,14 +9,16 @@ use axum::{
 };
 use tonic::Code;
 
-use crate::edge;
+use crate::edge::{self, Labels};
 
 pub(crate) fn router() -> Router {
     Router::new().route("/api/status/{code}", any(status))
 }
 
 /// 200 to 599 with any method; everything else is 400.
-async fn status(path: Result<Path<String>, PathRejection>) -> Response {
+async fn status(Extension(labels): Extension<Labels>, path: Result<Path<String>, PathRejection>) -> Response {
+    // Hundreds of statuses that clients choose would be hundreds of series.
+    labels.set_status_by_class();
     // A path that is not UTF-8 is not a number either.
     let code = path.map_or_else(|_| String::new(), |Path(code)| code);
     let is_number = code.len() == 3 && code.bytes().all(|digit| digit.is_ascii_digit());

@@ -1,16 +1,31 @@
 //! The services that the gateway answers itself: its own health (`grpc.health.v1`), and reflection over the served
 //! descriptors, so that `grpcurl` works from outside the mesh.
 
-use octet_runtime::drain::Drain;
+use std::time::Duration;
+
+use octet_runtime::{deadline::Deadline, drain::Drain};
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
+
+/// How long a stream may take: clients start it again.
+const MAX_STREAM: Duration = Duration::from_mins(1);
 
 /// Whether the gateway answers `path` itself.
 pub(super) fn serves(path: &str) -> bool {
     path.starts_with("/grpc.health.v1.Health/")
         || path.starts_with("/grpc.reflection.v1.ServerReflection/")
         || path.starts_with("/grpc.reflection.v1alpha.ServerReflection/")
+}
+
+/// Whether the response of `path` is a stream.
+pub(super) fn streams(path: &str) -> bool {
+    !path.starts_with("/grpc.health.v1.Health/") || path.ends_with("/Watch")
+}
+
+/// The deadline of a stream whose client set `deadline`.
+pub(super) fn deadline(deadline: Deadline) -> Deadline {
+    deadline.min(Deadline::after(MAX_STREAM))
 }
 
 /// Health and reflection.
@@ -59,5 +74,17 @@ impl Own {
         for name in &self.names {
             self.reporter.set_service_status(name, status).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_ends_after_a_minute_or_at_its_own_deadline() {
+        let hour = deadline(Deadline::after(Duration::from_hours(1))).remaining();
+        assert!(hour <= MAX_STREAM && hour > MAX_STREAM / 2, "{hour:?}");
+        assert!(deadline(Deadline::after(Duration::from_secs(1))).remaining() <= Duration::from_secs(1));
     }
 }

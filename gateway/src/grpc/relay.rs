@@ -115,21 +115,19 @@ async fn prepare(
     metadata: Result<HeaderMap, MetadataError>,
     mut inbound: Streaming<Bytes>,
 ) -> Result<Call, Status> {
-    let permit =
-        shared.admission.admit().map_err(|overloaded| Status::unavailable(overloaded.to_string()))?;
+    let admit = || shared.admission.admit().map_err(|overloaded| Status::unavailable(overloaded.to_string()));
     let deadline = deadline.map_err(|error| Status::invalid_argument(error.to_string()))?;
     let metadata = metadata?;
-    let messages = if kind.client_streams() {
-        Inbound::Stream(inbound)
-    } else {
-        let end = deadline.min(Deadline::after(shared.limits.body_timeout));
-        let message = timeout_at(end.instant(), inbound.message())
-            .await
-            .map_err(|_| Status::deadline_exceeded("the request message did not arrive in time"))??
-            .ok_or_else(|| Status::internal("the request has no message"))?;
-        Inbound::One(message)
-    };
-    Ok(Call { permit, deadline, metadata, messages })
+    if kind.client_streams() {
+        return Ok(Call { permit: admit()?, deadline, metadata, messages: Inbound::Stream(inbound) });
+    }
+    let end = deadline.min(Deadline::after(shared.limits.body_timeout));
+    let message = timeout_at(end.instant(), inbound.message())
+        .await
+        .map_err(|_| Status::deadline_exceeded("the request message did not arrive in time"))??
+        .ok_or_else(|| Status::internal("the request has no message"))?;
+    // Only now: a client that sends its message slowly must not hold a permit.
+    Ok(Call { permit: admit()?, deadline, metadata, messages: Inbound::One(message) })
 }
 
 /// The messages of a streaming client. If it fails part-way, the stream does not end, because an end would make the

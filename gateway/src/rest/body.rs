@@ -11,27 +11,42 @@ use tokio::time::timeout_at;
 use tonic::Status;
 
 use super::failure::Failure;
-use crate::limits::Limits;
+use crate::{
+    backlog::{Backlog, GaveUp, Upload},
+    limits::Limits,
+};
 
 /// Reads a body to its end, before the deadline and within `BODY_TIMEOUT`.
-pub(crate) async fn collect(body: Body, limits: &Limits, deadline: Deadline) -> Result<Bytes, Failure> {
+pub(crate) async fn collect(
+    body: Body,
+    limits: &Limits,
+    deadline: Option<Deadline>,
+    bodies: &Backlog,
+) -> Result<Bytes, Failure> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
     // A body that is announced as too large is not read at all. A client that sent `Expect: 100-continue` then does not
     // send it either (RFC 9110, 10.1.1).
     if body.size_hint().lower() > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX) {
         return Err(too_large(limits.body_bytes));
     }
-    let end = deadline.min(Deadline::after(limits.body_timeout));
-    let limited = Limited::new(body, limits.body_bytes);
+    let patience = Deadline::after(limits.body_timeout);
+    let end = deadline.map_or(patience, |deadline| deadline.min(patience));
+    let limited = Limited::new(Upload::new(body, bodies), limits.body_bytes);
     let Ok(collected) = timeout_at(end.instant(), limited.collect()).await else {
         let status = Status::deadline_exceeded("the request body did not arrive in time");
         // 504 if the client's own deadline has passed, 408 if the gateway stopped waiting before that.
-        let http =
-            if deadline.has_passed() { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::REQUEST_TIMEOUT };
+        let http = match deadline {
+            Some(deadline) if deadline.has_passed() => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::REQUEST_TIMEOUT,
+        };
         return Err(Failure::with_http(http, status));
     };
     match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large(limits.body_bytes)),
+        Err(error) if error.is::<GaveUp>() => Err(Failure::busy(GaveUp)),
         Err(error) => {
             tracing::debug!(%error, "request body ended early");
             Err(Status::invalid_argument("the request body ended early").into())

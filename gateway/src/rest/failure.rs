@@ -67,8 +67,12 @@ impl Failure {
 
     /// 503 instead of 429, `RESOURCE_EXHAUSTED`'s status: all clients together send too much, not this one.
     pub(crate) fn overloaded(overloaded: Overloaded) -> Self {
+        Self::busy(overloaded)
+    }
+
+    pub(super) fn busy(reason: impl std::error::Error) -> Self {
         let retry_after = Some(HeaderValue::from_static("1"));
-        Self { retry_after, ..Self::from(Status::unavailable(overloaded.to_string())) }
+        Self { retry_after, ..Self::from(Status::unavailable(reason.to_string())) }
     }
 
     /// Of a call whose response head had arrived with `metadata`.

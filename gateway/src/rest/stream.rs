@@ -19,7 +19,7 @@ use super::{
     response_json,
 };
 use crate::{
-    deadline_body::DeadlineBody,
+    deadline_body::{DeadlineBody, Limit},
     edge,
     entry::{Event, ResponseStream},
     transcode::{self, Binding},
@@ -35,7 +35,7 @@ struct Lines {
 
 /// Waits for the first message: until there is one, the HTTP status can still be the error's.
 ///
-/// The response ends at its deadline, whether it is read or not.
+/// The response ends at its deadline, or when its client stops reading.
 pub(super) async fn lines(
     rest: &Arc<Rest>,
     binding: &Binding,
@@ -46,7 +46,7 @@ pub(super) async fn lines(
         Event::Failed(status) => return Err(Failure::of_stream(status)),
         first => Some(first),
     };
-    let deadline = stream.deadline().instant();
+    let limit = Limit { deadline: stream.deadline().instant(), unread: rest.limits.body_timeout };
     let passed = error_line(&rest.pool, &rest.entry.deadline_passed());
     let lines = Lines { rest: rest.clone(), binding: binding.clone(), stream, first };
     let frames = stream::unfold(Some(Box::new(lines)), async |lines| {
@@ -55,7 +55,7 @@ pub(super) async fn lines(
         Some((Ok::<_, Infallible>(frame), continues.then_some(lines)))
     });
     let body = Body::new(StreamBody::new(Box::pin(frames)));
-    let body = DeadlineBody::new(body, (), deadline, Ok(Frame::data(passed.into())));
+    let body = DeadlineBody::new(body, (), limit, Ok(Frame::data(passed.into())));
     let mut response = edge::json(Body::new(body));
     // Proxies such as nginx would otherwise buffer the response until it is complete.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));

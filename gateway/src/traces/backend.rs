@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, HeaderValue, Request, StatusCode, header},
-};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper_util::{
@@ -13,13 +10,9 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use octet_runtime::{http_url::HttpUrl, propagation::X_REQUEST_ID};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::QueryError;
-use crate::deadline_body;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -27,28 +20,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest response that is passed on, in bytes; it is held in memory.
-const MAX_RESPONSE: usize = 32 * 1024 * 1024;
+const MAX_RESPONSE: usize = 16 * 1024 * 1024;
 
-/// How long a client may take to read a response.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Concurrent queries, each of which can hold a response until its client has read it.
-const MAX_QUERIES: usize = 8;
+/// Concurrent queries, each of which can hold a response until it is complete.
+const MAX_QUERIES: usize = 4;
 
 /// A response of the backend, read to its end.
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    permit: OwnedSemaphorePermit,
 }
 
 impl Reply {
-    /// The body to pass on; it holds the permit until it has been read.
-    pub(super) fn into_body(self) -> Body {
-        deadline_body::whole(self.body, self.permit, READ_TIMEOUT)
-    }
-
     /// Whether the body's content type is JSON.
     pub(super) fn is_json(&self) -> bool {
         let kind = self.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
@@ -80,24 +64,20 @@ impl Backend {
         request_id: Option<&HeaderValue>,
     ) -> Result<Reply, QueryError> {
         let url = self.url.as_ref().ok_or(QueryError::Unset)?;
-        let permit = self.queries.clone().try_acquire_owned().map_err(|_| QueryError::Busy)?;
+        let _permit = self.queries.try_acquire().map_err(|_| QueryError::Busy)?;
         let mut request = Request::get(format!("{url}{path}")).header(header::ACCEPT, "application/json");
         if let Some(id) = request_id {
             request = request.header(X_REQUEST_ID, id);
         }
         // The path came with a request, so it is valid.
         let request = request.body(Empty::new()).map_err(|_| QueryError::NotZipkin)?;
-        match timeout(TIMEOUT, self.send(request, permit)).await {
+        match timeout(TIMEOUT, self.send(request)).await {
             Ok(reply) => reply,
             Err(_) => Err(QueryError::TimedOut),
         }
     }
 
-    async fn send(
-        &self,
-        request: Request<Empty<Bytes>>,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Reply, QueryError> {
+    async fn send(&self, request: Request<Empty<Bytes>>) -> Result<Reply, QueryError> {
         let response = self.client.request(request).await.map_err(|error| {
             tracing::debug!(error = &error as &dyn std::error::Error, "trace query failed");
             QueryError::Unreachable
@@ -109,7 +89,7 @@ impl Backend {
         match Limited::new(body, MAX_RESPONSE).collect().await {
             Ok(body) => {
                 let body = body.to_bytes();
-                Ok(Reply { status: parts.status, headers: parts.headers, body, permit })
+                Ok(Reply { status: parts.status, headers: parts.headers, body })
             }
             Err(error) if error.is::<LengthLimitError>() => Err(QueryError::TooLarge(MAX_RESPONSE)),
             Err(error) => {

@@ -54,10 +54,9 @@ pub(super) async fn mesh(
         let id = headers.get(X_REQUEST_ID);
         let known = backend.get(&format!("/api/v2/mesh?endTs={end}&lookback={lookback}"), id).await;
         match known {
-            Ok(reply) if is_mesh(&reply) => return Ok(reply.into_body()),
-            // A Zipkin without this path. Dropping its reply also releases the permit.
-            Ok(reply) => drop(reply),
-            Err(QueryError::Failed(_)) => {}
+            Ok(reply) if is_mesh(&reply) => return Ok(Body::from(reply.body)),
+            // A Zipkin without this path.
+            Ok(_) | Err(QueryError::Failed(_)) => {}
             Err(error) => return Err(error),
         }
         let query = format!("/api/v2/traces?endTs={end}&lookback={lookback}&limit={MAX_SAMPLE}");

@@ -47,7 +47,7 @@ fn passed(reply: Reply) -> Response {
             headers.insert(name, value.clone());
         }
     }
-    (reply.status, headers, reply.into_body()).into_response()
+    (reply.status, headers, reply.body).into_response()
 }
 
 /// The backend's error in the gateway's own form, with the backend's message if it sent one.

@@ -115,7 +115,13 @@ const ELSEWHERE: &[&str] = &[
     "Metadata over 15 KiB",                   // hostile, grpc
     "Headers over `MAX_HEADER_BYTES`",        // hostile
     "head must be complete within",           // hostile
-    "A body must end within",                 // hostile, unread
+    "A body must end within",                 // hostile, unread, slow
+    "A response whose client reads nothing",  // unread
+    "A connection stays usable after",        // http
+    "A missing, repeated or malformed",       // http
+    "`CONNECT`, and a transfer encoding",     // http
+    "Pages and the gateway's own endpoints",  // limits
+    "`traceresponse` names the trace",        // grpc
     "A stream that is not read",              // unread
     "leaves one line in the log",             // log
     "With `TLS_CERT` and `TLS_KEY` the port", // octet/tests/mesh/https.rs
@@ -210,6 +216,8 @@ fn cases() -> Vec<Case> {
         get("any status from 200 to 599", "/api/status/204", 204, Holds(|reply| reply.body.is_empty())),
         get("any status from 200 to 599", "/api/status/503", 503, At("/code", json!(14))),
         get("any status from 200 to 599", "/api/status/599", 599, At("/code", json!(2))),
+        get("401 has `WWW-Authenticate`", "/v1/shelves/fail-16", 401, Header("www-authenticate", "Bearer")),
+        get("401 has `WWW-Authenticate`", "/api/status/401", 401, Header("www-authenticate", "Bearer")),
         get("others are 400", "/api/status/199", 400, At("/code", json!(3))),
         get("others are 400", "/api/status/600", 400, At("/code", json!(3))),
         get("others are 400", "/api/status/%ff", 400, At("/code", json!(3))),

@@ -32,7 +32,7 @@ fn name(message: &DynamicMessage) -> String {
     message.get_field_by_name("name").unwrap().as_str().unwrap().to_owned()
 }
 
-fn channel(gateway: &Gateway) -> Channel {
+pub fn channel(gateway: &Gateway) -> Channel {
     Endpoint::from_shared(gateway.url("")).unwrap().connect_lazy()
 }
 
@@ -230,6 +230,50 @@ async fn grpc_web_works_in_both_forms_over_http1_and_http2() {
             assert!(trailers.contains("grpc-status:0") && trailers.contains("x-checksum:42"), "{trailers}");
         }
     }
+}
+
+#[tokio::test]
+async fn grpc_web_text_may_come_in_padded_segments_cut_anywhere() {
+    let gateway = Gateway::start().await;
+    let message = framed(&request("one"));
+    // The prefix and the message are encoded separately, as are two halves of it.
+    for cut in [1, 5, 7] {
+        let (first, second) = message.split_at(cut);
+        let text = format!("{}{}", STANDARD.encode(first), STANDARD.encode(second));
+        for size in 1..=6 {
+            let chunk = |chunk: &[u8]| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat();
+            let chunks: Vec<u8> = text.as_bytes().chunks(size).flat_map(chunk).collect();
+            let chunks = String::from_utf8(chunks).unwrap();
+            let request = format!(
+                "POST /library.v1.Library/GetShelf HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                 content-type: application/grpc-web-text\r\naccept: application/grpc-web+proto\r\n\
+                 transfer-encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"
+            );
+            let reply = crate::client::raw(&gateway, request.as_bytes()).await;
+            assert!(reply.contains("grpc-status:0") && reply.contains("one"), "{cut} {size}: {reply}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_traced_call_names_its_trace_in_the_response() {
+    let gateway = Gateway::with(&[
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://127.0.0.1:1/api/v2/spans"),
+    ])
+    .await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let parent = format!("00-{trace}-b7ad6b7169203331-01");
+    let named = |value: &str| {
+        let expected = format!("00-{trace}-");
+        value.starts_with(&expected) && value.ends_with("-01") && !value.contains("b7ad6b7169203331")
+    };
+    let response = stream(&gateway, "GetShelf", vec![request("one")], &[("traceparent", &parent)]).await;
+    let value = response.expect("answered").metadata().get("traceresponse").expect("it is there").clone();
+    assert!(named(value.to_str().unwrap()), "{value:?}");
+    let headers = [("traceparent", &*parent)];
+    let reply = crate::client::ask(&gateway, "GET", "/v1/shelves/one", &headers, "").await;
+    assert!(named(reply.header("traceresponse")), "{:?}", reply.headers);
 }
 
 /// Each frame may be encoded separately, with padding in the middle.

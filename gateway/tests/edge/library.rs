@@ -120,6 +120,7 @@ async fn call(
     let messages: Messages = match rpc.name() {
         "Watch" | "Collect" => return Ok(with_metadata(stream(&named))),
         "Echo" => one(message),
+        "GetShelf" if named == "big" => one(shelf(&"x".repeat(1 << 20))),
         "GetShelf" if named == "large" => one(shelf(&"x".repeat(5 << 20))),
         "GetShelf" | "NewestShelf" | "MergeShelves" => one(shelf(&named)),
         "CreateShelf" => {
@@ -164,7 +165,7 @@ async fn behave(named: &str) -> Result<(), Status> {
     Ok(())
 }
 
-/// `3`: three shelves. `2-fail`: two, then `NOT_FOUND`. `endless`: one every few milliseconds.
+/// `3`: three shelves. `2-fail`: two, then `NOT_FOUND`. `1-pause`: one, a second's pause, another. `endless`: one every few milliseconds.
 fn stream(named: &str) -> Messages {
     if named == "endless" {
         return futures_util::stream::unfold((), async |()| {
@@ -175,6 +176,13 @@ fn stream(named: &str) -> Messages {
     }
     let (count, then) = named.split_once('-').unwrap_or((named, ""));
     let shelves = (0..count.parse().unwrap_or(0)).map(|number: u32| Ok(shelf(&number.to_string())));
+    if then == "pause" {
+        let pause = futures_util::stream::once(async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(shelf("after the pause"))
+        });
+        return with_trailers(futures_util::stream::iter(shelves).chain(pause).boxed());
+    }
     let end = (then == "fail").then(|| Err(Status::not_found("no more")));
     with_trailers(futures_util::stream::iter(shelves.chain(end)).boxed())
 }

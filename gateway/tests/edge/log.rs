@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use octet_testbed::eventually;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -45,6 +46,15 @@ async fn a_request_is_logged_once_with_its_outcome_and_without_its_query() {
     let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _installed = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
     let gateway = Gateway::start().await;
+    // Another test may just be registering the callsite, without a subscriber.
+    eventually("a logged request", async || {
+        tracing::callsite::rebuild_interest_cache();
+        get(&gateway, "/api/health").await;
+        !lines.0.lock().expect("whole").is_empty()
+    })
+    .await;
+    lines.0.lock().expect("whole").clear();
+
     let headers = [("X-Forwarded-For", "203.0.113.9")];
     ask(&gateway, "GET", "/v1/everything?stringValue=hunter2", &headers, "").await;
     get(&gateway, "/v1/shelves/fail-5").await;
@@ -75,7 +85,7 @@ async fn every_route_has_a_series_and_unknown_paths_share_one() {
     }
     ask(&gateway, "POST", "/api/health", &[], "").await;
     let metrics = get(&gateway, "/api/metrics").await.text();
-    let counts = |method: &str, route: &str, status: u16| {
+    let counts = |method: &str, route: &str, status: &str| {
         let labels = format!(
             "http_request_method=\"{method}\",http_response_status_code=\"{status}\",http_route=\"{route}\""
         );
@@ -85,11 +95,11 @@ async fn every_route_has_a_series_and_unknown_paths_share_one() {
         line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
     };
     for (method, route, status, count) in [
-        ("GET", "/api/health", 200, 1),
-        ("POST", "/api/health", 405, 1),
-        ("GET", "/api/status/{code}", 503, 1),
-        ("GET", "/v1/shelves/{shelf}", 200, 1),
-        ("GET", "", 404, 2),
+        ("GET", "/api/health", "200", 1),
+        ("POST", "/api/health", "405", 1),
+        ("GET", "/api/status/{code}", "5xx", 1),
+        ("GET", "/v1/shelves/{shelf}", "200", 1),
+        ("GET", "", "404", 2),
     ] {
         assert_eq!(counts(method, route, status), count, "{method} {route} {status}: {metrics}");
     }

@@ -31,8 +31,9 @@ impl HttpUrl {
         };
         let authority = uri.authority()?;
         let host = authority.host();
-        // `Uri` accepts invalid ports, and drops a fragment.
-        let port = authority.as_str().strip_prefix(host)?.trim_start_matches(':');
+        // `Uri` accepts invalid ports, text after an IPv6 address, and drops a fragment.
+        let rest = authority.as_str().strip_prefix(host)?;
+        let port = if rest.is_empty() { rest } else { rest.strip_prefix(':')? };
         let has_valid_port = port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0);
         if !has_valid_port || !is_host(host) || uri.query().is_some() || text.contains('#') {
             return None;
@@ -113,6 +114,8 @@ mod tests {
             "http://zipkin/#x",
             "http://a b",
             "http://[b]:1",
+            "http://[::1]88",
+            "http://[::1]x:88",
             "http://[]:1",
             "http://b,c:1",
             "http://300.1.1.1:1",

@@ -27,9 +27,10 @@ impl HttpMetrics {
         Ok(Self { seconds })
     }
 
-    /// Counts a request. `route` is a pattern, empty where none matched: each path would be a series of its own.
-    pub fn observe(&self, method: &Method, route: &str, status: u16, duration: Duration) {
-        let labels = [method_name(method), route, &status.to_string()];
+    /// Counts a request. `route` is a pattern, empty where none matched: each path would be a series of its own. `status` is
+    /// a class such as `2xx` where clients choose the status.
+    pub fn observe(&self, method: &Method, route: &str, status: &str, duration: Duration) {
+        let labels = [method_name(method), route, status];
         self.seconds.with_label_values(&labels).observe(duration.as_secs_f64());
     }
 }
