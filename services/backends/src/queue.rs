@@ -53,8 +53,9 @@ pub enum ConsumeError {
 pub trait Publisher: Send + Sync {
     /// Publishes `message`, and returns once the broker has confirmed that it will not lose it.
     ///
-    /// If a message of the same id is still queued, this is a success that changes nothing, where the adapter can detect
-    /// that (SQLite does, RabbitMQ does not): consumers are idempotent by id.
+    /// If the same message is still queued, this is a success that changes nothing, where the adapter can detect that
+    /// (SQLite does, RabbitMQ does not): consumers are idempotent by id. A message with the same id and other content is
+    /// queued or dead-lettered.
     ///
     /// # Errors
     /// [`PublishError::Unavailable`] may succeed later; [`PublishError::Rejected`] never will.

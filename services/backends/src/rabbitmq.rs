@@ -14,6 +14,7 @@
 mod address;
 mod confirm_channel;
 mod consumer;
+mod dead_letters;
 mod dialer;
 mod fault;
 mod inspect;

@@ -22,7 +22,7 @@ pub struct Document {
 pub enum Inserted {
     /// The document was stored.
     New,
-    /// A document of this id exists and is unchanged.
+    /// The same document exists already.
     AlreadyThere,
 }
 
@@ -42,19 +42,25 @@ impl StoreError {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+
+    /// The refusal of a document whose id is in use.
+    pub(crate) fn other_content() -> Self {
+        Self::Rejected("a document with this id and other content exists".to_owned())
+    }
 }
 
 /// Where a service keeps the greetings it was handed.
 #[async_trait]
 pub trait DocumentStore: Send + Sync {
-    /// Stores `document` unless one with its id exists, and returns once it is durable, as the adapter's settings define
-    /// that. Fails at once while the store is known to be unavailable.
+    /// Stores `document`, and returns once it is durable, as the adapter's settings define that. Fails at once while the
+    /// store is known to be unavailable.
     ///
-    /// Idempotent by id, so that a retry makes no second document. When a caller stops waiting, the document may or may
-    /// not be stored.
+    /// A retry makes no second document, and is a success. When a caller stops waiting, the document may or may not be
+    /// stored.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] may succeed later; [`StoreError::Rejected`] never will.
+    /// [`StoreError::Unavailable`] may succeed later; [`StoreError::Rejected`] never will, for example because a document
+    /// with the same id and other content exists.
     async fn insert(&self, document: &Document) -> Result<Inserted, StoreError>;
 
     /// Checks that the store works now, for readiness.

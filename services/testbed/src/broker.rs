@@ -45,7 +45,7 @@ impl Broker {
     /// Starts a node on 127.0.0.1.
     ///
     /// # Panics
-    /// With a sentence if RabbitMQ is not installed; with the end of its log if it does not answer within 60 s.
+    /// With a sentence if RabbitMQ is not installed; with the end of its log if it does not answer within 2 minutes.
     pub async fn start() -> Self {
         Self::builder().start().await
     }
@@ -108,7 +108,7 @@ impl Broker {
     /// writes the names of new queues lazily. A test that declares a queue and then kills the broker waits here first.
     ///
     /// # Panics
-    /// When the queue's name is not saved within 60 s.
+    /// When the queue's name is not saved within 2 minutes.
     pub async fn has_saved(&self, queue: &str) {
         eventually(&format!("RabbitMQ saves the quorum queue {queue}"), async || self.node.has_saved(queue))
             .await;

@@ -29,7 +29,7 @@ impl Database {
     /// Starts a server on 127.0.0.1.
     ///
     /// # Panics
-    /// With a sentence if nx-27017 is not installed; with the end of its log if it does not answer within 60 s.
+    /// With a sentence if nx-27017 is not installed; with the end of its log if it does not answer within 2 minutes.
     pub async fn start() -> Self {
         let lifeline = Lifeline::new("database");
         let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free_port());

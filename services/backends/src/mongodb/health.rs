@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mongodb::bson::RawDocumentBuf;
 use tokio::{sync::watch, time::Instant};
 
 use super::{failure::Unavailable, servers::Servers};
@@ -19,6 +20,15 @@ pub(super) struct Health {
 struct State {
     servers: Servers,
     login: Login,
+    /// Monitors do not write, so this comes from calls.
+    refused_write: Option<RefusedWrite>,
+}
+
+/// A document that the server could not store although it accepts commands, as with a full disk.
+#[derive(Debug, Clone)]
+pub(super) struct RefusedWrite {
+    pub(super) reason: String,
+    pub(super) document: RawDocumentBuf,
 }
 
 /// The monitors do not log in, so this comes from calls.
@@ -33,7 +43,11 @@ impl Health {
     pub(super) fn new(address: String) -> Self {
         Self {
             address,
-            state: watch::Sender::new(State { servers: Servers::Unseen, login: Login::NotRefused }),
+            state: watch::Sender::new(State {
+                servers: Servers::Unseen,
+                login: Login::NotRefused,
+                refused_write: None,
+            }),
         }
     }
 
@@ -87,6 +101,23 @@ impl Health {
         }
     }
 
+    /// Records that the server stores nothing now. Only a successful write ends this.
+    pub(super) fn write_refused(&self, refused: RefusedWrite) {
+        self.change(|state| state.refused_write = Some(refused));
+    }
+
+    /// Records a successful write.
+    pub(super) fn wrote(&self) {
+        if self.state.borrow().refused_write.is_some() {
+            self.change(|state| state.refused_write = None);
+        }
+    }
+
+    /// The last refused write, unless another succeeded since.
+    pub(super) fn refused_write(&self) -> Option<RefusedWrite> {
+        self.state.borrow().refused_write.clone()
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         self.state.send_modify(|state| {
             let before = state.fault();
@@ -106,7 +137,7 @@ impl State {
     fn fault(&self) -> Option<String> {
         match (&self.servers, &self.login) {
             (Servers::Lost(reason), _) | (_, Login::Refused { reason, .. }) => Some(reason.clone()),
-            _ => None,
+            _ => self.refused_write.as_ref().map(|refused| refused.reason.clone()),
         }
     }
 }

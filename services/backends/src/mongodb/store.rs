@@ -6,7 +6,12 @@ use async_trait::async_trait;
 use mongodb::bson::{RawDocumentBuf, doc, rawdoc};
 use tokio::time;
 
-use super::{connection::Connection, failure::Unavailable, settings::MongoSettings, writer::Writer};
+use super::{
+    connection::Connection,
+    failure::Unavailable,
+    settings::MongoSettings,
+    writer::{Writer, write_again},
+};
 use crate::OpenError;
 use crate::store::{Document, DocumentStore, Inserted, StoreError};
 
@@ -60,15 +65,19 @@ impl DocumentStore for MongoStore {
     }
 }
 
-/// Pings the server that takes writes, over a connection that has logged in.
+/// Pings the server that takes writes, over a connection that has logged in, and checks that writes work after one was
+/// refused.
 async fn ping(connection: &Connection) -> Result<(), Unavailable> {
     let database = connection.collection().await?.client().database(&connection.settings().database);
     match database.run_command(doc! { "ping": 1 }).await {
-        Ok(_) => {
-            connection.health().answered();
-            Ok(())
-        }
-        Err(error) => Err(connection.failed(&error)),
+        Ok(_) => connection.health().answered(),
+        Err(error) => return Err(connection.failed(&error)),
+    }
+    // Whether writes work again shows only in a write. This one may have been made anyway: its caller knows only that
+    // the store was unavailable.
+    match connection.health().refused_write() {
+        Some(refused) => write_again(connection, refused).await,
+        None => Ok(()),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::store::{Inserted, StoreError};
 mod outcome;
 mod send;
 
-pub(super) use send::existing;
+pub(super) use send::{existing, write_again};
 
 /// Inserts that may wait. Further callers wait to send theirs, which is the back-pressure.
 const MAX_WAITING: usize = 1_024;

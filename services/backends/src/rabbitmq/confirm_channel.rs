@@ -17,10 +17,10 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::{
     dialer::Connection,
     fault::{Fault, is_of_the_channel, within},
-    outbox::{Inbox, Publish},
+    outbox::{Inbox, Publish, Refusal},
+    state::ConnectionState,
     topology::{DELETION_TIME, Topology},
 };
-use crate::queue::PublishError;
 
 /// Further messages wait in the outbox.
 const MAX_IN_FLIGHT: usize = 1_024;
@@ -47,10 +47,15 @@ pub(super) enum Ended {
 }
 
 /// Publishes what comes to `inbox`, on one channel after another, until the connection is lost or no caller is left.
-pub(super) async fn publish_all(inbox: &mut Inbox, connection: &Connection, topology: &Topology) -> Ended {
+pub(super) async fn publish_all(
+    inbox: &mut Inbox,
+    connection: &Connection,
+    state: &ConnectionState,
+    topology: &Topology,
+) -> Ended {
     let mut max_body = None;
     loop {
-        let channel = match ConfirmChannel::open(connection, topology, max_body).await {
+        let channel = match ConfirmChannel::open(connection, state, topology, max_body).await {
             Ok(channel) => channel,
             Err(fault) => return Ended::Lost(fault),
         };
@@ -64,6 +69,7 @@ pub(super) async fn publish_all(inbox: &mut Inbox, connection: &Connection, topo
 /// A channel in confirm mode, and what is known about the messages in flight on it.
 struct ConfirmChannel<'a> {
     connection: &'a Connection,
+    state: &'a ConnectionState,
     topology: &'a Topology,
     channel: Channel,
     /// The longest body, in bytes, that this connection's broker accepts, once it has reported that.
@@ -99,6 +105,7 @@ struct Done {
 impl<'a> ConfirmChannel<'a> {
     async fn open(
         connection: &'a Connection,
+        state: &'a ConnectionState,
         topology: &'a Topology,
         max_body: Option<usize>,
     ) -> Result<Self, Fault> {
@@ -109,6 +116,7 @@ impl<'a> ConfirmChannel<'a> {
         };
         Ok(Self {
             connection,
+            state,
             topology,
             channel: within(CHANNEL_TIMEOUT, "open a channel", opening).await?,
             max_body,
@@ -165,6 +173,12 @@ impl<'a> ConfirmChannel<'a> {
                     if stuck || !self.connection.status().connected() {
                         return lost(Fault::transient("the connection was lost"));
                     }
+                    let blocked = self.connection.status().blocked();
+                    self.state.set_blocked(blocked);
+                    if blocked {
+                        // Their callers are answered now, although the broker may still accept some.
+                        in_flight.clear();
+                    }
                     if self.queue_missing.is_some_and(|since| since.elapsed() >= DELETION_TIME) {
                         self.queue_missing = None;
                         if let Err(fault) = self.topology.declare(self.connection).await {
@@ -199,17 +213,12 @@ impl<'a> ConfirmChannel<'a> {
 
     fn is_stalled(&self) -> bool {
         let limit = if self.has_confirmed { CONFIRM_TIMEOUT } else { FIRST_CONFIRM_TIMEOUT };
-        self.progress.elapsed() >= limit && !self.connection.status().blocked()
+        self.progress.elapsed() >= limit
     }
 
     /// The message, unless it can be answered without the broker.
     fn admit(&self, publish: Publish) -> Option<Publish> {
         if publish.is_abandoned() {
-            return None;
-        }
-        if self.connection.status().blocked() {
-            let reason = "the broker accepts no messages now: it is short of memory or disk space";
-            publish.reply(Err(PublishError::Unavailable(reason.to_owned())));
             return None;
         }
         self.refuse_too_large(publish)
@@ -220,7 +229,7 @@ impl<'a> ConfirmChannel<'a> {
         let Some(max) = self.max_body.filter(|max| publish.outgoing.body.len() > *max) else {
             return Some(publish);
         };
-        publish.reply(Err(PublishError::Rejected(format!("it exceeds the broker's limit of {max} bytes"))));
+        publish.reply(Err(Refusal::Rejected(format!("it exceeds the broker's limit of {max} bytes"))));
         None
     }
 
@@ -238,7 +247,7 @@ impl<'a> ConfirmChannel<'a> {
             match result {
                 Ok(_) if self.returned.remove(&token) => {
                     let reason = format!("queue {queue} does not exist; it will be declared again");
-                    publish.reply(Err(PublishError::Unavailable(reason)));
+                    publish.reply(Err(Refusal::Unavailable(reason)));
                 }
                 Ok(Confirmation::Ack(_)) => {
                     self.has_confirmed = true;
@@ -246,7 +255,7 @@ impl<'a> ConfirmChannel<'a> {
                 }
                 Ok(Confirmation::Nack(_) | Confirmation::NotRequested) => {
                     let reason = format!("queue {queue} is full, or cannot store messages now");
-                    publish.reply(Err(PublishError::Unavailable(reason)));
+                    publish.reply(Err(Refusal::Full(reason)));
                 }
                 Err(error) => lost = self.conclude_failed(publish, error, inbox).or(lost),
             }
@@ -266,7 +275,7 @@ impl<'a> ConfirmChannel<'a> {
             return None;
         }
         let fault = Fault::from(error);
-        publish.reply(Err(PublishError::Unavailable(fault.reason.clone())));
+        publish.reply(Err(Refusal::Unavailable(fault.reason.clone())));
         Some(fault)
     }
 }

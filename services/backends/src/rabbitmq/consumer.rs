@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    outbox::Outbox,
-    settings::{Names, RabbitSettings},
+    dead_letters::DeadLetters,
+    settings::RabbitSettings,
     settlement::{RabbitSettlement, give_back, give_back_soon},
     state::ConnectionState,
     subscription::Subscription,
@@ -31,9 +31,8 @@ pub struct RabbitConsumer {
     prefetched: Arc<Prefetched<lapin::message::Delivery>>,
     cancelled: watch::Receiver<bool>,
     state: Arc<ConnectionState>,
-    /// For dead letters. While it or a clone lives, so does the connection.
-    outbox: Outbox,
-    names: Names,
+    /// Its outbox keeps the connection, also after the consumer is dropped while deliveries live.
+    dead_letters: Arc<DeadLetters>,
 }
 
 impl RabbitConsumer {
@@ -53,20 +52,16 @@ impl RabbitConsumer {
         };
         let (outbox, state) =
             Supervisor::start(&settings, names.clone(), "consumer", Some(subscription)).await?;
-        Ok(Self { prefetched, cancelled, state, outbox, names })
+        let dead_letters = Arc::new(DeadLetters::new(names.dead_letters, outbox, settings.prefetch));
+        Ok(Self { prefetched, cancelled, state, dead_letters })
     }
 
     fn delivery(&self, taken: lapin::message::Delivery) -> Delivery {
         let attempt = wire::attempt(&taken.properties, taken.redelivered);
         let published = wire::published(&taken.properties);
         let message = wire::message(&taken.properties, taken.data);
-        let settlement = RabbitSettlement::new(
-            taken.acker,
-            taken.properties,
-            attempt,
-            self.outbox.clone(),
-            self.names.dead_letters.clone(),
-        );
+        let settlement =
+            RabbitSettlement::new(taken.acker, taken.properties, attempt, Arc::clone(&self.dead_letters));
         Delivery::new(message, attempt, published, Box::new(settlement))
     }
 }
@@ -79,7 +74,7 @@ impl Consumer for RabbitConsumer {
     }
 
     async fn ping(&self) -> Result<(), ConsumeError> {
-        self.state.check().map_err(ConsumeError::Unavailable)
+        self.state.check().and_then(|()| self.dead_letters.check()).map_err(ConsumeError::Unavailable)
     }
 
     async fn close(&self) -> Result<(), ConsumeError> {
@@ -91,7 +86,7 @@ impl Consumer for RabbitConsumer {
         tokio::select! {
             _ = cancelled.wait_for(|cancelled| *cancelled) => Ok(()),
             // The broker has taken everything back by itself, or has sent nothing yet.
-            () = self.state.is_not_up() => Ok(()),
+            () = self.state.disconnected() => Ok(()),
             () = sleep(GIVE_BACK_TIMEOUT) => {
                 Err(ConsumeError::Unavailable("the broker did not take the messages back in time".to_owned()))
             }

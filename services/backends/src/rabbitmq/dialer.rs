@@ -25,7 +25,7 @@ use crate::open::OpenError;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the broker has to confirm the close.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Makes connections to one broker.
 pub(super) struct Dialer {
@@ -127,9 +127,15 @@ impl Dialer {
 impl Connection {
     /// Closes the connection, so that the broker takes back at once what it had sent.
     pub(super) async fn close(self) {
+        let reply = || ShortString::try_new("OK").unwrap_or_default();
+        let closing = async {
+            // lapin (4.12) closes a dropped channel later, and fails if the connection is closing by then: it drops the
+            // socket, which the broker logs as a fault. After a round trip on another channel it has closed them.
+            self.connection.create_channel().await?.close(200, reply()).await?;
+            self.connection.close(200, reply()).await
+        };
         // This fails where the connection is lost already.
-        let reply = ShortString::try_new("OK").unwrap_or_default();
-        let _ = timeout(CLOSE_TIMEOUT, self.connection.close(200, reply)).await;
+        let _ = timeout(CLOSE_TIMEOUT, closing).await;
     }
 }
 

@@ -41,7 +41,26 @@ pub(super) struct Outgoing {
 /// An outgoing message, and the caller that waits for its confirm.
 pub(super) struct Publish {
     pub(super) outgoing: Outgoing,
-    reply: oneshot::Sender<Result<(), PublishError>>,
+    reply: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// Why a message was not published.
+pub(super) enum Refusal {
+    /// The queue is full, or cannot store messages now.
+    Full(String),
+    /// It may work soon.
+    Unavailable(String),
+    /// The broker will never accept this message.
+    Rejected(String),
+}
+
+impl From<Refusal> for PublishError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Full(reason) | Refusal::Unavailable(reason) => Self::Unavailable(reason),
+            Refusal::Rejected(reason) => Self::Rejected(reason),
+        }
+    }
 }
 
 /// An outbox whose callers wait for a confirm up to `confirm_timeout`, and its other side.
@@ -54,10 +73,8 @@ impl Outbox {
     /// Publishes a message, and returns once the broker has confirmed it.
     ///
     /// A message whose caller stops waiting is published only if it is in flight already.
-    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<(), PublishError> {
-        if let Some(reason) = self.state.down() {
-            return Err(PublishError::Unavailable(reason));
-        }
+    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<(), Refusal> {
+        self.state.may_publish().map_err(Refusal::Unavailable)?;
         let (reply, confirmed) = oneshot::channel();
         let sending = async {
             self.publishes.send(Publish { outgoing, reply }).await.map_err(|_| self.lost())?;
@@ -65,13 +82,14 @@ impl Outbox {
         };
         timeout(self.confirm_timeout, sending).await.unwrap_or_else(|_| {
             let unconfirmed = || format!("the broker has not confirmed within {:?}", self.confirm_timeout);
-            Err(PublishError::Unavailable(self.state.check().err().unwrap_or_else(unconfirmed)))
+            Err(Refusal::Unavailable(self.state.check().err().unwrap_or_else(unconfirmed)))
         })
     }
 
-    /// Why a message was dropped with its connection.
-    fn lost(&self) -> PublishError {
-        PublishError::Unavailable(self.state.down().unwrap_or_else(|| "the connection was lost".to_owned()))
+    /// Why a message was dropped: with its connection, or because of an alarm.
+    fn lost(&self) -> Refusal {
+        let reason = self.state.may_publish().err();
+        Refusal::Unavailable(reason.unwrap_or_else(|| "the connection was lost".to_owned()))
     }
 }
 
@@ -87,7 +105,7 @@ impl Inbox {
         future: impl Future<Output = T>,
         reason: &str,
     ) -> Option<T> {
-        let refused = || Err(PublishError::Unavailable(reason.to_owned()));
+        let refused = || Err(Refusal::Unavailable(reason.to_owned()));
         for publish in self.retries.drain(..) {
             publish.reply(refused());
         }
@@ -103,7 +121,7 @@ impl Inbox {
 
 impl Publish {
     /// The caller may have stopped waiting.
-    pub(super) fn reply(self, result: Result<(), PublishError>) {
+    pub(super) fn reply(self, result: Result<(), Refusal>) {
         let _ = self.reply.send(result);
     }
 

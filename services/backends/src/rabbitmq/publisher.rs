@@ -45,7 +45,8 @@ impl RabbitPublisher {
 impl Publisher for RabbitPublisher {
     async fn publish(&self, message: Message) -> Result<(), PublishError> {
         let properties = wire::properties(&message)?;
-        self.outbox.send(Outgoing { queue: self.names.queue.clone(), properties, body: message.body }).await
+        let queue = self.names.queue.clone();
+        Ok(self.outbox.send(Outgoing { queue, properties, body: message.body }).await?)
     }
 
     async fn ping(&self) -> Result<(), PublishError> {

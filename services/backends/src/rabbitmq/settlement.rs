@@ -1,24 +1,19 @@
 //! Settling a delivery.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use lapin::{
     Acker, BasicProperties, Error,
     options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
-    types::ShortString,
 };
 use tokio::time::sleep;
 
-use super::{
-    fault::Fault,
-    outbox::{Outbox, Outgoing},
-    wire,
-};
+use super::{dead_letters::DeadLetters, fault::Fault, outbox::Refusal, wire};
 use crate::{
     backoff::Backoff,
-    queue::{Message, PublishError, SettleError, Settlement},
+    queue::{Message, SettleError, Settlement},
 };
 
 /// Between attempts to publish a dead letter.
@@ -44,8 +39,7 @@ pub(super) struct RabbitSettlement {
     dead_lettering: bool,
     properties: BasicProperties,
     attempt: u32,
-    outbox: Outbox,
-    dead_letters: ShortString,
+    dead_letters: Arc<DeadLetters>,
 }
 
 impl RabbitSettlement {
@@ -53,39 +47,15 @@ impl RabbitSettlement {
         acker: Acker,
         properties: BasicProperties,
         attempt: u32,
-        outbox: Outbox,
-        dead_letters: ShortString,
+        dead_letters: Arc<DeadLetters>,
     ) -> Self {
-        Self { acker: Some(acker), dead_lettering: false, properties, attempt, outbox, dead_letters }
+        Self { acker: Some(acker), dead_lettering: false, properties, attempt, dead_letters }
     }
 
-    /// Publishes the dead letter, and tries that again as long as the delivery is ours. Given back instead, the message
-    /// would be delivered and fail again at once, and reach its delivery limit without its reason.
-    async fn publish_dead_letter(&mut self, message: &Message, why: &str) -> Result<(), SettleError> {
-        self.dead_lettering = true;
-        let mut failures = 0;
-        loop {
-            if self.acker.as_ref().is_some_and(Acker::poisoned) {
-                return Err(SettleError::LeaseLost);
-            }
-            let properties = wire::dead_letter(&self.properties, self.attempt, why);
-            let queue = self.dead_letters.clone();
-            let outgoing = Outgoing { queue, properties, body: message.body.clone() };
-            match self.outbox.send(outgoing).await {
-                Ok(()) => return Ok(()),
-                Err(PublishError::Rejected(reason)) => {
-                    self.dead_lettering = false;
-                    return Err(SettleError::Unavailable(reason));
-                }
-                Err(PublishError::Unavailable(reason)) => {
-                    failures += 1;
-                    if failures == 1 {
-                        let id = &message.id;
-                        tracing::warn!(id, reason, "cannot dead-letter yet: keeping the delivery");
-                    }
-                    sleep(BACKOFF.after(failures)).await;
-                }
-            }
+    async fn reject(&mut self, requeue: bool) -> Result<(), SettleError> {
+        match self.acker.take() {
+            Some(acker) => settled(reject(&acker, requeue).await),
+            None => Ok(()),
         }
     }
 }
@@ -100,16 +70,50 @@ impl Settlement for RabbitSettlement {
     }
 
     async fn dead_letter(mut self: Box<Self>, message: &Message, reason: &str) -> Result<(), SettleError> {
-        // Dropped between the two, the message is delivered again and is also a dead letter.
-        self.publish_dead_letter(message, reason).await?;
-        self.ack().await
+        let dead_letters = Arc::clone(&self.dead_letters);
+        self.dead_lettering = true;
+        let mut failures = 0;
+        let mut room = None;
+        loop {
+            if self.acker.as_ref().is_some_and(Acker::poisoned) {
+                return Err(SettleError::LeaseLost);
+            }
+            let properties = wire::dead_letter(&self.properties, self.attempt, reason);
+            let id = &message.id;
+            let why = match dead_letters.publish(properties, message.body.clone()).await {
+                // Dropped before the ack, the message is delivered again and is also a dead letter.
+                Ok(()) => return self.ack().await,
+                Err(Refusal::Rejected(why)) => {
+                    self.dead_lettering = false;
+                    return Err(SettleError::Unavailable(why));
+                }
+                Err(Refusal::Full(why)) => {
+                    room = room.or_else(|| dead_letters.room());
+                    if room.is_none() {
+                        tracing::warn!(
+                            id,
+                            reason,
+                            why,
+                            "cannot dead-letter: leaving the message to the broker"
+                        );
+                        return self.reject(false).await;
+                    }
+                    why
+                }
+                Err(Refusal::Unavailable(why)) => why,
+            };
+            failures += 1;
+            if failures == 1 {
+                tracing::warn!(id, why, "cannot dead-letter yet: keeping the delivery");
+            }
+            // Given back instead, the message would be delivered and fail again at once, and reach its delivery limit
+            // without its reason.
+            sleep(BACKOFF.after(failures)).await;
+        }
     }
 
     async fn release(mut self: Box<Self>) -> Result<(), SettleError> {
-        match self.acker.take() {
-            Some(acker) => settled(reject(&acker).await),
-            None => Ok(()),
-        }
+        self.reject(true).await
     }
 
     async fn give_back(mut self: Box<Self>) -> Result<(), SettleError> {
@@ -128,15 +132,15 @@ impl Drop for RabbitSettlement {
     fn drop(&mut self) {
         match self.acker.take() {
             Some(acker) if self.dead_lettering => give_back_soon(&acker),
-            Some(acker) => drop(reject(&acker).now_or_never()),
+            Some(acker) => drop(reject(&acker, true).now_or_never()),
             None => {}
         }
     }
 }
 
 /// Not `nack`, which from RabbitMQ 4.3 on does not count towards the delivery limit.
-async fn reject(acker: &Acker) -> Result<bool, Error> {
-    acker.reject(BasicRejectOptions { requeue: true }).await
+async fn reject(acker: &Acker, requeue: bool) -> Result<bool, Error> {
+    acker.reject(BasicRejectOptions { requeue }).await
 }
 
 fn settled(result: Result<bool, Error>) -> Result<(), SettleError> {

@@ -115,7 +115,8 @@ impl Supervisor {
     }
 
     async fn work(&mut self, connection: &Connection) -> Ended {
-        let publishing = confirm_channel::publish_all(&mut self.inbox, connection, &self.topology);
+        let publishing =
+            confirm_channel::publish_all(&mut self.inbox, connection, &self.state, &self.topology);
         match &mut self.subscription {
             None => publishing.await,
             Some(subscription) => tokio::select! {

@@ -132,6 +132,10 @@ pub(super) fn death(properties: &BasicProperties, delivery_limit: u32) -> Death 
         Some(reason) if reason == "delivery_limit" => {
             (format!("delivery limit of {delivery_limit} reached"), delivery_limit)
         }
+        // A consumer of this adapter rejects a message only when it cannot publish the dead letter.
+        Some(reason) if reason == "rejected" => {
+            ("rejected while no dead letter could be published; see the consumer's log".to_owned(), 0)
+        }
         Some(other) => (other, 0),
         None => ("published by another program".to_owned(), 0),
     };

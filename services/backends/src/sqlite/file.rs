@@ -130,10 +130,14 @@ impl DatabaseFile {
 
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(&self.schema)?;
-        // Writes the first page even if nothing in it changes, to check that the file can be written.
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        touch(&transaction)?;
         transaction.commit()
     }
+}
+
+/// Writes the first page, although nothing in it changes, to check that the file can be written.
+pub(super) fn touch(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION)
 }
 
 /// `name` as an SQL identifier.

@@ -15,8 +15,9 @@ use crate::{
 
 /// Publishes to a SQLite queue. Dropping it finishes what it has accepted.
 ///
-/// Idempotent by message id while the message is queued: publishing it again changes nothing. Once it is
-/// acked or dead-lettered, a late retry queues it again, which a consumer that is idempotent by id absorbs.
+/// Idempotent by message id while the message is queued: publishing it again changes nothing, and another message with
+/// its id becomes a dead letter. Once it is acked or dead-lettered, a late retry queues it again, which a consumer that
+/// is idempotent by id absorbs.
 pub struct SqlitePublisher {
     writer: Writer<Publish>,
 }
@@ -57,13 +58,18 @@ impl Work for Publish {
     type Done = ();
 
     fn run(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let values = params![self.id, queue_tables::now(), self.headers, readable(&self.body)];
         // Not OR IGNORE, which would also confirm rows that a constraint refuses.
-        connection
-            .prepare_cached(
-                "INSERT INTO messages (id, published, headers, body) VALUES (?1, ?2, ?3, ?4) \
-                 ON CONFLICT (id) DO NOTHING",
-            )?
-            .execute(params![self.id, queue_tables::now(), self.headers, readable(&self.body)])?;
+        let insert = "INSERT INTO messages (id, published, headers, body) VALUES (?1, ?2, ?3, ?4) \
+                      ON CONFLICT (id) DO NOTHING";
+        if connection.prepare_cached(insert)?.execute(values)? == 0 {
+            // A retry may have other headers, with another trace context. Another body makes another message.
+            let dead_letter = "INSERT INTO dead_letters \
+                 (id, published, dead_lettered, attempts, reason, headers, body) \
+                 SELECT ?1, ?2, ?2, 0, 'a message with this id and other content is queued', ?3, ?4 \
+                 WHERE NOT EXISTS (SELECT 1 FROM messages WHERE id = ?1 AND CAST(body AS BLOB) = CAST(?4 AS BLOB))";
+            connection.prepare_cached(dead_letter)?.execute(values)?;
+        }
         Ok(())
     }
 }

@@ -17,8 +17,15 @@ use crate::{
 
 /// A collection in a SQLite file. Dropping it finishes the inserts it has accepted.
 pub struct SqliteStore {
-    insert: Arc<str>,
+    statements: Arc<Statements>,
     writer: Writer<Insert>,
+}
+
+/// The statements for the collection's table.
+struct Statements {
+    insert: String,
+    /// Finds a document with the same content.
+    find: String,
 }
 
 impl SqliteStore {
@@ -40,19 +47,25 @@ impl SqliteStore {
             ),
             durability: settings.durability,
         };
-        let insert = format!(
-            "INSERT INTO {table} (_id, id, service, message, created, hostname) \
-             VALUES (?1, ?1, ?2, ?3, ?4, ?5) ON CONFLICT (_id) DO NOTHING"
-        );
-        Ok(Self { insert: insert.into(), writer: Writer::open("sqlite-store", file).await? })
+        let statements = Statements {
+            insert: format!(
+                "INSERT INTO {table} (_id, id, service, message, created, hostname) \
+                 VALUES (?1, ?1, ?2, ?3, ?4, ?5) ON CONFLICT (_id) DO NOTHING"
+            ),
+            find: format!(
+                "SELECT 1 FROM {table} WHERE _id = ?1 AND id = ?1 AND service = ?2 AND message = ?3 \
+                 AND created = ?4 AND hostname = ?5"
+            ),
+        };
+        Ok(Self { statements: Arc::new(statements), writer: Writer::open("sqlite-store", file).await? })
     }
 }
 
 #[async_trait]
 impl DocumentStore for SqliteStore {
     async fn insert(&self, document: &Document) -> Result<Inserted, StoreError> {
-        let insert = Insert { sql: Arc::clone(&self.insert), document: document.clone() };
-        Ok(self.writer.write(insert).await?)
+        let insert = Insert { statements: Arc::clone(&self.statements), document: document.clone() };
+        self.writer.write(insert).await?.ok_or_else(StoreError::other_content)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -61,19 +74,22 @@ impl DocumentStore for SqliteStore {
 }
 
 struct Insert {
-    sql: Arc<str>,
+    statements: Arc<Statements>,
     document: Document,
 }
 
 impl Work for Insert {
-    type Done = Inserted;
+    /// `None` when a document with the same id and other content exists.
+    type Done = Option<Inserted>;
 
-    fn run(&self, connection: &Connection) -> rusqlite::Result<Inserted> {
+    fn run(&self, connection: &Connection) -> rusqlite::Result<Option<Inserted>> {
         let Document { id, service, message, created, hostname } = &self.document;
-        let rows = connection
-            .prepare_cached(&self.sql)?
-            .execute(params![id, service, message, created, hostname])?;
-        Ok(if rows == 0 { Inserted::AlreadyThere } else { Inserted::New })
+        let values = params![id, service, message, created, hostname];
+        if connection.prepare_cached(&self.statements.insert)?.execute(values)? > 0 {
+            return Ok(Some(Inserted::New));
+        }
+        let is_same = connection.prepare_cached(&self.statements.find)?.exists(values)?;
+        Ok(is_same.then_some(Inserted::AlreadyThere))
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     database::Database,
     failure::{Unavailable, is_of_the_row, reason, thread_has_ended},
-    file::DatabaseFile,
+    file::{self, DatabaseFile},
 };
 use crate::open::OpenError;
 
@@ -20,7 +20,7 @@ const MAX_BATCH: usize = 512;
 pub(super) trait Work: Send + Sync + 'static {
     type Done: Send + 'static;
 
-    /// Runs a single statement: one that fails because of its row undoes itself and nothing else.
+    /// Changes the file by a single statement: one that fails because of its row undoes itself and nothing else.
     fn run(&self, connection: &Connection) -> rusqlite::Result<Self::Done>;
 }
 
@@ -62,7 +62,7 @@ impl<W: Work> Writer<W> {
         self.send(|reply| Job::Write { work, reply }).await
     }
 
-    /// Runs a transaction that writes nothing: it takes the write lock, as a write would.
+    /// Runs a transaction that writes a page, so that it fails where writes fail.
     pub(super) async fn ping(&self) -> Result<(), WriteError> {
         self.send(|reply| Job::Ping { reply }).await
     }
@@ -89,7 +89,9 @@ impl<W: Work> Job<W> {
     /// `Ok` when the transaction can continue: the row was written (`Some`), a ping needs no row (`None`), or only this
     /// row is at fault.
     fn run(&self, connection: &Connection) -> rusqlite::Result<Result<Option<W::Done>, WriteError>> {
-        let Self::Write { work, .. } = self else { return Ok(Ok(None)) };
+        let Self::Write { work, .. } = self else {
+            return file::touch(connection).map(|()| Ok(None));
+        };
         match work.run(connection) {
             Ok(done) => Ok(Ok(Some(done))),
             // In autocommit mode SQLite has rolled everything back: there is no transaction to continue.

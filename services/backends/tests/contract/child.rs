@@ -108,6 +108,7 @@ fn job() {
             "publish" => publish(directory).await,
             "take" => take(directory).await,
             "fill" => fill(directory).await,
+            "ping" => ping(directory).await,
             "reconnect to RabbitMQ" => crate::rabbitmq_threads::reconnect(place.to_str().unwrap()).await,
             "take from RabbitMQ" => take_from_rabbitmq(place.to_str().unwrap()).await,
             unknown => panic!("no job is called {unknown}"),
@@ -180,6 +181,21 @@ async fn take_from_rabbitmq(place: &str) {
     let delivery = consumer.next().await.unwrap();
     say(&delivery.message().id);
     std::future::pending::<()>().await;
+}
+
+/// Pings the store and the queue, and prints every change of the results.
+async fn ping(directory: &Path) {
+    let store = SqliteStore::open(store_in(directory)).await.unwrap();
+    let consumer = SqliteConsumer::open(SqliteQueueSettings::new(directory, "greeting")).await.unwrap();
+    let mut last = String::new();
+    loop {
+        let results = format!("{:?} {:?}", store.ping().await, consumer.ping().await);
+        if results != last {
+            say(&results);
+            last = results;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }
 
 /// Inserts large documents until ten inserts have failed. A lost file is checkpointed when it is opened again, which can

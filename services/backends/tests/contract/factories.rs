@@ -13,7 +13,7 @@ use tokio::time;
 use crate::child::Child;
 
 /// Longer than anything takes on a busy machine.
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// Handles to one collection that was empty when the factory was made.
 #[async_trait(?Send)]

@@ -16,6 +16,7 @@ mod logs;
 mod mongodb;
 mod mongodb_outages;
 mod mongodb_reconnects;
+mod mongodb_refusals;
 mod mongodb_tls;
 mod rabbitmq;
 mod rabbitmq_faults;

@@ -26,6 +26,7 @@ macro_rules! queue_contract {
             a_confirmed_message_outlives_its_publisher,
             messages_come_oldest_first,
             a_message_is_delivered_as_it_was_published,
+            a_message_with_the_same_id_and_other_content_is_not_lost,
             a_released_message_is_delivered_again,
             a_message_given_back_is_delivered_again_and_not_counted,
             a_dropped_delivery_is_delivered_again,
@@ -147,6 +148,31 @@ pub(crate) async fn a_message_is_delivered_as_it_was_published(queues: &impl Que
         assert!(delivery.message() == message, "{}", message.id);
         delivery.ack().await.unwrap();
     }
+}
+
+pub(crate) async fn a_message_with_the_same_id_and_other_content_is_not_lost(queues: &impl Queues) {
+    let other = Message { body: b"other content".to_vec(), ..message("a") };
+    let retry = Message { headers: vec![("b3".to_owned(), "1".to_owned())], ..message("a") };
+    let publisher = queues.publisher().await;
+    for message in [message("a"), other.clone(), retry] {
+        publisher.publish(message).await.unwrap();
+    }
+    // Delivered, for the store to tell them apart, or dead-lettered already.
+    let consumer = queues.consumer(Terms::default()).await;
+    let mut delivered = Vec::new();
+    eventually("both contents are found", async || {
+        if let Ok(delivery) = tokio::time::timeout(Duration::from_millis(10), consumer.next()).await {
+            let delivery = delivery.unwrap();
+            delivered.push(delivery.message().body.clone());
+            delivery.ack().await.unwrap();
+        }
+        let letters = queues.dead_letters().await;
+        let bodies = letters.iter().map(|letter| &letter.message.body).chain(&delivered);
+        bodies.collect::<HashSet<_>>() == HashSet::from([&message("a").body, &other.body])
+    })
+    .await;
+    let letters = queues.dead_letters().await;
+    assert!(letters.iter().all(|letter| letter.message == other), "{letters:?}");
 }
 
 pub(crate) async fn a_released_message_is_delivered_again(queues: &impl Queues) {

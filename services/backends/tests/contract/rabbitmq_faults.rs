@@ -1,11 +1,16 @@
 //! Queues that are deleted, full or of another kind; brokers that refuse us; messages of other origin.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use lapin::{
     BasicProperties, Channel,
     options::{
-        BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
+        BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
+        QueuePurgeOptions,
     },
     types::{AMQPValue, FieldTable},
 };
@@ -16,10 +21,11 @@ use octet_backends::{
     rabbitmq::{RabbitConsumer, RabbitPublisher, RabbitQueueInspect, RabbitSettings},
 };
 use octet_testbed::{Authority, Broker, PASSWORD, eventually, shared_broker};
+use tokio::task::JoinSet;
 
 use crate::{
     Queues, Terms,
-    factories::{message, next, nothing_within, soon},
+    factories::{message, next, soon},
     rabbitmq::Rabbit,
 };
 
@@ -111,35 +117,91 @@ async fn a_dead_letter_waits_for_its_queue_whatever_its_id() {
     assert_eq!(rabbit.inspect().await.depth().await.unwrap().ready, 0);
 }
 
-#[tokio::test]
-async fn a_dead_letter_waits_for_room_in_its_queue() {
-    let rabbit = Rabbit::new().await;
-    let (_client, channel) = channel(&rabbit).await;
+/// Declares the dead letters' queue with room for a few.
+async fn declare_small_dead_letters(channel: &Channel, rabbit: &Rabbit) {
     let mut small = FieldTable::default();
     small.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     small.insert("x-max-length".into(), AMQPValue::LongInt(1));
     small.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
     let options = QueueDeclareOptions::durable();
     channel.queue_declare(rabbit.dead_letter_queue().into(), options, small).await.unwrap();
+}
+
+#[tokio::test]
+async fn full_dead_letters_are_reported_and_block_no_good_message() {
+    let broker = Broker::start().await;
+    // In milliseconds: how soon the broker's own dead-lettering tries again.
+    let setting = "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 1000).";
+    broker.ctl(&["eval", setting]).await;
+    let rabbit = Rabbit::on(&broker.url());
+    let (publisher, consumer) = (rabbit.publisher().await, rabbit.consumer(Terms::default()).await);
+    let limit = async |messages: u32| {
+        let limit = format!(r#"{{"max-length":{messages},"overflow":"reject-publish"}}"#);
+        broker.ctl(&["set_policy", "limit", r"\.dlq$", &limit, "--apply-to", "queues"]).await;
+    };
+    limit(1).await;
+    let unfit: BTreeSet<String> = (0..100).map(|number| format!("unfit-{number}")).collect();
+    for id in &unfit {
+        publisher.publish(message(id)).await.unwrap();
+    }
+    publisher.publish(message("good")).await.unwrap();
+
+    let mut dead_lettering = JoinSet::new();
+    loop {
+        let delivery = next(&consumer).await;
+        if delivery.message().id == "good" {
+            break delivery.ack().await.unwrap();
+        }
+        dead_lettering.spawn(delivery.dead_letter("unwanted"));
+    }
+    let reason =
+        eventually("the consumer is unavailable", async || consumer.ping().await.err()).await.to_string();
+    assert!(reason.contains(&format!("queue {} is full", rabbit.dead_letter_queue())), "{reason}");
+
+    // With room again, every message becomes a dead letter; those that the consumer could keep have their reason.
+    limit(1_000).await;
+    let (_client, channel) = channel(&rabbit).await;
+    let mut letters: BTreeMap<String, bool> = BTreeMap::new();
+    eventually("all are dead letters", async || {
+        let get = channel.basic_get(rabbit.dead_letter_queue().into(), BasicGetOptions { no_ack: true });
+        if let Some(letter) = get.await.unwrap() {
+            let properties = &letter.delivery.properties;
+            let headers = properties.headers().as_ref().unwrap().inner();
+            let id = properties.message_id().as_ref().unwrap().to_string();
+            letters.insert(id, headers.contains_key("octet-reason"));
+        }
+        if letters.len() == unfit.len() { Ok(()) } else { Err(format!("{} letters", letters.len())) }
+    })
+    .await;
+    assert!(letters.keys().eq(&unfit));
+    assert!(letters.values().filter(|has_reason| **has_reason).count() >= 5, "{letters:?}");
+    assert!(dead_lettering.join_all().await.iter().all(Result::is_ok));
+    eventually("the consumer works", async || consumer.ping().await).await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_waits_for_room_in_its_queue() {
+    let rabbit = Rabbit::new().await;
+    let (_client, channel) = channel(&rabbit).await;
+    declare_small_dead_letters(&channel, &rabbit).await;
     let (publisher, consumer) = (rabbit.publisher().await, rabbit.consumer(Terms::default()).await);
 
     // A quorum queue accepts a few more than its limit.
-    let mut letters: u64 = 0;
-    let waiting = loop {
+    let mut dead_lettering = JoinSet::new();
+    while consumer.ping().await.is_ok() {
         publisher.publish(message("unfit")).await.unwrap();
-        let mut settling = Box::pin(next(&consumer).await.dead_letter("unwanted"));
-        match tokio::time::timeout(Duration::from_secs(1), &mut settling).await {
-            Ok(settled) => settled.unwrap(),
-            Err(_) => break settling,
-        }
-        letters += 1;
-        assert!(letters < 20, "the dead letters should be full by now");
-    };
-    nothing_within(Duration::from_millis(300), &consumer).await;
-    channel.queue_purge(rabbit.dead_letter_queue().into(), QueuePurgeOptions::default()).await.unwrap();
-    soon(waiting).await.unwrap();
-    let letters = rabbit.inspect().await.dead_letters(10).await.unwrap();
-    assert_eq!((letters[0].reason.as_str(), letters[0].attempts), ("unwanted", 1));
+        let delivery = next(&consumer).await;
+        dead_lettering.spawn(delivery.dead_letter("unwanted"));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(dead_lettering.len() < 100, "the dead letters should be full by now");
+    }
+    eventually("the last dead letter is there", async || {
+        channel.queue_purge(rabbit.dead_letter_queue().into(), QueuePurgeOptions::default()).await.unwrap();
+        while dead_lettering.try_join_next().transpose().unwrap().transpose().unwrap().is_some() {}
+        dead_lettering.is_empty()
+    })
+    .await;
+    assert_eq!(rabbit.inspect().await.depth().await.unwrap().ready, 0);
 }
 
 #[tokio::test]
@@ -276,6 +338,39 @@ async fn repeated_inspection_loses_no_dead_letter() {
     }
     let asked = ["7", "x", "99"].map(str::to_owned);
     assert_eq!(inspect.pending(&asked).await.unwrap().dead_lettered, ["7", "99"]);
+}
+
+#[tokio::test]
+async fn connections_are_closed_as_the_broker_expects() {
+    let broker = Broker::start().await;
+    let rabbit = Rabbit::on(&broker.url());
+    let (publisher, consumer) = (rabbit.publisher().await, rabbit.consumer(Terms::default()).await);
+    for _ in 0..40 {
+        publisher.publish(message("unfit")).await.unwrap();
+        next(&consumer).await.dead_letter("unwanted").await.unwrap();
+    }
+    let inspect = rabbit.inspect().await;
+    for _ in 0..5 {
+        inspect.depth().await.unwrap();
+        assert_eq!(inspect.dead_letters(100).await.unwrap().len(), 40);
+        inspect.pending(&["unfit".to_owned()]).await.unwrap();
+    }
+    let closed = async |name: &str, count: usize| {
+        let name = format!("octet {name} of {}", rabbit.queue());
+        eventually(&format!("{count} times: closing AMQP connection … {name}"), async || {
+            let log = broker.log();
+            let closing = log.lines().filter(|line| line.contains("closing AMQP connection"));
+            let closing: Vec<&str> = closing.filter(|line| line.contains(&name)).collect();
+            assert!(closing.iter().all(|line| line.contains("[info]")), "closed unexpectedly: {closing:#?}");
+            closing.len() == count
+        })
+        .await;
+    };
+    closed("inspection", 15).await;
+    drop(publisher);
+    closed("publisher", 1).await;
+    drop(consumer);
+    closed("consumer", 1).await;
 }
 
 #[tokio::test]

@@ -156,6 +156,49 @@ async fn a_frozen_broker_is_noticed_and_found_again() {
 }
 
 #[tokio::test]
+async fn an_alarm_fails_publishes_in_flight_and_is_reported_until_it_ends() {
+    let broker = Broker::start().await;
+    let rabbit = Rabbit::on(&broker.url());
+    let confirm_timeout = Duration::from_mins(1);
+    let settings = RabbitSettings { confirm_timeout, ..rabbit.settings(Terms::default()) };
+    let publisher = Arc::new(RabbitPublisher::open(settings.clone()).await.unwrap());
+    let consumer: Arc<dyn Consumer> = Arc::new(RabbitConsumer::open(settings).await.unwrap());
+    let memory = "set_vm_memory_high_watermark";
+    for (start, end) in [
+        ([memory, "0.000001"], [memory, "0.9"]),
+        (["set_disk_free_limit", "100000GB"], ["set_disk_free_limit", "1MB"]),
+    ] {
+        works_within(RECOVERY, &publisher, &message("before")).await;
+        let mut callers = JoinSet::new();
+        for _ in 0..10 {
+            let publisher = Arc::clone(&publisher);
+            callers.spawn(async move {
+                loop {
+                    let started = Instant::now();
+                    if let Err(error) = publisher.publish(message(&unique())).await {
+                        return (error, started.elapsed());
+                    }
+                }
+            });
+        }
+        broker.ctl(&start).await;
+        for (error, elapsed) in soon(callers.join_all()).await {
+            assert!(error.is_retryable() && error.to_string().contains("short of memory or disk"), "{error}");
+            assert!(elapsed < confirm_timeout / 2, "{elapsed:?}");
+        }
+        let reported = publisher.ping().await.unwrap_err().to_string();
+        assert!(reported.contains("short of memory or disk"), "{reported}");
+        // Consuming continues: the broker blocks only connections that publish.
+        assert_eq!(consumer.ping().await, Ok(()));
+        next(&consumer).await.ack().await.unwrap();
+
+        broker.ctl(&end).await;
+        eventually("the publisher works", async || publisher.ping().await).await;
+    }
+    works_within(RECOVERY, &publisher, &message("after")).await;
+}
+
+#[tokio::test]
 async fn a_handle_that_is_dropped_while_the_broker_is_unavailable_leaves_no_task() {
     // Nobody listens on port 1.
     let settings = RabbitSettings::new("amqp://127.0.0.1:1".parse().unwrap(), &unique());

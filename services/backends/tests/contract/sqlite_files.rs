@@ -8,11 +8,11 @@ use std::{
 
 use octet_backends::{
     inspect::InspectError,
-    queue::{Consumer, Publisher, SettleError},
+    queue::{Consumer, Message, Publisher, SettleError},
     sqlite::{
         OpenError, SqliteConsumer, SqlitePublisher, SqliteQueueSettings, SqliteStore, SqliteStoreSettings,
     },
-    store::{DocumentStore, Inserted, StoreError},
+    store::{Document, DocumentStore, Inserted, StoreError},
 };
 
 use octet_testbed::eventually;
@@ -214,6 +214,25 @@ async fn a_full_disk_is_unavailable_and_loses_nothing_confirmed() {
 
     // With room again, the file works.
     assert_eq!(sqlite.store().await.insert(&document("after")).await, Ok(Inserted::New));
+}
+
+#[tokio::test]
+async fn a_ping_fails_on_a_full_disk_before_any_write_does() {
+    let sqlite = Sqlite::new();
+    let (store, publisher) = (sqlite.store().await, sqlite.publisher().await);
+    let mut child = Child::start_with_file_limit(300, "ping", &sqlite.directory());
+    assert_eq!(child.says().await.as_deref(), Some("Ok(()) Ok(())"));
+    // This process has no limit: it makes the files longer than the child may.
+    for number in 0..40 {
+        let large = "x".repeat(20_000);
+        let id = number.to_string();
+        store.insert(&Document { message: large.clone(), ..document(&id) }).await.unwrap();
+        publisher.publish(Message { body: large.into_bytes(), ..message(&id) }).await.unwrap();
+    }
+    let mut results = String::new();
+    while results.matches("Unavailable").count() < 2 {
+        results = child.says().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use octet_backends::store::{Document, Inserted};
+use octet_backends::store::{Document, Inserted, StoreError};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -15,7 +15,9 @@ macro_rules! store_contract {
     ($factory:expr) => {
         $crate::store::store_contract! { $factory;
             an_inserted_document_is_stored,
-            a_second_insert_changes_nothing,
+            a_retry_is_a_success_that_changes_nothing,
+            other_content_with_the_same_id_is_rejected,
+            of_concurrent_inserts_with_the_same_id_one_content_wins,
             a_document_has_its_id_and_its_five_fields_only,
             concurrent_inserts_are_all_stored_and_each_id_is_new_once,
             any_text_is_stored_as_it_is,
@@ -43,15 +45,52 @@ pub(crate) async fn an_inserted_document_is_stored(stores: &impl Stores) {
     assert_eq!(stores.inspect().await.missing(&["a".to_owned()]).await, Ok(vec![]));
 }
 
-pub(crate) async fn a_second_insert_changes_nothing(stores: &impl Stores) {
+pub(crate) async fn a_retry_is_a_success_that_changes_nothing(stores: &impl Stores) {
     let store = stores.store().await;
     store.insert(&document("a")).await.unwrap();
     let before = stores.stored("a").await;
-
-    let other = Document { message: "something else".to_owned(), ..document("a") };
-    assert_eq!(store.insert(&other).await, Ok(Inserted::AlreadyThere));
+    assert_eq!(store.insert(&document("a")).await, Ok(Inserted::AlreadyThere));
     assert_eq!(stores.stored("a").await, before);
     assert_eq!(stores.inspect().await.count().await, Ok(1));
+}
+
+pub(crate) async fn other_content_with_the_same_id_is_rejected(stores: &impl Stores) {
+    let store = stores.store().await;
+    store.insert(&document("a")).await.unwrap();
+    let before = stores.stored("a").await;
+    let other = || "other".to_owned();
+    for other in [
+        Document { service: other(), ..document("a") },
+        Document { message: other(), ..document("a") },
+        Document { created: other(), ..document("a") },
+        Document { hostname: other(), ..document("a") },
+    ] {
+        let rejected = store.insert(&other).await;
+        assert!(
+            matches!(&rejected, Err(StoreError::Rejected(reason)) if reason.contains("other content")),
+            "{other:?}: {rejected:?}"
+        );
+    }
+    assert_eq!(stores.stored("a").await, before);
+}
+
+pub(crate) async fn of_concurrent_inserts_with_the_same_id_one_content_wins(stores: &impl Stores) {
+    let store = stores.store().await;
+    let mut inserts = JoinSet::new();
+    for number in 0..40_u32 {
+        let store = Arc::clone(&store);
+        let document = Document { message: (number % 4).to_string(), ..document("a") };
+        inserts.spawn(async move { (store.insert(&document).await, document.message) });
+    }
+    let results = inserts.join_all().await;
+    let stored = stores.stored("a").await;
+    let new = results.iter().filter(|(result, _)| *result == Ok(Inserted::New)).count();
+    assert_eq!(new, 1, "{results:?}");
+    for (result, message) in results {
+        let is_same = stored.contains(&("message".to_owned(), message));
+        assert_eq!(result.is_ok(), is_same, "{result:?}");
+        assert!(is_same || matches!(result, Err(StoreError::Rejected(_))), "{result:?}");
+    }
 }
 
 pub(crate) async fn a_document_has_its_id_and_its_five_fields_only(stores: &impl Stores) {

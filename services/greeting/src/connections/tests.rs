@@ -53,7 +53,7 @@ fn a_fault_never_contains_a_password() {
         (&[("QUEUE_URL", "sqlite:")], "QUEUE_URL: must be"),
         (&[("QUEUE_URL", "sqlite:x?mode=ro")], "QUEUE_URL: must be"),
         (&[("MONGO_CONN", "postgres://user:hunter2@db")], "MONGO_CONN: must start with mongodb://"),
-        (&[("MONGO_CONN", "mongodb://user:hunter2@db/?w=0")], "MONGO_CONN: must not say w=0"),
+        (&[("MONGO_CONN", "mongodb://user:hunter2@db/?w=0")], "MONGO_CONN: must not contain w=0"),
         (&[("RABBITMQ_CONN", "http://user:hunter2@mq")], "RABBITMQ_CONN: must start with amqp://"),
         (&[("MONGO_CONN_FILE", "/nowhere/at/all")], "MONGO_CONN_FILE: file cannot be read: No such file"),
         (

@@ -5,12 +5,16 @@ use std::{
 
 use async_trait::async_trait;
 use octet_backends::{
-    inspect::{QueueDepth, QueueInspect},
+    inspect::{QueueDepth, QueueInspect, StoreInspect},
     queue::{Message, Publisher},
-    sqlite::{SqliteConsumer, SqlitePublisher, SqliteQueueInspect, SqliteQueueSettings},
+    sqlite::{
+        SqliteConsumer, SqlitePublisher, SqliteQueueInspect, SqliteQueueSettings, SqliteStore,
+        SqliteStoreInspect, SqliteStoreSettings,
+    },
     store::Document,
 };
 use octet_runtime::metrics::Metrics;
+use octet_testbed::eventually;
 use tokio::{sync::oneshot, time::timeout};
 
 use super::*;
@@ -44,12 +48,17 @@ fn queue_in(directory: &Path) -> SqliteQueueSettings {
     SqliteQueueSettings { delivery_limit: 2, ..SqliteQueueSettings::new(directory, "service-d.greeting") }
 }
 
-/// Consumes until the store has received `times` inserts, and then stops.
-async fn consume_and_stop(queue: SqliteQueueSettings, store: Unavailable, times: u32) {
+/// Consumes until `is_done`, and then stops.
+async fn consume_until(
+    queue: SqliteQueueSettings,
+    store: Arc<dyn DocumentStore>,
+    what: &str,
+    is_done: impl AsyncFnMut() -> bool,
+) {
     let metrics = Metrics::new("service-f").unwrap();
     let consume = Consume {
         consumer: Arc::new(SqliteConsumer::open(queue).await.unwrap()),
-        store: Arc::new(store.clone()),
+        store,
         metrics: ConsumerMetrics::new(&metrics).unwrap(),
         tracer: Tracer::off(),
         attributes: QueueAttributes {
@@ -62,14 +71,9 @@ async fn consume_and_stop(queue: SqliteQueueSettings, store: Unavailable, times:
     let consuming = tokio::spawn(consume.run(async move {
         let _ = stopped.await;
     }));
-    let asking = async {
-        while store.inserts.load(Ordering::Relaxed) < times {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(Duration::from_secs(15), asking).await.expect("the store should have been inserts by now");
+    eventually(what, is_done).await;
     drop(stop);
-    timeout(Duration::from_secs(15), consuming).await.expect("the consumer stops").unwrap();
+    timeout(Duration::from_mins(1), consuming).await.expect("the consumer stops").unwrap();
 }
 
 #[tokio::test]
@@ -81,10 +85,37 @@ async fn restarts_during_a_store_outage_never_dead_letter_a_message() {
         let body = GREETING.as_bytes().to_vec();
         publisher.publish(Message { id: "a".to_owned(), headers: Vec::new(), body }).await.unwrap();
         for _ in 0..5 {
-            consume_and_stop(queue.clone(), Unavailable { answers, inserts: Arc::default() }, times).await;
+            let store = Unavailable { answers, inserts: Arc::default() };
+            let inserts = Arc::clone(&store.inserts);
+            let is_done = async || inserts.load(Ordering::Relaxed) >= times;
+            consume_until(queue.clone(), Arc::new(store), "the store has the inserts", is_done).await;
         }
         // Given back each time: ready at once, and not counted as delivered.
         let depth = SqliteQueueInspect::new(&queue).depth().await;
         assert_eq!(depth, Ok(QueueDepth { ready: 1, ..QueueDepth::default() }));
     }
+}
+
+#[tokio::test]
+async fn a_second_message_with_the_same_id_and_other_content_is_dead_lettered() {
+    let directory = tempfile::tempdir().unwrap();
+    let queue = queue_in(directory.path());
+    let store = SqliteStoreSettings::new(directory.path(), "service-f", "messages");
+    let publisher = SqlitePublisher::open(queue.clone()).await.unwrap();
+    let (inspect, documents) = (SqliteQueueInspect::new(&queue), SqliteStoreInspect::new(store.clone()));
+    // The first message, the same again, and the same id with another text; each once the one before is consumed.
+    let other = GREETING.replace("Shalom", "Hello");
+    for (body, dead_lettered) in [(GREETING, 0), (GREETING, 0), (&other, 1)] {
+        let body = body.as_bytes().to_vec();
+        publisher.publish(Message { id: "a".to_owned(), headers: Vec::new(), body }).await.unwrap();
+        let store = Arc::new(SqliteStore::open(store.clone()).await.unwrap());
+        let expected = Ok(QueueDepth { dead_lettered, ..QueueDepth::default() });
+        consume_until(queue.clone(), store, "the message is settled", async || {
+            inspect.depth().await == expected
+        })
+        .await;
+    }
+    assert_eq!(documents.count().await, Ok(1));
+    let letters = inspect.dead_letters(10).await.unwrap();
+    assert!(letters[0].reason.contains("other content"), "{letters:?}");
 }

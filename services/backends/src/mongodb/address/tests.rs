@@ -15,7 +15,7 @@ fn parsed(url: &str) -> MongoAddress {
 }
 
 #[test]
-fn documentdb_s_url_says_what_it_says() {
+fn a_documentdb_url_is_parsed() {
     let address = parsed(
         "mongodb://octet:S3cr%40t@cluster.docdb.amazonaws.com:27017/?tls=true&tlsCAFile=/etc/global-bundle.pem\
          &replicaSet=rs0&readPreference=secondaryPreferred&retryWrites=false",
@@ -32,7 +32,7 @@ fn documentdb_s_url_says_what_it_says() {
 }
 
 #[test]
-fn atlas_s_url_is_taken_without_a_lookup() {
+fn an_atlas_url_is_parsed_without_a_lookup() {
     let address =
         parsed("mongodb+srv://octet:S3cret@cluster0.abcde.mongodb.net/?retryWrites=true&w=majority");
     assert!(address.is_srv());
@@ -40,7 +40,7 @@ fn atlas_s_url_is_taken_without_a_lookup() {
 }
 
 #[test]
-fn what_is_shown_holds_no_credential_and_no_option() {
+fn display_and_debug_show_no_credential_and_no_option() {
     let address = parsed(
         "mongodb://S3cretUser:S3cret@host-1,host-2:27018/admin?authMechanism=PLAIN\
          &authMechanismProperties=SERVICE_NAME:S3cret&authSource=$external&appName=S3cret",
@@ -57,16 +57,16 @@ fn what_is_shown_holds_no_credential_and_no_option() {
 #[test]
 fn an_unacknowledged_write_concern_is_refused() {
     let fault = refused("mongodb://localhost/?w=0");
-    assert_eq!(fault, "must not say w=0: a write that nobody acknowledges is not stored");
-    for taken in ["w=1", "w=majority", "w=2&journal=true", "journal=true", "w=inBothRegions"] {
-        parsed(&format!("mongodb://localhost/?{taken}"));
+    assert_eq!(fault, "must not contain w=0: a write without acknowledgement may be lost");
+    for accepted in ["w=1", "w=majority", "w=2&journal=true", "journal=true", "w=inBothRegions"] {
+        parsed(&format!("mongodb://localhost/?{accepted}"));
     }
 }
 
 #[test]
-fn a_refusal_names_what_is_wrong() {
+fn an_error_names_the_invalid_part() {
     let encoded = "percent-encoded";
-    let option = "has an option that is not taken: ";
+    let option = "has an invalid option: ";
     for (url, part) in [
         ("", "must start with mongodb:// or mongodb+srv://"),
         ("localhost:27017", "must start with mongodb:// or mongodb+srv://"),
@@ -96,55 +96,55 @@ fn a_refusal_names_what_is_wrong() {
 }
 
 #[test]
-fn a_host_is_told_where_it_is_the_only_one() {
-    let told = |url: &str| {
+fn the_only_host_is_returned() {
+    let only_host = |url: &str| {
         let address = parsed(url);
         address.only_host().map(|(host, port)| (host.to_owned(), port))
     };
     let only = |host: &str, port| Some((host.to_owned(), port));
-    assert_eq!(told("mongodb://u:p@db:4711/x"), only("db", Some(4711)));
-    assert_eq!(told("mongodb://10.0.0.7"), only("10.0.0.7", Some(27017)));
-    assert_eq!(told("mongodb+srv://cluster.example.net"), only("cluster.example.net", None));
-    assert_eq!(told("mongodb://one,two"), None);
+    assert_eq!(only_host("mongodb://u:p@db:4711/x"), only("db", Some(4711)));
+    assert_eq!(only_host("mongodb://10.0.0.7"), only("10.0.0.7", Some(27017)));
+    assert_eq!(only_host("mongodb+srv://cluster.example.net"), only("cluster.example.net", None));
+    assert_eq!(only_host("mongodb://one,two"), None);
 }
 
 #[test]
-fn what_the_url_leaves_open_is_filled_in_and_the_rest_stays() {
+fn defaults_apply_where_the_url_has_no_option() {
     let options = |url: &str| {
         let url = parsed(url).connection_string().clone();
         let options = ClientOptions::parse(url).into_future().now_or_never().unwrap().unwrap();
         crate::mongodb::options::complete(options)
     };
-    let filled = options("mongodb://localhost/?readPreference=secondary");
-    assert_eq!(filled.app_name.as_deref(), Some("octet"));
-    assert_eq!(filled.write_concern.unwrap().w, Some(Acknowledgment::Majority));
-    assert_eq!((filled.max_pool_size, filled.min_pool_size), (Some(32), Some(0)));
-    assert_eq!(filled.server_selection_timeout, Some(Duration::from_secs(2)));
-    assert_eq!((filled.retry_writes, filled.selection_criteria), (None, None));
+    let defaults = options("mongodb://localhost/?readPreference=secondary");
+    assert_eq!(defaults.app_name.as_deref(), Some("octet"));
+    assert_eq!(defaults.write_concern.unwrap().w, Some(Acknowledgment::Majority));
+    assert_eq!((defaults.max_pool_size, defaults.min_pool_size), (Some(32), Some(0)));
+    assert_eq!(defaults.server_selection_timeout, Some(Duration::from_secs(2)));
+    assert_eq!((defaults.retry_writes, defaults.selection_criteria), (None, None));
 
-    let said = options(
+    let given = options(
         "mongodb://localhost/?appName=mine&w=1&journal=true&maxPoolSize=3&serverSelectionTimeoutMS=700\
          &retryWrites=false&readConcernLevel=local&heartbeatFrequencyMS=600&connectTimeoutMS=900",
     );
-    let concern = said.write_concern.unwrap();
+    let concern = given.write_concern.unwrap();
     assert_eq!((concern.w, concern.journal), (Some(Acknowledgment::Nodes(1)), Some(true)));
-    assert_eq!((said.app_name.as_deref(), said.max_pool_size), (Some("mine"), Some(3)));
-    assert_eq!(said.server_selection_timeout, Some(Duration::from_millis(700)));
-    assert_eq!(said.heartbeat_freq, Some(Duration::from_millis(600)));
-    assert_eq!((said.retry_writes, said.connect_timeout), (Some(false), Some(Duration::from_millis(900))));
-    assert_eq!(said.read_concern, Some(mongodb::options::ReadConcern::local()));
+    assert_eq!((given.app_name.as_deref(), given.max_pool_size), (Some("mine"), Some(3)));
+    assert_eq!(given.server_selection_timeout, Some(Duration::from_millis(700)));
+    assert_eq!(given.heartbeat_freq, Some(Duration::from_millis(600)));
+    assert_eq!((given.retry_writes, given.connect_timeout), (Some(false), Some(Duration::from_millis(900))));
+    assert_eq!(given.read_concern, Some(mongodb::options::ReadConcern::local()));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn any_text_is_taken_or_refused(text in "(mongodb(\\+srv)?://)?\\PC{0,60}") {
+    fn any_text_is_parsed_or_refused(text in "(mongodb(\\+srv)?://)?\\PC{0,60}") {
         let _ = text.parse::<MongoAddress>().map(|address| format!("{address} {address:?}"));
     }
 
     #[test]
-    fn no_password_is_ever_repeated(
+    fn no_password_is_repeated(
         scheme in "mongodb(\\+srv)?",
         user in "[a-z%:]{0,4}",
         before in "[-a-zA-Z0-9%/?#@:=&,é. ]{0,5}",

@@ -2,7 +2,7 @@
 
 use mongodb::error::{Error, ErrorKind, InsertManyError};
 
-use super::super::failure::{short, with_code};
+use super::super::failure::{is_of_the_login, short, with_code};
 
 const DUPLICATE_KEY: i32 = 11_000;
 
@@ -21,6 +21,13 @@ const OF_THE_DOCUMENT: [i32; 10] = [
     17_419, // the document exceeds the server's limit
 ];
 
+/// Codes of a server that accepts commands and stores nothing.
+const WRITES_REFUSED: [i32; 3] = [
+    301,    // the disk is nearly full
+    371,    // UserWritesBlocked
+    14_031, // OutOfDiskSpace
+];
+
 /// The outcome of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -29,6 +36,8 @@ pub(super) enum Outcome {
     Duplicate(String),
     Rejected(String),
     Unavailable(String),
+    /// As unavailable, because the server stores nothing now.
+    WritesRefused(String),
 }
 
 /// The outcomes of `count` documents, in their order. `None` if the error is not about single documents.
@@ -50,6 +59,7 @@ pub(super) fn outcomes(count: usize, error: &Error) -> Option<Vec<Outcome>> {
         let outcome = match error.code {
             DUPLICATE_KEY => settled(Outcome::Duplicate(text)),
             code if OF_THE_DOCUMENT.contains(&code) => Outcome::Rejected(text),
+            code if WRITES_REFUSED.contains(&code) => Outcome::WritesRefused(text),
             _ => Outcome::Unavailable(text),
         };
         *outcomes.get_mut(error.index)? = outcome;
@@ -59,6 +69,13 @@ pub(super) fn outcomes(count: usize, error: &Error) -> Option<Vec<Outcome>> {
         return None;
     }
     Some(outcomes)
+}
+
+/// Whether the server refused the whole command, and not because of a document in it or of the login.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::Command(_))
+        && !is_of_a_document(error)
+        && !is_of_the_login(error)
 }
 
 /// Whether the whole command was refused because of a document in it.

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot::Sender;
 
 use super::super::{
-    super::failure::Unavailable,
+    super::{failure::Unavailable, file::touch},
     leases::{Lease, Outcome, settle},
 };
 use crate::queue::{ConsumeError, SettleError};
@@ -15,7 +15,7 @@ pub(in super::super) enum Command {
     Settle { lease: Lease, outcome: Outcome, reply: Option<Sender<Result<(), SettleError>>> },
     /// Stops taking messages, and gives back those that no caller has seen.
     Close { leases: Vec<Lease>, reply: Option<Sender<Result<(), ConsumeError>>> },
-    /// Runs a transaction.
+    /// Checks that the file can be written.
     Ping { reply: Sender<Result<(), ConsumeError>> },
 }
 
@@ -44,7 +44,7 @@ impl Command {
                 }
                 Ok(true)
             }
-            Self::Ping { .. } => Ok(true),
+            Self::Ping { .. } => touch(connection).map(|()| true),
         }
     }
 
