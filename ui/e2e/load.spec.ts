@@ -173,6 +173,23 @@ test("the wait for a connection is part of the run and its rate, and not of the 
   expect(of("waited"), "half of the requests waited longer than a request takes").toBeGreaterThan(of("took"));
 });
 
+test("timings that the browser delivers late are part of the results", async ({ page }) => {
+  await page.addInitScript(() => {
+    const Observer = window.PerformanceObserver;
+    window.PerformanceObserver = class extends Observer {
+      constructor(callback: PerformanceObserverCallback) {
+        super((entries, observer) => setTimeout(() => callback(entries, observer), 700));
+      }
+    } as typeof PerformanceObserver;
+  });
+  await page.goto("/#/load?users=2&seconds=&requests=10");
+  await page.getByRole("button", { name: "Start" }).click();
+  await expect(page.getByText(/^Done: 10/)).toBeVisible();
+  await expect(page.locator(".warning")).toHaveCount(0);
+  const { samples } = await exported(page);
+  expect(samples.filter(({ waited }) => waited === undefined)).toEqual([]);
+});
+
 test("an invalid plan is reported", async ({ page }) => {
   await page.goto("/#/load?users=0&seconds=");
   await page.getByRole("button", { name: "Start" }).click();

@@ -11,7 +11,7 @@ use octet_runtime::{
     identity,
     metrics::{GrpcMetrics, Metrics},
     process::{Process, StartError},
-    serve::{Plain, ServeLimits},
+    serve::{Plain, ServeLimits, refuse_other_than_grpc},
     telemetry::Tracer,
     upstream::Upstream,
 };
@@ -55,8 +55,12 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     let ending = drain.clone();
     let service = tower::service_fn(move |request: http::Request<Incoming>| {
         let (mut greeting, others) = (greeting.clone(), others.clone());
+        let refusal = refuse_other_than_grpc(&request);
         let request = body::timed(request, &ending);
         async move {
+            if let Some(refusal) = refusal {
+                return Ok(refusal);
+            }
             match metadata_limit::check(request) {
                 // Metadata beyond the limit is refused before it is parsed.
                 Err(refusal) => Ok(*refusal),

@@ -7,8 +7,8 @@ import { observeTimings, type RequestTiming } from "./request-timing.ts";
 
 const TIMEOUT_MS = 15_000;
 
-/** Milliseconds for the browser to deliver the last resource timings. */
-const LAST_TIMINGS_MS = 150;
+/** Milliseconds in which the browser delivers the last resource timings, even when it is busy. */
+const LAST_TIMINGS_MS = 3_000;
 
 /**
  * Fills `samples` until the plan is complete or `signal` stops it. Requests in flight at that moment still finish:
@@ -29,7 +29,7 @@ export async function runLoad(
   const prefix = `${base}/api/greeting?load=${Math.floor(Math.random() * 1e9).toString(36)}-`;
   // The browser delivers a timing before or after the response.
   const withoutTiming = new Map<string, Sample>();
-  const earlyTimings = new Map<string, RequestTiming>();
+  const earlyTimings = new Map<string, RequestTiming | undefined>();
   const stopObserving = observeTimings(prefix, (url, timing) => {
     const sample = withoutTiming.get(url);
     if (!sample) earlyTimings.set(url, timing);
@@ -49,16 +49,18 @@ export async function runLoad(
       }
       const url = `${prefix}${index}`;
       const sample = await send(url, started);
-      const timing = earlyTimings.get(url);
+      if (earlyTimings.has(url)) Object.assign(sample, earlyTimings.get(url));
+      else if (sample.ok) withoutTiming.set(url, sample);
       earlyTimings.delete(url);
-      if (timing) Object.assign(sample, timing);
-      else withoutTiming.set(url, sample);
       samples.push(sample);
     }
   };
   await Promise.all(Array.from({ length: plan.users }, user));
   const elapsed = performance.now() - started;
-  await new Promise((resolve) => setTimeout(resolve, LAST_TIMINGS_MS));
+  const deadline = performance.now() + LAST_TIMINGS_MS;
+  while (withoutTiming.size > 0 && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   stopObserving();
   return elapsed;
 }

@@ -12,20 +12,24 @@ export interface RequestTiming {
   took: number;
 }
 
-/** Calls `onTiming` for each request whose URL starts with `prefix`. Returns a function that stops it. */
+/**
+ * Calls `onTiming` for each request whose URL starts with `prefix`, with undefined when the browser hides the timing.
+ * Returns a function that stops it.
+ */
 export function observeTimings(
   prefix: string,
-  onTiming: (url: string, timing: RequestTiming) => void,
+  onTiming: (url: string, timing: RequestTiming | undefined) => void,
 ): () => void {
   const observer = new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
       if (!(entry instanceof PerformanceResourceTiming) || !entry.name.startsWith(prefix)) continue;
+      const { startTime, requestStart, responseStart } = entry;
       // Zero for another origin that does not send Timing-Allow-Origin.
-      if (entry.requestStart === 0) continue;
-      onTiming(entry.name, {
-        waited: entry.requestStart - entry.startTime,
-        took: entry.responseStart - entry.requestStart,
-      });
+      const isHidden = requestStart === 0;
+      onTiming(
+        entry.name,
+        isHidden ? undefined : { waited: requestStart - startTime, took: responseStart - requestStart },
+      );
     }
   });
   try {
