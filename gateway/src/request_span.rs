@@ -61,9 +61,7 @@ impl RequestSpan {
     /// Records the remaining time.
     pub(crate) fn set_deadline(&mut self, deadline: Deadline) {
         if self.0.is_recording() {
-            // Milliseconds, rounded to a microsecond.
-            let remaining = (deadline.remaining().as_secs_f64() * 1e6).round() / 1e3;
-            self.0.set("octet.deadline.remaining_ms", remaining);
+            self.0.set("octet.deadline.remaining_ms", deadline.remaining_ms());
         }
     }
 

@@ -34,7 +34,7 @@ fn proto3(bytes: &[u8]) -> Result<Document, serde_json::Error> {
         value.as_str().expect("a text").to_owned()
     };
     Ok(Document {
-        id: text("id"),
+        id: text("id").to_ascii_lowercase(),
         service: text("service"),
         message: text("message"),
         created: text("created"),

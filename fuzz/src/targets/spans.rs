@@ -1,6 +1,6 @@
 //! A report of spans, as a tracer sends it to the collector.
 
-use octet_collector::store::{Kept, Memory, Store, Window};
+use octet_collector::store::{CountLinks, Kept, MeasureEdges, Memory, Store, Window, Work};
 use octet_zipkin::{Batch, Span, edges::Edges, links::Links};
 
 use crate::checks::short_line;
@@ -51,6 +51,6 @@ fn kept(spans: Vec<Span>) {
         assert!(store.usage().bytes <= MEMORY, "{:?}", store.usage());
     }
     let everything = Window::new(u64::MAX, u64::MAX);
-    store.links(everything);
-    store.edges(everything);
+    assert!(CountLinks::new(everything).run(&store).list().is_some());
+    assert!(MeasureEdges::new(everything).run(&store).list().is_some());
 }

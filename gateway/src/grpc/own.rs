@@ -8,6 +8,8 @@ use prost_reflect::{DescriptorPool, ServiceDescriptor};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+use super::ENCODINGS;
+
 /// How long a stream may take: clients start it again.
 const MAX_STREAM: Duration = Duration::from_mins(1);
 
@@ -50,9 +52,10 @@ impl Own {
                 .register_encoded_file_descriptor_set(descriptors)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
-        let routes = Routes::new(health)
-            .add_service(reflection().build_v1()?)
-            .add_service(reflection().build_v1alpha()?)
+        let [gzip, deflate] = ENCODINGS;
+        let routes = Routes::new(health.accept_compressed(gzip).accept_compressed(deflate))
+            .add_service(reflection().build_v1()?.accept_compressed(gzip).accept_compressed(deflate))
+            .add_service(reflection().build_v1alpha()?.accept_compressed(gzip).accept_compressed(deflate))
             .prepare();
         let own = Self { routes, reporter, names };
         own.report(ServingStatus::Serving).await;

@@ -3,7 +3,7 @@
 use super::json::MAX_SECONDS_OF_DURATION;
 
 const NANOS: i128 = 1_000_000_000;
-/// A unit stands before the units that are a prefix of it. Go accepts both code points for the micro sign.
+/// In this order, no unit is a prefix of a later one. Go accepts both code points for the micro sign.
 const UNITS: [(&str, i128); 8] = [
     ("ns", 1),
     ("us", 1_000),

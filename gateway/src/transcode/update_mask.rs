@@ -4,9 +4,11 @@
 //! request has one `google.protobuf.FieldMask` that the client left unset, the mask lists the fields in the body. So a
 //! client can PATCH `{"title":"x"}` and change nothing else.
 
+use std::fmt;
+
 use http::Method;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value as Field};
-use serde_json::Value;
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::field_path::{set, singular_message};
 
@@ -47,33 +49,65 @@ pub(super) fn complete(
 
     let mut paths = Vec::new();
     // The body has been read as JSON already, or is blank: then the mask is empty.
-    collect(&serde_json::from_slice(json).unwrap_or_default(), &target, "", &mut paths);
+    let fields = Fields { message: &target, path: "", paths: &mut paths };
+    let _ = fields.deserialize(&mut serde_json::Deserializer::from_slice(json));
     paths.sort_unstable();
     let mut made = DynamicMessage::new(mask_type);
-    set(&mut made, &paths_field, Field::List(paths.into_iter().map(Field::String).collect()))?;
-    set(request, mask, Field::Message(made))
+    set(&mut made, &paths_field, Value::List(paths.into_iter().map(Value::String).collect()))?;
+    set(request, mask, Value::Message(made))
 }
 
+/// Collects the paths of the fields in an object, without keeping its values.
+///
 /// "A repeated field is not allowed except at the last position of a paths string" (`field_mask.proto`): a list or a
 /// map is one path, and so is a well-known type, whose JSON does not show its fields.
-fn collect(json: &Value, message: &MessageDescriptor, above: &str, paths: &mut Vec<String>) {
-    let Value::Object(entries) = json else {
-        return;
-    };
-    for (key, value) in entries {
-        let field = message.get_field_by_json_name(key).or_else(|| message.get_field_by_name(key));
-        let Some(field) = field else {
-            continue;
-        };
-        let path =
-            if above.is_empty() { field.name().to_owned() } else { format!("{above}.{}", field.name()) };
-        match (singular_message(&field), value) {
-            (Some(below), Value::Object(entries))
-                if !entries.is_empty() && below.package_name() != "google.protobuf" =>
-            {
-                collect(value, &below, &path, paths);
+struct Fields<'a> {
+    message: &'a MessageDescriptor,
+    /// The path of the object; empty for the body itself.
+    path: &'a str,
+    paths: &'a mut Vec<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Fields<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Fields<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object or null")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.paths.extend(Some(self.path.to_owned()).filter(|path| !path.is_empty()));
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let Self { message, path, paths } = self;
+        let mut is_empty = true;
+        while let Some(key) = object.next_key::<String>()? {
+            is_empty = false;
+            let field = message.get_field_by_json_name(&key).or_else(|| message.get_field_by_name(&key));
+            let Some(field) = field else {
+                object.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let path =
+                if path.is_empty() { field.name().to_owned() } else { format!("{path}.{}", field.name()) };
+            let below = singular_message(&field).filter(|below| below.package_name() != "google.protobuf");
+            if let Some(below) = below {
+                object.next_value_seed(Fields { message: &below, path: &path, paths })?;
+            } else {
+                object.next_value::<IgnoredAny>()?;
+                paths.push(path);
             }
-            _ => paths.push(path),
         }
+        if is_empty { Fields { message, path, paths }.visit_unit() } else { Ok(()) }
     }
 }

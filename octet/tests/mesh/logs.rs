@@ -171,10 +171,13 @@ async fn without_a_token_only_this_host_may_change_the_level() {
     let service = Process::start(&["gateway"], &[("ADMIN_PORT", "0.0.0.0:0")]).await;
     let port = service.admin.rsplit(':').next().expect("a port").to_owned();
     let url = format!("http://127.0.0.1:{port}/log-level");
-    for headers in [[("host", "attacker.example")], [("x-forwarded-for", "127.0.0.1")]] {
+    for (headers, hint) in [
+        ([("host", "attacker.example")], "set ALLOWED_HOSTS"),
+        ([("x-forwarded-for", "127.0.0.1")], "set ADMIN_TOKEN"),
+    ] {
         let refused = send(Method::PUT, &url, &headers, "debug").await;
         assert_eq!(refused.status, 403, "{headers:?}");
-        assert!(refused.text().contains("set ADMIN_TOKEN"), "{}", refused.text());
+        assert!(refused.text().contains(hint), "{}", refused.text());
     }
     // The source address of Istio's sidecar.
     let answer = put_from([127, 0, 0, 6], port.parse().expect("a port")).await;

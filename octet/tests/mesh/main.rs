@@ -40,6 +40,7 @@ mod lifetime;
 mod logs;
 mod openapi;
 mod prometheus;
+mod refused;
 mod secrets;
 mod series;
 mod telemetry;

@@ -2,14 +2,17 @@
 //!
 //! There is no CORS: pages read traces through the gateway, which has its own rules for other origins.
 
+mod answer;
 mod body;
+mod guard;
 mod parameters;
+mod parts;
 mod query;
 mod report;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -22,18 +25,30 @@ use axum::{
 };
 use octet_runtime::{
     admission::Admission,
+    hosts::AllowedHosts,
     identity,
     metrics::{HttpMetrics, IntCounterVec, IntGaugeVec, Metrics},
 };
 use serde::Serialize;
+use tokio::task::yield_now;
 
+use self::{answer::Queries, body::Bodies};
 use crate::store::Store;
+
+/// How long a report or a query uses the one thread before others have their turn.
+const SLICE: Duration = Duration::from_millis(2);
 
 /// The state of all routes. Clones share the same store.
 #[derive(Clone)]
 pub(crate) struct Collector {
     store: Arc<Mutex<Store>>,
+    /// The reports whose bodies have arrived.
     admission: Admission,
+    /// Held while a report is stored: one at a time, in the order of their arrival.
+    reporting: Arc<tokio::sync::Mutex<()>>,
+    bodies: Arc<Bodies>,
+    queries: Queries,
+    hosts: AllowedHosts,
     spans: IntCounterVec,
     kept: IntGaugeVec,
     evicted: IntCounterVec,
@@ -43,12 +58,17 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) fn new(
         store: Store,
+        hosts: AllowedHosts,
         admission: Admission,
         metrics: &Metrics,
     ) -> Result<Self, prometheus::Error> {
         let collector = Self {
             store: Arc::new(Mutex::new(store)),
             admission,
+            reporting: Arc::default(),
+            bodies: Arc::default(),
+            queries: Queries::default(),
+            hosts,
             spans: metrics.counter("octet_collector_spans_total", "Received spans by result", &["result"])?,
             kept: metrics.gauge("octet_collector_kept", "Stored traces, spans and bytes", &["what"])?,
             evicted: metrics.counter(
@@ -73,6 +93,25 @@ impl Collector {
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Runs `step` until it returns false, with pauses for other requests.
+    async fn in_slices(&self, mut step: impl FnMut(&mut Store) -> bool) {
+        while self.slice(&mut step) {
+            yield_now().await;
+        }
+    }
+
+    /// Runs `step` for a short time; false when it is done.
+    fn slice(&self, step: &mut impl FnMut(&mut Store) -> bool) -> bool {
+        let mut store = self.store();
+        let end = Instant::now() + SLICE;
+        while step(&mut store) {
+            if Instant::now() >= end {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 /// Every route.
@@ -89,6 +128,7 @@ pub(crate) fn router(collector: Collector) -> Router {
             let message = format!("method {} is not allowed for {}", request.method(), request.uri().path());
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)
         })
+        .layer(axum::middleware::from_fn_with_state(collector.clone(), guard::check))
         .layer(axum::middleware::from_fn_with_state(collector.clone(), observe))
         .with_state(collector)
 }

@@ -28,9 +28,10 @@ pub async fn run(settings: CollectorSettings, drain: Drain) -> Result<(), StartE
 /// [`StartError`], before anything is served.
 pub async fn run_on(ports: Ports, settings: CollectorSettings, drain: Drain) -> Result<(), StartError> {
     let process = Process::start(ports, &settings.process, "collector", drain)?;
-    let collector =
-        Collector::new(Store::new(settings.memory), settings.process.admission.clone(), process.metrics())
-            .map_err(StartError::internal)?;
+    let store = Store::new(settings.memory);
+    let admission = settings.process.admission.clone();
+    let collector = Collector::new(store, settings.process.hosts, admission, process.metrics())
+        .map_err(StartError::internal)?;
     let readiness = Readiness::new(process.drain().clone(), Vec::new());
     process.serve(readiness, Plain, http::router(collector), ServeLimits::default(), async {}).await;
     Ok(())

@@ -15,8 +15,11 @@ use std::{
 };
 
 use foldhash::quality::RandomState;
-use octet_zipkin::{Batch, Span, Text, TraceId, read::Intern};
-pub use search::{Search, Window};
+use octet_zipkin::{
+    Batch, Span, Text, TraceId,
+    read::{Entry, Intern, Reader},
+};
+pub use search::{CountLinks, Find, ListTags, MeasureEdges, Search, Window, Work};
 use services::Services;
 use texts::Texts;
 use trace::Trace;
@@ -47,6 +50,23 @@ pub struct Kept {
     pub duplicate: u64,
     /// Spans whose traces had no room.
     pub dropped: u64,
+}
+
+/// A report that is being stored.
+#[derive(Debug)]
+pub struct Report<'a> {
+    reader: Reader<'a>,
+    /// The outcomes so far.
+    pub kept: Kept,
+    /// The errors so far, without spans.
+    pub errors: Batch,
+}
+
+impl<'a> Report<'a> {
+    /// A report of which nothing is stored yet.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { reader: Reader::new(bytes), kept: Kept::default(), errors: Batch::default() }
+    }
 }
 
 /// The outcome of a span.
@@ -111,19 +131,26 @@ impl Store {
         }
     }
 
-    /// Parses a report and stores its spans, evicting old traces for them. Returns the batch without its spans, for its
-    /// errors.
+    /// Parses a whole report and stores its spans, evicting old traces for them. Returns a batch of the errors.
     pub fn keep(&mut self, report: &[u8]) -> (Kept, Batch) {
-        let mut batch = Batch::read_with(report, self);
-        let mut kept = Kept::default();
-        for span in batch.spans.drain(..) {
-            match self.insert(span) {
-                Outcome::Stored => kept.stored += 1,
-                Outcome::Duplicate => kept.duplicate += 1,
-                Outcome::Dropped => kept.dropped += 1,
-            }
+        let mut report = Report::new(report);
+        while self.keep_next(&mut report) {}
+        (report.kept, report.errors)
+    }
+
+    /// Parses the next span of a report and stores it; false when none is left.
+    pub fn keep_next(&mut self, report: &mut Report<'_>) -> bool {
+        match report.reader.next_entry(self) {
+            Some(Entry::Span(span)) => match self.insert(span) {
+                Outcome::Stored => report.kept.stored += 1,
+                Outcome::Duplicate => report.kept.duplicate += 1,
+                Outcome::Dropped => report.kept.dropped += 1,
+            },
+            Some(Entry::Malformed(malformed)) => report.errors.add_malformed(malformed),
+            Some(Entry::Broken(broken)) => report.errors.broken = Some(broken),
+            None => return false,
         }
-        (kept, batch)
+        true
     }
 
     /// Stores a span whose texts were [interned](Intern::intern) here.
@@ -151,6 +178,7 @@ impl Store {
         self.arrivals += 1;
         if trace.arrival == 0 {
             self.by_arrival.insert(self.arrivals, id);
+            trace.created = self.arrivals;
         }
         trace.arrival = self.arrivals;
         trace.add(span, hash);
@@ -177,13 +205,28 @@ impl Store {
     /// An id of 64 bits also finds the newest trace with this low half: a tracer that keeps only 64 bits of an id logs
     /// those.
     pub fn trace(&self, id: TraceId) -> &[Span] {
-        let exact = self.traces.get(&id);
-        let found = exact.or_else(|| {
-            let low = id.is_short().then(|| id.low())?;
-            let same = self.traces.range(TraceId::first_of(low)..=TraceId::last_of(low));
-            same.map(|(_, trace)| trace).max_by_key(|trace| trace.arrival)
-        });
-        found.map(|trace| trace.spans()).unwrap_or_default()
+        self.find(id).and_then(|id| self.traces.get(&id)).map(|trace| trace.spans()).unwrap_or_default()
+    }
+
+    /// The whole id of the trace that [`trace`](Self::trace) returns.
+    pub fn find(&self, id: TraceId) -> Option<TraceId> {
+        if self.traces.contains_key(&id) {
+            return Some(id);
+        }
+        let low = id.is_short().then(|| id.low())?;
+        let same = self.traces.range(TraceId::first_of(low)..=TraceId::last_of(low));
+        same.max_by_key(|(_, trace)| trace.arrival).map(|(id, _)| *id)
+    }
+
+    /// The estimated size of a trace as JSON, in bytes.
+    pub fn json_bytes(&self, id: TraceId) -> usize {
+        self.traces.get(&id).map(|trace| trace.json_bytes()).unwrap_or_default()
+    }
+
+    /// A trace's version and spans. The version changes when the trace is evicted and stored again; otherwise spans are
+    /// only appended.
+    pub fn versioned(&self, id: TraceId) -> Option<(u64, &[Span])> {
+        self.traces.get(&id).map(|trace| (trace.created, trace.spans()))
     }
 
     fn bytes(&self) -> usize {

@@ -13,6 +13,7 @@ use octet_backends::{
 };
 
 use octet_runtime::{
+    backoff::Backoff,
     logs::{self, HEADERS},
     propagation::X_REQUEST_ID,
     telemetry::{Span, SpanKind, Tracer},
@@ -28,9 +29,8 @@ use crate::{
 /// The maximum number of deliveries in flight; their inserts share a transaction.
 pub(crate) const PREFETCH: u16 = 100;
 
-/// The first pause while the store is unavailable; each next one is twice as long, up to the maximum.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const MAX_PAUSE: Duration = Duration::from_secs(2);
+/// The pauses between inserts while the store is unavailable.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
 /// Takes messages and stores their greetings.
 pub(crate) struct Consume {
@@ -103,7 +103,7 @@ impl Consume {
             Ok(document) => document,
             Err(error) => return self.dead_letter(delivery, ending, span, &error.to_string()).await,
         };
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = PAUSES;
         let outcome = loop {
             match ending.allows(span.scope(self.store.insert(&document))).await {
                 Some(Ok(Inserted::New)) => break "stored",
@@ -112,10 +112,9 @@ impl Consume {
                     tracing::debug!(reason, "store unavailable; keeping the delivery");
                     span.event("store unavailable; waiting", &[("reason", &reason)]);
                     tokio::select! {
-                        () = tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)) => {}
+                        () = tokio::time::sleep(pauses.pause()) => {}
                         () = ending.announced() => return self.give_back(delivery, span).await,
                     }
-                    pause = (pause * 2).min(MAX_PAUSE);
                 }
                 Some(Err(StoreError::Rejected(reason))) => {
                     return self.dead_letter(delivery, ending, span, &reason).await;

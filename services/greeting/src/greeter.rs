@@ -62,12 +62,10 @@ impl Greeter {
     /// Stores the received greeting. A second call with the same greeting changes nothing.
     async fn store(&self, received: &Greeting) -> Result<(), GreetError> {
         let Some(store) = &self.store else { return Ok(()) };
-        if !received.has_uuid() {
-            return Err(GreetError::Invalid(
-                "greeting.id must be a UUID in lower case, such as 67e55044-10b1-426f-9247-bb680e5fe0c8",
-            ));
-        }
-        store.insert(&received.to_document()).await?;
+        let document = received.to_document().ok_or(GreetError::Invalid(
+            "greeting.id must be a UUID such as 67e55044-10b1-426f-9247-bb680e5fe0c8",
+        ))?;
+        store.insert(&document).await?;
         Ok(())
     }
 

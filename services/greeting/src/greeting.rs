@@ -31,27 +31,21 @@ impl Greeting {
         }
     }
 
-    /// Whether its id can name a document.
-    pub(crate) fn has_uuid(&self) -> bool {
-        is_uuid(&self.id)
-    }
-
-    /// The document to store.
-    pub(crate) fn to_document(&self) -> Document {
-        Document {
-            id: self.id.clone(),
+    /// The document to store; `None` when its id is not a UUID.
+    pub(crate) fn to_document(&self) -> Option<Document> {
+        Some(Document {
+            id: uuid(&self.id)?,
             service: self.service.clone(),
             message: self.message.clone(),
             created: self.created.clone(),
             hostname: self.hostname.clone(),
-        }
+        })
     }
 }
 
-/// Whether `text` is a UUID in its one accepted form, 36 characters in lower case: another would be a second id of the
-/// same document.
-pub(crate) fn is_uuid(text: &str) -> bool {
-    text.len() == 36 && Uuid::try_parse(text).is_ok() && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+/// The UUID in `text`, of 36 characters, in lower case: another form would be a second id of the same document.
+pub(crate) fn uuid(text: &str) -> Option<String> {
+    (text.len() == 36 && Uuid::try_parse(text).is_ok()).then(|| text.to_ascii_lowercase())
 }
 
 impl From<proto::Greeting> for Greeting {
@@ -75,18 +69,20 @@ mod tests {
     #[test]
     fn a_greeting_has_a_uuid_and_a_time_in_utc_with_nanoseconds() {
         let greeting = Greeting::new("service-a", "Hello", "host");
-        assert!(greeting.has_uuid());
+        assert!(greeting.to_document().is_some());
         assert_eq!(greeting.created.len(), "2026-01-01T00:00:00.000000000Z".len());
         assert!(greeting.created.ends_with('Z'));
     }
 
     #[test]
-    fn a_uuid_has_one_form() {
+    fn a_uuid_has_36_characters_and_becomes_lower_case() {
         let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
-        assert!(is_uuid(id));
-        for other in [id.to_uppercase(), id.replace('-', ""), format!("{{{id}}}"), String::new(), "x".into()]
+        assert_eq!(uuid(id).as_deref(), Some(id));
+        assert_eq!(uuid(&id.to_uppercase()).as_deref(), Some(id));
+        for other in
+            [id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}"), String::new(), "x".into()]
         {
-            assert!(!is_uuid(&other), "{other}");
+            assert_eq!(uuid(&other), None, "{other}");
         }
     }
 }

@@ -19,6 +19,7 @@ mod observed;
 mod rpc;
 pub mod server;
 mod settings;
+mod streams;
 mod upstreams;
 mod watch;
 

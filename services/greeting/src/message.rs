@@ -3,7 +3,7 @@
 use octet_backends::store::Document;
 use serde::{Deserialize, Serialize};
 
-use crate::greeting::{Greeting, is_uuid};
+use crate::greeting::{Greeting, uuid};
 
 /// Why a message can never become a document. Its text is kept with the dead letter.
 #[derive(Debug, thiserror::Error)]
@@ -41,18 +41,22 @@ struct Read {
 
 /// The body of the message for a greeting.
 pub(crate) fn encode_greeting(greeting: &Greeting) -> Vec<u8> {
-    encode(&greeting.to_document())
+    let Greeting { id, service, message, created, hostname } = greeting;
+    to_json(&Written { id, service, message, created, hostname })
 }
 
 /// The body of the message for `document`.
 pub fn encode(document: &Document) -> Vec<u8> {
     let Document { id, service, message, created, hostname } = document;
-    let json = Written { id, service, message, created, hostname };
-    // Strings under string keys always have a JSON form.
-    serde_json::to_vec(&json).unwrap_or_default()
+    to_json(&Written { id, service, message, created, hostname })
 }
 
-/// The document in a message's body. Unknown fields are ignored.
+fn to_json(written: &Written<'_>) -> Vec<u8> {
+    // Strings under string keys always have a JSON form.
+    serde_json::to_vec(written).unwrap_or_default()
+}
+
+/// The document in a message's body, its id in lower case. Unknown fields are ignored.
 ///
 /// # Errors
 /// [`MalformedMessage`], which a retry cannot repair.
@@ -62,14 +66,13 @@ pub fn decode(body: &[u8]) -> Result<Document, MalformedMessage> {
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(MalformedMessage::NotAnObject);
     }
-    let document = Document {
-        id: read.id.unwrap_or_default(),
+    Ok(Document {
+        id: uuid(&read.id.unwrap_or_default()).ok_or(MalformedMessage::Id)?,
         service: read.service.unwrap_or_default(),
         message: read.message.unwrap_or_default(),
         created: read.created.unwrap_or_default(),
         hostname: read.hostname.unwrap_or_default(),
-    };
-    if is_uuid(&document.id) { Ok(document) } else { Err(MalformedMessage::Id) }
+    })
 }
 
 /// The parser's message on one line, cut: it may repeat its input.
@@ -92,7 +95,7 @@ mod tests {
     #[test]
     fn a_published_greeting_is_stored_unchanged() {
         let greeting = Greeting::new("service-d", "Shalom (שָׁלוֹם) \"quoted\"\n", "host");
-        assert_eq!(decode(&encode_greeting(&greeting)).unwrap(), greeting.to_document());
+        assert_eq!(decode(&encode_greeting(&greeting)).ok(), greeting.to_document());
     }
 
     #[test]
@@ -108,6 +111,12 @@ mod tests {
             String::from_utf8(encode_greeting(&greeting)).unwrap(),
             r#"{"id":"67e55044-10b1-426f-9247-bb680e5fe0c8","service":"service-d","message":"Shalom","created":"2026-01-01T00:00:00.000000000Z","hostname":"host"}"#
         );
+    }
+
+    #[test]
+    fn an_id_in_upper_case_names_the_same_document() {
+        let document = decode(br#"{"id":"67E55044-10B1-426F-9247-BB680E5FE0C8"}"#).unwrap();
+        assert_eq!(document.id, "67e55044-10b1-426f-9247-bb680e5fe0c8");
     }
 
     #[test]

@@ -10,8 +10,8 @@ use octet_runtime::{
     drain::Drain,
     identity,
     metrics::{GrpcMetrics, Metrics},
-    process::{Process, StartError},
-    serve::{Plain, ServeLimits},
+    process::{Ports, Process, StartError},
+    serve::{Plain, ServeLimits, refuse_other_than_grpc},
     telemetry::Tracer,
     upstream::Upstream,
 };
@@ -29,6 +29,7 @@ use crate::{
     observed::{ConsumerMetrics, ObservedPublisher, ObservedStore, QueueAttributes, StoreAttributes},
     rpc::GREETING_SERVICE,
     settings::{MAX_ANSWER, MAX_REQUEST, ServiceSettings},
+    streams::Streams,
     upstreams::Upstreams,
     watch::Watch,
 };
@@ -39,6 +40,14 @@ use crate::{
 /// [`StartError`], before anything is served.
 pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartError> {
     let ports = settings.process.bind().await?;
+    run_on(ports, settings, drain).await
+}
+
+/// As [`run`], on ports that the caller has bound.
+///
+/// # Errors
+/// [`StartError`], before anything is served.
+pub async fn run_on(ports: Ports, settings: ServiceSettings, drain: Drain) -> Result<(), StartError> {
     let name = settings.service.name.to_string();
     let process = Process::start(ports, &settings.process, &name, drain)?;
     let parts = Parts::open(&settings, process.metrics(), &process.tracer()).await?;
@@ -53,10 +62,15 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
     let others = others(health_service)?;
 
     let ending = drain.clone();
+    let streams = Streams::default();
     let service = tower::service_fn(move |request: http::Request<Incoming>| {
-        let (mut greeting, others) = (greeting.clone(), others.clone());
+        let (mut greeting, others, streams) = (greeting.clone(), others.clone(), streams.clone());
+        let refusal = refuse_other_than_grpc(&request);
         let request = body::timed(request, &ending);
         async move {
+            if let Some(refusal) = refusal {
+                return Ok(refusal);
+            }
             match metadata_limit::check(request) {
                 // Metadata beyond the limit is refused before it is parsed.
                 Err(refusal) => Ok(*refusal),
@@ -64,7 +78,10 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
                 Ok(request) if request.uri().path().starts_with(GREETING_SERVICE) => {
                     greeting.call(request).await
                 }
-                Ok(request) => Box::pin(others.oneshot(request)).await,
+                Ok(request) => match streams.open(&request) {
+                    Ok(stream) => Ok(stream.hold(Box::pin(others.oneshot(request)).await?)),
+                    Err(refusal) => Ok(refusal.into_http()),
+                },
             }
         }
     });

@@ -9,6 +9,7 @@ use axum::{
     Router,
     extract::State,
     http::{StatusCode, header},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -20,6 +21,7 @@ pub use log_level::LogControl;
 
 use crate::{
     drain::Drain,
+    hosts::{self, AllowedHosts},
     metrics::Metrics,
     serve::{self, ServeLimits},
 };
@@ -95,8 +97,14 @@ struct Admin {
 }
 
 /// Serves until the future is dropped. The admin server outlives every other listener, so that a drain can be observed.
-pub async fn serve(listener: TcpListener, readiness: Readiness, metrics: Metrics, logs: LogControl) {
-    let router = router(readiness, metrics, logs);
+pub async fn serve(
+    listener: TcpListener,
+    readiness: Readiness,
+    metrics: Metrics,
+    logs: LogControl,
+    hosts: AllowedHosts,
+) {
+    let router = router(readiness, metrics, logs).layer(from_fn_with_state(hosts, hosts::check));
     serve::serve(listener, router, ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
 }
 

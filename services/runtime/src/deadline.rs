@@ -55,6 +55,11 @@ impl Deadline {
         self.0.saturating_duration_since(Instant::now())
     }
 
+    /// The remaining time in milliseconds for spans, rounded to a microsecond: finer digits are noise.
+    pub fn remaining_ms(self) -> f64 {
+        (self.remaining().as_secs_f64() * 1e6).round() / 1e3
+    }
+
     /// Whether it has passed.
     pub fn has_passed(self) -> bool {
         self.remaining().is_zero()

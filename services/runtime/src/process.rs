@@ -12,6 +12,7 @@ pub use self::settings::{Defaults, Ports, ProcessSettings};
 use crate::{
     admin::{self, LogControl, Readiness},
     drain::Drain,
+    hosts::AllowedHosts,
     listen::BindError,
     metrics::Metrics,
     serve::{ServeLimits, Transport, serve_over},
@@ -59,6 +60,7 @@ pub struct Process {
     drain: Drain,
     ports: Ports,
     logs: LogControl,
+    hosts: AllowedHosts,
     grace: Duration,
 }
 
@@ -77,8 +79,8 @@ impl Process {
         let local = ports.main.local_addr().ok();
         let telemetry =
             Telemetry::start(&settings.telemetry, name, local, &metrics).map_err(StartError::internal)?;
-        let (logs, grace) = (settings.log_control(), settings.drain.grace);
-        Ok(Self { metrics, telemetry, drain, ports, logs, grace })
+        let (logs, hosts, grace) = (settings.log_control(), settings.hosts.clone(), settings.drain.grace);
+        Ok(Self { metrics, telemetry, drain, ports, logs, hosts, grace })
     }
 
     /// The process's metrics.
@@ -117,9 +119,9 @@ impl Process {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let Self { metrics, telemetry, drain, ports, logs, grace } = self;
+        let Self { metrics, telemetry, drain, ports, logs, hosts, grace } = self;
         ports.log_serving();
-        let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, logs));
+        let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, logs, hosts));
         serve_over(transport, ports.main, service, limits, &drain, grace).await;
         finish.await;
         // Last, when no more spans are made; the admin server shows the result.

@@ -1,5 +1,6 @@
 //! The accept loop under every server of Octet: gRPC, gateway and admin.
 
+mod grpc;
 mod tls;
 mod transport;
 
@@ -21,6 +22,7 @@ use tokio::{
 use tower::{Service, ServiceExt};
 
 pub use self::{
+    grpc::refuse_other_than_grpc,
     tls::Tls,
     transport::{Plain, Protocol, Transport},
 };
@@ -59,6 +61,11 @@ impl Default for ServeLimits {
 
 /// Interval and timeout of HTTP/2 pings, by which a client that vanished without closing its connection is noticed.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+
+/// Errors of a client on single streams, over the lifetime of its connection; then the connection is closed. Proxies share
+/// a connection between many clients, so that h2's default of 1,024 is too few; without a limit, a client that sends such
+/// errors and never reads could fill the memory with resets (RUSTSEC-2024-0003).
+const ERROR_RESETS: usize = 16_384;
 
 /// How long a connection that was accepted just before the listener closed may take to send its first request.
 const FIRST_REQUEST: Duration = Duration::from_millis(100);
@@ -185,6 +192,7 @@ fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
         // Callers that give up reset their streams, and all of them do when this process was suspended for a while. By
         // default (20) h2 treats that as an attack and closes the connection with every call on it.
         .max_pending_accept_reset_streams(usize::try_from(limits.streams).unwrap_or(usize::MAX))
+        .max_local_error_reset_streams(ERROR_RESETS)
         .max_header_list_size(limits.header_bytes)
         .keep_alive_interval(KEEP_ALIVE.0)
         .keep_alive_timeout(KEEP_ALIVE.1);

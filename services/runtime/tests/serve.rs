@@ -1,6 +1,6 @@
 //! The accept loop: silent clients, and connections in the backlog when the listener closes.
 
-#![allow(clippy::expect_used)]
+#![allow(clippy::expect_used, clippy::indexing_slicing)]
 
 use std::time::{Duration, Instant};
 
@@ -156,4 +156,45 @@ async fn a_silent_connection_does_not_delay_the_drain() {
     let ((), started) = tokio::join!(serving, ending);
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert_eq!(response(&mut in_reserve).await, "");
+}
+
+#[tokio::test]
+async fn a_closed_connection_with_part_of_a_preface_is_not_kept() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let limits =
+        ServeLimits { first_bytes_timeout: Duration::from_mins(1), connections: 1, ..ServeLimits::default() };
+    let served = tokio::spawn(async move {
+        serve(listener, router(), limits, &Drain::never(), Duration::ZERO).await;
+    });
+    for _ in 0..20 {
+        let mut closed = TcpStream::connect(address).await.expect("connects");
+        closed.write_all(b"P").await.expect("written");
+    }
+    // There is room for one connection, so that this one is served once the others are gone.
+    let mut usual = TcpStream::connect(address).await.expect("connects");
+    usual.write_all(REQUEST).await.expect("written");
+    assert!(response(&mut usual).await.ends_with("hello"));
+    served.abort();
+}
+
+#[tokio::test]
+async fn a_preface_in_pieces_is_understood() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let served = tokio::spawn(async move {
+        serve(listener, router(), ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
+    });
+    let mut client = TcpStream::connect(address).await.expect("connects");
+    for piece in [&b"PR"[..], b"I * HTTP/2.0\r\n", b"\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"] {
+        client.write_all(piece).await.expect("written");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut head = [0; 9];
+    tokio::time::timeout(Duration::from_secs(20), client.read_exact(&mut head))
+        .await
+        .expect("in time")
+        .expect("a frame");
+    assert_eq!(head[3], 4, "SETTINGS");
+    served.abort();
 }

@@ -109,6 +109,16 @@ impl Edges {
         }
     }
 
+    /// The number of edges.
+    pub fn len(&self) -> usize {
+        self.measured.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.measured.is_empty()
+    }
+
     /// The edges, ordered by their names.
     pub fn list(self) -> Vec<Edge> {
         let edge = |((caller, callee, kind), measured): ((Text, Text, EdgeKind), Measured)| Edge {

@@ -30,10 +30,10 @@ impl TraceId {
     /// The lower bound of all ids.
     pub const MIN: Self = Self { low: 0, high: 0 };
 
-    /// Parses 16 to 32 lower-case hexadecimal digits that are not all zero. Fewer than 32 are padded with zeros on the
-    /// left; a high half of zeros means an id of 64 bits.
+    /// Parses 1 to 32 lower-case hexadecimal digits that are not all zero, padded with zeros on the left as in Zipkin; a
+    /// high half of zeros means an id of 64 bits.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = digits(text, 16..=32)?;
+        let digits = digits(text, 32)?;
         let low = u64::try_from(digits & u128::from(u64::MAX)).ok()?;
         let high = u64::try_from(digits >> 64).ok()?;
         Some(Self { low, high })
@@ -70,9 +70,9 @@ impl Serialize for TraceId {
 pub struct SpanId(NonZeroU64);
 
 impl SpanId {
-    /// Parses 16 lower-case hexadecimal digits that are not all zero.
+    /// Parses 1 to 16 lower-case hexadecimal digits that are not all zero, padded with zeros on the left as in Zipkin.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = u64::try_from(digits(text, 16..=16)?).ok()?;
+        let digits = u64::try_from(digits(text, 16)?).ok()?;
         NonZeroU64::new(digits).map(Self)
     }
 }
@@ -90,9 +90,9 @@ impl Serialize for SpanId {
 }
 
 /// The digits as a number; `None` for too few or too many, for another character, and for zero.
-fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> Option<u128> {
+fn digits(text: &str, max: usize) -> Option<u128> {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    if !length.contains(&text.len()) || !text.bytes().all(is_digit) {
+    if text.len() > max || !text.bytes().all(is_digit) {
         return None;
     }
     u128::from_str_radix(text, 16).ok().filter(|digits| *digits != 0)
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_id_is_padded_and_a_high_half_of_zeros_is_dropped() {
+    fn a_short_id_is_padded_and_a_high_half_of_zeros_is_dropped() {
         assert_eq!(
             TraceId::parse("0000000000000000ffdc9bb9a6453df3").unwrap().to_string(),
             "ffdc9bb9a6453df3"
@@ -120,13 +120,15 @@ mod tests {
             TraceId::parse("1ffdc9bb9a6453df3").unwrap().to_string(),
             "0000000000000001ffdc9bb9a6453df3"
         );
+        assert_eq!(TraceId::parse("a").unwrap().to_string(), "000000000000000a");
+        assert_eq!(SpanId::parse("00b").unwrap().to_string(), "000000000000000b");
     }
 
     #[test]
     fn an_invalid_id_is_refused() {
         let long = "0".repeat(33);
         for text in
-            ["", "a", "0000000000000000", "FFDC9BB9A6453DF3", "+000000000000001", "é00000000000000", &long]
+            ["", "0", "0000000000000000", "FFDC9BB9A6453DF3", "+000000000000001", "é00000000000000", &long]
         {
             assert_eq!(TraceId::parse(text), None, "{text:?}");
             assert_eq!(SpanId::parse(text), None, "{text:?}");

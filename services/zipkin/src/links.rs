@@ -44,6 +44,16 @@ impl Links {
         }
     }
 
+    /// The number of links.
+    pub fn len(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
     /// The links, ordered by their names.
     pub fn list(&self) -> Vec<Link> {
         let link = |((parent, child), count): (&(Text, Text), &Count)| Link {

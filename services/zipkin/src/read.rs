@@ -4,18 +4,17 @@ mod field;
 mod plain;
 mod span;
 
-use std::fmt;
-
-use serde::{
-    Deserializer, Serialize,
-    de::{SeqAccess, Visitor},
-};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
+use self::field::FieldError;
 use crate::{Span, Text};
 
 /// The maximum number of malformed spans that are described; further ones are only counted.
 const MAX_DESCRIBED: usize = 32;
+
+/// The maximum size of one span in a report, in bytes.
+const MAX_SPAN: usize = 1024 * 1024;
 
 /// The content of a report.
 #[derive(Debug, Default, PartialEq)]
@@ -72,31 +71,24 @@ impl Intern for Copies {
 impl Batch {
     /// Parses a report.
     pub fn read(bytes: &[u8]) -> Self {
-        Self::read_with(bytes, &mut Copies)
-    }
-
-    /// Parses a report; `texts` provides every text of its well-formed spans, and no other.
-    pub fn read_with(bytes: &[u8], texts: &mut impl Intern) -> Self {
-        let (text, is_cut) = match std::str::from_utf8(bytes) {
-            Ok(text) => (text, false),
-            // Reads what precedes the first invalid byte.
-            Err(error) => {
-                let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-                (std::str::from_utf8(valid).unwrap_or_default(), true)
-            }
-        };
         let mut batch = Self::default();
-        let mut index = 0;
-        let mut reader = serde_json::Deserializer::from_str(text);
-        let report = Report { text, texts, batch: &mut batch, index: &mut index };
-        let read = reader.deserialize_seq(report).and_then(|()| reader.end());
-        if is_cut {
-            batch.broken = Some(Broken { index, offset: text.len(), problem: "is not UTF-8".to_owned() });
-        } else if let Err(error) = read {
-            let offset = offset(text, &error);
-            batch.broken = Some(Broken { index, offset, problem: field::shortened(&error.to_string()) });
+        let mut reader = Reader::new(bytes);
+        while let Some(entry) = reader.next_entry(&mut Copies) {
+            match entry {
+                Entry::Span(span) => batch.spans.push(span),
+                Entry::Malformed(malformed) => batch.add_malformed(malformed),
+                Entry::Broken(broken) => batch.broken = Some(broken),
+            }
         }
         batch
+    }
+
+    /// Counts a malformed span, and keeps its description if it is among the first.
+    pub fn add_malformed(&mut self, malformed: Malformed) {
+        self.malformed_count += 1;
+        if self.malformed.len() < MAX_DESCRIBED {
+            self.malformed.push(malformed);
+        }
     }
 
     /// Whether every span of the report is well-formed.
@@ -105,51 +97,137 @@ impl Batch {
     }
 }
 
-/// Reads the elements of the list one by one.
-struct Report<'a, 'b, I> {
-    text: &'a str,
-    texts: &'b mut I,
-    batch: &'b mut Batch,
-    index: &'b mut usize,
+/// One element of a report.
+#[derive(Debug, PartialEq)]
+pub enum Entry {
+    /// A well-formed span.
+    Span(Span),
+    /// A malformed span.
+    Malformed(Malformed),
+    /// The end of a report that is not a JSON list; the last entry.
+    Broken(Broken),
 }
 
-impl<'a, I: Intern> Visitor<'a> for Report<'a, '_, I> {
-    type Value = ();
+/// Parses a report span by span, so that a caller can pause between them.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    text: &'a str,
+    /// Whether the report has bytes after `text` that are not UTF-8.
+    is_cut: bool,
+    offset: usize,
+    index: usize,
+    next: Next,
+}
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of spans")
+/// What follows at a reader's offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Opening,
+    FirstElement,
+    Separator,
+    Element,
+    Nothing,
+    /// After an error.
+    Broken,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader at the start of a report.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        let (text, is_cut) = match std::str::from_utf8(bytes) {
+            Ok(text) => (text, false),
+            // Reads what precedes the first invalid byte.
+            Err(error) => {
+                let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                (std::str::from_utf8(valid).unwrap_or_default(), true)
+            }
+        };
+        Self { text, is_cut, offset: 0, index: 0, next: Next::Opening }
     }
 
-    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(raw) = list.next_element::<&RawValue>()? {
-            if let Some(span) = plain::read(raw, self.texts) {
-                self.batch.spans.push(span);
-                *self.index += 1;
-                continue;
+    /// The next element; `None` after the last. `texts` provides every text of a well-formed span, and no other.
+    pub fn next_entry(&mut self, texts: &mut impl Intern) -> Option<Entry> {
+        match self.element() {
+            Ok(raw) => {
+                let raw = raw?;
+                let entry = self.entry(raw, texts);
+                self.index += 1;
+                Some(entry)
             }
-            match span::read(raw) {
-                Ok(mut span) => {
-                    for text in span.texts_mut() {
-                        *text = self.texts.intern(text);
-                    }
-                    self.batch.spans.push(span);
-                }
-                Err(error) => {
-                    self.batch.malformed_count += 1;
-                    if self.batch.malformed.len() < MAX_DESCRIBED {
-                        let start = raw.get().as_ptr().addr();
-                        self.batch.malformed.push(Malformed {
-                            index: *self.index,
-                            offset: start.saturating_sub(self.text.as_ptr().addr()),
-                            field: error.field,
-                            problem: error.problem,
-                        });
-                    }
-                }
+            Err((offset, problem)) => {
+                self.next = Next::Broken;
+                // The parser reports the end of the text where the report continues with invalid bytes.
+                let (offset, problem) = if self.is_cut {
+                    (self.text.len(), "is not UTF-8".to_owned())
+                } else {
+                    (offset, problem)
+                };
+                Some(Entry::Broken(Broken { index: self.index, offset, problem }))
             }
-            *self.index += 1;
         }
-        Ok(())
+    }
+
+    fn entry(&self, raw: &'a RawValue, texts: &mut impl Intern) -> Entry {
+        let malformed = |error: FieldError| {
+            let offset = raw.get().as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
+            Entry::Malformed(Malformed {
+                index: self.index,
+                offset,
+                field: error.field,
+                problem: error.problem,
+            })
+        };
+        if raw.get().len() > MAX_SPAN {
+            return malformed(FieldError::new("", format!("must have at most {MAX_SPAN} bytes")));
+        }
+        if let Some(span) = plain::read(raw, texts) {
+            return Entry::Span(span);
+        }
+        match span::read(raw) {
+            Ok(mut span) => {
+                for text in span.texts_mut() {
+                    *text = texts.intern(text);
+                }
+                Entry::Span(span)
+            }
+            Err(error) => malformed(error),
+        }
+    }
+
+    /// The next element, or the offset of an error and what it is.
+    fn element(&mut self) -> Result<Option<&'a RawValue>, (usize, String)> {
+        loop {
+            let rest = self.text.get(self.offset..).unwrap_or_default();
+            let trimmed = rest.trim_start_matches([' ', '\t', '\n', '\r']);
+            self.offset += rest.len() - trimmed.len();
+            let first = trimmed.as_bytes().first();
+            let expected = |expected: &str| Err((self.offset, format!("expected {expected}")));
+            self.next = match (self.next, first) {
+                (Next::Opening, Some(b'[')) => Next::FirstElement,
+                (Next::Opening, _) => return expected("a list of spans"),
+                (Next::FirstElement | Next::Separator, Some(b']')) => Next::Nothing,
+                (Next::Separator, Some(b',')) => Next::Element,
+                (Next::Separator, _) => return expected("`,` or `]`"),
+                (Next::Nothing, None) if !self.is_cut => return Ok(None),
+                (Next::Broken, _) => return Ok(None),
+                (Next::Nothing, _) => return expected("no more characters"),
+                (Next::FirstElement | Next::Element, _) => {
+                    let mut values = serde_json::Deserializer::from_str(trimmed).into_iter::<&RawValue>();
+                    return match values.next() {
+                        Some(Ok(raw)) => {
+                            self.offset += values.byte_offset();
+                            self.next = Next::Separator;
+                            Ok(Some(raw))
+                        }
+                        Some(Err(error)) => {
+                            Err((self.offset + offset(trimmed, &error), field::shortened(&error.to_string())))
+                        }
+                        None => expected("a span"),
+                    };
+                }
+            };
+            self.offset += 1;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Numbers as JSON writes them, without the detour through a float that would change large integers.
 
-/// The value of a JSON number that is an integer, such as `7`, `7.0` or `70e-1`; `None` for other texts, and beyond what
-/// any integer type holds.
+/// The value of a JSON number that is an integer, such as `7`, `7.0` or `70e-1`; `None` for other texts, and for
+/// numbers beyond every integer type.
 pub(super) fn integer(text: &str) -> Option<i128> {
     let Number { is_negative, whole, fraction, exponent } = Number::parse(text)?;
     let digits = [whole, fraction].concat();

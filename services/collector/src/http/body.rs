@@ -1,28 +1,143 @@
-//! Reads and decompresses a report's body, within limits on time and on both sizes.
+//! Reads and decompresses the bodies of reports, within limits on time, on both sizes, and on all bodies together.
 
-use std::{io::Read as _, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    io::Read as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use axum::{
-    body::{Body, Bytes},
+    body::Body,
     http::{HeaderMap, StatusCode, header},
 };
 use flate2::bufread::MultiGzDecoder;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::time::timeout;
+use http_body_util::BodyExt;
+use tokio::{sync::Notify, task::yield_now, time::timeout};
 
 use super::Refusal;
 
+const MIB: usize = 1024 * 1024;
+
 /// The maximum size of a compressed body.
-pub(super) const MAX_COMPRESSED: usize = 5 * 1024 * 1024;
+pub(super) const MAX_COMPRESSED: usize = 5 * MIB;
 
 /// The maximum size of a report, which is Zipkin's own.
-pub(super) const MAX_REPORT: usize = 10 * 1024 * 1024;
+pub(super) const MAX_REPORT: usize = 10 * MIB;
+
+/// The maximum size of all bodies in memory together.
+const MAX_BODIES: usize = 16 * MIB;
+
+/// The step by which the buffer of a large body grows.
+const GROWTH: usize = MIB;
+
+/// The number of bytes that are decompressed before other requests have their turn.
+const DECOMPRESSED: u64 = 256 * 1024;
 
 /// The maximum time for a body to arrive.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads the whole body.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+/// The bodies in memory. When they need too much of it, the one that has been arriving for longest is given up: a sender
+/// that delays the end of its body cannot keep out one that does not.
+#[derive(Debug, Default)]
+pub(super) struct Bodies(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The size of all buffers, including those of bodies that have arrived.
+    bytes: usize,
+    last: u64,
+    /// In the order of their start.
+    arriving: BTreeMap<u64, Arriving>,
+}
+
+/// A body that is arriving. Its buffer is here, so that it is freed at once when the body is given up.
+#[derive(Debug)]
+struct Arriving {
+    buffer: Vec<u8>,
+    given_up: Arc<Notify>,
+}
+
+/// A body that is arriving, for the one who reads it.
+struct Receiver {
+    bodies: Arc<Bodies>,
+    number: u64,
+    given_up: Arc<Notify>,
+}
+
+/// A body that has arrived.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    is_compressed: bool,
+    buffer: Vec<u8>,
+    bodies: Arc<Bodies>,
+}
+
+impl Bodies {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(self: &Arc<Self>) -> Receiver {
+        let given_up = Arc::new(Notify::new());
+        let mut state = self.lock();
+        state.last += 1;
+        let number = state.last;
+        state.arriving.insert(number, Arriving { buffer: Vec::new(), given_up: given_up.clone() });
+        Receiver { bodies: self.clone(), number, given_up }
+    }
+}
+
+impl Receiver {
+    /// Appends to the body, and gives up the oldest ones where there is too little memory.
+    fn append(&self, data: &[u8], limit: usize) -> Result<(), Refusal> {
+        let mut state = self.bodies.lock();
+        let State { bytes, arriving, .. } = &mut *state;
+        let Some(Arriving { buffer, .. }) = arriving.get_mut(&self.number) else { return Err(busy()) };
+        if buffer.len() + data.len() > limit {
+            return Err(too_large(limit, ""));
+        }
+        *bytes -= buffer.capacity();
+        reserve(buffer, data.len());
+        buffer.extend_from_slice(data);
+        *bytes += buffer.capacity();
+        while *bytes > MAX_BODIES {
+            let Some((_, oldest)) = arriving.pop_first() else { break };
+            *bytes -= oldest.buffer.capacity();
+            oldest.given_up.notify_one();
+        }
+        if arriving.contains_key(&self.number) { Ok(()) } else { Err(busy()) }
+    }
+
+    /// The body, which is not given up any more.
+    fn finish(self) -> Result<Vec<u8>, Refusal> {
+        self.bodies.lock().arriving.remove(&self.number).map(|arriving| arriving.buffer).ok_or_else(busy)
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        let mut state = self.bodies.lock();
+        if let Some(Arriving { buffer, .. }) = state.arriving.remove(&self.number) {
+            state.bytes -= buffer.capacity();
+        }
+    }
+}
+
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        self.bodies.lock().bytes -= self.buffer.capacity();
+    }
+}
+
+/// The answer to a report that there is no room for.
+pub(super) fn busy() -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many concurrent reports; try again later")
+}
+
+/// Reads a whole body.
+pub(super) async fn read(bodies: &Arc<Bodies>, headers: &HeaderMap, body: Body) -> Result<Arrived, Refusal> {
     let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
     let is_compressed = match encoding.as_deref() {
         None | Some(b"" | b"identity") => false,
@@ -32,29 +147,61 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refus
             return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
     };
+    let receiver = bodies.start();
     let limit = if is_compressed { MAX_COMPRESSED } else { MAX_REPORT };
-    let Ok(collected) = timeout(TIMEOUT, Limited::new(body, limit).collect()).await else {
-        return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"));
-    };
-    let sent = match collected {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(too_large(limit, "")),
-        Err(error) => {
-            tracing::debug!(%error, "body ended early");
-            return Err(Refusal::bad("the body ended early"));
-        }
-    };
-    if is_compressed { decompress(&sent).map(Bytes::from) } else { Ok(sent) }
+    tokio::select! {
+        received = timeout(TIMEOUT, receive(body, limit, &receiver)) => match received {
+            Ok(received) => received?,
+            Err(_) => {
+                return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"));
+            }
+        },
+        () = receiver.given_up.notified() => return Err(busy()),
+    }
+    Ok(Arrived { is_compressed, buffer: receiver.finish()?, bodies: bodies.clone() })
 }
 
-/// Stops at the limit, since a few bytes can decompress to very many.
-fn decompress(compressed: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let mut decompressed = Vec::new();
-    let limit = u64::try_from(MAX_REPORT).unwrap_or(u64::MAX);
-    match MultiGzDecoder::new(compressed).take(limit + 1).read_to_end(&mut decompressed) {
-        Ok(_) if decompressed.len() > MAX_REPORT => Err(too_large(MAX_REPORT, " after decompression")),
-        Ok(_) => Ok(decompressed),
-        Err(error) => Err(Refusal::bad(format!("the body is not gzip: {error}"))),
+async fn receive(mut body: Body, limit: usize, receiver: &Receiver) -> Result<(), Refusal> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            tracing::debug!(%error, "body ended early");
+            Refusal::bad("the body ended early")
+        })?;
+        if let Some(data) = frame.data_ref() {
+            receiver.append(data, limit)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes room for `additional` bytes. Large buffers grow in steps instead of doubling.
+fn reserve(bytes: &mut Vec<u8>, additional: usize) {
+    if bytes.capacity() - bytes.len() >= additional {
+        return;
+    }
+    if bytes.len() < GROWTH { bytes.reserve(additional) } else { bytes.reserve_exact(additional.max(GROWTH)) }
+}
+
+impl Arrived {
+    /// The report, decompressed with pauses for other requests.
+    pub(super) async fn report(&self) -> Result<Cow<'_, [u8]>, Refusal> {
+        if !self.is_compressed {
+            return Ok(Cow::Borrowed(&self.buffer));
+        }
+        let mut decoder = MultiGzDecoder::new(self.buffer.as_slice());
+        let mut report = Vec::new();
+        loop {
+            reserve(&mut report, GROWTH / 4);
+            // Stops at the limit, since a few bytes can decompress to very many.
+            match decoder.by_ref().take(DECOMPRESSED).read_to_end(&mut report) {
+                Ok(0) => return Ok(Cow::Owned(report)),
+                Ok(_) if report.len() > MAX_REPORT => {
+                    return Err(too_large(MAX_REPORT, " after decompression"));
+                }
+                Ok(_) => yield_now().await,
+                Err(error) => return Err(Refusal::bad(format!("the body is not gzip: {error}"))),
+            }
+        }
     }
 }
 

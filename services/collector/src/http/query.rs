@@ -9,12 +9,21 @@ use axum::{
     response::Response,
     routing::get,
 };
-use octet_zipkin::{Span, TraceId, edges::Mesh};
+use octet_zipkin::{Text, TraceId};
+use serde::Serialize;
 
-use super::{Collector, Refusal, json, parameters::Parameters};
+use super::{
+    Collector, Refusal,
+    parameters::Parameters,
+    parts::{List, Names, Texts, Traces},
+};
+use crate::store::{CountLinks, Find, ListTags, MeasureEdges, Store, Work};
 
 /// The maximum number of ids in `/traceMany`.
 const MAX_IDS: usize = 1_000;
+
+/// The maximum size of the traces in one answer in bytes, by the store's estimate.
+const MAX_ANSWER: usize = 128 * 1024 * 1024;
 
 type Answer = Result<Response, Refusal>;
 
@@ -31,32 +40,34 @@ pub(super) fn router() -> Router<Collector> {
         .route("/api/v2/mesh", get(mesh))
 }
 
-async fn services(State(collector): State<Collector>) -> Response {
-    json(StatusCode::OK, &collector.store().services())
+async fn services(State(collector): State<Collector>) -> Answer {
+    collector.names(|store, after| store.services(after).next().cloned()).await
 }
 
 pub(super) async fn span_names(State(collector): State<Collector>, RawQuery(query): RawQuery) -> Answer {
     let service = Parameters::read(query.as_deref()).required("serviceName")?.to_lowercase();
-    Ok(json(StatusCode::OK, &collector.store().span_names(&service)))
+    collector.names(move |store, after| store.span_names(&service, after).next().cloned()).await
 }
 
 async fn remote_services(State(collector): State<Collector>, RawQuery(query): RawQuery) -> Answer {
     let service = Parameters::read(query.as_deref()).required("serviceName")?.to_lowercase();
-    Ok(json(StatusCode::OK, &collector.store().remote_services(&service)))
+    collector.names(move |store, after| store.remote_services(&service, after).next().cloned()).await
 }
 
 async fn traces(State(collector): State<Collector>, RawQuery(query): RawQuery) -> Answer {
     let search = Parameters::read(query.as_deref()).search()?;
-    Ok(json(StatusCode::OK, &collector.store().search(&search)))
+    let turn = collector.queries.turn().await?;
+    let Find { found, bytes, .. } = collector.work(Find::new(search)).await;
+    check_size(bytes, "reduce limit, or narrow the search")?;
+    collector.answer(turn, Traces::list(found)).await
 }
 
 async fn trace(State(collector): State<Collector>, Path(id): Path<String>) -> Answer {
     let id = trace_id("traceId", &id)?;
-    let store = collector.store();
-    match store.trace(id) {
-        [] => Err(Refusal::new(StatusCode::NOT_FOUND, format!("trace {id} not found"))),
-        spans => Ok(json(StatusCode::OK, &spans)),
-    }
+    let turn = collector.queries.turn().await?;
+    let found = collector.store().find(id);
+    let found = found.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, format!("trace {id} not found")))?;
+    collector.answer(turn, Traces::single(found)).await
 }
 
 /// Returns the stored traces among the requested ones, in the order of the request and without duplicates.
@@ -73,36 +84,89 @@ async fn trace_many(State(collector): State<Collector>, RawQuery(query): RawQuer
     if ids.len() > MAX_IDS {
         return Err(Refusal::bad(format!("traceIds: must have at most {MAX_IDS} ids")));
     }
-    let store = collector.store();
-    let found: Vec<&[Span]> =
-        ids.into_iter().map(|id| store.trace(id)).filter(|spans| !spans.is_empty()).collect();
-    Ok(json(StatusCode::OK, &found))
+    let turn = collector.queries.turn().await?;
+    let (found, bytes) = {
+        let store = collector.store();
+        let found: Vec<TraceId> = ids.into_iter().filter_map(|id| store.find(id)).collect();
+        let bytes = found.iter().map(|id| store.json_bytes(*id)).sum();
+        (found, bytes)
+    };
+    check_size(bytes, "request fewer traces")?;
+    collector.answer(turn, Traces::list(found)).await
 }
 
 async fn dependencies(State(collector): State<Collector>, RawQuery(query): RawQuery) -> Answer {
     let window = Parameters::read(query.as_deref()).window()?;
-    Ok(json(StatusCode::OK, &collector.store().links(window)))
+    let turn = collector.queries.turn().await?;
+    let links = collector.work(CountLinks::new(window)).await.list().ok_or_else(too_many_edges)?;
+    collector.answer(turn, List::new(links.into_iter())).await
 }
 
-async fn tag_keys(State(collector): State<Collector>) -> Response {
-    json(StatusCode::OK, &collector.store().tag_keys())
+async fn tag_keys(State(collector): State<Collector>) -> Answer {
+    let turn = collector.queries.turn().await?;
+    let keys = collector.work(ListTags::keys()).await.found;
+    collector.answer(turn, List::new(Texts(keys))).await
 }
 
 async fn tag_values(State(collector): State<Collector>, RawQuery(query): RawQuery) -> Answer {
     let parameters = Parameters::read(query.as_deref());
     let key = parameters.required("key")?;
-    Ok(json(StatusCode::OK, &collector.store().tag_values(key)))
+    let turn = collector.queries.turn().await?;
+    let values = collector.work(ListTags::values(key)).await.found;
+    collector.answer(turn, List::new(Texts(values))).await
 }
 
 /// Measures every trace of the period.
 async fn mesh(State(collector): State<Collector>, RawQuery(query): RawQuery) -> Answer {
     let window = Parameters::read(query.as_deref()).window()?;
-    let (traces, edges) = collector.store().edges(window);
-    let mesh = Mesh { sample: false, traces, from: window.start(), to: window.end(), edges };
-    Ok(json(StatusCode::OK, &mesh))
+    let turn = collector.queries.turn().await?;
+    let measured = collector.work(MeasureEdges::new(window)).await;
+    let traces = measured.traces;
+    let edges = measured.list().ok_or_else(too_many_edges)?;
+    let head = Head { sample: false, traces, from: window.start(), to: window.end() };
+    let head = serde_json::to_vec(&head).unwrap_or_default();
+    collector.answer(turn, List::within(head, "edges", edges.into_iter())).await
+}
+
+/// The members of [`octet_zipkin::edges::Mesh`] before its edges.
+#[derive(Serialize)]
+struct Head {
+    sample: bool,
+    traces: usize,
+    from: u64,
+    to: u64,
+}
+
+impl Collector {
+    /// Does `work` with pauses for other requests.
+    async fn work<W: Work>(&self, mut work: W) -> W {
+        self.in_slices(|store| work.step(store)).await;
+        work
+    }
+
+    /// Answers with names; `next` returns the first after another.
+    async fn names<F>(&self, next: F) -> Answer
+    where
+        F: FnMut(&Store, Option<&str>) -> Option<Text> + Send + 'static,
+    {
+        let turn = self.queries.turn().await?;
+        self.answer(turn, List::new(Names { next, last: None })).await
+    }
+}
+
+fn check_size(bytes: usize, advice: &str) -> Result<(), Refusal> {
+    if bytes <= MAX_ANSWER {
+        return Ok(());
+    }
+    let limit = MAX_ANSWER / (1024 * 1024);
+    Err(Refusal::bad(format!("the traces exceed the limit of {limit} MiB per answer: {advice}")))
+}
+
+fn too_many_edges() -> Refusal {
+    Refusal::bad("the period has too many pairs of services: reduce lookback")
 }
 
 fn trace_id(name: &str, text: &str) -> Result<TraceId, Refusal> {
-    let allowed = "16 or 32 lower-case hexadecimal digits, not all zero";
+    let allowed = "1 to 32 lower-case hexadecimal digits, not all zero";
     TraceId::parse(text).ok_or_else(|| Refusal::bad(format!("{name}: must be {allowed}")))
 }

@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -11,7 +11,7 @@ use octet_zipkin::read::{Broken, Malformed};
 use serde::Serialize;
 
 use super::{Collector, Refusal, body, json};
-use crate::store::Kept;
+use crate::store::{Kept, Report};
 
 pub(super) fn router() -> Router<Collector> {
     Router::new().route("/api/v2/spans", post(report).get(super::query::span_names))
@@ -33,41 +33,37 @@ struct ReportErrors {
 
 /// Answers 202 when every span is well-formed; otherwise 400 with the position of each malformed span and the reason.
 /// The well-formed ones are stored either way.
-async fn report(State(collector): State<Collector>, request: Request) -> Response {
-    let Ok(_admitted) = collector.admission.admit() else {
-        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many concurrent reports; try again later")
-            .into_response();
-    };
+async fn report(State(collector): State<Collector>, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    if let Err(refusal) = is_json(parts.headers.get(header::CONTENT_TYPE)) {
-        return refusal.into_response();
-    }
-    match body::read(&parts.headers, body).await {
-        Ok(bytes) => collector.keep(&bytes),
-        Err(refusal) => refusal.into_response(),
-    }
+    check_json(parts.headers.get(header::CONTENT_TYPE))?;
+    let arrived = body::read(&collector.bodies, &parts.headers, body).await?;
+    // After the body: a slow sender must not keep out others.
+    let _admitted = collector.admission.admit().map_err(|_| body::busy())?;
+    let _turn = collector.reporting.lock().await;
+    let report = arrived.report().await?;
+    Ok(collector.keep(&report).await)
 }
 
-/// Zipkin's other encodings are told by their types; what says nothing or something else is JSON.
-fn is_json(content_type: Option<&header::HeaderValue>) -> Result<(), Refusal> {
-    let encodings = ["application/x-thrift", "application/x-protobuf", "application/protobuf"];
-    let given = content_type.map(|value| value.as_bytes().to_ascii_lowercase()).unwrap_or_default();
-    match encodings.into_iter().find(|kind| given.starts_with(kind.as_bytes())) {
-        Some(kind) => {
-            let message = format!("spans are taken as application/json, and not as {kind}");
-            Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
-        }
-        None => Ok(()),
+/// Accepts `application/json` with any parameters, and a report without a content type. A page of another origin can
+/// send neither without asking: browsers always send an `Origin` with a report, which the guard checks, and ask before
+/// they send this type.
+fn check_json(content_type: Option<&HeaderValue>) -> Result<(), Refusal> {
+    let Some(given) = content_type.map(HeaderValue::as_bytes) else { return Ok(()) };
+    let essence = given.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if essence.is_empty() || essence.eq_ignore_ascii_case(b"application/json") {
+        return Ok(());
     }
+    let message = "Content-Type must be application/json";
+    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
 }
 
 impl Collector {
-    fn keep(&self, report: &[u8]) -> Response {
-        let mut store = self.store();
-        let evicted = store.usage().evicted;
-        let (Kept { stored, duplicate, dropped }, batch) = store.keep(report);
-        let usage = store.usage();
-        drop(store);
+    async fn keep(&self, report: &[u8]) -> Response {
+        let mut report = Report::new(report);
+        let evicted = self.store().usage().evicted;
+        self.in_slices(|store| store.keep_next(&mut report)).await;
+        let usage = self.store().usage();
+        let Report { kept: Kept { stored, duplicate, dropped }, errors: batch, .. } = report;
 
         let malformed = u64::try_from(batch.malformed_count).unwrap_or(u64::MAX);
         let counts =

@@ -1,17 +1,24 @@
-//! The searches of Zipkin's query API.
+//! The searches of Zipkin's query API, in steps of one trace each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use octet_zipkin::{
-    Annotation, Span, TraceId,
+    Annotation, Span, Text, TraceId,
     edges::{Edge, Edges},
     links::{Link, Links},
 };
 
 use super::{Store, trace::Trace};
 
-/// The maximum number of listed values of a tag.
+/// The maximum number of listed keys of tags, and of listed values of one tag.
+const MAX_KEYS: usize = 10_000;
 const MAX_VALUES: usize = 1_000;
+
+/// The maximum number of links and of edges in an answer.
+const MAX_EDGES: usize = 4_000;
 
 /// The period in which a trace must start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,69 +65,199 @@ pub struct Search {
     pub max_duration: Option<u64>,
 }
 
-impl Store {
-    /// The names of all services, in order.
-    pub fn services(&self) -> Vec<&str> {
-        self.services.services().collect()
-    }
+/// Work over the traces of a store, in steps, so that it can be interrupted between two of them.
+pub trait Work {
+    /// Does the next step; false when nothing is left to do.
+    fn step(&mut self, store: &Store) -> bool;
 
-    /// The names of a service's spans, in order.
-    pub fn span_names(&self, service: &str) -> Vec<&str> {
-        self.services.span_names(service).collect()
+    /// Does all steps at once.
+    #[must_use]
+    fn run(mut self, store: &Store) -> Self
+    where
+        Self: Sized,
+    {
+        while self.step(store) {}
+        self
     }
+}
 
-    /// The names of a service's remote services, in order.
-    pub fn remote_services(&self, service: &str) -> Vec<&str> {
-        self.services.remote_services(service).collect()
-    }
+/// A position among the traces of a window, newest first.
+#[derive(Debug)]
+struct Position {
+    from: (u64, TraceId),
+    to: Bound<(u64, TraceId)>,
+}
 
-    /// The newest traces that match, newest first.
-    pub fn search(&self, search: &Search) -> Vec<&[Span]> {
-        let traces = self.within(search.window).map(Trace::spans);
-        traces.filter(|spans| search.matches(spans)).take(search.limit).collect()
-    }
-
-    /// The dependency links of the period.
-    pub fn links(&self, window: Window) -> Vec<Link> {
-        let mut links = Links::default();
-        self.within(window).for_each(|trace| links.add(trace.spans()));
-        links.list()
-    }
-
-    /// The number of traces in the period, and the edges of the mesh in them.
-    pub fn edges(&self, window: Window) -> (usize, Vec<Edge>) {
-        let mut edges = Edges::default();
-        let traces = self.within(window).inspect(|trace| edges.add(trace.spans())).count();
-        (traces, edges.list())
-    }
-
-    /// The keys of all tags, in order.
-    pub fn tag_keys(&self) -> BTreeSet<&str> {
-        self.tags().map(|(key, _)| key).collect()
-    }
-
-    /// The values of a tag, in order; at most a thousand.
-    pub fn tag_values(&self, wanted: &str) -> BTreeSet<&str> {
-        let mut values = BTreeSet::new();
-        for (key, value) in self.tags() {
-            if key == wanted && values.len() < MAX_VALUES {
-                values.insert(value);
-            }
-        }
-        values
-    }
-
-    fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
-        let spans = self.traces.values().flat_map(|trace| trace.spans());
-        spans.flat_map(|span| span.tags.iter().map(|(key, value)| (&**key, &**value)))
-    }
-
-    /// Newest first.
-    fn within(&self, window: Window) -> impl Iterator<Item = &Trace> {
+impl Position {
+    fn new(window: Window) -> Self {
         // `range` panics when its start is after its end.
         let to = window.to.max(window.from);
-        let found = self.by_time.range((window.from, TraceId::MIN)..=(to, TraceId::MAX)).rev();
-        found.filter_map(|(_, id)| self.traces.get(id).map(Box::as_ref))
+        Self { from: (window.from, TraceId::MIN), to: Bound::Included((to, TraceId::MAX)) }
+    }
+
+    /// The next trace, older than the one before.
+    fn next<'s>(&mut self, store: &'s Store) -> Option<(TraceId, &'s Trace)> {
+        if matches!(self.to, Bound::Excluded(to) if to <= self.from) {
+            return None;
+        }
+        let range = (Bound::Included(self.from), self.to);
+        let (key, id, trace) = store
+            .by_time
+            .range(range)
+            .rev()
+            .find_map(|key| store.traces.get(&key.1).map(|trace| (*key, key.1, &**trace)))?;
+        self.to = Bound::Excluded(key);
+        Some((id, trace))
+    }
+}
+
+/// Finds the newest traces that match a search, newest first.
+#[derive(Debug)]
+pub struct Find {
+    position: Position,
+    search: Search,
+    /// The traces found so far.
+    pub found: Vec<TraceId>,
+    /// Their estimated size as JSON, in bytes.
+    pub bytes: usize,
+}
+
+impl Find {
+    /// Starts a search.
+    pub fn new(search: Search) -> Self {
+        Self { position: Position::new(search.window), search, found: Vec::new(), bytes: 0 }
+    }
+}
+
+impl Work for Find {
+    fn step(&mut self, store: &Store) -> bool {
+        if self.found.len() >= self.search.limit {
+            return false;
+        }
+        let Some((id, trace)) = self.position.next(store) else { return false };
+        if self.search.matches(trace.spans()) {
+            self.found.push(id);
+            self.bytes += trace.json_bytes();
+        }
+        true
+    }
+}
+
+/// Counts the dependency links of a period.
+#[derive(Debug)]
+pub struct CountLinks {
+    position: Position,
+    links: Links,
+}
+
+impl CountLinks {
+    /// Starts counting.
+    pub fn new(window: Window) -> Self {
+        Self { position: Position::new(window), links: Links::default() }
+    }
+
+    /// The links; `None` when there are too many.
+    pub fn list(&self) -> Option<Vec<Link>> {
+        (self.links.len() <= MAX_EDGES).then(|| self.links.list())
+    }
+}
+
+impl Work for CountLinks {
+    fn step(&mut self, store: &Store) -> bool {
+        let Some((_, trace)) = self.position.next(store) else { return false };
+        self.links.add(trace.spans());
+        self.links.len() <= MAX_EDGES
+    }
+}
+
+/// Measures the edges of the mesh in a period.
+#[derive(Debug)]
+pub struct MeasureEdges {
+    position: Position,
+    edges: Edges,
+    /// The number of measured traces.
+    pub traces: usize,
+}
+
+impl MeasureEdges {
+    /// Starts measuring.
+    pub fn new(window: Window) -> Self {
+        Self { position: Position::new(window), edges: Edges::default(), traces: 0 }
+    }
+
+    /// The edges; `None` when there are too many.
+    pub fn list(self) -> Option<Vec<Edge>> {
+        (self.edges.len() <= MAX_EDGES).then(|| self.edges.list())
+    }
+}
+
+impl Work for MeasureEdges {
+    fn step(&mut self, store: &Store) -> bool {
+        let Some((_, trace)) = self.position.next(store) else { return false };
+        self.traces += 1;
+        self.edges.add(trace.spans());
+        self.edges.len() <= MAX_EDGES
+    }
+}
+
+/// Lists the keys of all tags or the values of one, in order. A list that is too long is cut.
+#[derive(Debug)]
+pub struct ListTags {
+    /// `None` lists keys.
+    key: Option<String>,
+    last: Option<TraceId>,
+    /// The texts found so far.
+    pub found: BTreeSet<Text>,
+}
+
+impl ListTags {
+    /// Starts listing the keys of all tags.
+    pub fn keys() -> Self {
+        Self { key: None, last: None, found: BTreeSet::new() }
+    }
+
+    /// Starts listing the values of the tag `key`.
+    pub fn values(key: &str) -> Self {
+        Self { key: Some(key.to_owned()), last: None, found: BTreeSet::new() }
+    }
+}
+
+impl Work for ListTags {
+    fn step(&mut self, store: &Store) -> bool {
+        let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
+        let Some((id, trace)) = store.traces.range((after, Bound::Unbounded)).next() else { return false };
+        self.last = Some(*id);
+        let max = if self.key.is_some() { MAX_VALUES } else { MAX_KEYS };
+        for span in trace.spans() {
+            match &self.key {
+                Some(key) => self.found.extend(span.tag(key).cloned()),
+                None => self.found.extend(span.tags.iter().map(|(key, _)| key.clone())),
+            }
+            if self.found.len() >= max {
+                while self.found.len() > max {
+                    self.found.pop_last();
+                }
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Store {
+    /// A page of the names of all services, in order, from the first after `after`.
+    pub fn services(&self, after: Option<&str>) -> impl Iterator<Item = &Text> {
+        self.services.services(after)
+    }
+
+    /// A page of the names of a service's spans.
+    pub fn span_names(&self, service: &str, after: Option<&str>) -> impl Iterator<Item = &Text> {
+        self.services.span_names(service, after)
+    }
+
+    /// A page of the names of a service's remote services.
+    pub fn remote_services(&self, service: &str, after: Option<&str>) -> impl Iterator<Item = &Text> {
+        self.services.remote_services(service, after)
     }
 }
 
@@ -133,7 +270,7 @@ impl Search {
         let mut is_long = self.min_duration.is_none();
         let mut missing: BTreeMap<&str, &str> =
             self.annotations.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        let is = |wanted: &Option<String>, text: Option<&octet_zipkin::Text>| {
+        let is = |wanted: &Option<String>, text: Option<&Text>| {
             text.is_some_and(|text| wanted.as_deref() == Some(&**text))
         };
         for span in spans {

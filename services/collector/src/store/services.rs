@@ -1,6 +1,6 @@
 //! The index of service names, with the span names and remote services of each.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use octet_zipkin::{Span, Text};
 
@@ -52,17 +52,22 @@ impl Services {
         self.bytes
     }
 
-    pub(super) fn services(&self) -> impl Iterator<Item = &str> {
-        self.known.keys().map(|name| &**name)
+    pub(super) fn services(&self, after: Option<&str>) -> impl Iterator<Item = &Text> {
+        keys_after(&self.known, after)
     }
 
-    pub(super) fn span_names(&self, service: &str) -> impl Iterator<Item = &str> {
-        self.known.get(service).into_iter().flat_map(|service| service.names.0.keys().map(|name| &**name))
+    pub(super) fn span_names(&self, service: &str, after: Option<&str>) -> impl Iterator<Item = &Text> {
+        self.known.get(service).into_iter().flat_map(move |service| keys_after(&service.names.0, after))
     }
 
-    pub(super) fn remote_services(&self, service: &str) -> impl Iterator<Item = &str> {
-        self.known.get(service).into_iter().flat_map(|service| service.remote.0.keys().map(|name| &**name))
+    pub(super) fn remote_services(&self, service: &str, after: Option<&str>) -> impl Iterator<Item = &Text> {
+        self.known.get(service).into_iter().flat_map(move |service| keys_after(&service.remote.0, after))
     }
+}
+
+fn keys_after<'m, V>(map: &'m BTreeMap<Text, V>, after: Option<&str>) -> impl Iterator<Item = &'m Text> {
+    let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+    map.range::<str, _>((after, Bound::Unbounded)).map(|(name, _)| name)
 }
 
 impl Counted {

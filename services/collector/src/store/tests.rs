@@ -32,6 +32,14 @@ fn insert_all(store: &mut Store, text: &str) {
     assert!(batch.is_whole() && (kept.duplicate, kept.dropped) == (0, 0), "{batch:?} {kept:?}");
 }
 
+fn all() -> Window {
+    Window::new(u64::MAX, u64::MAX)
+}
+
+fn names<'s>(names: impl Iterator<Item = &'s Text>) -> Vec<&'s str> {
+    names.map(|name| &**name).collect()
+}
+
 #[test]
 fn a_duplicate_span_is_stored_once() {
     let mut store = Store::new(Memory::of(1 << 20));
@@ -71,14 +79,15 @@ fn the_longest_idle_traces_are_evicted_and_all_their_memory_is_released() {
     assert!(
         store.trace(TraceId::first_of(20_000)).len() == 1 && store.trace(TraceId::first_of(1)).is_empty()
     );
-    assert_eq!(store.edges(Window::new(u64::MAX, u64::MAX)).0, usage.traces);
-    assert_eq!(store.tag_keys().len(), 1);
+    assert_eq!(MeasureEdges::new(all()).run(&store).traces, usage.traces);
+    assert_eq!(ListTags::keys().run(&store).found.len(), 1);
+    assert_eq!(ListTags::values("k").run(&store).found.len(), usage.traces);
 
     while !store.traces.is_empty() {
         store.evict_oldest();
     }
     assert_eq!((store.usage().bytes, store.usage().spans), (0, 0), "all texts and names are released");
-    assert!(store.by_time.is_empty() && store.services().is_empty());
+    assert!(store.by_time.is_empty() && store.services(None).next().is_none());
 }
 
 #[test]
@@ -91,7 +100,7 @@ fn a_giant_trace_uses_at_most_its_share() {
         (1..=5_000).map(|id| insert(&mut store, span(9_999, id, &format!("giant {id}")))).collect();
     assert!(outcomes.contains(&Outcome::Stored) && outcomes.contains(&Outcome::Dropped));
     assert_eq!(store.usage().evicted, 0, "the small traces stay");
-    let huge = "x".repeat(1 << 20);
+    let huge = "x".repeat(1 << 19);
     assert_eq!(insert(&mut store, span(77_777, 1, &huge)), Outcome::Dropped);
     assert_eq!(store.usage().traces, 101, "no empty trace remains");
 }
@@ -114,7 +123,7 @@ fn a_short_id_finds_the_newest_trace_with_that_low_half() {
 
 fn search() -> Search {
     Search {
-        window: Window::new(u64::MAX, u64::MAX),
+        window: all(),
         limit: 10,
         service: None,
         remote_service: None,
@@ -139,7 +148,8 @@ fn searches_find_the_same_traces_as_zipkin_newest_first() {
       {"traceId":"0000000000000003","id":"0000000000000001","name":"never found by time"}]"#;
     insert_all(&mut store, text);
     let found = |search: Search| -> Vec<String> {
-        store.search(&search).iter().map(|spans| spans[0].trace_id.to_string()[15..].to_owned()).collect()
+        let found = Find::new(search).run(&store).found;
+        found.iter().map(|id| id.to_string()[15..].to_owned()).collect()
     };
     let some = |text: &str| Some(text.to_owned());
     let tags = |tags: &[(&str, &str)]| {
@@ -167,9 +177,10 @@ fn searches_find_the_same_traces_as_zipkin_newest_first() {
     assert_eq!(found(Search { annotations: tags(&[("retry", "x")]), ..search() }), [""; 0]);
     assert_eq!(found(Search { min_duration: Some(60), ..search() }), ["1"]);
     assert_eq!(found(Search { min_duration: Some(5), max_duration: Some(20), ..search() }), ["2"]);
-    assert_eq!(store.remote_services("a"), ["b"]);
-    assert_eq!(store.span_names("a"), ["get"]);
-    assert_eq!(store.services(), ["a", "b"]);
+    assert_eq!(names(store.remote_services("a", None)), ["b"]);
+    assert_eq!(names(store.span_names("a", None)), ["get"]);
+    assert_eq!(names(store.services(None)), ["a", "b"]);
+    assert_eq!(names(store.services(Some("a"))), ["b"]);
 }
 
 proptest! {
@@ -193,4 +204,47 @@ proptest! {
         }
         prop_assert_eq!(store.usage().bytes, 0);
     }
+}
+
+#[test]
+fn the_estimated_size_of_a_trace_is_close_to_its_json() {
+    let mut store = Store::new(Memory::of(1 << 20));
+    for id in 1..=20 {
+        let text = format!(
+            r#"[{{"traceId":"0000000000000001","id":"{id:016x}","parentId":"00000000000000aa","kind":"SERVER",
+                "name":"greeting.v3.greetingservice/greeting","timestamp":1502787600000000,"duration":150000,
+                "localEndpoint":{{"serviceName":"service-a","ipv4":"127.0.0.1","port":50051}},
+                "remoteEndpoint":{{"serviceName":"service-b"}},"annotations":[{{"timestamp":1502787600000001,"value":"x"}}],
+                "tags":{{"rpc.system":"grpc","rpc.service":"greeting.v3.GreetingService","rpc.method":"Greeting"}}}}]"#
+        );
+        insert_all(&mut store, &text);
+    }
+    let id = TraceId::first_of(1);
+    let json = serde_json::to_vec(store.trace(id)).unwrap().len();
+    let estimate = store.json_bytes(id);
+    assert!(estimate * 10 > json * 8 && estimate * 10 < json * 13, "estimate {estimate}, JSON {json}");
+}
+
+#[test]
+fn at_most_a_thousand_values_of_a_tag_are_listed() {
+    let mut store = Store::new(Memory::of(1 << 24));
+    (1..=1_500).for_each(|trace| _ = insert(&mut store, span(trace, 1, &format!("value {trace}"))));
+    assert_eq!(store.usage().traces, 1_500);
+    assert_eq!(ListTags::values("k").run(&store).found.len(), 1_000);
+}
+
+#[test]
+fn work_that_is_interrupted_continues_after_changes() {
+    let mut store = Store::new(Memory::of(1 << 20));
+    (1..=5).for_each(|trace| _ = insert(&mut store, span(trace, 1, "a")));
+    let mut find = Find::new(search());
+    assert!(find.step(&store) && find.step(&store));
+    // A newer trace than those found so far, and a trace that disappears.
+    insert(&mut store, span(9, 1, "a"));
+    while store.versioned(TraceId::first_of(1)).is_some() {
+        store.evict_oldest();
+    }
+    let found: Vec<String> =
+        find.run(&store).found.iter().map(|id| id.to_string()[15..].to_owned()).collect();
+    assert_eq!(found, ["5", "4", "3", "2"]);
 }

@@ -16,6 +16,8 @@ pub(super) struct Trace {
     spans: Vec<Span>,
     /// Keyed hashes of the spans, for finding duplicates; clients do not know the key.
     hashes: Vec<u64>,
+    /// The number of its first arrival, which tells it from an evicted trace with the same id; zero for none.
+    pub(super) created: u64,
     /// The number of its last arrival; zero for none.
     pub(super) arrival: u64,
     root: u64,
@@ -24,6 +26,8 @@ pub(super) struct Trace {
     parts: usize,
     /// Its size if it shared no text with other traces.
     weight: usize,
+    /// Its estimated size as JSON.
+    json_bytes: usize,
 }
 
 impl Trace {
@@ -38,6 +42,7 @@ impl Trace {
     pub(super) fn add(&mut self, span: Span, hash: u64) {
         self.parts += parts(&span);
         self.weight += weight(&span);
+        self.json_bytes += json_bytes(&span);
         if span.timestamp > 0 {
             if span.parent_id.is_none() && self.root == 0 {
                 self.root = span.timestamp;
@@ -62,6 +67,11 @@ impl Trace {
     /// As in Zipkin: the root's timestamp, or the earliest of its spans; zero when no span has one.
     pub(super) fn timestamp(&self) -> u64 {
         if self.root > 0 { self.root } else { self.first }
+    }
+
+    /// Its estimated size as JSON, in bytes.
+    pub(super) fn json_bytes(&self) -> usize {
+        self.json_bytes
     }
 
     /// Its size without texts, which the text store counts.
@@ -94,12 +104,24 @@ fn weight(span: &Span) -> usize {
     /// As in `texts` and `services`, where each name can have an entry.
     const TEXT: usize = 66;
     const NAMES: usize = 48 * 2 + 160;
+    let texts: usize = texts(span).map(|text| text.len() + TEXT).sum();
+    // Allows for growth by half; `bytes` counts the spare capacity of short traces.
+    size_of::<Span>() * 3 / 2 + HASH + parts(span) + texts + NAMES
+}
+
+/// The estimated size of a span as JSON. Escapes are not counted.
+fn json_bytes(span: &Span) -> usize {
+    /// Ids, times and the names of members; the punctuation of a text, with an annotation's time.
+    const SPAN: usize = 250;
+    const TEXT: usize = 6;
+    const ANNOTATION: usize = 40;
+    SPAN + span.annotations.len() * ANNOTATION + texts(span).map(|text| text.len() + TEXT).sum::<usize>()
+}
+
+fn texts(span: &Span) -> impl Iterator<Item = &Text> {
     let endpoints = [&span.local, &span.remote].into_iter().flatten();
     let services = endpoints.filter_map(|endpoint| endpoint.service.as_ref());
     let annotations = span.annotations.iter().map(|annotation| &annotation.value);
     let tags = span.tags.iter().flat_map(|(key, value)| [key, value]);
-    let texts = span.name.iter().chain(services).chain(annotations).chain(tags);
-    let texts: usize = texts.map(|text| text.len() + TEXT).sum();
-    // Allows for growth by half; `bytes` counts the spare capacity of short traces.
-    size_of::<Span>() * 3 / 2 + HASH + parts(span) + texts + NAMES
+    span.name.iter().chain(services).chain(annotations).chain(tags)
 }

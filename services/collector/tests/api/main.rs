@@ -10,6 +10,8 @@
     reason = "a failing helper fails its test"
 )]
 
+mod guard;
 mod peer;
+mod pressure;
 mod queries;
 mod reports;

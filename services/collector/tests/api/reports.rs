@@ -114,7 +114,12 @@ async fn an_invalid_report_is_refused_with_its_status() {
         (&[("content-encoding", "gzip")], "no gzip".into(), 400),
         (&[("content-encoding", "br")], "[]".into(), 415),
         (&[("content-type", "application/x-protobuf")], "[]".into(), 415),
-        (&[("content-type", "text/plain")], "[]".into(), 202),
+        (&[("content-type", "text/plain")], "[]".into(), 415),
+        (&[("content-type", "application/jsonp")], "[]".into(), 415),
+        (&[("content-type", "application/json; charset=utf-8")], "[]".into(), 202),
+        (&[("content-type", "Application/JSON")], "[]".into(), 202),
+        // Some reporters send none.
+        (&[], "[]".into(), 202),
         (&[], vec![b' '; 10 * 1024 * 1024 + 1].into(), 413),
         // A few kilobytes that decompress to 64 MiB.
         (&[("content-encoding", "gzip")], gzip(&vec![b' '; 64 * 1024 * 1024]).into(), 413),
@@ -133,25 +138,32 @@ async fn an_invalid_report_is_refused_with_its_status() {
 }
 
 #[tokio::test]
-async fn too_many_concurrent_reports_are_refused_with_retry_after() {
-    let peer = Peer::with(&[("MAX_CONCURRENT", "1")]).await;
-    let mut slow = TcpStream::connect(&peer.address).await.expect("connected");
-    slow.write_all(
-        b"POST /api/v2/spans HTTP/1.1\r\nhost: z\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n",
-    )
-    .await
-    .expect("sent");
-    // The collector requests the body once it reads it: the report is in flight.
-    let mut go_on = [0; 25];
-    slow.read_exact(&mut go_on).await.expect("answered");
-    assert!(go_on.starts_with(b"HTTP/1.1 100 "));
-    let reply = peer.post(&[], "[]").await;
-    assert_eq!((reply.status.as_u16(), &reply.headers["retry-after"]), (503, &"1".parse().unwrap()));
-    slow.write_all(b"[]").await.expect("sent");
-    let mut answer = [0; 13];
-    slow.read_exact(&mut answer).await.expect("answered");
-    assert_eq!(&answer, b"HTTP/1.1 202 ");
-    drop(slow);
+async fn spans_of_zipkins_v1_format_are_refused() {
+    let peer = Peer::start().await;
+    let endpoint = r#""endpoint":{"serviceName":"a","ipv4":"127.0.0.1","port":80}"#;
+    let annotations = format!(r#","annotations":[{{"timestamp":1,"value":"sr",{endpoint}}}]"#);
+    let binary = format!(r#","binaryAnnotations":[{{"key":"http.path","value":"/",{endpoint}}}]"#);
+    for rest in [&annotations, &binary] {
+        let reply =
+            peer.post(&[("content-type", "application/json")], format!("[{}]", span(1, 1, rest))).await;
+        assert_eq!(reply.status, 400, "{}", reply.text());
+        let message = reply.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("v1 format"), "{message}");
+    }
+    assert_eq!(peer.get("/api/v2/trace/1").await.status, 404);
+    peer.stop().await;
+}
+
+#[tokio::test]
+async fn short_ids_and_negative_times_are_stored_as_in_zipkin() {
+    let peer = Peer::start().await;
+    peer.report(r#"[{"traceId":"1aa","id":"b","parentId":"0","timestamp":-5,"duration":-1}]"#).await;
+    for id in ["1aa", "00000000000001aa"] {
+        assert_eq!(
+            peer.json(&format!("/api/v2/trace/{id}")).await,
+            json!([{"traceId":"00000000000001aa","id":"000000000000000b"}])
+        );
+    }
     peer.stop().await;
 }
 

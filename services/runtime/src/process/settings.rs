@@ -7,6 +7,7 @@ use crate::{
     admission::Admission,
     drain::DrainSettings,
     environment::Environment,
+    hosts::AllowedHosts,
     identity,
     listen::{BindError, ListenAddress},
     logs::LogSettings,
@@ -35,6 +36,8 @@ pub struct ProcessSettings {
     pub admin: ListenAddress,
     /// Who may make changes through its admin server.
     pub access: AdminAccess,
+    /// The hosts that its admin server accepts.
+    pub hosts: AllowedHosts,
     /// Its logs.
     pub logs: LogSettings,
     /// The durations of its drain.
@@ -56,6 +59,7 @@ impl ProcessSettings {
             listen: ListenAddress::from_environment(environment, "PORT", defaults.port),
             admin: ListenAddress::from_environment(environment, "ADMIN_PORT", defaults.admin_port),
             access: AdminAccess::from_environment(environment),
+            hosts: AllowedHosts::from_environment(environment),
             logs: LogSettings::from_environment(environment),
             drain: DrainSettings::from_environment(environment),
             propagation: Propagation::from_environment(environment),

@@ -1,15 +1,16 @@
 //! The layer below HTTP: plain TCP, or TLS.
 
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, Interest},
     net::TcpStream,
-    time::{sleep, timeout},
+    time::timeout,
 };
 
-/// Between two looks at a preface of HTTP/2 that comes in pieces.
-const PREFACE_POLL: Duration = Duration::from_millis(20);
+/// How long to wait for the next event of a connection with an incomplete HTTP/2 preface before looking again, in case an
+/// event came between the look and the wait.
+const PREFACE_POLL: Duration = Duration::from_secs(1);
 
 /// Accepts connections.
 pub trait Transport: Clone + Send + Sync + 'static {
@@ -48,14 +49,14 @@ impl Transport for Plain {
     const SCHEME: &'static str = "http";
 
     async fn accept(&self, stream: TcpStream, limit: Duration) -> Option<(TcpStream, Protocol)> {
-        timeout(limit, first_bytes(&stream)).await.ok()?;
+        timeout(limit, first_bytes(&stream)).await.ok()??;
         Some((stream, Protocol::Either))
     }
 }
 
-/// Resolves when the client has said enough to tell HTTP/1.1 from HTTP/2, or has gone. Until then hyper has no timer
-/// running, and a connection that says nothing would be kept for ever.
-async fn first_bytes(stream: &TcpStream) {
+/// Resolves when the client has sent enough to tell HTTP/1.1 from HTTP/2; `None` where it closed the connection before.
+/// Until then hyper has no timer running, and would keep a silent connection forever.
+async fn first_bytes(stream: &TcpStream) -> Option<()> {
     const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut bytes = [0; PREFACE.len()];
     loop {
@@ -63,9 +64,15 @@ async fn first_bytes(stream: &TcpStream) {
         let is_part_of_a_preface =
             read > 0 && read < PREFACE.len() && PREFACE.starts_with(bytes.get(..read).unwrap_or_default());
         if !is_part_of_a_preface {
-            return;
+            return Some(());
         }
-        // The socket stays readable while nothing is taken from it, so that there is nothing to wait for.
-        sleep(PREFACE_POLL).await;
+        // Peeking leaves the socket readable. Clearing that state makes `ready` wait for the next event: more bytes, or the
+        // close of the connection.
+        let _ = stream.try_io(Interest::READABLE, || Err::<(), _>(ErrorKind::WouldBlock.into()));
+        if let Ok(Ok(ready)) = timeout(PREFACE_POLL, stream.ready(Interest::READABLE)).await
+            && ready.is_read_closed()
+        {
+            return None;
+        }
     }
 }

@@ -57,13 +57,13 @@ pub(super) fn read(form: B3Form, headers: &dyn Carrier) -> Option<Extracted> {
     };
     Some(match parsed? {
         Parsed::Lone(decision) => {
-            Extracted { caller: None, b3: Some(B3 { decision: Some(decision), parent: None }) }
+            Extracted { caller: None, b3: Some(B3 { decision: Some(decision), parent: None }), state: None }
         }
         Parsed::Ids(Ids { trace, span, parent, decision }) => {
             let is_sampled = decision.is_some_and(Decision::is_sampled);
             let flags = TraceFlags::default().with_sampled(is_sampled);
             let caller = SpanContext::new(trace, span, flags, true, TraceState::NONE);
-            Extracted { caller: Some(caller), b3: Some(B3 { decision, parent }) }
+            Extracted { caller: Some(caller), b3: Some(B3 { decision, parent }), state: None }
         }
     })
 }

@@ -86,8 +86,8 @@ pub(super) trait Exporter: Send + Sync + 'static {
         false
     }
 
-    /// Exports a batch, or returns the reason why it failed.
-    fn export(&self, batch: Self::Batch) -> impl Future<Output = Result<(), String>> + Send;
+    /// Exports a batch. Returns the number of spans that the backend rejected, or the reason why all failed.
+    fn export(&self, batch: Self::Batch) -> impl Future<Output = Result<usize, String>> + Send;
 }
 
 /// Receives spans as they end.
@@ -106,6 +106,7 @@ pub(super) struct Queue<E: Exporter> {
     waiting: Mutex<Waiting<E::Batch>>,
     filled: Notify,
     exported: IntCounter,
+    rejected: IntCounter,
     dropped: IntCounter,
 }
 
@@ -125,6 +126,7 @@ impl<E: Exporter> Queue<E> {
             waiting: Mutex::default(),
             filled: Notify::new(),
             exported: spans.with_label_values(&[exporter.name(), "exported"]),
+            rejected: spans.with_label_values(&[exporter.name(), "rejected"]),
             dropped: spans.with_label_values(&[exporter.name(), "dropped"]),
             exporter,
         }
@@ -223,8 +225,10 @@ enum Backend {
 async fn export<E: Exporter>(queue: &Queue<E>, batch: E::Batch, spans: usize, before: Backend) -> Backend {
     let exporter = queue.exporter.name();
     let reason = match timeout(queue.settings.timeout, queue.exporter.export(batch)).await {
-        Ok(Ok(())) => {
-            queue.exported.inc_by(u64::try_from(spans).unwrap_or(u64::MAX));
+        Ok(Ok(rejected)) => {
+            let rejected = rejected.min(spans);
+            queue.rejected.inc_by(u64::try_from(rejected).unwrap_or(u64::MAX));
+            queue.exported.inc_by(u64::try_from(spans - rejected).unwrap_or(u64::MAX));
             if before == Backend::Unavailable {
                 tracing::info!(exporter, "span export recovered");
             }

@@ -8,8 +8,11 @@ use crate::propagation::TRACE_HEADERS;
 
 /// A source of trace context.
 pub(super) trait Carrier {
-    /// The value of a header, where it is text.
+    /// The value of a header, where it is text; the first where it is repeated.
     fn get(&self, name: &HeaderName) -> Option<&str>;
+
+    /// The value of a header that is not repeated.
+    fn only(&self, name: &HeaderName) -> Option<&str>;
 
     /// The values of a list header, which may be repeated, joined by commas in their order.
     fn list(&self, name: &HeaderName) -> Option<Cow<'_, str>>;
@@ -21,10 +24,14 @@ pub(super) trait CarrierMut {
     fn set(&mut self, name: HeaderName, value: &[u8]);
 }
 
-/// Of a repeated header the first value counts, as in SDKs.
 impl Carrier for HeaderMap {
     fn get(&self, name: &HeaderName) -> Option<&str> {
         Self::get(self, name)?.to_str().ok()
+    }
+
+    fn only(&self, name: &HeaderName) -> Option<&str> {
+        let mut values = self.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none())?.to_str().ok()
     }
 
     fn list(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
@@ -47,6 +54,11 @@ impl Carrier for &[(String, String)] {
     fn get(&self, name: &HeaderName) -> Option<&str> {
         let named = |header: &&(String, String)| header.0.eq_ignore_ascii_case(name.as_str());
         self.iter().find(named).map(|(_, value)| value.as_str())
+    }
+
+    fn only(&self, name: &HeaderName) -> Option<&str> {
+        let mut values = self.iter().filter(|header| header.0.eq_ignore_ascii_case(name.as_str()));
+        values.next().filter(|_| values.next().is_none()).map(|(_, value)| value.as_str())
     }
 
     fn list(&self, name: &HeaderName) -> Option<Cow<'_, str>> {

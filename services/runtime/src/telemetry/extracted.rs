@@ -1,5 +1,7 @@
 //! What the headers of a call or a message say about its trace.
 
+use std::sync::Arc;
+
 use opentelemetry::trace::{SpanContext, SpanId};
 
 use super::trace_ids::TraceIds;
@@ -9,6 +11,8 @@ use super::trace_ids::TraceIds;
 pub struct Extracted {
     pub(super) caller: Option<SpanContext>,
     pub(super) b3: Option<B3>,
+    /// `tracestate` as it is passed on.
+    pub(super) state: Option<Arc<str>>,
 }
 
 impl Extracted {

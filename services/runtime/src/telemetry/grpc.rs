@@ -63,9 +63,7 @@ impl GrpcSpan {
     /// Records the remaining time of the deadline, in milliseconds with a fraction.
     pub fn set_deadline(&mut self, deadline: Deadline) {
         if self.span.is_recording() {
-            // To the microsecond: finer digits are noise.
-            let remaining = (deadline.remaining().as_secs_f64() * 1e6).round() / 1e3;
-            self.span.set("octet.deadline.remaining_ms", remaining);
+            self.span.set("octet.deadline.remaining_ms", deadline.remaining_ms());
         }
     }
 
@@ -93,6 +91,7 @@ impl GrpcSpan {
                 | Code::DataLoss
         );
         if code != Code::Ok && (self.side == Side::Client || is_servers_fault) {
+            self.span.set("error.type", code_name(code));
             self.span.fail(|| format!("{code:?}: {message}"));
         }
     }
@@ -111,6 +110,29 @@ fn describe(span: &mut Span, path: &str) {
     span.set("rpc.system", "grpc");
     span.set("rpc.service", service.to_owned());
     span.set("rpc.method", method.to_owned());
+}
+
+/// The code's name in the protocol, `error.type` by the conventions.
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
 }
 
 /// The span's name by the conventions: the path without its first `/`.

@@ -58,6 +58,8 @@ pub(super) struct ActiveSpan {
     pub(super) context: SpanContext,
     pub(super) parent: Option<SpanId>,
     pub(super) is_debug: bool,
+    /// `tracestate`, which the SDK's `TraceState` does not hold in all its valid forms.
+    pub(super) state: Option<Arc<str>>,
 }
 
 impl ActiveSpan {
@@ -74,6 +76,6 @@ impl ActiveSpan {
             (false, false) => Decision::Deny,
         };
         let b3 = B3 { decision: Some(decision), parent: self.parent };
-        self.recorder.propagators.inject(&self.context, b3, headers);
+        self.recorder.propagators.inject(&self.context, b3, self.state.as_deref(), headers);
     }
 }

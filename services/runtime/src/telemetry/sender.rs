@@ -5,15 +5,13 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use opentelemetry_http::{HttpClient, HttpError};
 use tokio::time::{sleep, timeout};
 
 use crate::{backoff::Backoff, http_url::HttpUrl};
@@ -27,6 +25,9 @@ const ATTEMPTS: u32 = 3;
 /// The pause between two attempts.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_millis(400));
 
+/// The longest pause that a backend may ask for; the timeout of a batch bounds all attempts together.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+
 /// Why a post failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
@@ -34,8 +35,12 @@ pub(super) enum SendError {
     Timeout(Duration),
     #[error("{0}")]
     Transport(String),
-    #[error("backend returned HTTP {0}")]
-    Status(StatusCode),
+    #[error("backend returned HTTP {status}")]
+    Status {
+        status: StatusCode,
+        /// `Retry-After`.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// Posts with retries.
@@ -73,7 +78,7 @@ impl Sender {
             match outcome {
                 Err(error) if attempt < attempts && error.is_retryable() => {
                     tracing::debug!(%error, "retrying the span export");
-                    sleep(backoff.pause()).await;
+                    sleep(backoff.pause().max(error.retry_after().unwrap_or_default())).await;
                     attempt += 1;
                 }
                 outcome => break outcome,
@@ -93,7 +98,7 @@ impl Sender {
         if parts.status.is_success() {
             Ok(Response::from_parts(parts, body))
         } else {
-            Err(SendError::Status(parts.status))
+            Err(SendError::Status { status: parts.status, retry_after: retry_after(&parts.headers) })
         }
     }
 }
@@ -111,17 +116,22 @@ impl SendError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Timeout(_) | Self::Transport(_) => true,
-            Self::Status(status) => matches!(status.as_u16(), 408 | 429 | 502 | 503 | 504),
+            Self::Status { status, .. } => matches!(status.as_u16(), 408 | 429 | 502 | 503 | 504),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            Self::Timeout(_) | Self::Transport(_) => None,
         }
     }
 }
 
-/// The OTLP exporter's HTTP client.
-#[async_trait]
-impl HttpClient for Sender {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        Ok(self.post(&request).await?)
-    }
+/// `Retry-After` in seconds, up to [`MAX_RETRY_AFTER`]; a date is ignored.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
 }
 
 /// Parses the URL of a backend.

@@ -154,14 +154,14 @@ fn exporters(text: &str) -> Result<Vec<Exporter>, ()> {
     Ok(exporters)
 }
 
-/// `name=value,…` in the format of W3C Baggage, with percent-encoded values.
+/// `name=value,…` in the format of W3C Baggage, percent-encoded.
 fn pairs(text: &str) -> Result<Vec<(String, String)>, ()> {
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     entries
         .map(|entry| {
             let (name, value) = entry.split_once('=').ok_or(())?;
-            let (name, value) = (name.trim(), decoded(value.trim())?);
-            if name.is_empty() { Err(()) } else { Ok((name.to_owned(), value)) }
+            let (name, value) = (decoded(name.trim())?, decoded(value.trim())?);
+            if name.is_empty() { Err(()) } else { Ok((name, value)) }
         })
         .collect()
 }
@@ -216,7 +216,7 @@ mod tests {
             ("OTEL_TRACES_EXPORTER", "zipkin, otlp"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b"),
-            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,deployment.environment=a%2Cb"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,deployment%2Eenvironment=a%2Cb"),
         ])
         .unwrap();
         assert_eq!(settings.zipkin.unwrap().endpoint, "http://localhost:9411/api/v2/spans");

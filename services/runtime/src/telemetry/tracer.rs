@@ -12,6 +12,7 @@ use super::{
     recorder::{ActiveSpan, Recorder, Recording},
     sampler::TraceSampler,
     span::{Parent, Span},
+    w3c,
 };
 
 /// Starts spans. Clones share everything.
@@ -53,11 +54,13 @@ impl Tracer {
     /// parent that is never exported.
     pub fn start(&self, extracted: &Extracted, kind: SpanKind, name: &str) -> Span {
         let Some(recording) = &self.0.recording else { return Span::off() };
-        let Extracted { caller, b3 } = extracted;
+        let Extracted { caller, b3, state: passed } = extracted;
         let b3 = b3.unwrap_or_default();
         let trace = caller.as_ref().map_or_else(|| recording.new_trace_id(), SpanContext::trace_id);
         let is_sampled = recording.sampler.is_sampled(extracted, trace);
-        let flags = TraceFlags::default().with_sampled(is_sampled);
+        let random =
+            caller.as_ref().map_or(TraceFlags::default(), |caller| caller.trace_flags() & w3c::RANDOM);
+        let flags = random.with_sampled(is_sampled);
         let (span, parent, state) = match caller {
             Some(caller) if is_sampled => {
                 (recording.new_span_id(), Some(caller.span_id()), caller.trace_state().clone())
@@ -69,6 +72,7 @@ impl Tracer {
             recorder: self.0.clone(),
             context: SpanContext::new(trace, span, flags, false, state),
             parent,
+            state: passed.clone(),
             is_debug: b3.decision == Some(Decision::Debug),
         };
         Span::start(active, kind, name, Parent::Remote)

@@ -60,13 +60,13 @@ impl Exporter for ZipkinExporter {
         batch.len() >= FULL
     }
 
-    async fn export(&self, mut batch: Vec<u8>) -> Result<(), String> {
+    async fn export(&self, mut batch: Vec<u8>) -> Result<usize, String> {
         batch.push(b']');
         let mut request = Request::new(Bytes::from(batch));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.endpoint.clone();
         let json = header::HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json);
-        self.sender.post(&request).await.map(drop).map_err(|error| error.to_string())
+        self.sender.post(&request).await.map(|_| 0).map_err(|error| error.to_string())
     }
 }

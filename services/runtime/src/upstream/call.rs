@@ -24,6 +24,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Interval and timeout of HTTP/2 pings, by which a host that vanished without closing its connections is noticed.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
 
+/// Flow-control windows in bytes. A stream that is not read holds up to its own window of the connection's: hyper's defaults
+/// (2 of 5 MiB) let three such streams stall every other call. As many streams as the gateway admits fit in this
+/// connection window, which is also the most that unread responses of one upstream can occupy.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 512 * STREAM_WINDOW;
+
+/// Cancelled streams whose late frames are ignored.
+const REMEMBERED_RESETS: usize = 1_024;
+
 /// The pause between two attempts.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(100));
 
@@ -54,6 +63,13 @@ impl Upstream {
             .http2_keep_alive_interval(KEEP_ALIVE.0)
             .keep_alive_timeout(KEEP_ALIVE.1)
             .keep_alive_while_idle(true)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_max_concurrent_reset_streams(REMEMBERED_RESETS)
+            // h2 counts each late frame of a cancelled stream that it has forgotten as an error, and closes the connection
+            // after 1,024 of them, with every call on it, however long that took. The upstream is trusted, and one that
+            // does not read the resets fails the pings.
+            .http2_max_local_error_reset_streams(None)
             .connect_lazy();
         let name = name.into();
         let channel = GrpcChannel::new(channel);

@@ -25,6 +25,10 @@ use tokio::{net::TcpListener, task::JoinHandle};
 pub enum Behaviour {
     Accepts,
     Refuses(u16),
+    /// Refuses with 503 and this `Retry-After` in seconds.
+    RetryAfter(u32),
+    /// Accepts, with a body.
+    AcceptsWith(&'static [u8]),
     Hangs,
 }
 
@@ -106,15 +110,22 @@ async fn respond(state: Arc<State>, request: Request<Incoming>) -> Result<Respon
     let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await.expect("a whole body").to_bytes();
     let behaviour = *state.behaviour.lock().expect("unpoisoned");
+    let mut response = Response::new(Full::default());
     let status = match behaviour {
-        Behaviour::Accepts => {
+        Behaviour::Accepts | Behaviour::AcceptsWith(_) => {
             state.bodies.lock().expect("unpoisoned").push((path, body));
             202
         }
         Behaviour::Refuses(status) => status,
+        Behaviour::RetryAfter(seconds) => {
+            response.headers_mut().insert("retry-after", seconds.into());
+            503
+        }
         Behaviour::Hangs => std::future::pending().await,
     };
-    let mut response = Response::new(Full::default());
+    if let Behaviour::AcceptsWith(body) = behaviour {
+        *response.body_mut() = Full::new(Bytes::from_static(body));
+    }
     *response.status_mut() = StatusCode::from_u16(status).expect("a status");
     Ok(response)
 }

@@ -108,6 +108,7 @@ async fn a_span_is_encoded_in_zipkins_json() {
             "network.peer.address": "::1",
             "network.peer.port": "7",
             "rpc.grpc.status_code": "14",
+            "error.type": "UNAVAILABLE",
             "otel.status_code": "ERROR",
             "error": "Unavailable: away",
         })
@@ -280,4 +281,57 @@ async fn without_an_exporter_headers_pass_unchanged_and_no_span_is_made() {
     assert_eq!(extracted.ids().expect("ids for the log").trace, "463ac35c9f6413ad48485a3953bb6124");
     let text = process.metrics.text().expect("text");
     assert!(!text.contains("octet_trace_spans_total"));
+}
+
+fn otlp(backend: &Backend, more: &[(&str, &str)]) -> Process {
+    let mut variables = vec![
+        ("OTEL_TRACES_EXPORTER", "otlp".to_owned()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", backend.address)),
+        ("OTEL_BSP_SCHEDULE_DELAY", "10".to_owned()),
+    ];
+    variables.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    Process::start(&variables)
+}
+
+#[tokio::test]
+async fn an_otlp_resource_identifies_sdk_and_instance_and_configured_attributes_override_it() {
+    let backend = Backend::start(Behaviour::Accepts).await;
+    let attributes = [("OTEL_RESOURCE_ATTRIBUTES", "service%2Einstance.id=the-instance,zone=a")];
+    for (more, instance) in [(&[][..], None), (&attributes, Some("the-instance"))] {
+        let before = backend.bodies().len();
+        let process = otlp(&backend, more);
+        process.spans(1);
+        until("the span", || backend.bodies().len() > before).await;
+        let text = String::from_utf8_lossy(&backend.bodies()[before].1).into_owned();
+        for name in
+            ["telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version", "service.instance.id"]
+        {
+            assert_eq!(text.matches(name).count(), 1, "{name}: {text}");
+        }
+        assert_eq!(text.contains("the-instance"), instance.is_some(), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn spans_that_an_otlp_backend_rejects_are_counted_as_rejected() {
+    // partial_success { rejected_spans: 2, error_message: "no" }
+    let backend = Backend::start(Behaviour::AcceptsWith(b"\x0a\x06\x08\x02\x12\x02no")).await;
+    let process = otlp(&backend, &[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5")]);
+    process.spans(5);
+    until("the rejection", || process.counted("rejected") == 2).await;
+    until("the rest", || process.counted("exported") == 3).await;
+    assert_eq!(process.counted("dropped"), 0);
+}
+
+#[tokio::test]
+async fn a_backends_retry_after_is_respected() {
+    let backend = Backend::start(Behaviour::RetryAfter(2)).await;
+    let process = otlp(&backend, &[]);
+    process.spans(1);
+    until("a first attempt", || backend.posts() == 1).await;
+    let refused = Instant::now();
+    backend.becomes(Behaviour::Accepts);
+    until("the span", || process.counted("exported") == 1).await;
+    // Without it, the second attempt comes within 200 ms.
+    assert!(refused.elapsed() > Duration::from_millis(1_500), "{:?}", refused.elapsed());
 }

@@ -10,6 +10,7 @@
 )]
 
 mod peer;
+mod shared;
 
 use std::{
     collections::BTreeMap,

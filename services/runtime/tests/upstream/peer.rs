@@ -33,6 +33,8 @@ pub enum Script {
     GoAwayBlaming(u32),
     /// As `GoAwayAbove`, with an error of its own.
     GoAwayInError,
+    /// Responds to a call with a message at once, and to one without when it has been cancelled.
+    RespondLate,
     /// Refuses each stream, unprocessed.
     RefuseStream,
     /// Resets each stream with an error of its own.
@@ -53,6 +55,7 @@ pub enum Script {
 pub struct Peer {
     pub address: SocketAddr,
     requests: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -67,19 +70,27 @@ impl Peer {
         let address = listener.local_addr().expect("bound");
         let requests = Arc::new(AtomicUsize::new(0));
         let seen = requests.clone();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = connections.clone();
         let task = tokio::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
+            let mut tasks = tokio::task::JoinSet::new();
             for number in 0.. {
                 let (stream, _) = listener.accept().await.expect("accepts");
                 let script = scripts.get(number).or(scripts.last()).copied().expect("a script");
                 let seen = seen.clone();
-                connections.spawn(async move {
+                accepted.fetch_add(1, Ordering::SeqCst);
+                tasks.spawn(async move {
                     // A client that leaves is not a failure of the script.
                     let _ = follow(stream, script, &seen).await;
                 });
             }
         });
-        Self { address, requests, task }
+        Self { address, requests, connections, task }
+    }
+
+    /// The connections that the peer accepted.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// How many requests reached the peer, on all connections.
@@ -155,9 +166,11 @@ async fn follow(mut stream: TcpStream, script: Script, requests: &AtomicUsize) -
                     Script::FailStream => {
                         write(&mut stream, RST_STREAM, 0, id, &INTERNAL_ERROR.to_be_bytes()).await?;
                     }
-                    Script::Silent | Script::NeverReads | Script::ResetAtOnce => {}
+                    Script::RespondLate | Script::Silent | Script::NeverReads | Script::ResetAtOnce => {}
                 }
             }
+            DATA if script == Script::RespondLate && payload.len() > 5 => respond(&mut stream, id).await?,
+            RST_STREAM if script == Script::RespondLate => respond(&mut stream, id).await?,
             _ => {}
         }
     }

@@ -52,6 +52,17 @@ pub(super) fn micros(field: &str, raw: Option<&RawValue>) -> Result<u64, FieldEr
         .ok_or_else(|| FieldError::expected(field, "a whole number of microseconds, from 0", raw))
 }
 
+/// As [`micros`], with zero for a negative number, as in Zipkin.
+pub(super) fn micros_or_zero(field: &str, raw: Option<&RawValue>) -> Result<u64, FieldError> {
+    let negative = raw.is_some_and(|raw| {
+        let text = raw.get();
+        text.strip_prefix('-')
+            .and_then(|rest| serde_json::from_str::<&RawValue>(rest).ok())
+            .is_some_and(|raw| serde_json::from_str::<u64>(raw.get()).is_ok() || whole(raw).is_some())
+    });
+    if negative { Ok(0) } else { micros(field, raw) }
+}
+
 /// A whole number in floating-point notation, which some encoders write: 1.5e15.
 fn whole(raw: &RawValue) -> Option<u64> {
     /// Up to here, every whole number has an exact double.

@@ -13,11 +13,14 @@ use std::{
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error as _, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::value::RawValue;
 
-use super::{Intern, span::NO_PARENT};
+use super::{
+    Intern,
+    span::{MAX_SERVICE_NAME, is_no_parent},
+};
 use crate::{Annotation, Endpoint, Kind, Span, SpanId, Text, TraceId};
 
 /// A text of the report, borrowed, or a copy where it contains escapes.
@@ -61,6 +64,8 @@ pub(super) struct PlainSpan<'a> {
     tags: Option<Tags<'a>>,
     debug: Option<bool>,
     shared: Option<bool>,
+    /// Only in Zipkin's v1 format, which the other parser refuses.
+    binary_annotations: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +85,8 @@ struct PlainAnnotation<'a> {
     timestamp: Micros,
     #[serde(borrow)]
     value: Str<'a>,
+    /// Only in Zipkin's v1 format, which the other parser refuses.
+    endpoint: Option<IgnoredAny>,
 }
 
 /// The parsed ids and addresses of a span.
@@ -107,9 +114,16 @@ pub(super) fn read(raw: &RawValue, texts: &mut impl Intern) -> Option<Span> {
 
 impl PlainSpan<'_> {
     fn check(&self) -> Option<Checked> {
+        let mut annotations = self.annotations.iter().flatten();
+        if self.binary_annotations.is_some()
+            || annotations.any(|Object(annotation)| annotation.endpoint.is_some())
+        {
+            return None;
+        }
         let id = SpanId::parse(&self.id)?;
         let parent_id = match self.parent_id.as_deref() {
-            None | Some(NO_PARENT) => None,
+            None => None,
+            Some(parent) if is_no_parent(parent) => None,
             Some(parent) => Some(SpanId::parse(parent)?).filter(|parent| *parent != id),
         };
         let kind = match self.kind.as_deref() {
@@ -132,12 +146,13 @@ impl PlainSpan<'_> {
 
     fn into_span(self, checked: Checked, texts: &mut impl Intern) -> Span {
         let Checked { trace_id, id, parent_id, kind, local, remote } = checked;
-        let annotations = self.annotations.unwrap_or_default().into_iter().map(|Object(annotation)| {
-            Annotation { timestamp: annotation.timestamp.0, value: texts.intern(&annotation.value) }
-        });
-        let annotations = annotations.collect();
-        let tags = self.tags.unwrap_or_default().0.into_iter();
-        let tags = tags.map(|(key, value)| (texts.intern(&key), texts.intern(&value))).collect();
+        let annotations = self.annotations.unwrap_or_default();
+        let annotations = boxed(annotations.iter().map(|Object(annotation)| Annotation {
+            timestamp: annotation.timestamp.0,
+            value: texts.intern(&annotation.value),
+        }));
+        let Tags(tags) = self.tags.unwrap_or_default();
+        let tags = boxed(tags.iter().map(|(key, value)| (texts.intern(key), texts.intern(value))));
         Span {
             trace_id,
             id,
@@ -157,8 +172,11 @@ impl PlainSpan<'_> {
 }
 
 impl PlainEndpoint<'_> {
-    /// `None` when one of them is not an address.
+    /// `None` when one of them is not an address, or the service's name could be too long in lower case.
     fn addresses(&self) -> Option<Addresses> {
+        if self.service_name.as_deref().is_some_and(|name| name.len() > MAX_SERVICE_NAME / 2) {
+            return None;
+        }
         let mut addresses = Addresses::default();
         for text in [&self.ipv4, &self.ipv6].into_iter().flatten().filter(|text| !text.is_empty()) {
             let address: IpAddr = text.parse().ok()?;
@@ -169,6 +187,14 @@ impl PlainEndpoint<'_> {
         }
         Some(addresses)
     }
+}
+
+/// Collects into an allocation of the exact size. `collect` would reuse and then shrink the larger one of the source, and
+/// leave a hole behind each span that nothing else fits into.
+fn boxed<T>(items: impl ExactSizeIterator<Item = T>) -> Box<[T]> {
+    let mut list = Vec::with_capacity(items.len());
+    list.extend(items);
+    list.into_boxed_slice()
 }
 
 fn endpoint(

@@ -1,21 +1,25 @@
 //! Parses one span from its JSON object.
 //!
 //! The published model decides what is malformed. What Zipkin's server corrects is corrected here too: names become
-//! lower case; zero means absent; a span is not its own parent; a client does not share its span.
+//! lower case; zero or less means
+//! absent; a span is not its own parent; a client does not share its span.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::field::{FieldError, flag, label, micros, shortened, text};
+use super::field::{FieldError, flag, label, micros, micros_or_zero, shortened, text};
 use crate::{Annotation, Endpoint, Kind, Span, SpanId, Text, TraceId};
 
+/// The maximum length of a service's name in bytes: graphs contain a name once per edge.
+pub(super) const MAX_SERVICE_NAME: usize = 1_024;
+
 /// The allowed values, for messages that start with "must be".
-const TRACE_ID: &str = "16 or 32 lower-case hexadecimal digits, not all zero";
-const SPAN_ID: &str = "16 lower-case hexadecimal digits, not all zero";
+const TRACE_ID: &str = "1 to 32 lower-case hexadecimal digits, not all zero";
+const SPAN_ID: &str = "1 to 16 lower-case hexadecimal digits, not all zero";
+const V1: &str = "is a member of Zipkin's v1 format; report spans in the v2 format";
 const KIND: &str = "CLIENT, SERVER, PRODUCER or CONSUMER";
-pub(super) const NO_PARENT: &str = "0000000000000000";
 
 /// The members of a span. Null counts as absent, and other members are ignored.
 #[derive(Deserialize)]
@@ -47,6 +51,9 @@ struct RawSpan<'a> {
     debug: Option<&'a RawValue>,
     #[serde(borrow)]
     shared: Option<&'a RawValue>,
+    /// Only in Zipkin's v1 format.
+    #[serde(borrow)]
+    binary_annotations: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -68,10 +75,16 @@ struct RawAnnotation<'a> {
     timestamp: Option<&'a RawValue>,
     #[serde(borrow)]
     value: Option<&'a RawValue>,
+    /// Only in Zipkin's v1 format.
+    #[serde(borrow)]
+    endpoint: Option<&'a RawValue>,
 }
 
 pub(super) fn read(raw: &RawValue) -> Result<Span, FieldError> {
     let span: RawSpan<'_> = object("", "an object", raw)?;
+    if span.binary_annotations.is_some() {
+        return Err(FieldError::new("binaryAnnotations", V1));
+    }
     let id = required("id", SPAN_ID, span.id, SpanId::parse)?;
     let kind = match span.kind {
         Some(raw) => Some(required("kind", KIND, Some(raw), Kind::named)?),
@@ -83,8 +96,8 @@ pub(super) fn read(raw: &RawValue) -> Result<Span, FieldError> {
         parent_id: parent(span.parent_id)?.filter(|parent| *parent != id),
         kind,
         name: label("name", span.name)?,
-        timestamp: micros("timestamp", span.timestamp)?,
-        duration: micros("duration", span.duration)?,
+        timestamp: micros_or_zero("timestamp", span.timestamp)?,
+        duration: micros_or_zero("duration", span.duration)?,
         local: endpoint("localEndpoint", span.local_endpoint)?,
         remote: endpoint("remoteEndpoint", span.remote_endpoint)?,
         annotations: annotations(span.annotations)?,
@@ -113,14 +126,18 @@ fn required<T>(
     parse(&text(field, raw)?).ok_or_else(|| FieldError::expected(field, allowed, raw))
 }
 
-/// All zeros mean no parent, as in Zipkin.
 fn parent(raw: Option<&RawValue>) -> Result<Option<SpanId>, FieldError> {
     let Some(raw) = raw else { return Ok(None) };
     let text = text("parentId", raw)?;
-    if text == NO_PARENT {
+    if is_no_parent(&text) {
         return Ok(None);
     }
     SpanId::parse(&text).map(Some).ok_or_else(|| FieldError::expected("parentId", SPAN_ID, raw))
+}
+
+/// All zeros mean no parent, as in Zipkin.
+pub(super) fn is_no_parent(text: &str) -> bool {
+    (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte == b'0')
 }
 
 /// `None` for an endpoint without values.
@@ -128,8 +145,12 @@ fn endpoint(field: &str, raw: Option<&RawValue>) -> Result<Option<Endpoint>, Fie
     let Some(raw) = raw else { return Ok(None) };
     let raw: RawEndpoint<'_> = object(field, "an object", raw)?;
     let read = || -> Result<Endpoint, FieldError> {
-        let mut endpoint =
-            Endpoint { service: label("serviceName", raw.service_name)?, ..Endpoint::default() };
+        let service = label("serviceName", raw.service_name)?;
+        if service.as_ref().is_some_and(|name| name.len() > MAX_SERVICE_NAME) {
+            let problem = format!("must have at most {MAX_SERVICE_NAME} bytes");
+            return Err(FieldError::new("serviceName", problem));
+        }
+        let mut endpoint = Endpoint { service, ..Endpoint::default() };
         for (field, raw) in [("ipv4", raw.ipv4), ("ipv6", raw.ipv6)] {
             match address(field, raw)? {
                 Some(IpAddr::V4(address)) => endpoint.ipv4 = Some(address),
@@ -168,6 +189,9 @@ fn annotations(raw: Option<&RawValue>) -> Result<Box<[Annotation]>, FieldError> 
     let read = |(index, raw)| {
         let field = format!("annotations[{index}]");
         let raw: RawAnnotation<'_> = object(&field, "an object", raw)?;
+        if raw.endpoint.is_some() {
+            return Err(FieldError::new(format!("{field}.endpoint"), V1));
+        }
         let missing = |name: &str| FieldError::new(format!("{field}.{name}"), "missing");
         let timestamp = raw.timestamp.ok_or_else(|| missing("timestamp"))?;
         let value = raw.value.ok_or_else(|| missing("value"))?;

@@ -48,12 +48,21 @@ fn a_malformed_member_is_named_with_what_is_allowed() {
         (r#""id":"00000000000000bb""#.to_owned(), "traceId"),
         (r#""traceId":"00000000000000aa""#.to_owned(), "id"),
         (r#""traceId":"AAAAAAAAAAAAAAAA","id":"00000000000000bb""#.to_owned(), "traceId"),
+        (r#""traceId":"000000000000000000000000000000aaa","id":"bb""#.to_owned(), "traceId"),
+        (r#""traceId":"aa","id":"000000000000000bb""#.to_owned(), "id"),
         (r#""traceId":"0000000000000000","id":"00000000000000bb""#.to_owned(), "traceId"),
         (r#""traceId":"00000000000000aa","id":7"#.to_owned(), "id"),
-        (format!(r#"{ID},"parentId":"1""#), "parentId"),
+        (format!(r#"{ID},"parentId":"x""#), "parentId"),
+        (format!(r#"{ID},"parentId":"""#), "parentId"),
         (format!(r#"{ID},"kind":"client""#), "kind"),
         (format!(r#"{ID},"name":1"#), "name"),
-        (format!(r#"{ID},"timestamp":-1"#), "timestamp"),
+        (format!(r#"{ID},"timestamp":-0.5"#), "timestamp"),
+        (format!(r#"{ID},"duration":"-1""#), "duration"),
+        (format!(r#"{ID},"annotations":[{{"timestamp":-1,"value":"a"}}]"#), "annotations[0].timestamp"),
+        (
+            format!(r#"{ID},"localEndpoint":{{"serviceName":"{}"}}"#, "a".repeat(1_025)),
+            "localEndpoint.serviceName",
+        ),
         (format!(r#"{ID},"timestamp":"1""#), "timestamp"),
         (format!(r#"{ID},"timestamp":9223372036854775808"#), "timestamp"),
         (format!(r#"{ID},"duration":0.5"#), "duration"),
@@ -98,14 +107,60 @@ fn the_offset_of_broken_json_is_reported_and_earlier_spans_are_kept() {
         assert_eq!(batch.spans.len(), 1, "{rest}");
         assert_eq!(broken.offset, good.len() + at, "{rest}: {broken:?}");
     }
-    for (text, at) in [("", 0), ("{}", 0), ("[] x", 3), ("nul", 2)] {
+    for (text, at) in
+        [("", 0), ("{}", 0), ("[] x", 3), ("nul", 0), ("[1,", 3), ("[,1]", 1), ("[1,]", 3), ("[1 2]", 3)]
+    {
         let broken = Batch::read(text.as_bytes()).broken.expect(text);
-        assert!(broken.offset.abs_diff(at) <= 1, "{text:?}: {broken:?}");
+        assert_eq!(broken.offset, at, "{text:?}: {broken:?}");
     }
     let mut bytes = good.clone().into_bytes();
     bytes.push(0xff);
     let batch = Batch::read(&bytes);
     assert_eq!((batch.spans.len(), batch.broken.map(|broken| broken.offset)), (1, Some(good.len())));
+}
+
+#[test]
+fn short_ids_are_padded_and_negative_times_are_absent_as_in_zipkin() {
+    let span = one(r#""traceId":"1aa","id":"bb","parentId":"c","timestamp":-1,"duration":-15e2"#)
+        .expect("well-formed");
+    assert_eq!(span.trace_id.to_string(), "00000000000001aa");
+    assert_eq!(span.id.to_string(), "00000000000000bb");
+    assert_eq!(span.parent_id.expect("a parent").to_string(), "000000000000000c");
+    assert_eq!((span.timestamp, span.duration), (0, 0));
+    let root = one(&format!(r#"{ID},"parentId":"0""#)).expect("well-formed");
+    assert_eq!(root.parent_id, None);
+}
+
+#[test]
+fn a_span_of_zipkins_v1_format_is_refused() {
+    let endpoint = r#""endpoint":{"serviceName":"a"}"#;
+    for (members, field) in [
+        (format!(r#"{ID},"binaryAnnotations":[{{"key":"k","value":"v",{endpoint}}}]"#), "binaryAnnotations"),
+        (format!(r#"{ID},"binaryAnnotations":[]"#), "binaryAnnotations"),
+        (
+            format!(r#"{ID},"annotations":[{{"timestamp":1,"value":"sr",{endpoint}}}]"#),
+            "annotations[0].endpoint",
+        ),
+    ] {
+        let malformed = one(&members).expect_err(&members);
+        assert_eq!(malformed.field, field, "{members}");
+        assert!(malformed.problem.contains("v1 format"), "{}", malformed.problem);
+    }
+    one(&format!(r#"{ID},"binaryAnnotations":null"#)).expect("null counts as absent");
+}
+
+#[test]
+fn a_span_of_more_than_a_mebibyte_is_refused_and_others_are_read() {
+    let huge = |size: usize| {
+        let start = format!(r#"{{{ID},"name":""#);
+        format!(r#"{start}{}"}}"#, "x".repeat(size - start.len() - 2))
+    };
+    let batch = Batch::read(format!("[{},{},{{{ID}}}]", huge(1024 * 1024), huge(1024 * 1024 + 1)).as_bytes());
+    assert_eq!((batch.spans.len(), batch.malformed_count, batch.broken), (2, 1, None));
+    assert_eq!(
+        (batch.malformed[0].index, batch.malformed[0].problem.as_str()),
+        (1, "must have at most 1048576 bytes")
+    );
 }
 
 #[test]
@@ -130,6 +185,7 @@ fn member() -> impl proptest::strategy::Strategy<Value = String> {
         "shared",
         "id",
         "unknown",
+        "binaryAnnotations",
     ]);
     let value = proptest::sample::select(vec![
         "null",
@@ -148,6 +204,11 @@ fn member() -> impl proptest::strategy::Strategy<Value = String> {
         r#""SERVER""#,
         r#""00000000000000bb""#,
         r#""0000000000000000""#,
+        r#""0""#,
+        r#""b""#,
+        "-1.5e3",
+        "-0.5",
+        r#"[{"timestamp":1,"value":"a","endpoint":{}}]"#,
         r#""00000000000000cc""#,
         "[]",
         "{}",

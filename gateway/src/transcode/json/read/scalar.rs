@@ -119,7 +119,7 @@ pub(super) fn map_key(kind: &Kind, text: &str) -> Result<MapKey, String> {
     }
 }
 
-/// Reads a string, without a copy where nothing is escaped. Holds what an error says was expected.
+/// Reads a string, without a copy where nothing is escaped. Its field names the expected value in errors.
 pub(super) struct TextSeed(pub(super) &'static str);
 
 impl<'de> DeserializeSeed<'de> for TextSeed {

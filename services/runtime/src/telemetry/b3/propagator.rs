@@ -47,7 +47,7 @@ impl TextMapPropagator for B3Propagator {
 
     /// Adds a remote span context and a [`B3`], or a [`B3`] alone. Absent or malformed headers add nothing.
     fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
-        let Extracted { caller, b3 } = read(self.form, &ExtractorCarrier(extractor)).unwrap_or_default();
+        let Extracted { caller, b3, .. } = read(self.form, &ExtractorCarrier(extractor)).unwrap_or_default();
         let context =
             caller.map_or_else(|| context.clone(), |caller| context.with_remote_span_context(caller));
         b3.map_or_else(|| context.clone(), |b3| context.with_value(b3))
@@ -63,6 +63,10 @@ struct ExtractorCarrier<'a>(&'a dyn Extractor);
 impl Carrier for ExtractorCarrier<'_> {
     fn get(&self, name: &HeaderName) -> Option<&str> {
         self.0.get(name.as_str())
+    }
+
+    fn only(&self, name: &HeaderName) -> Option<&str> {
+        self.get(name)
     }
 
     fn list(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
