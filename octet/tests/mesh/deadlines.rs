@@ -1,15 +1,23 @@
 //! Deadlines and cancellation across hops, with a leaf that never returns.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use http_body_util::Full;
 use hyper::Request;
 use octet_proto::greeting::v3::GreetingRequest;
+use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::{
     client::{self, Client},
-    platform::Mesh,
+    platform::{Mesh, PATIENCE},
+    process::Process,
     stub::{Behaviour, Stub},
 };
 
@@ -31,7 +39,11 @@ async fn a_deadline_ends_the_call_at_every_hop_and_cancels_the_leaf() {
     leaf.cancelled(1).await;
 
     for (calls, hop) in [(2, "service-a"), (3, "service-b"), (4, "service-e")] {
-        assert_eq!(Client::grpc_status(&mesh.address(hop), "2S").await, Code::DeadlineExceeded, "{hop}");
+        assert_eq!(
+            Client::http2().grpc_status(&mesh.address(hop), "2S").await,
+            Code::DeadlineExceeded,
+            "{hop}"
+        );
         leaf.cancelled(calls).await;
     }
     for hop in ["service-a", "service-b", "service-e"] {
@@ -69,6 +81,45 @@ async fn a_caller_that_leaves_cancels_the_whole_tree() {
         started.elapsed()
     );
     mesh.end().await;
+}
+
+/// The HTTP/2 implementation closes a connection after 1,024 late frames of cancelled calls unless told otherwise, and
+/// fails every call on it.
+#[tokio::test]
+async fn responses_of_thousands_of_cancelled_calls_end_no_connection() {
+    const EXPIRED: usize = 10_000;
+    const USERS: usize = 30;
+    let leaf = Stub::start(Behaviour::ReturnsAtDeadline).await;
+    let address = leaf.address.to_string();
+    // Its log is not read, and must not fill the pipe.
+    let log = "off,octet_runtime::process=info";
+    let environment =
+        [("SERVICE_G_URL", address.as_str()), ("SERVICE_H_URL", address.as_str()), ("LOG_LEVEL", log)];
+    let service = Process::start(&["service", "service-e"], &environment).await;
+
+    let expired = Arc::<AtomicUsize>::default();
+    let expiring: JoinSet<()> = (0..USERS)
+        .map(|_| {
+            let (caller, address, expired) = (Client::http2(), service.address.clone(), expired.clone());
+            async move {
+                loop {
+                    if caller.grpc_status(&address, "30m").await == Code::DeadlineExceeded {
+                        expired.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+        })
+        .collect();
+    let mut honest = client::grpc(&service.address);
+    let (started, mut calls) = (Instant::now(), 0);
+    while expired.load(Ordering::Relaxed) < EXPIRED {
+        let after = expired.load(Ordering::Relaxed);
+        let outcome = honest.greeting(GreetingRequest::default()).await;
+        assert!(outcome.is_ok(), "after {calls} calls and {after} expired ones: {outcome:?}");
+        calls += 1;
+        assert!(started.elapsed() < 10 * PATIENCE, "only {after} calls have expired");
+    }
+    drop(expiring);
 }
 
 #[tokio::test]

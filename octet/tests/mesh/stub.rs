@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use octet_proto::greeting::v3::{
@@ -29,6 +30,8 @@ pub enum Behaviour {
     Hangs,
     /// Returns when the test calls [`Stub::release`].
     Waits,
+    /// Returns when a short deadline expires, so that responses cross the cancellations of their calls.
+    ReturnsAtDeadline,
 }
 
 /// A running stub. Dropping it stops it.
@@ -111,6 +114,15 @@ impl GreetingService for Recorder {
         match self.behaviour {
             Behaviour::Hangs => std::future::pending::<()>().await,
             Behaviour::Waits => self.release.acquire().await.expect("open").forget(),
+            Behaviour::ReturnsAtDeadline => {
+                let timeout = request.metadata().get("grpc-timeout").and_then(|value| value.to_str().ok());
+                let micros = timeout.and_then(|value| value.strip_suffix('u')?.parse().ok());
+                let timeout = Duration::from_micros(micros.expect("a timeout in microseconds"));
+                if timeout < Duration::from_secs(1) {
+                    let early = Duration::from_micros(fastrand::u64(..2_000));
+                    tokio::time::sleep(timeout.saturating_sub(early)).await;
+                }
+            }
             Behaviour::Echoes => {}
         }
         std::mem::forget(cancelled);

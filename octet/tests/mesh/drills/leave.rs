@@ -24,9 +24,8 @@ const HONEST: usize = 5;
 const LEAVING: usize = 40;
 const EXPIRING: usize = 10;
 
-/// Expired calls of a short drill. For about every fourth, the upstream's response crosses the cancellation; such
-/// responses are what the limit counts.
-const EXPIRED: usize = 10_000;
+/// Expired calls of a short drill.
+const EXPIRED: usize = 1_000;
 
 /// The time limit of a short drill.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -40,14 +39,18 @@ const WARM_UP: Duration = Duration::from_mins(1);
 /// No process may exceed this.
 const MAX_RESIDENT: u64 = 128 * 1024 * 1024;
 
-/// Callers that leave within 20 ms, each time with a connection of its own.
-fn leaving(mesh: &Mesh, cancelled: &Arc<AtomicUsize>) -> JoinSet<()> {
+/// A random time up to `max`.
+fn up_to(max: Duration) -> Duration {
+    Duration::from_micros(fastrand::u64(..u64::try_from(max.as_micros()).expect("short")))
+}
+
+/// Callers that leave within `stay`, each time with a connection of its own.
+fn leaving(mesh: &Mesh, stay: Duration, cancelled: &Arc<AtomicUsize>) -> JoinSet<()> {
     let leave = |url: String, cancelled: Arc<AtomicUsize>| async move {
         loop {
             let client = Client::new();
             let request = Request::get(&url).body(Full::default()).expect("a request");
-            let stay = Duration::from_millis(fastrand::u64(..20));
-            if tokio::time::timeout(stay, client.send(request)).await.is_err() {
+            if tokio::time::timeout(up_to(stay), client.send(request)).await.is_err() {
                 cancelled.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -55,19 +58,20 @@ fn leaving(mesh: &Mesh, cancelled: &Arc<AtomicUsize>) -> JoinSet<()> {
     (0..LEAVING).map(|_| leave(mesh.url("/api/greeting"), cancelled.clone())).collect()
 }
 
-/// Users whose deadline is 3 ms.
-fn expiring(mesh: &Mesh, expired: &Arc<AtomicUsize>) -> JoinSet<()> {
-    let expire = |url: String, expired: Arc<AtomicUsize>| async move {
+/// A user whose deadline is 3 ms, and some with random ones up to `deadline`.
+fn expiring(mesh: &Mesh, deadline: Duration, expired: &Arc<AtomicUsize>) -> JoinSet<()> {
+    let expire = |user: usize, url: String, expired: Arc<AtomicUsize>| async move {
         let client = Client::new();
         loop {
-            let request = Request::get(&url).header("grpc-timeout", "3m").body(Full::default());
-            let reply = client.send(request.expect("a request")).await;
+            let deadline = if user == 0 { Duration::from_millis(3) } else { up_to(deadline) };
+            let request = Request::get(&url).header("grpc-timeout", format!("{}u", deadline.as_micros()));
+            let reply = client.send(request.body(Full::default()).expect("a request")).await;
             if reply.is_ok_and(|reply| reply.status == 504) {
                 expired.fetch_add(1, Ordering::Relaxed);
             }
         }
     };
-    (0..EXPIRING).map(|_| expire(mesh.url("/api/greeting"), expired.clone())).collect()
+    (0..EXPIRING).map(|user| expire(user, mesh.url("/api/greeting"), expired.clone())).collect()
 }
 
 #[tokio::test]
@@ -77,8 +81,12 @@ async fn callers_that_cancel_thousands_of_calls_fail_no_call_of_others() {
     let pids = mesh.pids();
     let (left, expired) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let load = Load::until_stopped(&mesh, HONEST);
+    let started = Instant::now();
     load.reaches(100).await;
-    let mut others = [leaving(&mesh, &left), expiring(&mesh, &expired)];
+    // Times in which about half of the callers cancel, so that many responses cross the cancellation of their call.
+    let response_time = started.elapsed() * u32::try_from(HONEST).expect("small") / 100;
+    let stay = (8 * response_time).max(Duration::from_millis(20));
+    let mut others = [leaving(&mesh, stay, &left), expiring(&mesh, stay, &expired)];
 
     let started = Instant::now();
     let (mut warm, mut max) = ([None; PROCESSES.len()], [0; PROCESSES.len()]);
