@@ -30,7 +30,7 @@ use octet_runtime::{
 };
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
 use tokio::{sync::Semaphore, time::timeout_at};
-use tonic::{Status, body::Body, codegen::StdError, service::Routes};
+use tonic::{Status, body::Body, codec::CompressionEncoding, codegen::StdError, service::Routes};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt};
 
@@ -45,6 +45,9 @@ use crate::{
     limits::Limits,
     request_span::{TRACE_RESPONSE, trace_response},
 };
+
+/// The compression of messages that is supported. Messages pass to the entry service uncompressed.
+const ENCODINGS: [CompressionEncoding; 2] = [CompressionEncoding::Gzip, CompressionEncoding::Deflate];
 
 /// Concurrent streams of the gateway's own services.
 pub(crate) const MAX_OWN_STREAMS: usize = 64;
@@ -161,6 +164,14 @@ impl Shared {
         let body = if kind.client_streams() { body } else { Body::new(Upload::new(body, &self.bodies)) };
         let body = Body::new(Bounded::new(body, limit).map_err(with_status));
         let mut grpc = tonic::server::Grpc::new(BytesCodec).max_decoding_message_size(limit);
+        let compresses = parts.headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity");
+        for encoding in ENCODINGS {
+            grpc = grpc.accept_compressed(encoding);
+            // Most clients accept compressed messages, but compressing is worth its time only for those that do it.
+            if compresses {
+                grpc = grpc.send_compressed(encoding);
+            }
+        }
         let response = grpc.streaming(relay.once(), Request::from_parts(parts, body)).await;
         let mut response = match deadline {
             Ok(deadline) => {

@@ -12,7 +12,10 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use octet_runtime::admission::{Admission, Admitted};
+use octet_runtime::{
+    admission::{Admission, Admitted},
+    logs::{is_secret, is_url},
+};
 use prost_reflect::DescriptorPool;
 use serde::Serialize;
 
@@ -27,27 +30,8 @@ use crate::{
 /// Bytes of a body that are returned; JSON can make six bytes of each.
 const MAX_SHOWN: usize = 64 * 1024;
 
-/// Replaces a masked value.
+/// Replaces a secret, even for its sender: responses are stored in places where a credential must not be.
 const MASK: &str = "***";
-
-/// A header or query key whose name contains one of these is masked, even for its sender: responses are stored in places
-/// where a credential must not be.
-const SENSITIVE: [&str; 14] = [
-    "-key",
-    "apikey",
-    "auth",
-    "client-cert",
-    "cookie",
-    "credential",
-    "jwt",
-    "oidc",
-    "passwd",
-    "password",
-    "secret",
-    "session",
-    "signature",
-    "token",
-];
 
 #[derive(Clone)]
 struct Echo {
@@ -133,30 +117,37 @@ impl<'a> EchoedBody<'a> {
 fn masked(headers: &HeaderMap) -> BTreeMap<&str, Vec<String>> {
     let mut masked: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
-        let value = if is_sensitive(name.as_str()) {
-            MASK.to_owned()
-        } else {
-            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let value = match name.as_str() {
+            name if is_secret(name) => MASK.to_owned(),
+            name if is_url(name) => masked_url(&text),
+            _ => text.into_owned(),
         };
         masked.entry(name.as_str()).or_default().push(value);
     }
     masked
 }
 
-/// The query as it was sent, with the values of sensitive and of undecodable keys masked.
+/// A URL with its query masked, and without its fragment. One with a user is masked as a whole.
+fn masked_url(url: &str) -> String {
+    let url = url.split('#').next().unwrap_or_default();
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    match query {
+        _ if path.contains('@') => MASK.to_owned(),
+        "" => path.to_owned(),
+        query => format!("{path}?{}", masked_query(query)),
+    }
+}
+
+/// The query as it was sent, with the values of secret and of undecodable keys masked.
 fn masked_query(query: &str) -> String {
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((key, _)) if decode(key, Part::Query).map_or(true, |key| is_sensitive(&key)) => {
+        Some((key, _)) if decode(key, Part::Query).map_or(true, |key| is_secret(&key)) => {
             format!("{key}={MASK}")
         }
         _ => pair.to_owned(),
     });
     pairs.collect::<Vec<_>>().join("&")
-}
-
-fn is_sensitive(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('_', "-");
-    SENSITIVE.iter().any(|part| name.contains(part))
 }
 
 #[cfg(test)]
@@ -170,6 +161,7 @@ mod tests {
             ("q=1&flag&a=b=c", "q=1&flag&a=b=c"),
             ("q=1&access_token=s3cret&x=", "q=1&access_token=***&x="),
             ("access%5Ftoken=s3cret&X-Amz-Signature=ab", "access%5Ftoken=***&X-Amz-Signature=***"),
+            ("key=s&sig=s&pwd=s&otp=s", "key=***&sig=***&pwd=***&otp=***"),
             ("%zz=1&%ff=2", "%zz=***&%ff=***"),
         ] {
             assert_eq!(masked_query(query), shown, "{query}");
@@ -191,30 +183,24 @@ mod tests {
     }
 
     #[test]
-    fn names_of_credentials_are_sensitive() {
-        for name in [
-            "authorization",
-            "proxy-authorization",
-            "grpc-metadata-authorization",
-            "cookie",
-            "x-api-key",
-            "x-auth-token",
-            "x-forwarded-client-cert",
-            "x-amz-security-token",
-            "x-goog-iap-jwt-assertion",
-            "x-csrf-token",
-            "x-amzn-oidc-data",
-            "x-functions-key",
-            "x-passwd",
-            "x-hub-signature-256",
-            "access_token",
-            "API_KEY",
+    fn secrets_are_masked_in_headers_and_urls() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-api-key", "hunter2"),
+            ("x-hub-signature-256", "hunter2"),
+            ("x-otp", "hunter2"),
+            ("x-pwd", "hunter2"),
+            ("grpc-metadata-authorization", "hunter2"),
+            ("referer", "https://a.example/b?q=1&sig=hunter2&id_token=hunter2#hunter2"),
+            ("x-original-url", "/b?otp=hunter2"),
+            ("location", "https://user:hunter2@a.example/"),
+            ("user-agent", "curl"),
         ] {
-            assert!(is_sensitive(name), "{name}");
+            headers.insert(name, value.parse().expect("a value"));
         }
-        for name in ["accept", "x-request-id", "traceparent", "x-b3-traceid", "user-agent", "host", "keyword"]
-        {
-            assert!(!is_sensitive(name), "{name}");
-        }
+        let shown = masked(&headers);
+        assert!(!format!("{shown:?}").contains("hunter2"), "{shown:?}");
+        assert_eq!(shown["referer"], ["https://a.example/b?q=1&sig=***&id_token=***"]);
+        assert_eq!(shown["user-agent"], ["curl"]);
     }
 }

@@ -8,6 +8,8 @@ use prost_reflect::{DescriptorError, DescriptorPool, ServiceDescriptor};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+use super::ENCODINGS;
+
 /// How long a stream may take: clients start it again.
 const MAX_STREAM: Duration = Duration::from_mins(1);
 
@@ -42,8 +44,9 @@ impl Own {
         let services: Vec<_> = pool.services().collect();
         let names = services.iter().map(ServiceDescriptor::full_name).map(str::to_owned);
         let names: Vec<_> = std::iter::once(String::new()).chain(names).collect();
+        let [gzip, deflate] = ENCODINGS;
         let mut routes = Routes::builder();
-        routes.add_service(health);
+        routes.add_service(health.accept_compressed(gzip).accept_compressed(deflate));
         reflection::add_services(&mut routes, &[descriptors, tonic_health::pb::FILE_DESCRIPTOR_SET])?;
         let routes = routes.routes().prepare();
         let own = Self { routes, reporter, names };

@@ -122,6 +122,7 @@ const ELSEWHERE: &[&str] = &[
     "`CONNECT`, and a transfer encoding",     // http
     "Pages and the gateway's own endpoints",  // limits
     "`traceresponse` names the trace",        // grpc
+    "Messages may be compressed",             // grpc
     "A stream that is not read",              // unread
     "leaves one line in the log",             // log
     "With `TLS_CERT` and `TLS_KEY` the port", // octet/tests/mesh/https.rs
@@ -212,6 +213,7 @@ fn cases() -> Vec<Case> {
         Case { method: "FROB", ..get("`/api/request-echo` answers any method", "/api/request-echo", 200, At("/method", json!("FROB"))) },
         Case { headers: &[("Cookie", "a=b"), ("Authorization", "Bearer t")], ..get("credentials are masked", "/api/request-echo", 200, Holds(|reply| !reply.text().contains("a=b") && !reply.text().contains("Bearer") && reply.json()["headers"]["cookie"] == json!(["***"]))) },
         get("credentials are masked", "/api/request-echo?q=1&access_token=s3cret", 200, At("/query", json!("q=1&access_token=***"))),
+        Case { headers: &[("Referer", "https://a.example/?sig=s3cret&q=1")], ..get("credentials are masked", "/api/request-echo?key=s3cret&otp=s3cret", 200, Holds(|reply| !reply.text().contains("s3cret") && reply.json()["headers"]["referer"] == json!(["https://a.example/?sig=***&q=1"]))) },
         get("any status from 200 to 599", "/api/status/200", 200, Nothing),
         get("any status from 200 to 599", "/api/status/204", 204, Holds(|reply| reply.body.is_empty())),
         get("any status from 200 to 599", "/api/status/503", 503, At("/code", json!(14))),

@@ -12,6 +12,7 @@ use prost_reflect::{DynamicMessage, ReflectMessage, Value, prost::Message};
 use tonic::{
     Code, Request, Status, Streaming,
     client::Grpc,
+    codec::CompressionEncoding,
     transport::{Channel, Endpoint},
 };
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -230,6 +231,46 @@ async fn grpc_web_works_in_both_forms_over_http1_and_http2() {
             assert!(trailers.contains("grpc-status:0") && trailers.contains("x-checksum:42"), "{trailers}");
         }
     }
+}
+
+#[tokio::test]
+async fn compressed_messages_are_accepted_and_answered_compressed() {
+    let gateway = Gateway::start().await;
+    for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Deflate] {
+        let mut client = Grpc::new(channel(&gateway)).send_compressed(encoding).accept_compressed(encoding);
+        client.ready().await.expect("connects");
+        let path = "/library.v1.Library/GetShelf".parse().unwrap();
+        let codec = DynamicCodec::new(pool().get_message_by_name("library.v1.Shelf").unwrap());
+        let requests =
+            Request::new(futures_util::stream::iter([request(&"x".repeat(100_000)).encode_to_vec().into()]));
+        let response = client.streaming(requests, path, codec).await.expect("answered");
+        assert_eq!(response.metadata().get("grpc-encoding").unwrap(), &encoding.to_string());
+        let shelf = response.into_inner().message().await.unwrap().unwrap();
+        assert_eq!(name(&shelf).len(), 100_000, "{encoding}");
+        assert!(!gateway.library.last().contains_key("grpc-encoding"));
+
+        let mut health = HealthClient::new(channel(&gateway)).send_compressed(encoding);
+        health.check(HealthCheckRequest::default()).await.expect("health is compressed too");
+    }
+    // A client that only accepts compression gets none: messages here are small.
+    let plain = stream(&gateway, "GetShelf", vec![request("one")], &[("grpc-accept-encoding", "gzip")]).await;
+    assert!(!plain.expect("answered").metadata().contains_key("grpc-encoding"));
+}
+
+#[tokio::test]
+async fn the_size_limit_holds_for_the_decompressed_message() {
+    let gateway = Gateway::start().await;
+    let before = crate::hostile::resident();
+    let mut client = Grpc::new(channel(&gateway)).send_compressed(CompressionEncoding::Gzip);
+    client.ready().await.expect("connects");
+    let path = "/library.v1.Library/GetShelf".parse().unwrap();
+    let codec = DynamicCodec::new(pool().get_message_by_name("library.v1.Shelf").unwrap());
+    let requests =
+        Request::new(futures_util::stream::iter([request(&"x".repeat(5 << 20)).encode_to_vec().into()]));
+    let status = client.streaming(requests, path, codec).await.expect_err("too large");
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert_eq!(gateway.library.calls(), 0, "a service was called");
+    assert!(crate::hostile::resident().saturating_sub(before) < 64 << 20);
 }
 
 #[tokio::test]

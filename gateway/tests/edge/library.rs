@@ -165,7 +165,8 @@ async fn behave(named: &str) -> Result<(), Status> {
     Ok(())
 }
 
-/// `3`: three shelves. `2-fail`: two, then `NOT_FOUND`. `1-pause`: one, a second's pause, another. `endless`: one every few milliseconds.
+/// `3`: three shelves. `2-fail`: two, then `NOT_FOUND`. `1-pause`: one, a second's pause, another. `endless`: one every few milliseconds. `wide`:
+/// large ones without end.
 fn stream(named: &str) -> Messages {
     if named == "endless" {
         return futures_util::stream::unfold((), async |()| {
@@ -173,6 +174,10 @@ fn stream(named: &str) -> Messages {
             Some((Ok(shelf("again")), ()))
         })
         .boxed();
+    }
+    if named == "wide" {
+        let wide = std::iter::repeat_with(|| Ok(shelf(&"x".repeat(100_000))));
+        return futures_util::stream::iter(wide).boxed();
     }
     let (count, then) = named.split_once('-').unwrap_or((named, ""));
     let shelves = (0..count.parse().unwrap_or(0)).map(|number: u32| Ok(shelf(&number.to_string())));

@@ -23,6 +23,7 @@ mod http;
 mod limits;
 mod log;
 mod openapi;
+mod others;
 mod slow;
 mod streaming;
 mod unread;

@@ -13,7 +13,7 @@ use tracing::{Level, Span};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use filter::{ALLOWED, LogFilter};
-pub use headers::{HEADERS, masked, masked_pairs};
+pub use headers::{HEADERS, is_secret, is_url, masked, masked_pairs};
 pub use levels::{ActiveFilter, LogLevels};
 pub use sink::LogGuard;
 

@@ -7,7 +7,7 @@ use std::{pin::Pin, sync::Arc};
 
 use futures_util::{Stream, TryStreamExt};
 use prost_reflect::{DescriptorError, DescriptorPool, FileDescriptor};
-use tonic::{Code, Request, Response, Status, Streaming, service::RoutesBuilder};
+use tonic::{Code, Request, Response, Status, Streaming, codec::CompressionEncoding, service::RoutesBuilder};
 use tonic_reflection::pb::{v1, v1alpha};
 
 /// Adds both versions to `routes`. `descriptors` are serialized `FileDescriptorSet`s, each with its imports; those of
@@ -21,9 +21,12 @@ pub fn add_services(routes: &mut RoutesBuilder, descriptors: &[&[u8]]) -> Result
         pool.decode_file_descriptor_set(set)?;
     }
     let reflection = Reflection(Arc::new(pool));
+    let v1 = v1::server_reflection_server::ServerReflectionServer::new(reflection.clone());
+    let v1alpha = v1alpha::server_reflection_server::ServerReflectionServer::new(reflection);
+    let (gzip, deflate) = (CompressionEncoding::Gzip, CompressionEncoding::Deflate);
     routes
-        .add_service(v1::server_reflection_server::ServerReflectionServer::new(reflection.clone()))
-        .add_service(v1alpha::server_reflection_server::ServerReflectionServer::new(reflection));
+        .add_service(v1.accept_compressed(gzip).accept_compressed(deflate))
+        .add_service(v1alpha.accept_compressed(gzip).accept_compressed(deflate));
     Ok(())
 }
 

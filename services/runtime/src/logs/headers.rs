@@ -14,7 +14,7 @@ const MAX_VALUE: usize = 256;
 const MAX_NAMES: usize = 64;
 
 /// Parts of the names of secrets. The list errs on the side of masking: a logged secret stays in the log.
-const SECRET: [&str; 15] = [
+const SECRET: [&str; 16] = [
     "auth",
     "cookie",
     "token",
@@ -24,8 +24,9 @@ const SECRET: [&str; 15] = [
     "credential",
     "key",
     "session",
-    "signature",
+    "sig",
     "jwt",
+    "oidc",
     "private",
     "otp",
     "client-cert",
@@ -45,6 +46,17 @@ const URLS: [&str; 7] = [
 
 /// Replaces a secret.
 const MASK: &str = "***";
+
+/// Whether a header or a query key of this name holds a secret.
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    SECRET.iter().any(|part| name.contains(part))
+}
+
+/// Whether a header of this name, in lower case, holds a URL, whose query may contain secrets.
+pub fn is_url(name: &str) -> bool {
+    URLS.contains(&name)
+}
 
 /// Headers or metadata, as `{"x-request-id":"…","authorization":"***"}`.
 pub fn masked(headers: &HeaderMap) -> impl fmt::Display {
@@ -93,12 +105,12 @@ impl fmt::Display for Masked {
 }
 
 fn presentable<'a>(name: &str, value: &'a [u8]) -> Cow<'a, str> {
-    if SECRET.iter().any(|secret| name.contains(secret)) {
+    if is_secret(name) {
         return MASK.into();
     }
     let text = std::str::from_utf8(value).ok().filter(|_| !name.ends_with("-bin"));
     let Some(text) = text else { return format!("({} bytes)", value.len()).into() };
-    if URLS.contains(&name) {
+    if is_url(name) {
         return without_query(text);
     }
     if text.len() <= MAX_VALUE {
@@ -150,6 +162,11 @@ mod tests {
             "x-credentials",
             "x-forwarded-client-cert",
             "x-session-id",
+            "x-sig",
+            "api_key",
+            "x-pwd",
+            "x-otp",
+            "client_cert",
         ] {
             assert_eq!(of(&[(name, "hunter2")]), json!({name: "***"}), "{name}");
         }
