@@ -2,7 +2,8 @@
 //!
 //! Every answer names what must exist. If X called Y and Y has a store, X's greeting is a document in Y's store; the
 //! greeting of a publisher is a document of the queue's consumer, or still queued. `claims` derives this from the
-//! topology, `inspector` looks it up. The audit only reads, and the services need not run.
+//! topology, `inspector` looks it up and compares the document's fields with the answer's. No id may be in two answers;
+//! `duplicates` finds those. The audit only reads, and the services need not run.
 //!
 //! Memory is bounded for any number of answers and documents: answers are read one at a time and checked in batches,
 //! and claims on queued messages wait on disk.
@@ -10,6 +11,7 @@
 mod answers;
 mod check;
 mod claims;
+mod duplicates;
 mod gap;
 mod graph;
 mod id;

@@ -42,11 +42,14 @@ pub enum Command {
     Topology(Topology),
 }
 
+/// The data directory of `octet up` and `octet audit`, unless another is given.
+pub const DEFAULT_DATA: &str = ".octet";
+
 /// The arguments of `octet up`.
 #[derive(Debug, Clone, Args)]
 pub struct Up {
     /// Directory for stores, queues and logs
-    #[arg(long, value_name = "DIR", default_value = ".octet")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
     pub data: PathBuf,
     /// A topology file to use instead of the built-in topology
     #[arg(
@@ -79,7 +82,11 @@ pub struct Audit {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// The topology file that the services ran with
-    #[arg(long, value_name = "FILE", help = "Topology file that the services ran with [env: TOPOLOGY]")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "Topology file that the services ran with, instead of the one in the data directory [env: TOPOLOGY]"
+    )]
     pub topology: Option<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -90,11 +97,15 @@ const CONFIGURATION: &str = "Environment variables configure this process; see d
 
 const AUDIT_STATUS: &str = "\
 Each greeting in an answer claims that its service stored the greeting it received and that the queue accepted the \
-greeting it published. If the services ran with QUEUE_NAME or FAILURE_POLICY, set the same values for the audit.
+greeting it published. The document must contain what the answer contains, and no id may be in two answers.
+
+`octet up` records its topology, QUEUE_NAME and FAILURE_POLICY in the data directory. For other services, set the same \
+values for the audit; if a service ran with GREETING, put that text into the topology file.
 
 Exit status:
   0   no gap
-  1   a gap (a document is missing, a message was dead-lettered or is still queued after --wait, an answer is invalid), \
+  1   a gap (a document is missing or altered, a message was dead-lettered or is still queued after --wait, an answer \
+is invalid, an id is in two answers), \
 nothing to check, or a store or queue that cannot be read
   64  invalid arguments, environment or FILE";
 

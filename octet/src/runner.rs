@@ -16,7 +16,7 @@ mod table;
 use std::time::Duration;
 
 use anyhow::Context;
-pub use data_directory::DataDirectory;
+pub use data_directory::{DataDirectory, Recorded};
 pub use plan::{Plan, ProcessPlan};
 pub use ports::Ports;
 use tokio::{

@@ -16,15 +16,23 @@ pub fn chosen(environment: &mut Environment<'_>, given: Option<&Path>) -> Option
     given.map(Path::to_path_buf).or_else(|| environment.text("TOPOLOGY").map(PathBuf::from))
 }
 
-/// Reads and validates `file`, or the built-in topology.
+/// Reads and validates `file`, or the built-in topology. Returns its text too.
 ///
 /// # Errors
 /// [`Failure::Configuration`] with every finding, or with the reason why the file cannot be read.
-pub fn read(file: Option<&Path>) -> Result<Topology, Failure> {
-    let Some(path) = file else { return Ok(Topology::built_in()?) };
+pub fn read_with_text(file: Option<&Path>) -> Result<(Topology, String), Failure> {
+    let Some(path) = file else { return Ok((Topology::built_in()?, Topology::BUILT_IN.to_owned())) };
     let origin = path.display().to_string();
     let text = text(path).map_err(|why| Failure::Configuration(format!("{origin}: {why}")))?;
-    Ok(Topology::parse(&text, &origin)?)
+    Ok((Topology::parse(&text, &origin)?, text))
+}
+
+/// Reads and validates `file`, or the built-in topology.
+///
+/// # Errors
+/// As [`read_with_text`].
+pub fn read(file: Option<&Path>) -> Result<Topology, Failure> {
+    Ok(read_with_text(file)?.0)
 }
 
 /// Like [`read`], but adds what is wrong to the faults of the environment.

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, Read};
 
+use octet_backends::inspect::Fingerprint;
 use serde_json::Value;
 
 /// No answer is longer: as a message it has up to 4 MiB, and as JSON less than twice as much. This bounds the memory that
@@ -26,6 +27,21 @@ pub struct Greeting {
     pub id: String,
     /// The name of its service, not validated yet.
     pub service: String,
+    /// Its message, unless the file has the ids and services only. The same holds for the following fields.
+    pub message: Option<String>,
+    /// When it was created.
+    pub created: Option<String>,
+    /// The host that created it.
+    pub hostname: Option<String>,
+}
+
+impl Greeting {
+    /// The fingerprint that its document must have.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let fields =
+            [Some(&self.service), self.message.as_ref(), self.created.as_ref(), self.hostname.as_ref()];
+        Fingerprint::of(fields.map(|field| field.map(String::as_bytes)))
+    }
 }
 
 /// A file of saved answers. It is read once from start to end, so a pipe works too.
@@ -98,12 +114,23 @@ fn read_greeting(index: usize, greeting: Value) -> Result<Greeting, String> {
     let Value::Object(mut fields) = greeting else {
         return Err(format!("greeting[{index}] is not a JSON object; {SHAPE}"));
     };
-    let mut text = |name: &str| match fields.remove(name) {
-        Some(Value::String(text)) => Ok(text),
+    let mut optional = |name: &str| match fields.remove(name) {
+        Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(format!("greeting[{index}].{name} is not a string; {SHAPE}")),
-        None => Err(format!("greeting[{index}] has no {name}; {SHAPE}")),
+        None => Ok(None),
     };
-    Ok(Greeting { id: text("id")?, service: text("service")? })
+    let (id, service) = (optional("id")?, optional("service")?);
+    let (message, created, hostname) = (optional("message")?, optional("created")?, optional("hostname")?);
+    let required = |field: Option<String>, name: &str| {
+        field.ok_or_else(|| format!("greeting[{index}] has no {name}; {SHAPE}"))
+    };
+    Ok(Greeting {
+        id: required(id, "id")?,
+        service: required(service, "service")?,
+        message,
+        created,
+        hostname,
+    })
 }
 
 #[cfg(test)]
@@ -134,7 +161,14 @@ mod tests {
         );
         let first = answers.read().unwrap().unwrap();
         assert_eq!(first.line, 2);
-        assert_eq!(first.greetings, [Greeting { id: "1".into(), service: "a".into() }]);
+        let greeting = Greeting {
+            id: "1".into(),
+            service: "a".into(),
+            message: Some("Hi".into()),
+            created: None,
+            hostname: None,
+        };
+        assert_eq!(first.greetings, [greeting]);
         let last = answers.read().unwrap().unwrap();
         assert_eq!((last.line, last.greetings.len()), (4, 0));
         assert_eq!(answers.read().unwrap(), None);
@@ -149,6 +183,10 @@ mod tests {
             (r#"{"code":14,"message":"gone"}"#, "line 2: no array \"greeting\""),
             (r#"{"greeting":["a"]}"#, "line 2: greeting[0] is not a JSON object"),
             (r#"{"greeting":[{"id":"1"}]}"#, "line 2: greeting[0] has no service"),
+            (
+                r#"{"greeting":[{"id":"1","service":"a","message":7}]}"#,
+                "line 2: greeting[0].message is not a string",
+            ),
             (r#"{"greeting":[{"id":1,"service":"a"}]}"#, "line 2: greeting[0].id is not a string"),
             ("\u{feff}{}", "line 2: not JSON (expected value, at column 1)"),
         ] {

@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use tokio::time::Instant;
 
 use super::{
-    answers::Answers,
+    answers::{Answer, Answers},
     claims::{Claim, Claims},
+    duplicates::{Duplicates, Seen},
     gap::{Gap, GapKind},
     graph::Graph,
     inspector::{Inspector, State},
@@ -31,7 +32,8 @@ pub(super) struct Check<'a> {
     on_gap: &'a mut dyn FnMut(&Gap),
     answered: Answered,
     /// Claims to look up again.
-    undecided: Spool,
+    undecided: Spool<Claim>,
+    duplicates: Duplicates,
 }
 
 /// Whether a claim on a queued message is looked up again.
@@ -49,11 +51,18 @@ impl<'a> Check<'a> {
         on_gap: &'a mut dyn FnMut(&Gap),
     ) -> anyhow::Result<Self> {
         let undecided = Spool::new().context(SPOOL)?;
-        Ok(Self { graph, inspector, on_gap, answered: Answered::default(), undecided })
+        let duplicates = Duplicates::new().context(SPOOL)?;
+        Ok(Self { graph, inspector, on_gap, answered: Answered::default(), undecided, duplicates })
     }
 
     pub(super) async fn run(mut self, answers: Answers, wait: Option<Duration>) -> Result<Answered, Failure> {
         self.read(answers, if wait.is_some() { Look::First } else { Look::Only }).await?;
+        self.duplicates
+            .find(|seen, first_line| {
+                self.answered.duplicates += 1;
+                (self.on_gap)(&Gap::duplicate(&seen, first_line, self.graph));
+            })
+            .context(SPOOL)?;
         if let Some(wait) = wait {
             self.wait(wait).await?;
         }
@@ -67,6 +76,7 @@ impl<'a> Check<'a> {
         while let Some(answer) = answers.read()? {
             self.answered.answers += 1;
             self.answered.greetings += count(answer.greetings.len());
+            self.remember_ids(&answer)?;
             match claims.of(&answer) {
                 Ok(claims) => {
                     self.answered.checked += count(claims.len());
@@ -86,12 +96,24 @@ impl<'a> Check<'a> {
         Ok(self.look(batch, look).await?)
     }
 
+    /// Remembers the ids of an answer, even of an invalid one, to find them in other answers.
+    fn remember_ids(&mut self, answer: &Answer) -> anyhow::Result<()> {
+        for greeting in &answer.greetings {
+            let service =
+                self.graph.service(&greeting.service).and_then(|service| u32::try_from(service).ok());
+            if let (Some(service), Ok(id)) = (service, greeting.id.parse()) {
+                self.duplicates.push(&Seen { id, line: answer.line, service }).context(SPOOL)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Looks up undecided claims until there are none or the wait is over.
     async fn wait(&mut self, wait: Duration) -> anyhow::Result<()> {
         let mut patience = Patience::new(wait);
         while self.undecided.len() > 0 {
             let look = if patience.pause().await { Look::First } else { Look::Last };
-            let undecided = std::mem::replace(&mut self.undecided, Spool::new().context(SPOOL)?);
+            let mut undecided = std::mem::replace(&mut self.undecided, Spool::new().context(SPOOL)?);
             let mut undecided = undecided.read().context(SPOOL)?;
             loop {
                 let batch = undecided.batch(BATCH).context(SPOOL)?;
@@ -119,6 +141,11 @@ impl<'a> Check<'a> {
                 (State::Queued, Look::Last) => self.gap(&claim, GapKind::Queued),
                 (State::DeadLettered, _) => self.gap(&claim, GapKind::DeadLettered),
                 (State::Missing | State::Unseen, _) => self.gap(&claim, GapKind::Missing),
+                (State::Altered(field), _) => {
+                    let gap = Gap::altered(&claim, field, self.graph);
+                    *self.answered.altered.entry(gap.service.clone()).or_default() += 1;
+                    (self.on_gap)(&gap);
+                }
             }
         }
         Ok(())
@@ -128,7 +155,7 @@ impl<'a> Check<'a> {
         let counts = match kind {
             GapKind::Queued => &mut self.answered.queued,
             GapKind::DeadLettered => &mut self.answered.dead_lettered,
-            GapKind::Missing | GapKind::InvalidAnswer => &mut self.answered.missing,
+            _ => &mut self.answered.missing,
         };
         let gap = Gap::of(kind, claim, self.graph);
         *counts.entry(gap.service.clone()).or_default() += 1;

@@ -1,14 +1,20 @@
 //! What an answer claims: each greeting in it claims that its service stored the greeting it received, and that the
 //! service's queue accepted its message.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    io::{self, Write},
+};
 
+use octet_backends::inspect::Fingerprint;
 use octet_topology::MAX_GREETINGS;
 
 use super::{
-    answers::Answer,
+    answers::{Answer, Greeting},
+    gap::printable,
     graph::{Graph, Place},
     id::GreetingId,
+    spool::Record,
     tree::{self, InvalidAnswer},
 };
 
@@ -22,8 +28,10 @@ pub(super) struct Claim {
     /// The service whose greeting it is.
     pub(super) of: usize,
     pub(super) id: GreetingId,
-    /// Other ids that would meet the claim: where subtrees are absent, an answer may not show which greeting called.
-    pub(super) others: Vec<GreetingId>,
+    /// What its document must contain.
+    pub(super) content: Fingerprint,
+    /// Other greetings that would meet the claim: where subtrees are absent, an answer may not show which one called.
+    pub(super) others: Vec<(GreetingId, Fingerprint)>,
     /// The answer's line.
     pub(super) line: u64,
 }
@@ -58,12 +66,12 @@ impl<'a> Claims<'a> {
         for (number, greeting) in (1..).zip(&answer.greetings) {
             let service = self.graph.service(&greeting.service);
             services.push(service.ok_or_else(|| {
-                let name = shortened(&greeting.service);
+                let name = quoted(&greeting.service);
                 format!("greeting {number} is from {name}, which is not in the topology")
             })?);
             let id = greeting.id.parse::<GreetingId>();
             ids.push(id.map_err(|_| {
-                let id = shortened(&greeting.id);
+                let id = quoted(&greeting.id);
                 format!("greeting {number}, from {}, has the id {id}, which is not a UUID", greeting.service)
             })?);
         }
@@ -79,15 +87,21 @@ impl<'a> Claims<'a> {
         }
 
         let claim = |shape: &Shape| {
-            let mut given = shape.greetings.iter().filter_map(|position| ids.get(*position).copied());
-            let id = given.next()?;
+            let greeting = |position: &usize| {
+                Some((*ids.get(*position)?, answer.greetings.get(*position)?.fingerprint()))
+            };
+            let mut candidates = shape.greetings.iter().filter_map(greeting);
+            let (id, content) = candidates.next()?;
             let of = *services.get(*shape.greetings.first()?)?;
-            Some(Claim { place: shape.place, of, id, others: given.collect(), line: answer.line })
+            let others = candidates.collect();
+            Some(Claim { place: shape.place, of, id, content, others, line: answer.line })
         };
         if let Some(shapes) = self.shapes.get(&services) {
+            check_messages(self.graph, &services, &answer.greetings, shapes)?;
             return Ok(shapes.iter().filter_map(claim).collect());
         }
         let shapes = shapes(self.graph, &services)?;
+        check_messages(self.graph, &services, &answer.greetings, &shapes)?;
         let claims = shapes.iter().filter_map(claim).collect();
         self.cache(services, shapes);
         Ok(claims)
@@ -121,6 +135,32 @@ fn shapes(graph: &Graph, services: &[usize]) -> Result<Vec<Shape>, String> {
     Ok(shapes)
 }
 
+/// Checks the messages that no document can confirm: they must be those of the topology.
+fn check_messages(
+    graph: &Graph,
+    services: &[usize],
+    greetings: &[Greeting],
+    shapes: &[Shape],
+) -> Result<(), String> {
+    let stored: HashSet<usize> = shapes
+        .iter()
+        .filter_map(|shape| if let [position] = shape.greetings.as_slice() { Some(*position) } else { None })
+        .collect();
+    for (position, (service, greeting)) in services.iter().zip(greetings).enumerate() {
+        let (Some(node), Some(message)) = (graph.node(*service), &greeting.message) else { continue };
+        if *message != node.greeting && !stored.contains(&position) {
+            return Err(format!(
+                "greeting {}, from {}, has the message {}, but {} in the topology",
+                position + 1,
+                node.name,
+                quoted(message),
+                quoted(&node.greeting)
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn explain(graph: &Graph, services: &[usize], invalid: &InvalidAnswer) -> String {
     let name = |position: usize| services.get(position).map_or("?", |service| graph.name(*service));
     match invalid {
@@ -139,12 +179,49 @@ fn explain(graph: &Graph, services: &[usize], invalid: &InvalidAnswer) -> String
     }
 }
 
-/// Text of the file, escaped and cut to fit in one line of a report.
-fn shortened(text: &str) -> String {
-    const MAX_CHARS: usize = 64;
-    let cut: String = text.chars().take(MAX_CHARS).collect();
-    let more = if cut.len() < text.len() { "…" } else { "" };
-    format!("{cut:?}{more}")
+/// A claim on a queue without other candidates, which later checks may find met.
+impl Record for Claim {
+    const BYTES: usize = 16 + 32 + 8 + 4 + 4;
+
+    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        let Place::Queue(queue) = self.place else {
+            return Err(io::Error::other("a claim on a store is never checked again"));
+        };
+        let small = |number: usize| u32::try_from(number).map_err(io::Error::other);
+        to.write_all(&self.id.to_bytes())?;
+        for word in self.content.to_words() {
+            to.write_all(&word.to_le_bytes())?;
+        }
+        to.write_all(&self.line.to_le_bytes())?;
+        to.write_all(&small(queue)?.to_le_bytes())?;
+        to.write_all(&small(self.of)?.to_le_bytes())
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (id, mut rest) = bytes.split_first_chunk()?;
+        let mut words = [0; 4];
+        for word in &mut words {
+            let (bytes, following) = rest.split_first_chunk()?;
+            (*word, rest) = (u64::from_le_bytes(*bytes), following);
+        }
+        let (line, rest) = rest.split_first_chunk()?;
+        let (queue, rest) = rest.split_first_chunk()?;
+        let (of, _) = rest.split_first_chunk()?;
+        let index = |bytes: &[u8; 4]| usize::try_from(u32::from_le_bytes(*bytes)).ok();
+        Some(Self {
+            place: Place::Queue(index(queue)?),
+            of: index(of)?,
+            id: GreetingId::from_bytes(*id),
+            content: Fingerprint::from_words(words),
+            others: Vec::new(),
+            line: u64::from_le_bytes(*line),
+        })
+    }
+}
+
+/// Text of the file, to be quoted in a report.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", printable(text, 64))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     answers::Answer,
     claims::Claim,
+    duplicates::Seen,
     graph::{Graph, Place},
 };
 
@@ -34,6 +35,10 @@ pub enum GapKind {
     DeadLettered,
     /// Still on its queue after the wait.
     Queued,
+    /// Stored, but with another field than in the answer.
+    Altered,
+    /// The id is in an earlier answer too.
+    Duplicate,
     /// A platform of this topology cannot have returned this answer.
     InvalidAnswer,
 }
@@ -44,6 +49,8 @@ impl GapKind {
             Self::Missing => "missing",
             Self::DeadLettered => "dead-lettered",
             Self::Queued => "queued",
+            Self::Altered => "altered",
+            Self::Duplicate => "duplicate",
             Self::InvalidAnswer => "invalid answer",
         }
     }
@@ -67,6 +74,25 @@ impl Gap {
             }
         };
         Self { kind, id: claim.id.to_string(), service: graph.owner(claim.place), line: claim.line, why }
+    }
+
+    /// A document whose `field` differs from that of the answer.
+    pub(super) fn altered(claim: &Claim, field: &str, graph: &Graph) -> Self {
+        let why =
+            format!("the stored greeting of {} has another {field} than the answer", graph.name(claim.of));
+        Self { why, ..Self::of(GapKind::Altered, claim, graph) }
+    }
+
+    /// An id that the answer in `first_line` has too.
+    pub(super) fn duplicate(seen: &Seen, first_line: u64, graph: &Graph) -> Self {
+        let service = usize::try_from(seen.service).map_or("?", |service| graph.name(service)).to_owned();
+        Self {
+            kind: GapKind::Duplicate,
+            id: seen.id.to_string(),
+            why: format!("the id is in the answer of line {first_line} too"),
+            service,
+            line: seen.line,
+        }
     }
 
     pub(super) fn invalid(answer: &Answer, why: &str) -> Self {
@@ -99,4 +125,15 @@ impl fmt::Display for Gap {
 /// Whether text of the file can be printed as a column.
 fn is_plain(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Text of a file or a message, cut to `max` characters, with control characters escaped.
+pub(super) fn printable(text: &str, max: usize) -> String {
+    let escape = |character: char| {
+        let escaped: String =
+            if character.is_control() { character.escape_debug().collect() } else { character.into() };
+        escaped
+    };
+    let more = if text.chars().nth(max).is_some() { "…" } else { "" };
+    text.chars().take(max).map(escape).chain([more.to_owned()]).collect()
 }

@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use octet_runtime::environment::Environment;
 use octet_topology::{Policy, QueueName, Service, Store, Topology};
 
+const QUEUE_NAME: &str = "QUEUE_NAME";
+const FAILURE_POLICY: &str = "FAILURE_POLICY";
+
 /// Variables of the services that override the topology.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `QUEUE_NAME`: every queue has this name.
     pub queue: Option<QueueName>,
@@ -15,14 +18,23 @@ pub struct Overrides {
 }
 
 impl Overrides {
+    /// The variables that are read.
+    pub const VARIABLES: [&str; 2] = [QUEUE_NAME, FAILURE_POLICY];
+
     /// Reads the same variables as the services.
     pub fn from_environment(environment: &mut Environment<'_>) -> Self {
         let queue = environment.optional(
-            "QUEUE_NAME",
+            QUEUE_NAME,
             "a queue's name: letters, digits, '.', '-' and '_'",
             str::parse::<QueueName>,
         );
-        Self { queue, policy: environment.optional("FAILURE_POLICY", "strict or partial", str::parse) }
+        Self { queue, policy: environment.optional(FAILURE_POLICY, "strict or partial", str::parse) }
+    }
+
+    /// These, and those of `others` that are not set here.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self { queue: self.queue.or(others.queue), policy: self.policy.or(others.policy) }
     }
 }
 
@@ -45,6 +57,8 @@ pub(super) struct Graph {
 /// A service as the audit sees it.
 pub(super) struct Node {
     pub(super) name: String,
+    /// The message of its greetings.
+    pub(super) greeting: String,
     /// Its upstreams, in declared order.
     pub(super) calls: Vec<usize>,
     pub(super) policy: Policy,
@@ -79,6 +93,7 @@ impl Graph {
         }
         let nodes = services.iter().map(|service| Node {
             name: service.name.to_string(),
+            greeting: service.greeting.to_string(),
             calls: service.calls.iter().filter_map(|name| by_name.get(name.as_str()).copied()).collect(),
             policy: overrides.policy.unwrap_or(service.policy),
             store: service.store.clone(),

@@ -2,11 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
-/// A UUID in the form of document ids: lower case, with hyphens.
+/// A UUID, parsed in either case and formatted in lower case with hyphens, as the ids of documents are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GreetingId(u128);
 
-/// The text is not a UUID in this form.
+/// The text is not a UUID with hyphens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidId;
 
@@ -36,6 +36,7 @@ impl FromStr for GreetingId {
                 (8 | 13 | 18 | 23, _) => return Err(InvalidId),
                 (_, b'0'..=b'9') => byte - b'0',
                 (_, b'a'..=b'f') => byte - b'a' + 10,
+                (_, b'A'..=b'F') => byte - b'A' + 10,
                 _ => return Err(InvalidId),
             };
             value = (value << 4) | u128::from(digit);
@@ -70,10 +71,15 @@ mod tests {
     }
 
     #[test]
+    fn an_id_in_upper_case_is_the_same_id() {
+        let id: GreetingId = "67E55044-10B1-426F-9247-BB680E5FE0C8".parse().unwrap();
+        assert_eq!(id.to_string(), "67e55044-10b1-426f-9247-bb680e5fe0c8");
+    }
+
+    #[test]
     fn other_forms_are_refused() {
         for text in [
             "",
-            "67E55044-10B1-426F-9247-BB680E5FE0C8",
             "67e5504410b1426f9247bb680e5fe0c8",
             "67e55044-10b1-426f-9247-bb680e5fe0cg",
             "67e55044-10b1-426f-92470bb680e5fe0c8",

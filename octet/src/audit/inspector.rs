@@ -1,10 +1,13 @@
 //! Looks up claims in the stores and queues of a topology.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use octet_backends::{
     OpenError,
-    inspect::{DeadLetter, InspectError, QueueDepth, QueueInspect, Sight, StoreInspect},
+    inspect::{DeadLetter, Fingerprint, InspectError, QueueDepth, QueueInspect, Sight, StoreInspect},
 };
 use octet_greeting::Connections;
 
@@ -26,6 +29,8 @@ pub(super) enum State {
     Unseen,
     /// Not found.
     Missing,
+    /// Stored, but this field differs from that of the answer.
+    Altered(&'static str),
 }
 
 /// Reads every store and queue.
@@ -111,12 +116,12 @@ impl Inspector {
         for claims in claims.chunk_by(|one, other| one.place == other.place) {
             match claims.first().map(|claim| claim.place) {
                 Some(Place::Store(service)) => {
-                    let missing = self.not_in_store(service, claims.to_vec()).await?;
+                    let missing = self.not_in_store(service, claims.to_vec(), &mut unmet).await?;
                     unmet.extend(missing.into_iter().map(|claim| (claim, State::Missing)));
                 }
                 Some(Place::Queue(queue)) => {
                     if let Some(queue) = self.queues.get(queue) {
-                        unmet.extend(self.not_through_queue(queue, claims.to_vec()).await?);
+                        self.not_through_queue(queue, claims.to_vec(), &mut unmet).await?;
                     }
                 }
                 None => {}
@@ -125,15 +130,16 @@ impl Inspector {
         Ok(unmet)
     }
 
-    /// The claims whose message is not a document of a consumer.
+    /// Adds the claims whose message is not a document of a consumer to `unmet`.
     async fn not_through_queue(
         &self,
         queue: &InspectedQueue,
         claims: Vec<Claim>,
-    ) -> anyhow::Result<Vec<(Claim, State)>> {
-        let claims = self.not_in_a_store_of(queue, claims).await?;
+        unmet: &mut Vec<(Claim, State)>,
+    ) -> anyhow::Result<()> {
+        let claims = self.not_in_a_store_of(queue, claims, unmet).await?;
         if claims.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let unreadable = |why: InspectError| unreadable_queue(queue, &why);
         let depth = unless_absent(queue.inspect.depth().await).map_err(unreadable)?.unwrap_or_default();
@@ -146,7 +152,7 @@ impl Inspector {
             .into_iter()
             .partition(|claim| queued.contains(&claim.id) || dead_lettered.contains(&claim.id));
         // A message may have moved from the queue into the store between the two lookups.
-        let unseen = self.not_in_a_store_of(queue, unseen).await?;
+        let unseen = self.not_in_a_store_of(queue, unseen, unmet).await?;
 
         let is_unconsumed = queue.consumers.is_empty();
         let state = |claim: &Claim| match queued.contains(&claim.id) {
@@ -158,35 +164,53 @@ impl Inspector {
         let may_hold_it =
             depth.ready.saturating_add(depth.leased) > 0 || queue.inspect.sight() != Sight::Everything;
         let not_found = if may_hold_it { State::Unseen } else { State::Missing };
-        Ok(seen.chain(unseen.into_iter().map(|claim| (claim, not_found))).collect())
+        unmet.extend(seen.chain(unseen.into_iter().map(|claim| (claim, not_found))));
+        Ok(())
     }
 
-    /// The claims that no consumer of the queue has stored.
+    /// The claims that no consumer of the queue has stored. Adds those that are stored with another content to `unmet`.
     async fn not_in_a_store_of(
         &self,
         queue: &InspectedQueue,
         mut claims: Vec<Claim>,
+        unmet: &mut Vec<(Claim, State)>,
     ) -> anyhow::Result<Vec<Claim>> {
         for consumer in &queue.consumers {
-            claims = self.not_in_store(*consumer, claims).await?;
+            claims = self.not_in_store(*consumer, claims, unmet).await?;
         }
         Ok(claims)
     }
 
-    async fn not_in_store(&self, service: usize, claims: Vec<Claim>) -> anyhow::Result<Vec<Claim>> {
+    /// The claims that the service has not stored. Adds those that are stored with another content to `unmet`.
+    async fn not_in_store(
+        &self,
+        service: usize,
+        claims: Vec<Claim>,
+        unmet: &mut Vec<(Claim, State)>,
+    ) -> anyhow::Result<Vec<Claim>> {
         let Some(Some(store)) = self.stores.get(service) else { return Ok(claims) };
         if claims.is_empty() {
             return Ok(claims);
         }
-        let missing = match store.missing(&texts(&claims)).await {
-            Ok(missing) => ids(&missing),
+        let found = match store.fingerprints(&texts(&claims)).await {
+            Ok(found) => found,
             Err(InspectError::Absent(_)) => return Ok(claims),
             Err(why) => return Err(self.unreadable_store(service, &why)),
         };
-        let is_missing = |claim: &Claim| {
-            missing.contains(&claim.id) && claim.others.iter().all(|other| missing.contains(other))
-        };
-        Ok(claims.into_iter().filter(is_missing).collect())
+        let found: HashMap<GreetingId, Fingerprint> =
+            found.into_iter().filter_map(|(id, content)| Some((id.parse().ok()?, content))).collect();
+        let mut missing = Vec::new();
+        for claim in claims {
+            let candidates = std::iter::once((claim.id, claim.content)).chain(claim.others.iter().copied());
+            let stored = candidates.filter_map(|(id, content)| Some(found.get(&id)?.difference(&content)));
+            // One candidate with the content of the answer is enough.
+            match stored.min_by_key(Option::is_some) {
+                None => missing.push(claim),
+                Some(None) => {}
+                Some(Some(field)) => unmet.push((claim, State::Altered(field))),
+            }
+        }
+        Ok(missing)
     }
 
     fn unreadable_store(&self, service: usize, why: &InspectError) -> anyhow::Error {
@@ -209,7 +233,9 @@ fn unless_absent<T>(result: Result<T, InspectError>) -> Result<Result<T, String>
 }
 
 fn texts(claims: &[Claim]) -> Vec<String> {
-    let ids = claims.iter().flat_map(|claim| std::iter::once(&claim.id).chain(&claim.others));
+    let ids = claims
+        .iter()
+        .flat_map(|claim| std::iter::once(&claim.id).chain(claim.others.iter().map(|(id, _)| id)));
     ids.map(ToString::to_string).collect()
 }
 

@@ -62,6 +62,10 @@ pub struct Answered {
     pub queued: BTreeMap<String, u64>,
     /// Claims on messages that were dead-lettered.
     pub dead_lettered: BTreeMap<String, u64>,
+    /// Claims whose document differs from the answer.
+    pub altered: BTreeMap<String, u64>,
+    /// Ids that an earlier answer has too.
+    pub duplicates: u64,
     /// Answers that a platform of this topology cannot have returned.
     pub invalid: u64,
 }
@@ -84,9 +88,10 @@ impl Report {
         let late = |queued: u64| self.waited.is_some() && queued > 0;
         let gap = match &self.answered {
             Some(answered) => {
-                answered.invalid > 0
-                    || !answered.missing.is_empty()
-                    || !answered.dead_lettered.is_empty()
+                answered.invalid + answered.duplicates > 0
+                    || [&answered.missing, &answered.dead_lettered, &answered.altered]
+                        .iter()
+                        .any(|gaps| !gaps.is_empty())
                     || late(sum(&answered.queued))
             }
             None => self.queues.iter().any(|queue| queue.dead_lettered() > 0 || late(queue.queued())),
@@ -123,6 +128,8 @@ impl Report {
                 "missing": sum(&answered.missing),
                 "queued": sum(&answered.queued),
                 "deadLettered": sum(&answered.dead_lettered),
+                "altered": sum(&answered.altered),
+                "duplicates": answered.duplicates,
                 "invalid": answered.invalid,
             })
         });

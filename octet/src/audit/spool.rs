@@ -1,30 +1,39 @@
-//! Claims on queued messages, kept on disk until the next check: there can be millions.
+//! Records kept on disk until they are read again: there can be millions.
 
 use std::{
     env,
     fs::{self, File, OpenOptions},
     io::{self, BufReader, BufWriter, Read, Seek, Write},
+    marker::PhantomData,
     process,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{claims::Claim, graph::Place, id::GreetingId};
+/// A value of fixed size in a [`Spool`].
+pub(super) trait Record: Sized {
+    /// The number of bytes that [`write`](Self::write) writes.
+    const BYTES: usize;
 
-/// Id, line, queue, service.
-const RECORD: usize = 16 + 8 + 4 + 4;
+    fn write(&self, to: &mut impl Write) -> io::Result<()>;
 
-/// Stores claims on disk in order. The file is unlinked, so it disappears with the process.
-pub(super) struct Spool {
+    /// The record in these bytes.
+    fn read(bytes: &[u8]) -> Option<Self>;
+}
+
+/// Stores records on disk in order. The file is unlinked, so it disappears with the process.
+pub(super) struct Spool<R> {
     file: BufWriter<File>,
     length: u64,
+    records: PhantomData<R>,
 }
 
-/// Reads the claims of a spool.
-pub(super) struct Spooled {
-    file: BufReader<File>,
+/// Reads the records of a spool.
+pub(super) struct Spooled<'a, R> {
+    file: BufReader<&'a File>,
+    records: PhantomData<R>,
 }
 
-impl Spool {
+impl<R: Record> Spool<R> {
     /// # Errors
     /// If a temporary file cannot be created.
     pub(super) fn new() -> io::Result<Self> {
@@ -33,17 +42,11 @@ impl Spool {
         let path = env::temp_dir().join(format!("octet-audit-{}-{number}", process::id()));
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
         fs::remove_file(&path)?;
-        Ok(Self { file: BufWriter::new(file), length: 0 })
+        Ok(Self { file: BufWriter::new(file), length: 0, records: PhantomData })
     }
 
-    /// Stores a claim on a queue. A claim on a store is ignored: time cannot change it.
-    pub(super) fn push(&mut self, claim: &Claim) -> io::Result<()> {
-        let Place::Queue(queue) = claim.place else { return Ok(()) };
-        let small = |number: usize| u32::try_from(number).map_err(io::Error::other);
-        self.file.write_all(&claim.id.to_bytes())?;
-        self.file.write_all(&claim.line.to_le_bytes())?;
-        self.file.write_all(&small(queue)?.to_le_bytes())?;
-        self.file.write_all(&small(claim.of)?.to_le_bytes())?;
+    pub(super) fn push(&mut self, record: &R) -> io::Result<()> {
+        record.write(&mut self.file)?;
         self.length += 1;
         Ok(())
     }
@@ -52,62 +55,52 @@ impl Spool {
         self.length
     }
 
-    pub(super) fn read(self) -> io::Result<Spooled> {
-        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.rewind()?;
-        Ok(Spooled { file: BufReader::new(file) })
+    /// Reads from the first record on. Nothing may be pushed afterwards.
+    pub(super) fn read(&mut self) -> io::Result<Spooled<'_, R>> {
+        self.file.flush()?;
+        self.file.get_mut().rewind()?;
+        Ok(Spooled { file: BufReader::new(self.file.get_ref()), records: PhantomData })
     }
 }
 
-impl Spooled {
-    /// The next claims, up to `limit`; empty at the end.
-    pub(super) fn batch(&mut self, limit: usize) -> io::Result<Vec<Claim>> {
+impl<R: Record> Spooled<'_, R> {
+    /// The next records, up to `limit`; empty at the end.
+    pub(super) fn batch(&mut self, limit: usize) -> io::Result<Vec<R>> {
         let mut bytes = Vec::new();
-        let bytes_limit = u64::try_from(limit.saturating_mul(RECORD)).unwrap_or(u64::MAX);
-        (&mut self.file).take(bytes_limit).read_to_end(&mut bytes)?;
-        Ok(bytes.chunks_exact(RECORD).filter_map(claim).collect())
+        let limit = u64::try_from(limit.saturating_mul(R::BYTES)).unwrap_or(u64::MAX);
+        (&mut self.file).take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes.chunks_exact(R::BYTES).filter_map(R::read).collect())
     }
-}
-
-fn claim(record: &[u8]) -> Option<Claim> {
-    let (id, rest) = record.split_first_chunk()?;
-    let (line, rest) = rest.split_first_chunk()?;
-    let (queue, rest) = rest.split_first_chunk()?;
-    let (of, _) = rest.split_first_chunk()?;
-    let index = |bytes: &[u8; 4]| usize::try_from(u32::from_le_bytes(*bytes)).ok();
-    Some(Claim {
-        place: Place::Queue(index(queue)?),
-        of: index(of)?,
-        id: GreetingId::from_bytes(*id),
-        others: Vec::new(),
-        line: u64::from_le_bytes(*line),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    impl Record for u64 {
+        const BYTES: usize = 8;
+
+        fn write(&self, to: &mut impl Write) -> io::Result<()> {
+            to.write_all(&self.to_le_bytes())
+        }
+
+        fn read(bytes: &[u8]) -> Option<Self> {
+            bytes.try_into().ok().map(Self::from_le_bytes)
+        }
+    }
+
     #[test]
-    fn claims_are_read_back_in_order_and_in_batches() {
-        let claims: Vec<_> = (0..10_u8)
-            .map(|number| Claim {
-                place: Place::Queue(usize::from(number % 3)),
-                of: usize::from(number),
-                id: GreetingId::from_bytes([number; 16]),
-                others: Vec::new(),
-                line: u64::from(number) << 40,
-            })
-            .collect();
+    fn records_are_read_back_in_order_in_batches_and_again() {
         let mut spool = Spool::new().unwrap();
-        for claim in &claims {
-            spool.push(claim).unwrap();
+        for number in 0..10_u64 {
+            spool.push(&number).unwrap();
         }
         assert_eq!(spool.len(), 10);
-
-        let mut spooled = spool.read().unwrap();
-        assert_eq!(spooled.batch(7).unwrap(), claims[..7]);
-        assert_eq!(spooled.batch(7).unwrap(), claims[7..]);
-        assert_eq!(spooled.batch(7).unwrap(), []);
+        for _ in 0..2 {
+            let mut spooled = spool.read().unwrap();
+            assert_eq!(spooled.batch(7).unwrap(), [0, 1, 2, 3, 4, 5, 6]);
+            assert_eq!(spooled.batch(7).unwrap(), [7, 8, 9]);
+            assert_eq!(spooled.batch(7).unwrap(), [0_u64; 0]);
+        }
     }
 }

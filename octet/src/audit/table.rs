@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use octet_backends::inspect::DeadLetter;
 
+use super::gap::printable;
 use super::report::{Answered, Queue, Report, Store, Verdict, rfc3339, sum};
+
+/// How much is shown of a text in a dead letter.
+const MAX_CHARS: usize = 200;
 
 impl Report {
     /// The report as text without a line break at the end. The last line is the verdict.
@@ -49,7 +53,11 @@ impl Report {
         let checked = some(answered.checked, things);
         let queued = sum(&answered.queued);
         let mut gaps = Vec::new();
-        for (counts, what) in [(&answered.missing, "missing"), (&answered.dead_lettered, "dead-lettered")] {
+        for (counts, what) in [
+            (&answered.missing, "missing"),
+            (&answered.dead_lettered, "dead-lettered"),
+            (&answered.altered, "altered"),
+        ] {
             if !counts.is_empty() {
                 gaps.push(format!("{} of {checked} {what} ({})", number(sum(counts)), by_service(counts)));
             }
@@ -59,6 +67,9 @@ impl Report {
                 .waited
                 .map_or(String::new(), |waited| format!(" after {}", humantime::format_duration(waited)));
             gaps.push(format!("{} still queued{late} ({})", number(queued), by_service(&answered.queued)));
+        }
+        if answered.duplicates > 0 {
+            gaps.push(format!("{} in more than one answer", some(answered.duplicates, ("id", "ids"))));
         }
         if answered.invalid > 0 {
             let answers = some(answered.answers, ("answer", "answers"));
@@ -145,7 +156,12 @@ fn dead_letters(queue: &Queue) -> String {
         let at = at.map_or(String::new(), |at| format!("{}  ", rfc3339(at)));
         let deliveries = some(u64::from(*attempts), ("delivery", "deliveries"));
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {at}{}  after {deliveries}: {}", printable(id), printable(reason));
+        let _ = writeln!(
+            text,
+            "  {at}{}  after {deliveries}: {}",
+            printable(id, MAX_CHARS),
+            printable(reason, MAX_CHARS)
+        );
     }
     text
 }
@@ -192,18 +208,6 @@ fn number(number: u64) -> String {
         text.push(digit);
     }
     text
-}
-
-/// Text of a message, cut, with control characters escaped.
-fn printable(text: &str) -> String {
-    const MAX_CHARS: usize = 200;
-    let escape = |character: char| {
-        let escaped: String =
-            if character.is_control() { character.escape_debug().collect() } else { character.into() };
-        escaped
-    };
-    let more = if text.chars().nth(MAX_CHARS).is_some() { "…" } else { "" };
-    text.chars().take(MAX_CHARS).map(escape).chain([more.to_owned()]).collect()
 }
 
 #[cfg(test)]

@@ -13,9 +13,11 @@ use octet_runtime::environment::{Environment, ProcessEnvironment};
 use super::block_on;
 use crate::{
     audit::{Answers, Audit, Gap, Overrides, Verdict},
-    cli::{self, Format},
+    cli::{self, DEFAULT_DATA, Format},
     failure::Failure,
-    output, topology_file,
+    output,
+    runner::Recorded,
+    topology_file,
 };
 
 /// Gaps that are printed without `--ids`.
@@ -34,7 +36,16 @@ pub fn run(arguments: &cli::Audit) -> Result<ExitCode, Failure> {
     };
     let overrides = Overrides::from_environment(&mut environment);
     environment.finish(())?;
-    let topology = topology_file::read(file.as_deref())?;
+    // `octet up` has recorded what the services ran with; the command line and the environment override that.
+    let directory = arguments.data.as_deref().or_else(|| {
+        let default = Path::new(DEFAULT_DATA);
+        (connections == Connections::embedded(default)).then_some(default)
+    });
+    let recorded = directory.map(Recorded::read).unwrap_or_default();
+    let mut environment = Environment::new(&recorded.variables);
+    let overrides = overrides.or(Overrides::from_environment(&mut environment));
+    environment.finish(())?;
+    let topology = topology_file::read(file.or(recorded.topology).as_deref())?;
     let answers = arguments.answered.as_deref().map(open).transpose()?;
 
     let mut gaps = 0_usize;

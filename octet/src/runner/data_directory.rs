@@ -1,6 +1,7 @@
 //! The data directory of a platform: stores, queues, logs, process ids.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
@@ -10,6 +11,10 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 
 use crate::failure::Failure;
+
+/// The files of a [record](DataDirectory::record).
+const TOPOLOGY: &str = "topology.toml";
+const VARIABLES: &str = "overrides.env";
 
 /// A data directory that this process has locked. Clones share the lock; dropping the last one releases it.
 #[derive(Debug, Clone)]
@@ -56,6 +61,19 @@ impl DataDirectory {
         &self.path
     }
 
+    /// Records what the platform runs with, for [`Recorded::read`].
+    ///
+    /// # Errors
+    /// [`Failure::Configuration`] if the directory cannot be written.
+    pub fn record(&self, topology: &str, variables: &[(&str, Option<String>)]) -> Result<(), Failure> {
+        let set = variables.iter().filter_map(|(name, value)| Some(format!("{name}={}\n", value.as_ref()?)));
+        let written = replace(&self.path.join(TOPOLOGY), topology)
+            .and_then(|()| replace(&self.path.join(VARIABLES), &set.collect::<String>()));
+        written.map_err(|error| {
+            Failure::Configuration(format!("--data: cannot write to {}: {error}", self.path.display()))
+        })
+    }
+
     /// The directory of the logs.
     pub fn logs(&self) -> PathBuf {
         self.path.join("logs")
@@ -70,6 +88,35 @@ impl DataDirectory {
     pub fn pid_file(&self, process: &str) -> PathBuf {
         self.path.join("run").join(format!("{process}.pid"))
     }
+}
+
+/// What the last platform in a data directory ran with.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// Its topology file, if there is one.
+    pub topology: Option<PathBuf>,
+    /// Its variables that override the topology.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Recorded {
+    /// Reads the record in the data directory at `path`; empty without one.
+    pub fn read(path: &Path) -> Self {
+        let topology = path.join(TOPOLOGY);
+        let variables = fs::read_to_string(path.join(VARIABLES)).unwrap_or_default();
+        let variables = variables.lines().filter_map(|line| line.split_once('='));
+        Self {
+            topology: topology.exists().then_some(topology),
+            variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        }
+    }
+}
+
+/// Writes a file so that a reader sees the old content or the new.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("new");
+    fs::write(&new, text)?;
+    fs::rename(new, path)
 }
 
 fn write_id(file: &mut File, id: u32) -> io::Result<()> {
@@ -92,6 +139,25 @@ mod tests {
 
         drop(locked);
         DataDirectory::lock(&path).expect("free again");
+    }
+
+    #[test]
+    fn a_record_is_read_back_and_replaced() {
+        let parent = tempfile::tempdir().unwrap();
+        let empty = Recorded::read(parent.path());
+        assert_eq!((empty.topology, empty.variables.len()), (None, 0));
+
+        let directory = DataDirectory::lock(parent.path()).unwrap();
+        let variables = [("QUEUE_NAME", Some("a=b".to_owned())), ("FAILURE_POLICY", None)];
+        directory.record("first", &variables).unwrap();
+        let recorded = Recorded::read(parent.path());
+        assert_eq!(fs::read_to_string(recorded.topology.unwrap()).unwrap(), "first");
+        assert_eq!(recorded.variables, BTreeMap::from([("QUEUE_NAME".to_owned(), "a=b".to_owned())]));
+
+        directory.record("second", &[]).unwrap();
+        let recorded = Recorded::read(parent.path());
+        assert_eq!(fs::read_to_string(recorded.topology.unwrap()).unwrap(), "second");
+        assert_eq!(recorded.variables.len(), 0);
     }
 
     #[test]

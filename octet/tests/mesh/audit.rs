@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use octet_topology::Topology;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -113,6 +114,8 @@ async fn a_load_is_complete_while_the_platform_runs_and_after_it_has_stopped() {
                 "missing": 0,
                 "queued": 0,
                 "deadLettered": 0,
+                "altered": 0,
+                "duplicates": 0,
                 "invalid": 0,
             },
             "verdict": "complete",
@@ -136,13 +139,16 @@ async fn a_load_is_complete_while_the_platform_runs_and_after_it_has_stopped() {
 async fn a_forged_answer_is_a_gap_with_its_ids() {
     let mesh = Mesh::start().await;
     let client = Client::new();
-    let answer = client.get(&mesh.url("/api/greeting")).await.answer().expect("a valid answer");
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        answers.push(client.get(&mesh.url("/api/greeting")).await.answer().expect("a valid answer"));
+    }
     let forged = Uuid::new_v4().to_string();
-    let mut forged_e = body(&answer);
+    let mut forged_e = body(&answers[1]);
     forged_e["greeting"][3]["id"] = json!(forged);
-    let mut out_of_order = body(&answer);
+    let mut out_of_order = body(&answers[2]);
     out_of_order["greeting"].as_array_mut().expect("a list").swap(4, 5);
-    let saved = save(&mesh, "saved.jsonl", &[body(&answer), forged_e, out_of_order]);
+    let saved = save(&mesh, "saved.jsonl", &[body(&answers[0]), forged_e, out_of_order]);
 
     let audited = audit(&mesh, &["--answered", text(&saved), "--wait", "10s", "--ids"]).await;
     audited
@@ -152,7 +158,7 @@ async fn a_forged_answer_is_a_gap_with_its_ids() {
     let listed = [
         format!(
             "{}  service-a  invalid answer: greeting 6, from service-g, is out of place in an answer of service-a (line 3)",
-            answer.id("service-a")
+            answers[2].id("service-a")
         ),
         format!("{forged}  service-g  {why} service-g.greetings (line 2)"),
         format!("{forged}  service-h  {why} service-h.greetings (line 2)"),
@@ -255,14 +261,101 @@ async fn a_partial_answer_is_checked_under_the_policy_of_the_services() {
     assert_eq!(reply.status, 200, "{}", reply.text());
     let saved = save(&mesh, "saved.jsonl", &[serde_json::from_slice(&reply.body).expect("JSON")]);
 
-    let audited = |policy: &str| {
-        let mut command = octet();
-        command.args(["audit", "--wait", "10s", "--answered", text(&saved), "--data"]).arg(mesh.data());
-        command.env("FAILURE_POLICY", policy);
-        async move { Audited(command.output().await.expect("octet starts")) }
+    let arguments = ["--wait", "10s", "--answered", text(&saved)];
+    // `octet up` has recorded the policy; the environment overrides it.
+    audit(&mesh, &arguments).await.has_verdict("complete: 1 answer claims 3 documents, all found", 0);
+    let strict = mesh.audit().args(arguments).env("FAILURE_POLICY", "strict").output().await;
+    Audited(strict.expect("octet starts")).has_verdict("GAP: 1 of 1 answer invalid", 1);
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn the_topology_that_ran_is_known_from_the_data_directory() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("topology.toml");
+    let stored = r#"database = "service-c", collection = "greetings""#;
+    let renamed = Topology::BUILT_IN.replace(stored, r#"database = "service-c", collection = "salutations""#);
+    assert_ne!(renamed, Topology::BUILT_IN);
+    std::fs::write(&file, renamed).expect("written");
+    let mesh = Mesh::builder().with("TOPOLOGY", text(&file)).start().await;
+    let report = Load::start(&mesh, 2, 5).finish().await;
+    report.assert_all_valid();
+    // The record survives the file.
+    std::fs::remove_file(&file).expect("removed");
+    let saved = save(&mesh, "saved.jsonl", &bodies(&report));
+    let arguments = ["--wait", "10s", "--answered", text(&saved)];
+    let audited = audit(&mesh, &arguments).await;
+    audited.has_verdict("complete: 10 answers claim 40 documents, all found", 0);
+    assert!(audited.stdout().contains("service-c.salutations"), "{}", audited.stdout());
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn edited_answers_edited_documents_and_repeated_ids_are_gaps() {
+    let mesh = Mesh::start().await;
+    let mut answers: Vec<Value> = Vec::new();
+    for _ in 0..4 {
+        let reply = Client::new().get(&mesh.url("/api/greeting")).await;
+        answers.push(serde_json::from_slice(&reply.body).expect("JSON"));
+    }
+    let original = answers.clone();
+    let arguments = ["--wait", "10s", "--ids", "--answered"];
+    let audited = async |answers: &[Value]| {
+        let saved = save(&mesh, "saved.jsonl", answers);
+        audit(&mesh, &[&arguments[..], &[text(&saved)]].concat()).await
     };
-    audited("partial").await.has_verdict("complete: 1 answer claims 3 documents, all found", 0);
-    audited("strict").await.has_verdict("GAP: 1 of 1 answer invalid", 1);
+    audited(&answers).await.has_verdict("complete: 4 answers claim 16 documents, all found", 0);
+
+    // UUIDs may be in upper case.
+    for greeting in answers[0]["greeting"].as_array_mut().expect("greetings") {
+        greeting["id"] = json!(greeting["id"].as_str().expect("an id").to_uppercase());
+    }
+    audited(&answers).await.has_verdict("complete: 4 answers claim 16 documents, all found", 0);
+
+    // The greeting of A is stored, that of B is not; the last answer repeats the first one.
+    answers[1]["greeting"][0]["message"] = json!("Hello, from somebody else!");
+    answers[2]["greeting"][1]["message"] = json!("Hello, from somebody else!");
+    answers[3] = answers[0].clone();
+    let gaps = audited(&answers).await;
+    gaps.has_verdict(
+        "GAP: 1 of 12 documents altered (service-c 1); 7 ids in more than one answer; 1 of 4 answers invalid",
+        1,
+    );
+    let id =
+        |answer: &Value, index: usize| answer["greeting"][index]["id"].as_str().expect("an id").to_owned();
+    for line in [
+        format!(
+            "{}  service-c  altered: the stored greeting of service-a has another message than the answer (line 2)",
+            id(&original[1], 0)
+        ),
+        format!(
+            "{}  service-a  invalid answer: greeting 2, from service-b, has the message \"Hello, from somebody else!\", \
+             but \"Namasté (नमस्ते), from Service B!\" in the topology (line 3)",
+            id(&original[2], 0)
+        ),
+        format!(
+            "{}  service-e  duplicate: the id is in the answer of line 1 too (line 4)",
+            id(&original[0], 3)
+        ),
+    ] {
+        assert!(gaps.stdout().contains(&line), "{line}\n{}", gaps.stdout());
+    }
+
+    // A document that was edited in the store.
+    let edit = "import sqlite3, sys; database = sqlite3.connect(sys.argv[1], timeout=30); \
+                database.execute('UPDATE greetings SET service = ? WHERE _id = ?', ('mallory', sys.argv[2])); \
+                database.commit()";
+    let store = mesh.data().join("store/service-g.sqlite");
+    let edited = id(&original[2], 3);
+    let python =
+        tokio::process::Command::new("python3").args(["-c", edit]).arg(store).arg(&edited).status().await;
+    assert!(python.expect("python3 runs").success());
+    let gaps = audited(&original).await;
+    gaps.has_verdict("GAP: 1 of 16 documents altered (service-g 1)", 1);
+    let line = format!(
+        "{edited}  service-g  altered: the stored greeting of service-e has another service than the answer"
+    );
+    assert!(gaps.stdout().contains(&line), "{}", gaps.stdout());
     mesh.end().await;
 }
 

@@ -155,10 +155,6 @@ impl Mesh {
 
     /// Resident memory of all processes together, in bytes.
     pub fn resident(&self) -> u64 {
-        let resident = |pid: Pid| -> u64 {
-            let statm = fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).expect("running");
-            statm.split(' ').nth(1).expect("resident").parse::<u64>().expect("a number") * 4096
-        };
         self.pids().into_iter().map(resident).sum()
     }
 
@@ -292,6 +288,12 @@ impl Documents {
         }
         missing
     }
+}
+
+/// Resident memory of a process, in bytes.
+pub fn resident(pid: Pid) -> u64 {
+    let statm = fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).expect("running");
+    statm.split(' ').nth(1).expect("resident").parse::<u64>().expect("a number") * 4096
 }
 
 /// The processes among `pids` that still run.

@@ -45,9 +45,13 @@ impl Process {
         logged(&mut self.lines, message).await
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub fn pid(&self) -> Pid {
         let id = self.child.id().expect("running").try_into().expect("an id");
-        kill_process(Pid::from_raw(id).expect("an id"), signal).expect("signalled");
+        Pid::from_raw(id).expect("an id")
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("signalled");
     }
 
     pub async fn ended(&mut self) -> ExitStatus {

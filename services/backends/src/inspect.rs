@@ -3,7 +3,11 @@
 //! Inspection changes nothing (RabbitMQ's dead letters are taken and given back), and works from any process, whether or
 //! not the services run. The caller bounds the memory by passing ids in batches.
 
-use std::time::SystemTime;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hasher},
+    time::SystemTime,
+};
 
 use async_trait::async_trait;
 
@@ -32,6 +36,51 @@ pub trait StoreInspect: Send + Sync {
     /// # Errors
     /// See [`InspectError`].
     async fn missing(&self, ids: &[String]) -> Result<Vec<String>, InspectError>;
+
+    /// The documents among `ids`, each with hashes of its fields. Pass a few thousand at a time.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    async fn fingerprints(&self, ids: &[String]) -> Result<HashMap<String, Fingerprint>, InspectError>;
+}
+
+/// A hash of each of a document's [fields](Self::FIELDS): enough to compare documents of any size in little memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u64; 4]);
+
+impl Fingerprint {
+    /// The fields, in the order of [`of`](Self::of).
+    pub const FIELDS: [&str; 4] = ["service", "message", "created", "hostname"];
+
+    /// The fingerprint of these fields; `None` for an unknown one.
+    pub fn of(fields: [Option<&[u8]>; 4]) -> Self {
+        Self(fields.map(|field| {
+            field.map_or(Self::UNKNOWN, |field| {
+                let mut hasher = DefaultHasher::new();
+                hasher.write(field);
+                hasher.finish().max(Self::UNKNOWN + 1)
+            })
+        }))
+    }
+
+    /// The first field that both know and that differs.
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+        let fields = Self::FIELDS.into_iter().zip(self.0.into_iter().zip(other.0));
+        let mut known = fields.filter(|(_, (one, other))| ![one, other].contains(&&Self::UNKNOWN));
+        known.find(|(_, (one, other))| one != other).map(|(field, _)| field)
+    }
+
+    /// The hashes, to be stored; equal only to those of the same build.
+    pub fn to_words(self) -> [u64; 4] {
+        self.0
+    }
+
+    /// The fingerprint of [`to_words`](Self::to_words).
+    pub fn from_words(words: [u64; 4]) -> Self {
+        Self(words)
+    }
+
+    const UNKNOWN: u64 = 0;
 }
 
 /// Counts of a queue's messages.
@@ -113,4 +162,22 @@ pub trait QueueInspect: Send + Sync {
     /// # Errors
     /// See [`InspectError`].
     async fn pending(&self, ids: &[String]) -> Result<Pending, InspectError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_differ_in_the_first_known_field_that_differs() {
+        let of = |fields: [&str; 4]| Fingerprint::of(fields.map(|field| Some(field.as_bytes())));
+        let document = of(["service-a", "Hello", "2026", "host"]);
+        assert_eq!(document.difference(&of(["service-a", "Hello", "2026", "host"])), None);
+        assert_eq!(document.difference(&of(["service-a", "Hallo", "2027", "host"])), Some("message"));
+        assert_eq!(document.difference(&of(["service-a", "Hello", "2026", ""])), Some("hostname"));
+        let partial = Fingerprint::of([Some(b"service-b"), None, None, None]);
+        assert_eq!(document.difference(&partial), Some("service"));
+        assert_eq!(document.difference(&Fingerprint::of([None; 4])), None);
+        assert_eq!(Fingerprint::from_words(document.to_words()), document);
+    }
 }

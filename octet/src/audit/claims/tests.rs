@@ -52,6 +52,9 @@ fn answer(services: &[&str]) -> Answer {
     let greetings = (0..=u8::MAX).cycle().zip(services).map(|(position, service)| Greeting {
         id: GreetingId::from_bytes([position; 16]).to_string(),
         service: (*service).to_owned(),
+        message: None,
+        created: Some("2026".to_owned()),
+        hostname: None,
     });
     Answer { line: 1, greetings: greetings.collect() }
 }
@@ -67,7 +70,8 @@ fn claimed(topology: &Topology, overrides: &Overrides, services: &[&str]) -> Res
         format!("{}{position}", services[usize::from(position)].trim_start_matches("service-"))
     };
     let word = |claim: &Claim| {
-        let greetings: Vec<_> = std::iter::once(&claim.id).chain(&claim.others).map(name).collect();
+        let greetings: Vec<_> =
+            std::iter::once(&claim.id).chain(claim.others.iter().map(|(id, _)| id)).map(name).collect();
         let owner = graph.owner(claim.place).replace("service-", "");
         format!("{owner} holds {}", greetings.join("|"))
     };
@@ -162,8 +166,44 @@ fn an_invalid_answer_is_refused_with_the_reason() {
     twice.greetings[2].id = "7".repeat(100);
     assert_eq!(
         Claims::new(&graph).of(&twice).expect_err("invalid id"),
-        format!("greeting 3, from service-h, has the id \"{}\"…, which is not a UUID", "7".repeat(64))
+        format!("greeting 3, from service-h, has the id \"{}…\", which is not a UUID", "7".repeat(64))
     );
+}
+
+#[test]
+fn a_message_that_no_document_confirms_must_be_that_of_the_topology() {
+    let graph = Graph::new(&built_in(), &Overrides::default());
+    let mut claims = Claims::new(&graph);
+    let mut answer = answer(&["service-e", "service-g", "service-h"]);
+    let messages = |answer: &mut Answer, messages: [&str; 3]| {
+        for (greeting, message) in answer.greetings.iter_mut().zip(messages) {
+            greeting.message = Some(message.to_owned());
+        }
+    };
+    // The greeting of E is a document of G and H, which confirms or refutes its message.
+    messages(&mut answer, ["Salut!", "Ahlan (أهلا), from Service G!", "Nǐ hǎo (你好), from Service H!"]);
+    let whole = claims.of(&answer).unwrap();
+    assert_eq!(whole.len(), 2);
+    messages(&mut answer, ["Salut!", "Ahlan (أهلا), from Service G!", "Hello!"]);
+    for _ in 0..2 {
+        assert_eq!(
+            claims.of(&answer).expect_err("altered"),
+            "greeting 3, from service-h, has the message \"Hello!\", but \"Nǐ hǎo (你好), from Service H!\" in the topology"
+        );
+    }
+    // The claims carry what their documents must contain.
+    let other = Fingerprint::of([Some(b"service-e"), Some(b"Bonjour"), None, None]);
+    assert_eq!(whole[0].content.difference(&other), Some("message"));
+}
+
+#[test]
+fn a_claim_on_a_queue_is_read_back_from_the_spool() {
+    let graph = Graph::new(&built_in(), &Overrides::default());
+    let claims = Claims::new(&graph).of(&answer(&["service-d"])).unwrap();
+    let mut bytes = Vec::new();
+    claims[0].write(&mut bytes).unwrap();
+    assert_eq!(bytes.len(), Claim::BYTES);
+    assert_eq!(Claim::read(&bytes).as_ref(), Some(&claims[0]));
 }
 
 #[test]

@@ -20,6 +20,8 @@ struct Content {
     sight: Option<Sight>,
     /// Stored by the consumer after the lookup in the queue.
     moves: BTreeSet<String>,
+    /// Documents with another message.
+    altered: BTreeSet<String>,
     unreadable: bool,
 }
 
@@ -32,13 +34,20 @@ impl StoreInspect for Fake {
         unreachable!("not called")
     }
 
-    async fn missing(&self, ids: &[String]) -> Result<Vec<String>, InspectError> {
+    async fn missing(&self, _: &[String]) -> Result<Vec<String>, InspectError> {
+        unreachable!("not called")
+    }
+
+    async fn fingerprints(&self, ids: &[String]) -> Result<HashMap<String, Fingerprint>, InspectError> {
         let content = self.0.lock().unwrap();
         if content.unreadable {
             return Err(InspectError::Unavailable("database is locked".to_owned()));
         }
         let documents = content.documents.as_ref().ok_or(InspectError::Absent("file".to_owned()))?;
-        Ok(ids.iter().filter(|id| !documents.contains(*id)).cloned().collect())
+        let found = ids.iter().filter(|id| documents.contains(*id));
+        Ok(found
+            .map(|id| (id.clone(), if content.altered.contains(id) { altered() } else { stored() }))
+            .collect())
     }
 }
 
@@ -68,6 +77,14 @@ impl QueueInspect for Fake {
     }
 }
 
+fn stored() -> Fingerprint {
+    Fingerprint::of([Some(b"a"), Some(b"Hi"), None, None])
+}
+
+fn altered() -> Fingerprint {
+    Fingerprint::of([Some(b"a"), Some(b"Ho"), Some(b"2026"), None])
+}
+
 fn id(number: u8) -> GreetingId {
     GreetingId::from_bytes([number; 16])
 }
@@ -77,7 +94,8 @@ fn set(numbers: &[u8]) -> BTreeSet<String> {
 }
 
 fn claim(place: Place, number: u8, others: &[u8]) -> Claim {
-    Claim { place, of: 0, id: id(number), others: others.iter().copied().map(id).collect(), line: 1 }
+    let others = others.iter().map(|number| (id(*number), stored()));
+    Claim { place, of: 0, id: id(number), content: stored(), others: others.collect(), line: 1 }
 }
 
 /// The built-in platform over one fake; its services are A to H by index, and D's queue is queue 0.
@@ -122,6 +140,15 @@ async fn a_stored_claim_is_met_and_one_of_several_callers_is_enough() {
     ];
     let found = unmet(content, claims).await.unwrap();
     assert_eq!(found, [(3, State::Missing), (3, State::Missing), (5, State::Missing)]);
+}
+
+#[tokio::test]
+async fn a_document_with_another_content_is_altered_unless_another_candidate_is_stored() {
+    let content = Content { documents: Some(set(&[1, 2, 3])), altered: set(&[1, 3]), ..Content::default() };
+    let claims = vec![claim(G, 1, &[]), claim(G, 1, &[2]), claim(G, 4, &[3]), claim(QUEUE, 3, &[])];
+    let found = unmet(content, claims).await.unwrap();
+    let state = State::Altered("message");
+    assert_eq!(found, [(1, state), (4, state), (3, state)]);
 }
 
 #[tokio::test]

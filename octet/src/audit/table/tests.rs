@@ -106,12 +106,15 @@ fn the_verdict_on_answers_is_one_line() {
             Answered {
                 missing: counts(&[("service-f", 1), ("service-g", 2)]),
                 dead_lettered: counts(&[("service-f", 4)]),
+                altered: counts(&[("service-c", 1)]),
+                duplicates: 7,
                 invalid: 1,
                 ..all()
             },
             None,
             "GAP: 3 of 20,000 documents missing (service-f 1, service-g 2); 4 of 20,000 documents dead-lettered \
-             (service-f 4); 1 of 5,000 answers invalid",
+             (service-f 4); 1 of 20,000 documents altered (service-c 1); 7 ids in more than one answer; \
+             1 of 5,000 answers invalid",
         ),
     ] {
         let report = report(Some(answered), waited);
@@ -184,6 +187,8 @@ fn the_json_report_has_the_same_content() {
                 "missing": 1,
                 "queued": 0,
                 "deadLettered": 0,
+                "altered": 0,
+                "duplicates": 0,
                 "invalid": 0,
             },
             "verdict": "gap",

@@ -1,6 +1,6 @@
 //! Inspecting a collection, from any process, whether or not the services run.
 
-use std::{future::Future, time::Duration};
+use std::{collections::HashMap, future::Future, time::Duration};
 
 use async_trait::async_trait;
 use mongodb::{
@@ -12,7 +12,7 @@ use tokio::time;
 
 use super::{connection::Connection, failure::Unavailable, settings::MongoSettings, writer::existing};
 use crate::OpenError;
-use crate::inspect::{InspectError, StoreInspect};
+use crate::inspect::{Fingerprint, InspectError, StoreInspect};
 
 /// Ids in one query.
 const MAX_IDS: usize = 1_000;
@@ -89,6 +89,26 @@ impl StoreInspect for MongoStoreInspect {
                 missing.extend(ids.iter().filter(|id| !existing.contains(*id)).cloned());
             }
             Ok(missing)
+        })
+        .await
+    }
+
+    async fn fingerprints(&self, ids: &[String]) -> Result<HashMap<String, Fingerprint>, InspectError> {
+        self.query(async |collection| {
+            let mut found = HashMap::new();
+            for ids in ids.chunks(MAX_IDS) {
+                let mut documents = collection.find(doc! { "_id": { "$in": ids } }).await?;
+                while documents.advance().await? {
+                    let document = documents.current();
+                    // A field of another type was changed by hand, and differs from every text.
+                    let field = |name: &&str| document.get_str(*name).map_or(&[0xff][..], str::as_bytes);
+                    let fields = Fingerprint::FIELDS.each_ref().map(|name| Some(field(name)));
+                    if let Ok(id) = document.get_str("_id") {
+                        found.insert(id.to_owned(), Fingerprint::of(fields));
+                    }
+                }
+            }
+            Ok(found)
         })
         .await
     }

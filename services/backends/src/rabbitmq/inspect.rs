@@ -68,7 +68,7 @@ impl RabbitQueueInspect {
         inspect: impl AsyncFnOnce(&Connection, u32, u32) -> Result<T, InspectError>,
     ) -> Result<T, InspectError> {
         let Names { queue, dead_letters } = &self.names;
-        let connection = answer(self.dialer.dial()).await?;
+        let connection = answer(Box::pin(self.dialer.dial())).await?;
         let inspecting = async {
             let absent = || InspectError::Absent(format!("queue {queue}"));
             let queued = ready(&connection, queue).await?.ok_or_else(absent)?;

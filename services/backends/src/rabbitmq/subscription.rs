@@ -57,18 +57,16 @@ impl Subscription {
             within(SUBSCRIBE_TIMEOUT, "answer the subscription", subscribing).await?;
         loop {
             tokio::select! {
-                delivery = deliveries.next() => match delivery {
-                    Some(delivery) => {
-                        if let Err(delivery) = self.prefetched.put(delivery?) {
-                            // A message that cannot be given back comes back by the loss of the connection.
-                            let _ = give_back(&delivery.acker).await;
-                        }
-                    }
-                    None => {
+                delivery = deliveries.next() => {
+                    let Some(delivery) = delivery else {
                         sleep(DELETION_TIME).await;
                         return Err(Fault::transient("the broker ended the subscription: the queue is gone"));
+                    };
+                    if let Err(delivery) = self.prefetched.put(delivery?) {
+                        // A message that cannot be given back comes back by the loss of the connection.
+                        let _ = give_back(&delivery.acker).await;
                     }
-                },
+                }
                 () = self.prefetched.closed() => break,
             }
         }

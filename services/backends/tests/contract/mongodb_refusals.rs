@@ -46,12 +46,11 @@ async fn forward(client: TcpStream, server: SocketAddr, answer: Arc<Mutex<Option
     loop {
         let request = message(&mut from_client).await?;
         let answer = answer.lock().unwrap().clone().filter(|_| is_insert(&request));
-        let response = match answer {
-            Some(answer) => response(&request, &answer),
-            None => {
-                to_server.write_all(&request).await.ok()?;
-                message(&mut from_server).await?
-            }
+        let response = if let Some(answer) = answer {
+            response(&request, &answer)
+        } else {
+            to_server.write_all(&request).await.ok()?;
+            message(&mut from_server).await?
         };
         to_client.write_all(&response).await.ok()?;
     }

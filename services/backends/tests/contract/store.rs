@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use octet_backends::store::{Document, Inserted, StoreError};
+use octet_backends::{
+    inspect::Fingerprint,
+    store::{Document, Inserted, StoreError},
+};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -23,6 +26,7 @@ macro_rules! store_contract {
             any_text_is_stored_as_it_is,
             a_confirmed_document_outlives_its_store,
             inspection_lists_missing_ids_in_order,
+            inspection_fingerprints_the_stored_fields,
             a_ping_succeeds,
         }
     };
@@ -147,6 +151,21 @@ pub(crate) async fn a_confirmed_document_outlives_its_store(stores: &impl Stores
     store.insert(&document("a")).await.unwrap();
     drop(store);
     assert_eq!(stores.store().await.insert(&document("a")).await, Ok(Inserted::AlreadyThere));
+}
+
+pub(crate) async fn inspection_fingerprints_the_stored_fields(stores: &impl Stores) {
+    let store = stores.store().await;
+    let stored = Document { message: "Grüße".to_owned(), ..document("a") };
+    store.insert(&stored).await.unwrap();
+    store.insert(&document("b")).await.unwrap();
+    let found = stores.inspect().await.fingerprints(&["b", "c", "a"].map(str::to_owned)).await.unwrap();
+    assert_eq!(found.len(), 2);
+    let of = |document: &Document| {
+        let Document { service, message, created, hostname, .. } = document;
+        Fingerprint::of([service, message, created, hostname].map(|field| Some(field.as_bytes())))
+    };
+    assert_eq!((found["a"], found["b"]), (of(&stored), of(&document("b"))));
+    assert_eq!(found["a"].difference(&found["b"]), Some("message"));
 }
 
 pub(crate) async fn inspection_lists_missing_ids_in_order(stores: &impl Stores) {
