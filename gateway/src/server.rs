@@ -46,8 +46,9 @@ const MAX_UPLOADS: usize = 1024;
 /// Responses over 16 KiB that are being read at the same time.
 const MAX_RESPONSES: usize = 4096;
 
-/// What request bodies may occupy before slow clients lose theirs, and the same for responses.
-const SLOW_BYTES: usize = 32 * 1024 * 1024;
+/// What request bodies may occupy before slow clients lose theirs, and what responses may.
+const UPLOAD_BYTES: usize = 32 * 1024 * 1024;
+const RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Runs the gateway until it has drained.
 ///
@@ -91,7 +92,7 @@ fn dispatcher(
     let upstream = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
         .map_err(StartError::internal)?;
     let entry = Entry { upstream, propagation: settings.process.propagation.clone() };
-    let bytes = SLOW_BYTES.max(8 * settings.limits.body_bytes);
+    let bytes = UPLOAD_BYTES.max(8 * settings.limits.body_bytes);
     let bodies = Backlog::new(Budget { transfers: MAX_UPLOADS, bytes, max_bytes: 3 * bytes });
     let grpc = Grpc::new(grpc::Shared {
         bodies: bodies.clone(),
@@ -122,8 +123,8 @@ fn dispatcher(
         grpc,
         responses: Backlog::new(Budget {
             transfers: MAX_RESPONSES,
-            bytes: SLOW_BYTES,
-            max_bytes: 2 * SLOW_BYTES,
+            bytes: RESPONSE_BYTES,
+            max_bytes: 2 * RESPONSE_BYTES,
         }),
         unread_timeout: settings.limits.body_timeout,
     }))

@@ -279,24 +279,46 @@ test("each service has its own colour, the same in every trace", async ({ page }
   expect(await colors()).toEqual(first);
 });
 
-test("the list is sorted, and refreshes itself on demand", async ({ page }) => {
-  await newestId();
-  await page.goto("/#/traces?sort=slowest&limit=20");
-  await expect(page.locator(".trace-list li").first()).toBeVisible();
-  const widths = await page
-    .locator(".trace-list .response")
-    .evaluateAll((bars) => bars.map((bar) => Number.parseFloat((bar as HTMLElement).style.width)));
-  expect(widths).toEqual([...widths].sort((one, other) => other - one));
-  await page.getByLabel("sort by").selectOption("oldest");
-  await expect(page).toHaveURL(/sort=oldest/);
+test("the list is sorted by time and by duration", async ({ page }) => {
+  const trace = (digit: string, start: number, duration: number) => [
+    {
+      traceId: digit.repeat(32),
+      id: "1".repeat(16),
+      name: digit,
+      timestamp: (1_700_000_000 + start) * 1_000_000,
+      duration,
+      localEndpoint: { serviceName: "front" },
+    },
+  ];
+  const json = [trace("a", 3, 10_000), trace("b", 1, 90_000), trace("c", 2, 50_000)];
+  await page.route("**/zipkin/api/v2/traces?*", (route) => route.fulfill({ json }));
+  const ids = async () => {
+    const texts = await page.locator(".trace-list .id").allTextContents();
+    return texts.map((id) => id.charAt(0)).join("");
+  };
+  await page.goto("/#/traces");
+  await expect.poll(ids).toBe("acb");
+  for (const [order, expected] of [
+    ["slowest", "bca"],
+    ["fastest", "acb"],
+    ["oldest", "bca"],
+  ] as const) {
+    await page.getByLabel("sort by").selectOption(order);
+    await expect(page).toHaveURL(new RegExp(`sort=${order}`));
+    await expect.poll(ids, order).toBe(expected);
+  }
+  await page.reload();
+  await expect.poll(ids, "after a reload").toBe("bca");
+});
 
+test("the list refreshes itself on demand", async ({ page }) => {
+  await newestId();
   await page.goto("/#/traces?limit=500");
-  const rows = page.locator(".trace-list li");
-  await expect(rows.first()).toBeVisible();
+  await expect(page.locator(".trace-list li").first()).toBeVisible();
   await page.getByLabel("refresh every 5 s").check();
+  await expect(page).toHaveURL(/refresh=on/);
   const id = await newestId();
   await expect(page.locator(".trace-list .id").filter({ hasText: id })).toBeVisible();
-  await expect(page).toHaveURL(/refresh=on/);
 });
 
 test("OTLP and Jaeger files open, and other files are refused", async ({ page }) => {

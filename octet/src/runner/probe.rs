@@ -63,7 +63,7 @@ async fn satisfied(admin: SocketAddr, satisfies: fn(&[u8]) -> bool) {
 /// Requests `/readyz`. After an HTTP/1.0 request the server closes the connection, so the response ends there.
 async fn probe(admin: SocketAddr) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(admin).await?;
-    stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await?;
+    stream.write_all(b"GET /readyz HTTP/1.0\r\nhost: localhost\r\n\r\n").await?;
     let mut response = Vec::new();
     stream.take(4096).read_to_end(&mut response).await?;
     Ok(response)

@@ -408,8 +408,8 @@ async fn publishing_works_after_callers_gave_up() {
     let rabbit = Rabbit::new().await;
     let publisher = Arc::new(rabbit.publisher().await);
     for number in 0..200 {
-        let patience = Duration::from_micros(fastrand::u64(0..1_500));
-        let _ = tokio::time::timeout(patience, publisher.publish(message(&number.to_string()))).await;
+        let limit = Duration::from_micros(fastrand::u64(0..1_500));
+        let _ = tokio::time::timeout(limit, publisher.publish(message(&number.to_string()))).await;
     }
     publisher.publish(message("last")).await.unwrap();
     let consumer = rabbit.consumer(Terms::default()).await;
