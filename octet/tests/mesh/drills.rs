@@ -9,6 +9,7 @@ mod database;
 mod disk;
 mod endurance;
 mod kill;
+mod leave;
 mod messages;
 mod overload;
 mod restart;

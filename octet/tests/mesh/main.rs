@@ -35,6 +35,7 @@ mod events;
 mod failure;
 mod greeting;
 mod headers;
+mod hostile;
 mod https;
 mod lifetime;
 mod logs;

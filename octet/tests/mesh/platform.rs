@@ -296,6 +296,13 @@ pub fn resident(pid: Pid) -> u64 {
     statm.split(' ').nth(1).expect("resident").parse::<u64>().expect("a number") * 4096
 }
 
+/// The most resident memory that a process has had, in bytes.
+pub fn peak_resident(pid: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).expect("running");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+}
+
 /// The processes among `pids` that still run.
 pub fn alive(pids: &[Pid]) -> Vec<Pid> {
     let runs = |pid: &&Pid| test_kill_process(**pid).is_ok() && !is_zombie(**pid);

@@ -1,0 +1,131 @@
+//! Callers that leave or set a deadline that nothing can meet, beside honest ones: more cancelled calls than one HTTP/2
+//! connection between two processes is allowed to reset by default (1,024).
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use http_body_util::Full;
+use hyper::Request;
+use tokio::task::JoinSet;
+
+use super::{conclude, is_full, print_report, recovers};
+use crate::{
+    client::Client,
+    load::Load,
+    platform::{Mesh, PROCESSES, resident},
+};
+
+const HONEST: usize = 5;
+const LEAVING: usize = 40;
+const EXPIRING: usize = 10;
+
+/// Expired calls of a short drill. For about every fourth, the upstream's response crosses the cancellation; such
+/// responses are what the limit counts.
+const EXPIRED: usize = 10_000;
+
+/// The time limit of a short drill.
+const LIMIT: Duration = Duration::from_mins(5);
+
+/// The length of a full drill.
+const FULL: Duration = Duration::from_mins(10);
+
+/// Memory may grow during this time.
+const WARM_UP: Duration = Duration::from_mins(1);
+
+/// No process may exceed this.
+const MAX_RESIDENT: u64 = 128 * 1024 * 1024;
+
+/// Callers that leave within 20 ms, each time with a connection of its own.
+fn leaving(mesh: &Mesh, cancelled: &Arc<AtomicUsize>) -> JoinSet<()> {
+    let leave = |url: String, cancelled: Arc<AtomicUsize>| async move {
+        loop {
+            let client = Client::new();
+            let request = Request::get(&url).body(Full::default()).expect("a request");
+            let stay = Duration::from_millis(fastrand::u64(..20));
+            if tokio::time::timeout(stay, client.send(request)).await.is_err() {
+                cancelled.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    (0..LEAVING).map(|_| leave(mesh.url("/api/greeting"), cancelled.clone())).collect()
+}
+
+/// Users whose deadline is 3 ms.
+fn expiring(mesh: &Mesh, expired: &Arc<AtomicUsize>) -> JoinSet<()> {
+    let expire = |url: String, expired: Arc<AtomicUsize>| async move {
+        let client = Client::new();
+        loop {
+            let request = Request::get(&url).header("grpc-timeout", "3m").body(Full::default());
+            let reply = client.send(request.expect("a request")).await;
+            if reply.is_ok_and(|reply| reply.status == 504) {
+                expired.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    (0..EXPIRING).map(|_| expire(mesh.url("/api/greeting"), expired.clone())).collect()
+}
+
+#[tokio::test]
+async fn callers_that_cancel_thousands_of_calls_fail_no_call_of_others() {
+    // A small trace store is full soon, and then flat.
+    let mesh = Mesh::builder().with("COLLECTOR_MEMORY", "8MiB").start().await;
+    let pids = mesh.pids();
+    let (left, expired) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let load = Load::until_stopped(&mesh, HONEST);
+    load.reaches(100).await;
+    let mut others = [leaving(&mesh, &left), expiring(&mesh, &expired)];
+
+    let started = Instant::now();
+    let (mut warm, mut max) = ([None; PROCESSES.len()], [0; PROCESSES.len()]);
+    repeat(&expired, || {
+        for (((process, pid), warm), max) in PROCESSES.iter().zip(&pids).zip(&mut warm).zip(&mut max) {
+            let now = resident(*pid);
+            *max = now.max(*max);
+            assert!(now < MAX_RESIDENT, "{process} has grown to {now} bytes");
+            if started.elapsed() > WARM_UP {
+                // The allocator keeps memory that peaks needed; a leak per cancelled call would exceed this by far.
+                let warm = *warm.get_or_insert(now);
+                assert!(now < warm + warm / 4 + 4_000_000, "{process} grew from {warm} to {now} bytes");
+            }
+        }
+    })
+    .await;
+    let honest = load.done();
+    load.continues_for(100).await;
+    for others in &mut others {
+        others.shutdown().await;
+    }
+    let cancelled = left.load(Ordering::Relaxed) + expired.load(Ordering::Relaxed);
+
+    let recovery = recovers(&mesh).await;
+    let report = load.stop().await;
+    assert_eq!(report.failures(), [].into(), "after {cancelled} cancelled calls");
+    assert_eq!(mesh.pids(), pids, "no process was restarted");
+    print_report(&format!(
+        "callers that cancel: {cancelled} calls cancelled beside {honest} requests in {} s, resident {} MB max\n",
+        started.elapsed().as_secs(),
+        max.iter().max().copied().unwrap_or_default() / 1_000_000
+    ));
+    conclude("callers that cancel", &mesh, &report, recovery).await;
+    mesh.end().await;
+}
+
+/// Calls `check` until enough calls have expired; in a full drill for a fixed time.
+async fn repeat(expired: &AtomicUsize, mut check: impl FnMut()) {
+    let started = Instant::now();
+    loop {
+        check();
+        let count = expired.load(Ordering::Relaxed);
+        let is_enough = if is_full() { started.elapsed() >= FULL } else { count >= EXPIRED };
+        if is_enough {
+            return;
+        }
+        assert!(is_full() || started.elapsed() < LIMIT, "only {count} calls have expired");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
