@@ -27,6 +27,8 @@ export const test = base.extend<Fixtures>({
     });
     page.on("pageerror", (error) => messages.push(`thrown: ${error.message}`));
     await use(page);
+    // The page refreshes by itself: a route may be at work when the test ends.
+    await page.unrouteAll({ behavior: "ignoreErrors" });
     expect(messages.filter((line) => !allowed.test(line))).toEqual([]);
   },
 });

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use octet_runtime::{deadline::Deadline, drain::Drain};
-use prost_reflect::{DescriptorPool, ServiceDescriptor};
+use octet_runtime::{deadline::Deadline, drain::Drain, reflection};
+use prost_reflect::{DescriptorError, DescriptorPool, ServiceDescriptor};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
@@ -39,24 +39,16 @@ pub(crate) struct Own {
 
 impl Own {
     /// Reports SERVING at once: the gateway's health does not depend on the services behind it.
-    pub(crate) async fn new(
-        pool: &DescriptorPool,
-        descriptors: &[u8],
-    ) -> Result<Self, tonic_reflection::server::Error> {
+    pub(crate) async fn new(pool: &DescriptorPool, descriptors: &[u8]) -> Result<Self, DescriptorError> {
         let (reporter, health) = tonic_health::server::health_reporter();
         let services: Vec<_> = pool.services().collect();
         let names = services.iter().map(ServiceDescriptor::full_name).map(str::to_owned);
         let names: Vec<_> = std::iter::once(String::new()).chain(names).collect();
-        let reflection = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(descriptors)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        };
         let [gzip, deflate] = ENCODINGS;
-        let routes = Routes::new(health.accept_compressed(gzip).accept_compressed(deflate))
-            .add_service(reflection().build_v1()?.accept_compressed(gzip).accept_compressed(deflate))
-            .add_service(reflection().build_v1alpha()?.accept_compressed(gzip).accept_compressed(deflate))
-            .prepare();
+        let mut routes = Routes::builder();
+        routes.add_service(health.accept_compressed(gzip).accept_compressed(deflate));
+        reflection::add_services(&mut routes, &[descriptors, tonic_health::pb::FILE_DESCRIPTOR_SET])?;
+        let routes = routes.routes().prepare();
         let own = Self { routes, reporter, names };
         own.report(ServingStatus::Serving).await;
         Ok(own)

@@ -121,12 +121,13 @@ async fn an_incoming_trace_is_continued_and_outgoing_headers_name_our_spans() {
     let leaf = Stub::start(Behaviour::Echoes).await;
     let mesh = traced(&zipkin, &[("SERVICE_G_URL", leaf.address.to_string())]).await;
     let incoming = [
-        ("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124"),
-        ("x-b3-spanid", "a2fb4a1d1a96d312"),
+        ("x-b3-traceid", "0af7651916cd43dd8448eb211c80319c"),
+        ("x-b3-spanid", "b7ad6b7169203331"),
         ("x-b3-sampled", "1"),
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         ("tracestate", "congo=t61rcWkgMzE"),
-        ("b3", "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1"),
+        // The single header wins over the multi form and over W3C.
+        ("b3", "463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-1"),
         ("x-request-id", "7f9c-request"),
         ("baggage", "user=alice"),
         ("x-ot-span-context", "span;context"),

@@ -11,6 +11,7 @@ use octet_runtime::{
     identity,
     metrics::{GrpcMetrics, Metrics},
     process::{Ports, Process, StartError},
+    reflection,
     serve::{Plain, ServeLimits, refuse_other_than_grpc},
     telemetry::Tracer,
     upstream::Upstream,
@@ -208,13 +209,9 @@ fn upstreams(settings: &ServiceSettings, metrics: &Metrics) -> Result<Upstreams,
 
 /// The other services of the gRPC port: health, and reflection in both versions that clients use.
 fn others(health: HealthServer<impl Health>) -> Result<Routes, StartError> {
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(octet_proto::DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    Ok(Routes::new(health)
-        .add_service(reflection().build_v1().map_err(StartError::internal)?)
-        .add_service(reflection().build_v1alpha().map_err(StartError::internal)?)
-        .prepare())
+    let descriptors = [octet_proto::DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET];
+    let mut routes = Routes::builder();
+    routes.add_service(health);
+    reflection::add_services(&mut routes, &descriptors).map_err(StartError::internal)?;
+    Ok(routes.routes().prepare())
 }

@@ -82,7 +82,7 @@ async fn one_caller_cannot_open_any_number_of_health_watches() {
 async fn an_id_in_upper_case_names_the_same_document() {
     let service = Service::start("service-c").await;
     let mut client = GreetingServiceClient::new(service.channel().await);
-    let mut request = |id: &str| GreetingRequest {
+    let request = |id: &str| GreetingRequest {
         greeting: Some(Greeting { id: id.to_owned(), service: "test".to_owned(), ..Greeting::default() }),
     };
     let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";

@@ -19,6 +19,7 @@ pub mod metadata;
 pub mod metrics;
 pub mod process;
 pub mod propagation;
+pub mod reflection;
 pub mod serve;
 pub mod telemetry;
 pub mod upstream;

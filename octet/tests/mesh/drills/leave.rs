@@ -28,7 +28,7 @@ const EXPIRING: usize = 10;
 const EXPIRED: usize = 1_000;
 
 /// The time limit of a short drill.
-const LIMIT: Duration = Duration::from_mins(5);
+const LIMIT: Duration = Duration::from_mins(15);
 
 /// The length of a full drill.
 const FULL: Duration = Duration::from_mins(10);

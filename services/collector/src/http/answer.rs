@@ -19,7 +19,10 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{Collector, Refusal, parts::Parts};
+use super::{
+    Collector, Refusal,
+    parts::{Gone, Parts},
+};
 
 /// The maximum number of queries that are answered concurrently, and of those that wait for their turn.
 const MAX_ACTIVE: usize = 4;
@@ -154,10 +157,6 @@ impl Collector {
 
 /// An answer was sent completely.
 struct Sent;
-
-/// A trace was evicted while an answer with it was written.
-#[derive(Debug)]
-pub(super) struct Gone;
 
 /// The pieces of an answer; `None` marks the end of a complete one.
 struct Pieces(mpsc::Receiver<Option<Bytes>>);

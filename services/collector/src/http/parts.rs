@@ -5,8 +5,11 @@ use std::{collections::BTreeSet, vec};
 use octet_zipkin::{Text, TraceId};
 use serde::Serialize;
 
-use super::answer::Gone;
 use crate::store::Store;
+
+/// A trace was evicted while an answer with it was written.
+#[derive(Debug)]
+pub(super) struct Gone;
 
 /// Writes an answer part by part.
 pub(super) trait Parts: Send + 'static {

@@ -16,7 +16,7 @@ pub(super) struct Trace {
     spans: Vec<Span>,
     /// Keyed hashes of the spans, for finding duplicates; clients do not know the key.
     hashes: Vec<u64>,
-    /// The number of its first arrival, which tells it from an evicted trace with the same id; zero for none.
+    /// The number of its first arrival, which distinguishes it from an evicted trace with the same id; zero for none.
     pub(super) created: u64,
     /// The number of its last arrival; zero for none.
     pub(super) arrival: u64,
