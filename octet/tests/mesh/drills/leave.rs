@@ -80,7 +80,8 @@ async fn callers_that_cancel_thousands_of_calls_fail_no_call_of_others() {
     let mesh = Mesh::builder().with("COLLECTOR_MEMORY", "8MiB").start().await;
     let pids = mesh.pids();
     let (left, expired) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-    let load = Load::until_stopped(&mesh, HONEST);
+    // More requests than they can send in a full drill.
+    let load = Load::start(&mesh, HONEST, 1_000_000);
     let started = Instant::now();
     load.reaches(100).await;
     // Times in which about half of the callers cancel, so that many responses cross the cancellation of their call.
