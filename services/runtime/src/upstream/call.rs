@@ -166,10 +166,12 @@ impl Upstream {
                 Ok(response) => return Ok(response),
                 Err(status) => status,
             };
-            let pause = backoff.pause();
-            if classify(&status) != Failure::NotProcessed || Instant::now() + pause > give_up {
+            let left = give_up.saturating_duration_since(Instant::now());
+            if classify(&status) != Failure::NotProcessed || left.is_zero() {
                 return Err(status);
             }
+            // The last attempt starts when the wait expires, not up to a pause before.
+            let pause = backoff.pause().min(left);
             tracing::debug!(upstream = self.name, %status, "not processed; retrying");
             if span.span().is_recording() {
                 let attributes = [("wait", &*format!("{pause:?}")), ("reason", &*reason(&status))];
