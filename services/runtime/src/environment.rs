@@ -122,10 +122,13 @@ impl<'a> Environment<'a> {
         let value = self.text(name)?;
         let parsed = parse(&value).ok();
         if parsed.is_none() {
-            self.fault(name, match repeated(name, &value) {
-                Some(value) => format!("must be {allowed}, but is {value}"),
-                None => format!("must be {allowed}"),
-            });
+            self.fault(
+                name,
+                match repeated(name, &value) {
+                    Some(value) => format!("must be {allowed}, but is {value}"),
+                    None => format!("must be {allowed}"),
+                },
+            );
         }
         parsed
     }
@@ -277,7 +280,9 @@ mod tests {
             let fault = read(text).expect_err(text);
             assert_eq!(
                 fault,
-                format!("SIZE: must be a size from 1MiB to 16GiB, such as 64MiB or 67108864, but is {text:?}")
+                format!(
+                    "SIZE: must be a size from 1MiB to 16GiB, such as 64MiB or 67108864, but is {text:?}"
+                )
             );
         }
     }
