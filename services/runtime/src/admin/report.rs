@@ -36,7 +36,7 @@ pub struct AdminReport {
     /// CPU time since its start, in seconds.
     pub cpu_seconds: Option<f64>,
     /// Resident memory, in bytes.
-    pub resident_bytes: Option<f64>,
+    pub resident_bytes: Option<u64>,
     /// The queue that it consumes.
     pub queue: Option<QueueReport>,
 }
@@ -45,11 +45,11 @@ pub struct AdminReport {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QueueReport {
     /// Messages that wait.
-    pub ready: f64,
+    pub ready: u64,
     /// Age in seconds of the oldest one; 0 when none waits, `None` where the broker does not report it.
     pub oldest_seconds: Option<f64>,
     /// Messages in the dead-letter queue.
-    pub dead_letters: f64,
+    pub dead_letters: u64,
 }
 
 /// A process whose admin server could not be read.
@@ -114,17 +114,19 @@ impl AdminClient {
 impl AdminReport {
     fn new(readiness: Result<(), String>, metrics: &str) -> Self {
         let value = |name: &str| sample(metrics, name).and_then(|(_, value)| value.parse::<f64>().ok());
-        let queue = value("octet_queue_ready").map(|ready| QueueReport {
+        // A whole number has no decimal point in this format.
+        let whole = |name: &str| sample(metrics, name).and_then(|(_, value)| value.parse::<u64>().ok());
+        let queue = whole("octet_queue_ready").map(|ready| QueueReport {
             ready,
             oldest_seconds: value("octet_queue_oldest_seconds"),
-            dead_letters: value("octet_queue_dead_letters").unwrap_or_default(),
+            dead_letters: whole("octet_queue_dead_letters").unwrap_or_default(),
         });
         Self {
             readiness,
             version: sample(metrics, "octet_build_info").and_then(|(labels, _)| label(labels, "version")),
             started: value("process_start_time_seconds"),
             cpu_seconds: value("process_cpu_seconds_total"),
-            resident_bytes: value("process_resident_memory_bytes"),
+            resident_bytes: whole("process_resident_memory_bytes"),
             queue,
         }
     }
@@ -190,8 +192,8 @@ process_start_time_seconds 1700000000\n";
                 version: Some("0.1.0".to_owned()),
                 started: Some(1_700_000_000.0),
                 cpu_seconds: Some(1.25),
-                resident_bytes: Some(12_345_678.0),
-                queue: Some(QueueReport { ready: 7.0, oldest_seconds: None, dead_letters: 2.0 }),
+                resident_bytes: Some(12_345_678),
+                queue: Some(QueueReport { ready: 7, oldest_seconds: None, dead_letters: 2 }),
             }
         );
         let empty = AdminReport::new(Ok(()), "");
