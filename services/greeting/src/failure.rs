@@ -3,7 +3,7 @@
 use octet_backends::{queue::PublishError, store::StoreError};
 use octet_runtime::failure_path::{combined, extended};
 use octet_topology::{ServiceName, Topology};
-use tonic::{Code, Status};
+use tonic::Status;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -52,29 +52,6 @@ pub(crate) fn all_late(topology: &Topology, late: &[Status]) -> Status {
 
 fn is_service(topology: &Topology, name: &str) -> bool {
     name.parse::<ServiceName>().is_ok_and(|name| topology.service(&name).is_some())
-}
-
-/// A code as gRPC's specification spells it.
-pub(crate) fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }
 
 #[cfg(test)]
