@@ -35,6 +35,7 @@ mod edge;
 mod envoy;
 mod events;
 mod failure;
+mod frozen;
 mod greeting;
 mod headers;
 mod hostile;
