@@ -2,7 +2,7 @@
 
 use octet_backends::{queue::PublishError, store::StoreError};
 use octet_topology::{ServiceName, Topology};
-use tonic::{Code, Status};
+use tonic::Status;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -48,29 +48,6 @@ pub(crate) fn at_upstream(topology: &Topology, upstream: &ServiceName, status: &
         _ => ": ",
     };
     GreetError::Upstream(Status::new(status.code(), format!("{upstream}{separator}{message}")))
-}
-
-/// A code as gRPC's specification spells it.
-pub(crate) fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use octet_runtime::{
     metrics::GrpcMetrics,
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
-    telemetry::{GrpcSpan, Tracer},
+    telemetry::{GrpcSpan, Tracer, code_name},
 };
 use tokio::time::timeout_at;
 use tonic::{Code, Request, Response, Status};
@@ -18,7 +18,7 @@ use tracing::Instrument;
 
 use crate::{
     body::Received,
-    failure::{GreetError, code_name},
+    failure::GreetError,
     greeter::{Call, Greeter},
     greeting::Greeting,
     rpc::GREETING,
