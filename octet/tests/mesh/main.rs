@@ -33,6 +33,7 @@ mod edge;
 mod envoy;
 mod events;
 mod failure;
+mod frozen;
 mod generator;
 mod greeting;
 mod headers;
