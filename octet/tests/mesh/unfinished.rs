@@ -53,7 +53,8 @@ async fn a_call_without_its_message_ends_at_its_deadline() {
         let response =
             start_call(&mesh.address("service-c"), path, &[("grpc-timeout", "200m")], UNFINISHED).await;
         assert_eq!(response.headers()["grpc-status"], "4", "{path}: {response:?}");
-        assert!(started.elapsed() >= Duration::from_millis(200), "{path}: {:?}", started.elapsed());
+        // A service responds a little before the deadline, so that the response arrives in time.
+        assert!(started.elapsed() >= Duration::from_millis(150), "{path}: {:?}", started.elapsed());
         assert!(started.elapsed() < Duration::from_secs(5), "{path}: {:?}", started.elapsed());
     }
     mesh.end().await;
