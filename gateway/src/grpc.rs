@@ -2,7 +2,6 @@
 //! REST. Messages pass as bytes and are never decoded, so every method of the descriptors is served, streaming ones
 //! included.
 
-mod codec;
 mod own;
 mod relay;
 mod text;
@@ -35,9 +34,10 @@ use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt};
 
 pub(crate) use self::own::Own;
-use self::{codec::BytesCodec, relay::Relay, text::TextBody};
+use self::{relay::Relay, text::TextBody};
 use crate::{
     backlog::{Backlog, GaveUp, Upload},
+    bytes_codec::BytesCodec,
     deadline_body::{DeadlineBody, Limit},
     edge::{self, Labels},
     ending::{Ending, ServerSide},
@@ -167,7 +167,7 @@ impl Shared {
         let compresses = parts.headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity");
         for encoding in ENCODINGS {
             grpc = grpc.accept_compressed(encoding);
-            // Most clients accept compressed messages, but compressing is worth its time only for those that do it.
+            // Most clients accept compressed messages; compressing is worth its time only for clients that compress.
             if compresses {
                 grpc = grpc.send_compressed(encoding);
             }

@@ -5,6 +5,7 @@
 //! calls the entry service. `endpoints`, `ui`, `docs` and `traces` answer the rest.
 
 mod backlog;
+mod bytes_codec;
 mod deadline_body;
 mod dispatch;
 mod docs;

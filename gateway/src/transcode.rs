@@ -38,7 +38,7 @@ mod well_known;
 
 pub use binding::{Binding, Body};
 pub use body::message_from_json;
-pub use codec::{BytesEncoder, DynamicCodec, DynamicDecoder};
+pub use codec::DynamicCodec;
 pub use error::{RequestError, ResponseError};
 pub use field_path::FieldPath;
 pub(crate) use headers::is_protocol;

@@ -2,27 +2,19 @@
 
 use std::fmt;
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tonic::{
     Status,
-    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codec::{BufferSettings, Codec, DecodeBuf, Decoder},
 };
+
+use crate::bytes_codec::BytesCodec;
 
 /// Writes requests, which are encoded already, and reads responses of one RPC as [`DynamicMessage`]s.
 #[derive(Clone)]
 pub struct DynamicCodec {
     response: MessageDescriptor,
-}
-
-/// Writes encoded messages.
-#[derive(Debug, Clone, Copy)]
-pub struct BytesEncoder;
-
-/// Reads messages of one type.
-#[derive(Clone)]
-pub struct DynamicDecoder {
-    message: MessageDescriptor,
 }
 
 impl DynamicCodec {
@@ -39,48 +31,28 @@ impl fmt::Debug for DynamicCodec {
     }
 }
 
-impl fmt::Debug for DynamicDecoder {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("DynamicDecoder").field(&self.message.full_name()).finish()
-    }
-}
-
 impl Codec for DynamicCodec {
     type Encode = Bytes;
     type Decode = DynamicMessage;
-    type Encoder = BytesEncoder;
-    type Decoder = DynamicDecoder;
+    type Encoder = BytesCodec;
+    type Decoder = Self;
 
-    fn encoder(&mut self) -> BytesEncoder {
-        BytesEncoder
+    fn encoder(&mut self) -> BytesCodec {
+        BytesCodec
     }
 
-    fn decoder(&mut self) -> DynamicDecoder {
-        DynamicDecoder { message: self.response.clone() }
-    }
-}
-
-impl Encoder for BytesEncoder {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(message);
-        Ok(())
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        octet_proto::codec::buffers()
+    fn decoder(&mut self) -> Self {
+        self.clone()
     }
 }
 
-impl Decoder for DynamicDecoder {
+impl Decoder for DynamicCodec {
     type Item = DynamicMessage;
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
         // INTERNAL, as tonic-prost returns for a typed message.
-        DynamicMessage::decode(self.message.clone(), buffer)
+        DynamicMessage::decode(self.response.clone(), buffer)
             .map(Some)
             .map_err(|error| Status::internal(format!("cannot decode the message: {error}")))
     }

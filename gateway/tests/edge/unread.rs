@@ -164,7 +164,7 @@ async fn unread_lines_end_at_their_deadline() {
     others_are_served(&gateway).await;
     let lines = String::from_utf8(client.read_rest().await).unwrap();
     assert!(lines.starts_with("{\"result\":"), "{lines}");
-    let last = r#"{"error":{"code":4,"message":"service-a: deadline exceeded","details":[]}}"#;
+    let last = r#"{"error":{"code":4,"message":"service-a: deadline passed","details":[]}}"#;
     assert_eq!(lines.lines().last(), Some(last));
 }
 

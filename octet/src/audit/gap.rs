@@ -79,7 +79,7 @@ impl Gap {
     /// A document whose `field` differs from that of the answer.
     pub(super) fn altered(claim: &Claim, field: &str, graph: &Graph) -> Self {
         let why =
-            format!("the stored greeting of {} has another {field} than the answer", graph.name(claim.of));
+            format!("the {field} of the stored greeting of {} differs from the answer", graph.name(claim.of));
         Self { why, ..Self::of(GapKind::Altered, claim, graph) }
     }
 
@@ -125,15 +125,4 @@ impl fmt::Display for Gap {
 /// Whether text of the file can be printed as a column.
 fn is_plain(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// Text of a file or a message, cut to `max` characters, with control characters escaped.
-pub(super) fn printable(text: &str, max: usize) -> String {
-    let escape = |character: char| {
-        let escaped: String =
-            if character.is_control() { character.escape_debug().collect() } else { character.into() };
-        escaped
-    };
-    let more = if text.chars().nth(max).is_some() { "…" } else { "" };
-    text.chars().take(max).map(escape).chain([more.to_owned()]).collect()
 }

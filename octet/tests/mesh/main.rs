@@ -24,7 +24,9 @@ mod stub;
 
 mod audit;
 mod browser;
+mod cli;
 mod collector;
+mod commands;
 mod configuration;
 mod deadlines;
 mod drain;
@@ -33,6 +35,8 @@ mod edge;
 mod envoy;
 mod events;
 mod failure;
+mod frozen;
+mod generator;
 mod greeting;
 mod headers;
 mod hostile;

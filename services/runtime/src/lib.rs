@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod deadline;
 pub mod drain;
 pub mod environment;
+pub mod failure_path;
 pub mod hosts;
 pub mod http_url;
 pub mod identity;

@@ -387,7 +387,9 @@ fn tree(trace: u64, nodes: &[Node]) -> Vec<String> {
         let above = (index > 0).then(|| node.parent % index);
         let kind = node.kind;
         let pairs = pairs(above.and_then(|above| nodes[above].kind), kind);
-        let shares = pairs && node.shares_id && nodes[above.unwrap_or_default()].service != node.service;
+        let starter = &nodes[above.unwrap_or_default()];
+        // Without its client, the server would be one more of the span above.
+        let shares = pairs && node.shares_id && starter.is_reported && starter.service != node.service;
         let (id, parent) = match above {
             Some(above) if shares => {
                 let grandparent = (above > 0).then(|| ids[nodes[above].parent % above]);
