@@ -2,12 +2,14 @@
 
 use std::fmt;
 
-use bytes::{BufMut, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tonic::{
     Status,
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
+
+use super::{budget::RESPONSE_LIMIT, wire_cost};
 
 /// Writes requests, which are encoded already, and reads responses of one RPC as [`DynamicMessage`]s.
 #[derive(Clone)]
@@ -79,8 +81,14 @@ impl Decoder for DynamicDecoder {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
+        let wire = buffer.copy_to_bytes(buffer.remaining());
+        if !wire_cost::is_within_budget(&self.message, &wire) {
+            return Err(Status::internal(format!(
+                "the message exceeds the limit of {RESPONSE_LIMIT} bytes of memory when decoded"
+            )));
+        }
         // INTERNAL, as tonic-prost returns for a typed message.
-        DynamicMessage::decode(self.message.clone(), buffer)
+        DynamicMessage::decode(self.message.clone(), wire)
             .map(Some)
             .map_err(|error| Status::internal(format!("cannot decode the message: {error}")))
     }

@@ -8,6 +8,10 @@ use futures_util::StreamExt;
 use http::Request as HttpRequest;
 use http_body_util::Full;
 use octet_gateway::transcode::DynamicCodec;
+use octet_proto::grpc::health::v1::{
+    HealthCheckRequest, HealthListRequest, HealthListResponse, health_check_response::ServingStatus,
+    health_client::HealthClient,
+};
 use prost_reflect::{DynamicMessage, ReflectMessage, Value, prost::Message};
 use tonic::{
     Code, Request, Status, Streaming,
@@ -15,7 +19,6 @@ use tonic::{
     codec::CompressionEncoding,
     transport::{Channel, Endpoint},
 };
-use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     client::{HttpVersion, PATIENCE, Reply, send},
@@ -164,6 +167,35 @@ async fn the_gateway_reports_its_own_health_for_each_service() {
     let unknown = health.check(HealthCheckRequest { service: "x".to_owned() }).await.expect_err("unknown");
     assert_eq!(unknown.code(), Code::NotFound);
     assert_eq!(gateway.library.calls(), 0, "a service was called");
+}
+
+#[tokio::test]
+async fn the_gateway_lists_its_health_over_grpc_and_grpc_web() {
+    let gateway = Gateway::start().await;
+    let listed = HealthClient::new(channel(&gateway)).list(HealthListRequest {}).await.expect("listed");
+    let listed = listed.into_inner().statuses;
+    let status = |name: &str| listed.get(name).expect("listed").status();
+    assert_eq!([status(""), status("library.v1.Library")], [ServingStatus::Serving; 2], "{listed:?}");
+
+    let request = HttpRequest::post(gateway.url("/grpc.health.v1.Health/List"))
+        .header("content-type", "application/grpc-web+proto");
+    let body = Full::new(Bytes::from_static(&[0; 5]));
+    let reply = send(HttpVersion::Http1, request.body(body).unwrap()).await;
+    let (messages, trailers) = unframed(reply.body);
+    assert!(trailers.contains("grpc-status:0"), "{trailers}");
+    let statuses = HealthListResponse::decode(messages[0].clone()).unwrap().statuses;
+    assert_eq!(statuses, listed);
+}
+
+#[tokio::test]
+async fn a_health_watch_of_an_unknown_name_reports_that_and_stays_open() {
+    let gateway = Gateway::start().await;
+    let request = HealthCheckRequest { service: "x".to_owned() };
+    let watch = HealthClient::new(channel(&gateway)).watch(request).await.expect("watched");
+    let mut watch = watch.into_inner();
+    let first = watch.message().await.expect("a status").expect("a status");
+    assert_eq!(first.status(), ServingStatus::ServiceUnknown);
+    tokio::time::timeout(Duration::from_millis(300), watch.message()).await.expect_err("it stays open");
 }
 
 #[tokio::test]
