@@ -80,7 +80,10 @@ impl Open {
         let code = result.err().map_or(Code::Ok, Status::code);
         self.labels.set_code(code);
         match self.server {
-            ServerSide::Rest(span) => span.end(http.unwrap_or_else(|| transcode::http_status(code))),
+            ServerSide::Rest(span) => {
+                let status = http.unwrap_or_else(|| transcode::http_status(code));
+                span.end(status, result.err().map_or("", Status::message));
+            }
             ServerSide::Grpc { span, call } => {
                 call.end(code);
                 span.end(result);

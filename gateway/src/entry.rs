@@ -1,10 +1,13 @@
 //! Calls the entry service, for REST and gRPC alike.
 
+use std::{collections::HashSet, sync::Arc};
+
 use axum::http::{HeaderMap, header, request::Parts, uri::Authority};
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use octet_runtime::{
     deadline::Deadline,
-    metadata,
+    failure_path, metadata,
     metrics::RpcKind,
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
@@ -45,6 +48,7 @@ impl From<MetadataError> for Status {
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) upstream: Upstream,
+    pub(crate) names: Arc<Names>,
     pub(crate) propagation: Propagation,
 }
 
@@ -61,7 +65,7 @@ pub(crate) struct ResponseStream<T> {
     metadata: MetadataMap,
     messages: Streaming<T>,
     deadline: Deadline,
-    entry: String,
+    names: Arc<Names>,
     ending: Ending,
 }
 
@@ -104,7 +108,7 @@ impl Entry {
 
     /// The status of a call whose deadline has passed.
     pub(crate) fn deadline_passed(&self) -> Status {
-        named(self.upstream.name(), CallError::deadline_passed())
+        self.names.status(CallError::deadline_passed())
     }
 
     /// Calls the RPC, with messages that `requests` creates for each attempt. `ending` ends with the call, also if it
@@ -138,18 +142,49 @@ impl Entry {
                 client.streaming(request, path.clone(), codec).await
             })
         };
-        let name = self.upstream.name();
         let call = self.upstream.start(path.as_str(), kind, deadline, metadata, attempt);
         match ending.scope(call).await {
             Ok((response, in_flight)) => {
                 ending.called(in_flight, deadline);
                 let (metadata, messages, _) = response.into_parts();
-                Ok(ResponseStream { metadata, messages, deadline, entry: name.to_owned(), ending })
+                Ok(ResponseStream { metadata, messages, deadline, names: self.names.clone(), ending })
             }
             Err(error) => {
-                let status = named(name, error);
+                let status = self.names.status(error);
                 ending.end(Err(&status));
                 Err(status)
+            }
+        }
+    }
+}
+
+/// Names the service that failed in the messages of failed calls.
+pub(crate) struct Names {
+    pub(crate) entry: String,
+    /// The names that a path in a message consists of.
+    pub(crate) services: HashSet<String>,
+}
+
+impl Names {
+    /// Adds the entry service's name to the path in the message of its own status, and to the message of one about the way
+    /// to it. Its other messages stay unchanged.
+    fn status(&self, error: CallError) -> Status {
+        let CallError { mut status, failure } = error;
+        match failure {
+            Failure::Answered => {
+                let is_service = |name: &str| self.services.contains(name);
+                let Some(message) = failure_path::extended(&self.entry, status.message(), is_service) else {
+                    return status;
+                };
+                let metadata = std::mem::take(status.metadata_mut());
+                let details = Bytes::copy_from_slice(status.details());
+                Status::with_details_and_metadata(status.code(), message, details, metadata)
+            }
+            Failure::NotProcessed
+            | Failure::Interrupted
+            | Failure::InvalidResponse
+            | Failure::DeadlinePassed => {
+                Status::new(status.code(), format!("{}: {}", self.entry, status.message()))
             }
         }
     }
@@ -169,7 +204,7 @@ impl<T> ResponseStream<T> {
                 None => Ok(Event::End(self.messages.trailers().await?.unwrap_or_default())),
             }
         };
-        let failed = |error| Event::Failed(named(&self.entry, error));
+        let failed = |error| Event::Failed(self.names.status(error));
         let event = match timeout_at(self.deadline.instant(), read).await {
             Ok(Ok(event)) => event,
             Ok(Err(status)) => failed(CallError::from_status(status)),
@@ -188,15 +223,5 @@ impl<T> ResponseStream<T> {
 
     pub(crate) fn deadline(&self) -> Deadline {
         self.deadline
-    }
-}
-
-/// Leaves the entry service's own status unchanged and prefixes one about the way to it with the service's name.
-fn named(entry: &str, error: CallError) -> Status {
-    match error.failure {
-        Failure::Answered => error.status,
-        Failure::NotProcessed | Failure::Interrupted | Failure::InvalidResponse | Failure::DeadlinePassed => {
-            Status::new(error.status.code(), format!("{entry}: {}", error.status.message()))
-        }
     }
 }

@@ -2,7 +2,6 @@
 //! REST. Messages pass as bytes and are never decoded, so every method of the descriptors is served, streaming ones
 //! included.
 
-mod codec;
 mod own;
 mod relay;
 mod text;
@@ -35,10 +34,11 @@ use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt};
 
 pub(crate) use self::own::Own;
-use self::{codec::BytesCodec, relay::Relay, text::TextBody};
+use self::{relay::Relay, text::TextBody};
 use crate::{
     admit::Admit,
     backlog::{Backlog, Budget, GaveUp, Upload},
+    bytes_codec::BytesCodec,
     deadline_body::{DeadlineBody, Limit},
     edge::{self, Labels},
     ending::{Ending, ServerSide},

@@ -6,6 +6,7 @@
 
 mod admit;
 mod backlog;
+mod bytes_codec;
 mod deadline_body;
 mod dispatch;
 mod docs;

@@ -69,12 +69,14 @@ impl RequestSpan {
         &self.0
     }
 
-    /// Ends the span; only server errors are marked as errors.
-    pub(crate) fn end(mut self, status: StatusCode) {
+    /// Ends the span; only server errors are marked as errors. `message` names the service that failed.
+    pub(crate) fn end(mut self, status: StatusCode, message: &str) {
         self.0.set("http.response.status_code", i64::from(status.as_u16()));
         if status.is_server_error() {
             self.0.set("error.type", status.as_u16().to_string());
-            self.0.fail(|| status.to_string());
+            self.0.fail(
+                || if message.is_empty() { status.to_string() } else { format!("{status}: {message}") },
+            );
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     docs,
     edge::{self, Labels},
     endpoints::{echo, health, metrics as own_metrics, status},
-    entry::Entry,
+    entry::{Entry, Names},
     grpc::{self, Grpc, Own, OwnServices},
     openapi,
     rest::{self, Rest},
@@ -92,7 +92,12 @@ fn dispatcher(
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
     let upstream = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
         .map_err(StartError::internal)?;
-    let entry = Entry { upstream, propagation: settings.process.propagation.clone() };
+    let names = Names {
+        entry: entry.to_string(),
+        services: settings.topology.services().iter().map(|service| service.name.to_string()).collect(),
+    };
+    let propagation = settings.process.propagation.clone();
+    let entry = Entry { upstream, names: Arc::new(names), propagation };
     let bytes = UPLOAD_BYTES.max(8 * settings.limits.body_bytes);
     let bodies = Backlog::new(Budget { transfers: MAX_UPLOADS, bytes, max_bytes: 3 * bytes });
     let admission = &settings.process.admission;

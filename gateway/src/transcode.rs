@@ -39,7 +39,7 @@ mod wire_cost;
 
 pub use binding::{Binding, Body};
 pub use body::message_from_json;
-pub use codec::{BytesEncoder, DynamicCodec, DynamicDecoder};
+pub use codec::DynamicCodec;
 pub use error::{RequestError, ResponseError};
 pub use field_path::FieldPath;
 pub(crate) use headers::is_protocol;

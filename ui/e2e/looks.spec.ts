@@ -74,7 +74,11 @@ const VIEWS: readonly { name: string; open: (page: Page) => Promise<void> }[] = 
     name: "mesh-failing",
     open: async (page) => {
       await page.route("**/api/greeting", (route) => {
-        const json = { code: 4, message: "service-b/service-e/service-g: deadline exceeded", details: [] };
+        const json = {
+          code: 4,
+          message: "service-a/service-b/service-e/service-g: deadline passed",
+          details: [],
+        };
         return route.fulfill({ status: 504, json });
       });
       await page.route("**/api/mesh?*", async (route) => {

@@ -77,7 +77,7 @@ test.describe("failures", () => {
     await page.route("**/api/greeting", (route) =>
       route.fulfill({
         status: 503,
-        json: { code: 14, message: "service-b/service-e: connection refused", details: [] },
+        json: { code: 14, message: "service-a/service-b/service-e: connection refused", details: [] },
       }),
     );
     await page.goto("/#/greeting");

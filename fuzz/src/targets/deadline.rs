@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue};
-use octet_runtime::deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, MAX_TIMEOUT};
+use octet_runtime::deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, MAX_TIMEOUT, reserve};
 
 pub(crate) fn run(bytes: &[u8]) {
     let values: Vec<_> = bytes.split(|byte| *byte == b'\n').take(3).collect();
@@ -14,7 +14,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let values: Vec<_> = headers.get_all(GRPC_TIMEOUT).iter().map(HeaderValue::as_bytes).collect();
     let expected = match *values {
         [] => Some(DEFAULT_TIMEOUT),
-        [value] => specified(value),
+        [value] => specified(value).map(|timeout| timeout.saturating_sub(reserve(timeout))),
         _ => None,
     };
 

@@ -87,7 +87,7 @@ impl Origins {
         let mut response = StatusCode::NO_CONTENT.into_response();
         let allowed = response.headers_mut();
         allowed.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-        // Any header: those that docs/gateway.md does not let pass stop at the gateway anyway.
+        // Any header: the gateway drops the headers that docs/gateway.md does not let pass.
         if let Some(wanted) = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
             allowed.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
         }

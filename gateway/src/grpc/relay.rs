@@ -17,9 +17,10 @@ use tokio::time::timeout_at;
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
 use tower::Service;
 
-use super::{Shared, codec::BytesCodec};
+use super::Shared;
 use crate::{
     admit::Permit,
+    bytes_codec::BytesCodec,
     ending::Ending,
     entry::{Event, MetadataError, ResponseStream, Rpc},
 };

@@ -174,7 +174,7 @@ pub(super) fn error_response() -> Value {
             except for errors with an HTTP status of their own (405, 408, 413).",
         "content": { "application/json": {
             "schema": { "$ref": "#/components/schemas/Error" },
-            "example": { "code": 14, "message": "service-b/service-e: cannot be reached", "details": [] },
+            "example": { "code": 14, "message": "service-a/service-b/service-e: cannot be reached", "details": [] },
         } },
     })
 }

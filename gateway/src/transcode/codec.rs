@@ -2,29 +2,20 @@
 
 use std::fmt;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, Bytes};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tonic::{
     Status,
-    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codec::{BufferSettings, Codec, DecodeBuf, Decoder},
 };
 
 use super::{budget::RESPONSE_LIMIT, wire_cost};
+use crate::bytes_codec::BytesCodec;
 
 /// Writes requests, which are encoded already, and reads responses of one RPC as [`DynamicMessage`]s.
 #[derive(Clone)]
 pub struct DynamicCodec {
     response: MessageDescriptor,
-}
-
-/// Writes encoded messages.
-#[derive(Debug, Clone, Copy)]
-pub struct BytesEncoder;
-
-/// Reads messages of one type.
-#[derive(Clone)]
-pub struct DynamicDecoder {
-    message: MessageDescriptor,
 }
 
 impl DynamicCodec {
@@ -41,54 +32,34 @@ impl fmt::Debug for DynamicCodec {
     }
 }
 
-impl fmt::Debug for DynamicDecoder {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("DynamicDecoder").field(&self.message.full_name()).finish()
-    }
-}
-
 impl Codec for DynamicCodec {
     type Encode = Bytes;
     type Decode = DynamicMessage;
-    type Encoder = BytesEncoder;
-    type Decoder = DynamicDecoder;
+    type Encoder = BytesCodec;
+    type Decoder = Self;
 
-    fn encoder(&mut self) -> BytesEncoder {
-        BytesEncoder
+    fn encoder(&mut self) -> BytesCodec {
+        BytesCodec
     }
 
-    fn decoder(&mut self) -> DynamicDecoder {
-        DynamicDecoder { message: self.response.clone() }
-    }
-}
-
-impl Encoder for BytesEncoder {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(message);
-        Ok(())
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        octet_proto::codec::buffers()
+    fn decoder(&mut self) -> Self {
+        self.clone()
     }
 }
 
-impl Decoder for DynamicDecoder {
+impl Decoder for DynamicCodec {
     type Item = DynamicMessage;
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
         let wire = buffer.copy_to_bytes(buffer.remaining());
-        if !wire_cost::is_within_budget(&self.message, &wire) {
+        if !wire_cost::is_within_budget(&self.response, &wire) {
             return Err(Status::internal(format!(
                 "the message exceeds the limit of {RESPONSE_LIMIT} bytes of memory when decoded"
             )));
         }
         // INTERNAL, as tonic-prost returns for a typed message.
-        DynamicMessage::decode(self.message.clone(), wire)
+        DynamicMessage::decode(self.response.clone(), wire)
             .map(Some)
             .map_err(|error| Status::internal(format!("cannot decode the message: {error}")))
     }

@@ -38,7 +38,7 @@ async fn lines_arrive_one_by_one_until_the_deadline() {
     assert_eq!(first.into_data().unwrap(), "{\"result\":{\"name\":\"again\",\"theme\":\"\"}}\n");
     let rest = tokio::time::timeout(PATIENCE, body.collect()).await.unwrap().unwrap().to_bytes();
     let last = String::from_utf8_lossy(&rest).lines().last().unwrap().to_owned();
-    assert_eq!(last, r#"{"error":{"code":4,"message":"service-a: deadline exceeded","details":[]}}"#);
+    assert_eq!(last, r#"{"error":{"code":4,"message":"service-a: deadline passed","details":[]}}"#);
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ impl Gap {
     /// A document whose `field` differs from that of the answer.
     pub(super) fn altered(claim: &Claim, field: &str, graph: &Graph) -> Self {
         let why =
-            format!("the stored greeting of {} has another {field} than the answer", graph.name(claim.of));
+            format!("the {field} of the stored greeting of {} differs from the answer", graph.name(claim.of));
         Self { why, ..Self::of(GapKind::Altered, claim, graph) }
     }
 

@@ -168,7 +168,7 @@ impl Inspector {
         Ok(())
     }
 
-    /// The claims that no consumer of the queue has stored. Adds those that are stored with another content to `unmet`.
+    /// The claims that no consumer of the queue has stored. Adds claims that are stored with other content to `unmet`.
     async fn not_in_a_store_of(
         &self,
         queue: &InspectedQueue,
@@ -181,7 +181,7 @@ impl Inspector {
         Ok(claims)
     }
 
-    /// The claims that the service has not stored. Adds those that are stored with another content to `unmet`.
+    /// The claims that the service has not stored. Adds claims that are stored with other content to `unmet`.
     async fn not_in_store(
         &self,
         service: usize,

@@ -6,8 +6,9 @@ use std::{
     time::Duration,
 };
 
+use octet_testbed::signal;
 use octet_topology::Topology;
-use rustix::process::{Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -199,7 +200,7 @@ async fn servers_are_audited_like_files() {
 async fn messages_of_a_stopped_consumer_are_queued_and_a_gap_after_the_wait() {
     let mesh = Mesh::start().await;
     let consumer = mesh.pid("service-f").expect("running");
-    kill_process(consumer, Signal::STOP).expect("stopped");
+    signal(consumer, Signal::STOP);
     let report = Load::start(&mesh, 5, 10).finish().await;
     report.assert_all_valid();
     assert_eq!(report.failures(), [].into());
@@ -223,7 +224,7 @@ async fn messages_of_a_stopped_consumer_are_queued_and_a_gap_after_the_wait() {
     let waiting = ["--answered", text(&saved), "--wait", "30s"];
     let (waited, ()) = tokio::join!(audit(&mesh, &waiting), async {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        kill_process(consumer, Signal::CONT).expect("continued");
+        signal(consumer, Signal::CONT);
     });
     waited.has_verdict("complete: 50 answers claim 200 documents, all found", 0);
     mesh.end().await;
@@ -325,7 +326,7 @@ async fn edited_answers_edited_documents_and_repeated_ids_are_gaps() {
         |answer: &Value, index: usize| answer["greeting"][index]["id"].as_str().expect("an id").to_owned();
     for line in [
         format!(
-            "{}  service-c  altered: the stored greeting of service-a has another message than the answer (line 2)",
+            "{}  service-c  altered: the message of the stored greeting of service-a differs from the answer (line 2)",
             id(&original[1], 0)
         ),
         format!(
@@ -353,7 +354,7 @@ async fn edited_answers_edited_documents_and_repeated_ids_are_gaps() {
     let gaps = audited(&original).await;
     gaps.has_verdict("GAP: 1 of 16 documents altered (service-g 1)", 1);
     let line = format!(
-        "{edited}  service-g  altered: the stored greeting of service-e has another service than the answer"
+        "{edited}  service-g  altered: the service of the stored greeting of service-e differs from the answer"
     );
     assert!(gaps.stdout().contains(&line), "{}", gaps.stdout());
     mesh.end().await;

@@ -83,7 +83,7 @@ async fn a_caller_that_leaves_cancels_the_whole_tree() {
     mesh.end().await;
 }
 
-/// The HTTP/2 implementation closes a connection after 1,024 late frames of cancelled calls unless told otherwise, and
+/// The HTTP/2 implementation closes a connection after 1,024 late frames of cancelled calls by default, and
 /// fails every call on it.
 #[tokio::test]
 async fn responses_of_thousands_of_cancelled_calls_end_no_connection() {

@@ -24,7 +24,7 @@ async fn killing_a_leaf_under_load_fails_some_calls_and_ends_no_other_process() 
     for (status, body) in &report.failures {
         assert_eq!(status.as_u16(), 503, "{body:?}");
         assert_eq!(body.code, 14, "{body:?}");
-        assert!(body.message.starts_with("service-b/service-e/service-g: "), "{body:?}");
+        assert!(body.message.starts_with("service-a/service-b/service-e/service-g: "), "{body:?}");
     }
     assert!(report.failures.len() < 200, "{:?}", report.failures());
     assert_eq!(others.iter().map(|process| mesh.pid(process)).collect::<Vec<_>>(), before);
@@ -49,7 +49,10 @@ async fn an_unreachable_upstream_fails_the_call_with_its_path_after_connect_wait
     assert_eq!(reply.status, 503);
     let error = reply.error();
     assert_eq!(error.code, 14);
-    assert_eq!(error.message, "service-b/service-e/service-h: cannot be reached: connection refused");
+    assert_eq!(
+        error.message,
+        "service-a/service-b/service-e/service-h: cannot be reached: connection refused"
+    );
     assert!(started.elapsed() >= Duration::from_millis(100), "{:?}", started.elapsed());
     mesh.end().await;
 }

@@ -33,6 +33,7 @@ mod edge;
 mod envoy;
 mod events;
 mod failure;
+mod frozen;
 mod greeting;
 mod headers;
 mod hostile;

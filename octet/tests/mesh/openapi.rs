@@ -2,7 +2,7 @@
 
 use crate::{client::Client, https::run, platform::Mesh};
 
-/// The echo serves any method, including those that OpenAPI cannot describe.
+/// The echo serves any method, including methods that OpenAPI cannot describe.
 const SETTINGS: &str = r#"
 [[operations]]
 include-path = "/api/request-echo"

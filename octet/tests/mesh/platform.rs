@@ -9,7 +9,7 @@ use std::{
 
 use octet_backends::inspect::{InspectError, StoreInspect};
 use octet_testbed::{PortBlock, eventually};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, test_kill_process};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -170,14 +170,13 @@ impl Mesh {
 
     /// Sends a process a signal.
     pub fn signal(&self, process: &str, signal: Signal) {
-        kill_process(self.pid(process).expect("running"), signal).expect("signalled");
+        octet_testbed::signal(self.pid(process).expect("running"), signal);
     }
 
     /// Sends the runner itself a signal.
     pub fn signal_up(&self, signal: Signal) {
         let id = self.up.id().expect("running");
-        kill_process(Pid::from_raw(id.try_into().expect("an id")).expect("an id"), signal)
-            .expect("signalled");
+        octet_testbed::signal(Pid::from_raw(id.try_into().expect("an id")).expect("an id"), signal);
     }
 
     /// Waits for the runner to exit.

@@ -2,7 +2,7 @@
 
 use std::process::{ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout},
@@ -51,7 +51,7 @@ impl Process {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).expect("signalled");
+        octet_testbed::signal(self.pid(), signal);
     }
 
     pub async fn ended(&mut self) -> ExitStatus {

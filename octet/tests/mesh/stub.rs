@@ -57,6 +57,9 @@ impl Stub {
             release: release.clone(),
         };
         let serving = Server::builder()
+            // As the services: callers that cancel many calls keep their connection.
+            .http2_max_pending_accept_reset_streams(Some(usize::MAX))
+            .http2_max_local_error_reset_streams(Some(usize::MAX))
             .add_service(GreetingServiceServer::new(service))
             .serve_with_incoming(TcpIncoming::from(listener));
         let server = tokio::spawn(async move { serving.await.expect("serves") });

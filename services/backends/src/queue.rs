@@ -87,7 +87,7 @@ pub trait Consumer: Send + Sync {
     /// [`ConsumeError::Unavailable`], with the reason.
     async fn ping(&self) -> Result<(), ConsumeError>;
 
-    /// Stops taking messages, and gives back those that were not handed out, so that another process gets them at once.
+    /// Stops taking messages, and gives back messages that were not handed out, so that another process gets them at once.
     /// Deliveries that were handed out stay valid. Closing again is a success.
     ///
     /// # Errors

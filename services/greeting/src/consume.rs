@@ -42,8 +42,8 @@ pub(crate) struct Consume {
 }
 
 impl Consume {
-    /// Takes messages until `stop`; then finishes the deliveries in flight, and gives back those that wait for the
-    /// store.
+    /// Takes messages until `stop`; then finishes the deliveries in flight, and gives back the deliveries that
+    /// wait for the store.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let (end, ending) = End::new();
         let mut in_flight = FuturesUnordered::new();

@@ -1,8 +1,9 @@
 //! Why a call failed, and its one conversion to a gRPC status.
 
 use octet_backends::{queue::PublishError, store::StoreError};
+use octet_runtime::failure_path::{combined, extended};
 use octet_topology::{ServiceName, Topology};
-use tonic::{Code, Status};
+use tonic::Status;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -40,40 +41,20 @@ impl GreetError {
 
 /// The failure of a call to `upstream`, its message prefixed by the path: `service-b: …` where the upstream
 /// failed itself, `service-b/service-e: …` where a service below it failed.
-pub(crate) fn at_upstream(topology: &Topology, upstream: &ServiceName, status: &Status) -> GreetError {
+pub(crate) fn at_upstream(topology: &Topology, upstream: &ServiceName, status: &Status) -> Status {
     let message = status.message();
-    let is_path = |text: &str| {
-        text.split('/')
-            .all(|name| name.parse::<ServiceName>().is_ok_and(|name| topology.service(&name).is_some()))
-    };
-    let separator = match message.split_once(": ") {
-        Some((path, _)) if is_path(path) => "/",
-        _ => ": ",
-    };
-    GreetError::Upstream(Status::new(status.code(), format!("{upstream}{separator}{message}")))
+    let message = extended(upstream.as_str(), message, |name| is_service(topology, name))
+        .unwrap_or_else(|| format!("{upstream}: {message}"));
+    Status::new(status.code(), message)
 }
 
-/// A code as gRPC's specification spells it.
-pub(crate) fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
+/// The failure of a call whose deadline passed at several upstreams: one status that names each of them.
+pub(crate) fn all_late(topology: &Topology, late: &[Status]) -> Status {
+    Status::deadline_exceeded(combined(late.iter().map(Status::message), |name| is_service(topology, name)))
+}
+
+fn is_service(topology: &Topology, name: &str) -> bool {
+    name.parse::<ServiceName>().is_ok_and(|name| topology.service(&name).is_some())
 }
 
 #[cfg(test)]
@@ -83,7 +64,7 @@ mod tests {
     fn message_at_a(message: &str) -> String {
         let topology = Topology::built_in().unwrap();
         let upstream = "service-b".parse().unwrap();
-        at_upstream(&topology, &upstream, &Status::unavailable(message)).into_status().message().to_owned()
+        at_upstream(&topology, &upstream, &Status::unavailable(message)).message().to_owned()
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! The use case: greet, store, publish and call every upstream.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use http::HeaderMap;
 use octet_backends::{
     queue::{Message, Publisher},
     store::DocumentStore,
 };
-use octet_runtime::deadline::Deadline;
+use octet_runtime::{deadline::Deadline, failure_path::DEADLINE_PASSED};
 
 use crate::{
     failure::GreetError,
@@ -32,6 +35,26 @@ pub(crate) struct Call {
     pub(crate) carried: HeaderMap,
 }
 
+/// What a call waits for in this service's own backends. Upstreams report by themselves that they are late.
+#[derive(Default)]
+pub(crate) struct Pending {
+    store: AtomicBool,
+    queue: AtomicBool,
+}
+
+impl Pending {
+    /// The message of a call whose deadline passed here.
+    pub(crate) fn late(&self) -> String {
+        let pending = |what: &AtomicBool| what.load(Ordering::Relaxed);
+        match (pending(&self.store), pending(&self.queue)) {
+            (true, true) => format!("{DEADLINE_PASSED}, waiting for the store and the queue"),
+            (true, false) => format!("{DEADLINE_PASSED}, waiting for the store"),
+            (false, true) => format!("{DEADLINE_PASSED}, waiting for the queue"),
+            (false, false) => DEADLINE_PASSED.to_owned(),
+        }
+    }
+}
+
 /// The service in its role.
 pub(crate) struct Greeter {
     pub(crate) role: Role,
@@ -45,14 +68,14 @@ impl Greeter {
     ///
     /// A greeting in the answer claims that its service stored the greeting it received and that the queue confirmed
     /// its own. The caller enforces the deadline: dropping the future cancels everything it started.
-    pub(crate) async fn greet(&self, call: Call) -> Result<Gathered, GreetError> {
+    pub(crate) async fn greet(&self, call: Call, pending: &Pending) -> Result<Gathered, GreetError> {
         let own = Greeting::new(&self.role.service, &self.role.greeting, &self.role.hostname);
         let received = call.greeting.as_ref().unwrap_or(&own);
 
         // Concurrently: the slowest, not the sum. The first failure drops, and so cancels, the others.
         let ((), (), mut all) = tokio::try_join!(
-            self.store(received),
-            self.publish(&own, &call.carried),
+            self.store(received, &pending.store),
+            self.publish(&own, &call.carried, &pending.queue),
             self.upstreams.greet_all(&own, call.deadline, &call.carried),
         )?;
         all.greetings.insert(0, own);
@@ -60,23 +83,32 @@ impl Greeter {
     }
 
     /// Stores the received greeting. A second call with the same greeting changes nothing.
-    async fn store(&self, received: &Greeting) -> Result<(), GreetError> {
+    async fn store(&self, received: &Greeting, pending: &AtomicBool) -> Result<(), GreetError> {
         let Some(store) = &self.store else { return Ok(()) };
         let document = received.to_document().ok_or(GreetError::Invalid(
             "greeting.id must be a UUID such as 67e55044-10b1-426f-9247-bb680e5fe0c8",
         ))?;
+        pending.store(true, Ordering::Relaxed);
         store.insert(&document).await?;
+        pending.store(false, Ordering::Relaxed);
         Ok(())
     }
 
-    async fn publish(&self, own: &Greeting, carried: &HeaderMap) -> Result<(), GreetError> {
+    async fn publish(
+        &self,
+        own: &Greeting,
+        carried: &HeaderMap,
+        pending: &AtomicBool,
+    ) -> Result<(), GreetError> {
         let Some(publisher) = &self.publisher else { return Ok(()) };
         let message = Message {
             id: own.id.clone(),
             headers: message_headers(carried),
             body: message::encode_greeting(own),
         };
+        pending.store(true, Ordering::Relaxed);
         publisher.publish(message).await?;
+        pending.store(false, Ordering::Relaxed);
         Ok(())
     }
 }

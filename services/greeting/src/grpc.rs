@@ -10,7 +10,7 @@ use octet_runtime::{
     metrics::GrpcMetrics,
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
-    telemetry::{GrpcSpan, Tracer},
+    telemetry::{GrpcSpan, Tracer, code_name},
 };
 use tokio::time::timeout_at;
 use tonic::{Code, Request, Response, Status};
@@ -18,8 +18,8 @@ use tracing::Instrument;
 
 use crate::{
     body::Received,
-    failure::{GreetError, code_name},
-    greeter::{Call, Greeter},
+    failure::GreetError,
+    greeter::{Call, Greeter, Pending},
     greeting::Greeting,
     rpc::GREETING,
     upstreams::Gathered,
@@ -84,11 +84,12 @@ impl GreetingService for GrpcService {
 impl GrpcService {
     async fn answer(&self, call: Call) -> Result<Response<proto::GreetingResponse>, Status> {
         let started = Instant::now();
-        let outcome = timeout_at(call.deadline.instant(), self.greeter.greet(call)).await;
+        let pending = Pending::default();
+        let outcome = timeout_at(call.deadline.instant(), self.greeter.greet(call, &pending)).await;
         let answer = match outcome {
             Ok(Ok(gathered)) => Ok(gathered),
             Ok(Err(error)) => Err(log_failure(error)),
-            Err(_) => Err(Status::deadline_exceeded("deadline exceeded")),
+            Err(_) => Err(Status::deadline_exceeded(pending.late())),
         };
         let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         match answer {

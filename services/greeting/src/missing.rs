@@ -1,13 +1,12 @@
 //! The upstreams missing from an answer under the `partial` policy: `octet-missing: service-b/service-e=UNAVAILABLE`,
 //! the full path of each failed upstream and its code, comma-separated, depth first in declared order.
 
+use octet_runtime::telemetry::code_name;
 use octet_topology::ServiceName;
 use tonic::{
     Code,
     metadata::{MetadataMap, MetadataValue},
 };
-
-use crate::failure::code_name;
 
 const KEY: &str = "octet-missing";
 

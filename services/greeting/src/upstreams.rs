@@ -7,13 +7,13 @@ use http::HeaderMap;
 use octet_proto::greeting::v3::{self as proto, greeting_service_client::GreetingServiceClient};
 use octet_runtime::{
     deadline::Deadline,
-    upstream::{CallError, Upstream},
+    upstream::{CallError, Failure, Upstream},
 };
 use octet_topology::{Policy, ServiceName, Topology};
-use tonic::{Request, Response, metadata::MetadataMap};
+use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
 
 use crate::{
-    failure::{GreetError, at_upstream},
+    failure::{GreetError, all_late, at_upstream},
     greeting::Greeting,
     missing::Missing,
     rpc::GREETING,
@@ -35,6 +35,13 @@ pub(crate) struct Gathered {
     pub(crate) missing: Missing,
 }
 
+/// How one call ended that did not fail all others at once.
+enum Outcome {
+    Answered(Gathered),
+    /// Its deadline passed.
+    Late(Status),
+}
+
 impl Upstreams {
     pub(crate) fn new(topology: Arc<Topology>, policy: Policy, called: Vec<(ServiceName, Upstream)>) -> Self {
         Self { topology, policy, called }
@@ -44,30 +51,56 @@ impl Upstreams {
     ///
     /// # Errors
     /// Under [`Policy::Strict`] the first failure; the calls in flight are dropped, and so cancelled down to the
-    /// leaves. Under [`Policy::Partial`] never: the answer omits a failed upstream and reports it as missing.
+    /// leaves. If the deadline has passed at an upstream, it passes at its siblings too: they may still say so, until the
+    /// deadline here, and the error names all of them. Under [`Policy::Partial`] never: the answer omits a failed upstream
+    /// and reports it as missing.
     pub(crate) async fn greet_all(
         &self,
         own: &Greeting,
         deadline: Deadline,
         carried: &HeaderMap,
     ) -> Result<Gathered, GreetError> {
+        let theirs = deadline.at_upstream();
         let calls = self.called.iter().map(|(name, upstream)| async move {
             match (greet(upstream, own, deadline, carried).await, self.policy) {
-                (Ok(answer), _) => Ok(gathered(name, answer)),
-                (Err(error), Policy::Strict) => Err(at_upstream(&self.topology, name, &error.status)),
+                (Ok(answer), _) => Ok(Outcome::Answered(gathered(name, answer))),
+                (Err(error), Policy::Strict) => {
+                    let status = at_upstream(&self.topology, name, &error.status);
+                    if is_late(&error, theirs) {
+                        Ok(Outcome::Late(status))
+                    } else {
+                        Err(GreetError::Upstream(status))
+                    }
+                }
                 (Err(error), Policy::Partial) => {
                     tracing::warn!(upstream = %name, %error, "upstream failed; omitted (partial policy)");
                     let missing = Missing::upstream(name, error.status.code());
-                    Ok(Gathered { greetings: Vec::new(), missing })
+                    Ok(Outcome::Answered(Gathered { greetings: Vec::new(), missing }))
                 }
             }
         });
         let mut all = Gathered::default();
-        for answer in try_join_all(calls).await? {
-            all.greetings.extend(answer.greetings);
-            all.missing.extend(answer.missing);
+        let mut late = Vec::new();
+        for outcome in try_join_all(calls).await? {
+            match outcome {
+                Outcome::Answered(answer) => {
+                    all.greetings.extend(answer.greetings);
+                    all.missing.extend(answer.missing);
+                }
+                Outcome::Late(status) => late.push(status),
+            }
         }
-        Ok(all)
+        if late.is_empty() { Ok(all) } else { Err(GreetError::Upstream(all_late(&self.topology, &late))) }
+    }
+}
+
+/// Whether a call failed because the deadline passed, here or at the upstream, whose own deadline is not before `theirs`.
+/// An upstream that reports `DEADLINE_EXCEEDED` earlier has another reason for it, and fails the call at once.
+fn is_late(error: &CallError, theirs: Deadline) -> bool {
+    match error.failure {
+        Failure::DeadlinePassed => true,
+        Failure::Answered => error.status.code() == Code::DeadlineExceeded && theirs.has_passed(),
+        Failure::NotProcessed | Failure::Interrupted | Failure::InvalidResponse => false,
     }
 }
 

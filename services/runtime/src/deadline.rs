@@ -1,5 +1,8 @@
 //! Deadlines: the moment by which a call must have its response, propagated from hop to hop as the remaining time
 //! (`grpc-timeout`, gRPC over HTTP/2, "Requests").
+//!
+//! A process that receives a timeout responds a [reserve](reserve) before it ends, so that its response, which names the
+//! service that was too slow, still reaches the caller in time. See docs/decisions/0021.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +16,13 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest timeout; a longer one is reduced to this.
 pub const MAX_TIMEOUT: Duration = Duration::from_hours(24);
+
+/// The share of a received timeout that is kept for the way of the response: a thirty-second, so that 16 hops leave the last
+/// one 60 %.
+const RESERVE_SHARE: u32 = 32;
+
+/// The longest reserve.
+const MAX_RESERVE: Duration = Duration::from_millis(250);
 
 /// The moment by which a call must have its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +39,7 @@ impl Deadline {
         Self(Instant::now() + timeout.min(MAX_TIMEOUT))
     }
 
-    /// The caller's deadline, or [`DEFAULT_TIMEOUT`] from now when the caller set none.
+    /// The caller's deadline less the [reserve], or [`DEFAULT_TIMEOUT`] from now when the caller set none.
     ///
     /// # Errors
     /// [`MalformedTimeout`] when the header is invalid or present twice.
@@ -37,7 +47,7 @@ impl Deadline {
         Self::from_headers_or(headers, DEFAULT_TIMEOUT)
     }
 
-    /// The caller's deadline, or `timeout` from now when the caller set none.
+    /// The caller's deadline less the [reserve], or `timeout` from now when the caller set none.
     ///
     /// # Errors
     /// As [`from_headers`](Self::from_headers).
@@ -45,9 +55,18 @@ impl Deadline {
         let mut values = headers.get_all(&GRPC_TIMEOUT).iter();
         match (values.next(), values.next()) {
             (None, _) => Ok(Self::after(timeout)),
-            (Some(value), None) => parse(value.as_bytes()).map(Self::after),
+            (Some(value), None) => {
+                parse(value.as_bytes()).map(|timeout| Self::after(timeout.saturating_sub(reserve(timeout))))
+            }
             (Some(_), Some(_)) => Err(MalformedTimeout),
         }
+    }
+
+    /// The earliest moment at which the deadline of a call passes in the process that receives it now.
+    #[must_use]
+    pub fn at_upstream(self) -> Self {
+        let remaining = self.remaining();
+        Self::after(remaining.saturating_sub(reserve(remaining)))
     }
 
     /// The remaining time; zero once the deadline has passed.
@@ -74,6 +93,11 @@ impl Deadline {
     pub fn write_to(self, headers: &mut HeaderMap) {
         headers.insert(GRPC_TIMEOUT, format(self.remaining()));
     }
+}
+
+/// How long before the end of a received timeout the response is sent.
+pub fn reserve(timeout: Duration) -> Duration {
+    (timeout / RESERVE_SHARE).min(MAX_RESERVE)
 }
 
 /// Reads `TimeoutValue TimeoutUnit`.
@@ -153,6 +177,29 @@ mod tests {
         headers.append(GRPC_TIMEOUT, HeaderValue::from_static("5S"));
         headers.append(GRPC_TIMEOUT, HeaderValue::from_static("9S"));
         assert_eq!(Deadline::from_headers(&headers), Err(MalformedTimeout));
+    }
+
+    #[test]
+    fn sixteen_hops_leave_most_of_a_short_deadline_and_each_a_reserve() {
+        let mut left = Duration::from_millis(50);
+        for hop in 0..16 {
+            let received = parse(format(left).as_bytes()).unwrap();
+            let kept = reserve(received);
+            assert!(kept >= Duration::from_micros(900), "{kept:?} at hop {hop}");
+            left = received.checked_sub(kept).unwrap();
+        }
+        assert!(left >= Duration::from_millis(30), "{left:?}");
+        assert_eq!(reserve(MAX_TIMEOUT), MAX_RESERVE);
+    }
+
+    #[test]
+    fn a_received_timeout_ends_a_reserve_early() {
+        let mut headers = HeaderMap::new();
+        headers.insert(GRPC_TIMEOUT, HeaderValue::from_static("1H"));
+        let left = Deadline::from_headers(&headers).unwrap().remaining();
+        assert!(left <= Duration::from_hours(1).checked_sub(MAX_RESERVE).unwrap(), "{left:?}");
+        let given = Deadline::after(Duration::from_hours(1));
+        assert!(given.at_upstream().remaining() <= Duration::from_hours(1).checked_sub(MAX_RESERVE).unwrap());
     }
 
     proptest! {

@@ -9,6 +9,7 @@ pub mod compression;
 pub mod deadline;
 pub mod drain;
 pub mod environment;
+pub mod failure_path;
 pub mod hosts;
 pub mod http_url;
 pub mod identity;

@@ -27,7 +27,7 @@ mod zipkin;
 
 pub use b3::{B3Form, B3Propagator};
 pub use extracted::{B3, Decision, Extracted};
-pub use grpc::GrpcSpan;
+pub use grpc::{GrpcSpan, code_name};
 pub use opentelemetry::trace::SpanKind;
 pub use settings::TelemetrySettings;
 pub use span::Span;

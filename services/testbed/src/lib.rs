@@ -22,6 +22,7 @@ mod prometheus;
 mod python;
 mod ready;
 mod shared;
+mod signal;
 mod tls_front;
 mod zipkin_model;
 
@@ -35,5 +36,6 @@ pub use otlp::OtlpReceiver;
 pub use ports::{PortBlock, free_port};
 pub use prometheus::Prometheus;
 pub use shared::{shared_broker, shared_database};
+pub use signal::signal;
 pub use tls_front::TlsFront;
 pub use zipkin_model::{check_zipkin_model, py_zipkin_spans};

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// Waits until its input is closed, by the end of the test process or of the [`Lifeline`].
 const SWEEP: &str = r#"
@@ -110,7 +110,7 @@ impl Process {
     fn signal(&self, signal: Signal) {
         // Another process may have a dead process's id.
         assert!(!self.killed, "a server that was killed cannot be frozen or thawed");
-        kill_process(pid(&self.child), signal).expect("the server still runs");
+        crate::signal(pid(&self.child), signal);
     }
 }
 

@@ -6,21 +6,25 @@ const response = (httpStatus: number, body: unknown) => ({
   httpStatus,
   status: `${httpStatus}`,
   body,
-  requestId: "r-1",
+  headers: new Headers({
+    "x-request-id": "r-1",
+    traceresponse: `00-${"a".repeat(32)}-${"b".repeat(16)}-01`,
+  }),
 });
 
 test("a failure names the URL, the status and the likely cause", () => {
   const failure = errorResponse(
     "http://h/api/greeting",
     "/api/greeting",
-    response(503, { code: 14, message: "service-b: gone" }),
+    response(503, { code: 14, message: "service-a/service-b: gone" }),
   );
   expect(failure.reason).toBe("error");
   expect(failure.details).toMatchObject({
     status: "503",
     code: "UNAVAILABLE",
-    detail: "service-b: gone",
+    detail: "service-a/service-b: gone",
     requestId: "r-1",
+    traceId: "a".repeat(32),
   });
   expect(failure.details.cause).toMatch(/is down/);
 });

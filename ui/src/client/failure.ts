@@ -1,6 +1,7 @@
 /** A failed request: the URL, what came back, and the likely cause. */
 
 import { codeName } from "../model/grpc.ts";
+import { parseTraceResponse } from "../model/ids.ts";
 import { number, record, text } from "../model/json.ts";
 
 export type Reason =
@@ -28,6 +29,8 @@ export interface FailureDetails {
   /** The gateway's error message. */
   detail?: string;
   requestId?: string;
+  /** The request's trace, if it was sampled. */
+  traceId?: string;
 }
 
 export class Failure extends Error {
@@ -84,17 +87,20 @@ export function unexpectedResponse(url: string, status: string): Failure {
 export function errorResponse(
   url: string,
   path: string,
-  response: { httpStatus: number; status: string; body: unknown; requestId: string | null },
+  response: { httpStatus: number; status: string; body: unknown; headers: Headers },
 ): Failure {
   const body = record(response.body);
   const code = number(body?.code);
   const detail = text(body?.message);
+  const requestId = response.headers.get("x-request-id");
+  const trace = parseTraceResponse(response.headers.get("traceresponse"));
   const details = {
     status: response.status,
     httpStatus: response.httpStatus,
     ...(code === undefined ? {} : { code: codeName(code) }),
     ...(detail === undefined ? {} : { detail }),
-    ...(response.requestId === null ? {} : { requestId: response.requestId }),
+    ...(requestId === null ? {} : { requestId }),
+    ...(trace?.recorded ? { traceId: trace.traceId } : {}),
   };
   if (/^\/(zipkin|api\/mesh)/.test(path)) return traceBackendFailure(url, details);
   return new Failure("error", url, "The request failed", { ...details, cause: likelyCause(details.code) });

@@ -58,8 +58,12 @@ export async function fetchJson<T>({ base, path, parse, signal }: JsonRequest<T>
   const json = parseJson(text);
   if (!response.ok) {
     if (json === undefined) throw unexpectedResponse(url, status);
-    const requestId = response.headers.get("x-request-id");
-    throw errorResponse(url, path, { httpStatus: response.status, status, body: json, requestId });
+    throw errorResponse(url, path, {
+      httpStatus: response.status,
+      status,
+      body: json,
+      headers: response.headers,
+    });
   }
   const body = json === undefined ? undefined : parse(json);
   if (body === undefined) throw unexpectedResponse(url, status);

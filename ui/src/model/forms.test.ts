@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { failedPath, parseGreetings, parseMissing } from "./greeting.ts";
+import { failedPaths, parseGreetings, parseMissing } from "./greeting.ts";
 import { codeName } from "./grpc.ts";
 import { planInput, readPlan } from "./load-plan.ts";
 import { newReport, type Sample, toCsv } from "./load-report.ts";
@@ -106,12 +106,15 @@ test("greetings and missing upstreams are parsed", () => {
 });
 
 test("a failure's path contains known services only", () => {
-  expect(failedPath("service-b/service-e: gone", ["service-b", "service-e"])).toEqual([
-    "service-b",
-    "service-e",
+  const known = ["a", "b", "c"];
+  expect(failedPaths("a/b: gone: c", known)).toEqual([["a", "b"]]);
+  expect(failedPaths("a/b, a/c: deadline passed", known)).toEqual([
+    ["a", "b"],
+    ["a", "c"],
   ]);
-  expect(failedPath("something: else", ["service-b"])).toEqual([]);
-  expect(failedPath("", [])).toEqual([]);
+  expect(failedPaths("a/b, other: deadline passed", known)).toEqual([]);
+  expect(failedPaths("something: else", known)).toEqual([]);
+  expect(failedPaths("", known)).toEqual([]);
 });
 
 test("gRPC codes have names, and HTTP statuses stay unchanged", () => {

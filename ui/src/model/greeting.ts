@@ -38,10 +38,16 @@ export function parseMissing(header: string | null): Missing[] {
   });
 }
 
-/** The path in an error message such as `service-b/service-e: …`; empty unless all its services are known. */
-export function failedPath(message: string, known: readonly string[]): string[] {
+/**
+ * The paths in an error message such as `service-a/service-b: …`, or `a/b, a/c: …` when several services missed the
+ * deadline; empty unless all their services are known.
+ */
+export function failedPaths(message: string, known: readonly string[]): string[][] {
   const at = message.indexOf(": ");
   if (at < 0) return [];
-  const path = message.slice(0, at).split("/");
-  return path.every((name) => known.includes(name)) ? path : [];
+  const paths = message
+    .slice(0, at)
+    .split(", ")
+    .map((path) => path.split("/"));
+  return paths.flat().every((name) => known.includes(name)) ? paths : [];
 }

@@ -161,7 +161,7 @@ function merged(one: EdgeMetrics, other: EdgeMetrics): EdgeMetrics {
 /** gRPC's CANCELLED: the caller cancelled the call, usually because a sibling call failed. */
 const CANCELLED = "1";
 
-/** Failed calls, without those that their caller cancelled. */
+/** Failed calls, without calls that their caller cancelled. */
 export function faultCount({ errors, codes }: EdgeMetrics): number {
   return Math.max(0, errors - (codes[CANCELLED] ?? 0));
 }

@@ -3,7 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import type { Failure } from "../client/failure.ts";
 import { fetchJson, toFailure } from "../client/fetch-json.ts";
-import { failedPath, type Greeting, type Missing, parseGreetings, parseMissing } from "../model/greeting.ts";
+import { failedPaths, type Greeting, type Missing, parseGreetings, parseMissing } from "../model/greeting.ts";
 import { parseTraceResponse, type TraceResponse } from "../model/ids.ts";
 import { api } from "./api.ts";
 import { refresh, topology } from "./mesh.ts";
@@ -21,11 +21,11 @@ export interface GreetingState {
   isSending: boolean;
   result: GreetingResult | undefined;
   failure: Failure | undefined;
-  /** The services that the failure names, from the entry's upstream to the one that failed. */
-  path: string[];
+  /** The services that the failure names: from the entry to each that failed. */
+  paths: string[][];
 }
 
-const NOTHING: GreetingState = { isSending: false, result: undefined, failure: undefined, path: [] };
+const NOTHING: GreetingState = { isSending: false, result: undefined, failure: undefined, paths: [] };
 
 export const greeting = signal<GreetingState>(NOTHING);
 
@@ -53,13 +53,13 @@ export async function sendGreeting(): Promise<void> {
       requestId: headers.get("x-request-id"),
     };
     if (base !== api.value) return;
-    greeting.value = { isSending: false, result, failure: undefined, path: [] };
+    greeting.value = { isSending: false, result, failure: undefined, paths: [] };
   } catch (error) {
     if (base !== api.value) return;
     const failure = toFailure(error, base + path);
     const names = topology.value.data?.services.map((service) => service.name) ?? [];
-    const failed = failedPath(failure.details.detail ?? "", names);
-    greeting.value = { isSending: false, result: undefined, failure, path: failed };
+    const paths = failedPaths(failure.details.detail ?? "", names);
+    greeting.value = { isSending: false, result: undefined, failure, paths };
   }
   for (const after of SPANS_ARRIVE_MS) setTimeout(refresh, after);
 }

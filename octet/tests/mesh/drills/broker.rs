@@ -113,7 +113,7 @@ async fn a_full_queue_refuses_calls_and_loses_no_message() {
         load.continues_for(2 * requests_around_a_fault()).await;
         let reply = Client::new().get(&mesh.url("/api/greeting")).await;
         assert_eq!(reply.status, 503, "{}", reply.text());
-        assert_eq!(reply.error().message, "service-b/service-d: the queue is unavailable");
+        assert_eq!(reply.error().message, "service-a/service-b/service-d: the queue is unavailable");
         assert_services_without_broker_respond(&mesh).await;
         mesh.logs("service-d", "full").await;
 

@@ -32,7 +32,7 @@ fn assert_only_the_store_of_c_failed(report: &Report) {
     assert_eq!(report.unanswered, [""; 0]);
     for (status, body) in &report.failures {
         assert_eq!((status.as_u16(), body.code), (503, 14), "{body:?}");
-        assert_eq!(body.message, "service-c: the store is unavailable");
+        assert_eq!(body.message, "service-a/service-c: the store is unavailable");
     }
 }
 

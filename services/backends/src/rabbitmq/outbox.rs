@@ -81,7 +81,7 @@ impl Outbox {
             confirmed.await.unwrap_or_else(|_| Err(self.lost()))
         };
         timeout(self.confirm_timeout, sending).await.unwrap_or_else(|_| {
-            let unconfirmed = || format!("the broker has not confirmed within {:?}", self.confirm_timeout);
+            let unconfirmed = || format!("the broker did not confirm within {:?}", self.confirm_timeout);
             Err(Refusal::Unavailable(self.state.check().err().unwrap_or_else(unconfirmed)))
         })
     }

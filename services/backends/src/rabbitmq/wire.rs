@@ -41,7 +41,7 @@ pub(super) fn properties(message: &Message) -> Result<BasicProperties, PublishEr
 
 /// The properties of a message that came with `original` and becomes a dead letter.
 ///
-/// A message of other origin keeps the properties that describe it, not those that the broker acts on: an expiration
+/// A message of other origin keeps the properties that describe it, not the properties that the broker acts on: an expiration
 /// would lose it, and with a user's name the broker would refuse it.
 pub(super) fn dead_letter(original: &BasicProperties, attempt: u32, reason: &str) -> BasicProperties {
     let mut headers = FieldTable::default();

@@ -158,7 +158,7 @@ async fn full_dead_letters_are_reported_and_block_no_good_message() {
         eventually("the consumer is unavailable", async || consumer.ping().await.err()).await.to_string();
     assert!(reason.contains(&format!("queue {} is full", rabbit.dead_letter_queue())), "{reason}");
 
-    // With room again, every message becomes a dead letter; those that the consumer could keep have their reason.
+    // With room again, every message becomes a dead letter; the messages that the consumer could keep have their reason.
     limit(1_000).await;
     let (_client, channel) = channel(&rabbit).await;
     let mut letters: BTreeMap<String, bool> = BTreeMap::new();

@@ -24,7 +24,7 @@ use super::{
     parts::{Gone, Parts},
 };
 
-/// The maximum number of queries that are answered concurrently, and of those that wait for their turn.
+/// The maximum number of queries that are answered concurrently, and of queries that wait for their turn.
 const MAX_ACTIVE: usize = 4;
 const MAX_WAITING: usize = 64;
 

@@ -112,8 +112,8 @@ fn describe(span: &mut Span, path: &str) {
     span.set("rpc.method", method.to_owned());
 }
 
-/// The code's name in the protocol, `error.type` by the conventions.
-fn code_name(code: Code) -> &'static str {
+/// The code's name in gRPC's specification, which the conventions use for `error.type`.
+pub fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

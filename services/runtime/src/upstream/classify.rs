@@ -9,6 +9,7 @@ use std::error::Error;
 use tonic::{Code, Status};
 
 use super::response::InvalidResponse;
+use crate::failure_path::DEADLINE_PASSED;
 
 /// Why a call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub struct CallError {
 impl CallError {
     /// The deadline passed.
     pub fn deadline_passed() -> Self {
-        Self { status: Status::deadline_exceeded("deadline exceeded"), failure: Failure::DeadlinePassed }
+        Self { status: Status::deadline_exceeded(DEADLINE_PASSED), failure: Failure::DeadlinePassed }
     }
 
     /// The upstream's own status, or one that describes the transport's failure.

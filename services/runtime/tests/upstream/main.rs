@@ -177,14 +177,14 @@ const CASES: [Case; 11] = [
         name: "half-open: read without a response",
         scripts: &[Script::Silent, Script::Respond],
         code: Code::DeadlineExceeded,
-        message: "deadline exceeded",
+        message: "deadline passed",
         requests: 1,
     },
     Case {
         name: "never read",
         scripts: &[Script::NeverReads, Script::Respond],
         code: Code::DeadlineExceeded,
-        message: "deadline exceeded",
+        message: "deadline passed",
         requests: 0,
     },
 ];

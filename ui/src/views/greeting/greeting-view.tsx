@@ -27,12 +27,12 @@ export function GreetingView() {
 
 /** A card per service in the declared order, grey without a greeting; greetings of other services follow. */
 function Cards() {
-  const { result, isSending, path, failure } = greeting.value;
+  const { result, isSending, paths, failure } = greeting.value;
   const declared = topology.value.data;
   const order = declared?.order ?? [];
   const services = new Map(declared?.services.map((service) => [service.name, service]));
   const failures = new Map(result?.missing.map(({ path, code }) => [path.at(-1), code]));
-  if (path.length > 0) failures.set(path.at(-1), failure?.details.code ?? "failed");
+  for (const path of paths) failures.set(path.at(-1), failure?.details.code ?? "failed");
 
   const remaining = [...(result?.greetings ?? [])];
   const placed = order.map((name) => {

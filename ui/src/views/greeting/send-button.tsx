@@ -14,17 +14,17 @@ export function SendButton({ label }: { label: string }) {
 }
 
 export function Outcome() {
-  const { result, failure, path } = greeting.value;
+  const { result, failure, paths } = greeting.value;
   return (
     <div class="outcome" role="status">
       {result && <Summary result={result} />}
       {failure && (
         <FailureBox failure={failure}>
-          {path.length > 0 && (
-            <p>
+          {paths.map((path) => (
+            <p key={path.join("/")}>
               <bdi>{path.at(-1)}</bdi> failed. Path: <bdi>{path.join(" → ")}</bdi>
             </p>
-          )}
+          ))}
         </FailureBox>
       )}
     </div>

@@ -1,8 +1,9 @@
 import type { Failure } from "../../client/failure.ts";
+import { link } from "../../model/route.ts";
 
 /** A failure: message and cause first, then the details. */
 export function FailureBox({ failure, children }: { failure: Failure; children?: preact.ComponentChildren }) {
-  const { status, cause, code, detail, requestId } = failure.details;
+  const { status, cause, code, detail, requestId, traceId } = failure.details;
   const rows = { URL: failure.url, status, "gRPC code": code, message: detail, "request id": requestId };
   return (
     <div class="failure">
@@ -12,6 +13,11 @@ export function FailureBox({ failure, children }: { failure: Failure; children?:
       </p>
       <p>{cause}</p>
       {children}
+      {traceId !== undefined && (
+        <p>
+          <a href={link("trace", {}, traceId)}>open trace</a>
+        </p>
+      )}
       <dl class="facts">
         {Object.entries(rows).map(([label, value]) =>
           value === undefined ? null : (

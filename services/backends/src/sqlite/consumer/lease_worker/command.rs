@@ -13,7 +13,7 @@ use crate::queue::{ConsumeError, SettleError};
 pub(in super::super) enum Command {
     /// Ends one lease. Without a reply when the delivery was dropped.
     Settle { lease: Lease, outcome: Outcome, reply: Option<Sender<Result<(), SettleError>>> },
-    /// Stops taking messages, and gives back those that no caller has seen.
+    /// Stops taking messages, and gives back messages that no caller has seen.
     Close { leases: Vec<Lease>, reply: Option<Sender<Result<(), ConsumeError>>> },
     /// Checks that the file can be written.
     Ping { reply: Sender<Result<(), ConsumeError>> },

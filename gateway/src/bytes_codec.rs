@@ -8,7 +8,7 @@ use tonic::{
 
 /// Encodes and decodes a message as its bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BytesCodec;
+pub struct BytesCodec;
 
 impl Codec for BytesCodec {
     type Encode = Bytes;
