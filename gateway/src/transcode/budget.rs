@@ -28,8 +28,9 @@ pub(super) const ENTRY: usize = 3 * (size_of::<MapKey>() + size_of::<Value>());
 /// What every response can take: twelve times the largest one. There is one at a time.
 pub(super) const RESPONSE_LIMIT: usize = 48 * 1024 * 1024;
 
-/// The largest JSON of a response: six times the largest message, whose control characters take six bytes each.
-pub(super) const RESPONSE_JSON: usize = 24 * 1024 * 1024;
+/// The largest JSON of a response: six times the largest message, whose control characters take six bytes each, and the
+/// names of unset fields.
+pub(super) const RESPONSE_JSON: usize = 25 * 1024 * 1024;
 
 /// The memory that a message can still take.
 #[derive(Debug)]
