@@ -1,9 +1,12 @@
 //! The command line.
 
+mod load;
+
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::load::{Load, LoadAction, LoadFormat};
 use crate::{failure, output};
 
 /// A gRPC microservice mesh to demonstrate, test and load: eight Greeting services, a queue, document stores and a REST
@@ -37,6 +40,8 @@ pub enum Command {
     /// Check that no data is lost: count stored documents and queued messages, and look up what answers claim
     #[command(after_help = AUDIT_STATUS)]
     Audit(Audit),
+    /// Send load to the gateway or another server, and report what was answered
+    Load(Box<Load>),
     /// Check a topology file or print the graph of services
     #[command(subcommand)]
     Topology(Topology),

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod collector;
 pub mod gateway;
+pub mod load;
 pub mod service;
 pub mod topology;
 pub mod up;

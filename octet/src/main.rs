@@ -23,6 +23,9 @@ fn main() -> ExitCode {
             // A gap is a result, not a failure: the report describes it.
             return command::audit::run(&arguments).unwrap_or_else(|failure| report(&failure));
         }
+        Command::Load(arguments) => {
+            return command::load::run(&arguments).unwrap_or_else(|failure| report(&failure));
+        }
         Command::Topology(action) => command::topology::run(&action),
     };
     outcome.map_or_else(|failure: Failure| report(&failure), |()| ExitCode::SUCCESS)
