@@ -23,7 +23,7 @@ use super::{
 use crate::{
     client::Client,
     load::Report,
-    platform::{Mesh, PROCESSES, peak_resident, resident},
+    platform::{Mesh, PATIENCE, PROCESSES, peak_resident, resident},
 };
 
 const HONEST: usize = 5;
@@ -33,6 +33,9 @@ const STAY: Duration = Duration::from_millis(20);
 
 /// No process may exceed this.
 const MAX_RESIDENT: u64 = 128 * 1024 * 1024;
+
+/// Responses that honest users get during each attack, on the busiest machine.
+const LEAST: usize = 10;
 
 /// Between two looks at the memory.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -98,15 +101,18 @@ impl Honest {
 }
 
 /// The memory of every process, over time.
+#[derive(Default)]
 struct Memory {
     pids: Vec<rustix::process::Pid>,
     samples: Vec<Vec<u64>>,
 }
 
 impl Memory {
-    async fn watch(&mut self, time: Duration) {
+    /// Watches for `time`, and until honest users have had `LEAST` responses.
+    async fn watch(&mut self, time: Duration, honest: &Honest) {
         let started = Instant::now();
-        while started.elapsed() < time {
+        while started.elapsed() < time || honest.times.lock().expect("whole").len() < LEAST {
+            assert!(started.elapsed() < time + PATIENCE, "honest users get no responses");
             for (pid, samples) in self.pids.iter().zip(&mut self.samples) {
                 samples.push(resident(*pid));
             }
@@ -166,12 +172,12 @@ async fn no_attack_fails_a_call_of_others_or_makes_a_process_grow() {
     let (left, expired) = (Arc::default(), Arc::default());
     for _ in 0..rounds {
         honest.take();
-        tokio::time::sleep(alone).await;
+        Memory::default().watch(alone, &honest).await;
         times_alone.append(&mut honest.take());
         let mut others = [leaving(&mesh, STAY, &left), expiring(&mesh, 1, STAY, &expired)];
         for ((_, attack_with), times) in ATTACKS.iter().zip(&mut by_attack) {
             let attacking = tokio::spawn(attack_with(Targets::of(&mesh)));
-            memory.watch(attack).await;
+            memory.watch(attack, &honest).await;
             attacking.abort();
             let mut taken = honest.take();
             times.extend_from_slice(&taken);
