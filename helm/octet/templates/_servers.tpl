@@ -4,6 +4,13 @@
 {{- (index $settings $settings.mode).existingSecret | default (printf "octet-%s" .server) -}}
 {{- end }}
 
+{{- /* The name of a key in that Secret; the chart's own Secret has the names connection and password. */ -}}
+{{- define "octet.secret-key" -}}
+{{- $settings := index .root.Values .server -}}
+{{- $own := index $settings $settings.mode -}}
+{{- ternary (index $own.secretKeys .key) .key (not (empty $own.existingSecret)) -}}
+{{- end }}
+
 {{- /*
 The password of a bundled server: generated once, and read back from the cluster afterwards.
 Without a cluster (helm template, Argo CD) every rendering would generate another: use existingSecret there.
