@@ -7,8 +7,9 @@
 {{- /* The name of a key in that Secret; the chart's own Secret has the names connection and password. */ -}}
 {{- define "octet.secret-key" -}}
 {{- $settings := index .root.Values .server -}}
-{{- $own := index $settings $settings.mode -}}
-{{- ternary (index $own.secretKeys .key) .key (not (empty $own.existingSecret)) -}}
+{{- /* Refusals may come later than this: with the mode none there is no Secret. */ -}}
+{{- $own := get $settings $settings.mode | default dict -}}
+{{- ternary (get ($own.secretKeys | default dict) .key) .key (not (empty $own.existingSecret)) -}}
 {{- end }}
 
 {{- /*
