@@ -16,10 +16,10 @@ fn counts(mesh: &Value, caller: &str, callee: &str) -> (u64, u64, u64) {
 
 #[tokio::test]
 async fn the_mesh_counts_what_the_client_counted_though_most_traces_are_evicted() {
-    let mesh = Mesh::builder().with("COLLECTOR_MEMORY", "1MiB").with("REQUEST_TIMEOUT", "2s").start().await;
+    let mesh = Mesh::builder().with("COLLECTOR_MEMORY", "8MiB").with("REQUEST_TIMEOUT", "2s").start().await;
     let client = Client::new();
     let (mut total, mut failed) = (0, 0);
-    for (is_frozen, workers, requests) in [(false, 10, 40), (true, 5, 2), (false, 10, 40)] {
+    for (is_frozen, workers, requests) in [(false, 10, 60), (true, 5, 2), (false, 10, 60)] {
         if is_frozen {
             mesh.signal("service-h", Signal::STOP);
         }

@@ -88,16 +88,17 @@ function Cells({ metrics, seconds, thresholds }: CellsProps) {
   const { count, errors, cancelled } = metrics;
   const codes = Object.entries(metrics.codes).map(([code, times]) => `${codeName(code)} × ${times}`);
   const severity = severityOf(metrics, thresholds);
+  const trouble = severity === "failing" || severity === "degraded" ? severity : "";
   return (
     <>
       <td class="number">{count.toLocaleString("en")}</td>
       <td class="number">{rate(count, seconds)}</td>
-      <td class={`number ${severity}`}>
+      <td class={`number ${trouble}`}>
         {errors > 0 && <span aria-hidden="true">✕ </span>}
         {errors > 0 && `${errors.toLocaleString("en")} · `}
         {percent(errors, count)}
       </td>
-      <td class={severity}>{codes.join(", ")}</td>
+      <td class={trouble}>{codes.join(", ")}</td>
       <td class={`number ${cancelled > 0 ? "cancelled" : ""}`}>
         {cancelled > 0 && <span aria-hidden="true">⊘ </span>}
         {cancelled > 0 ? `${cancelled.toLocaleString("en")} · ${percent(cancelled, count)}` : "0"}
