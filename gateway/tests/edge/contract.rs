@@ -109,6 +109,7 @@ const ELSEWHERE: &[&str] = &[
     "Reflection (v1 and v1alpha)",            // grpc
     "A service or method that is not served", // grpc
     "`/openapi.json` is an OpenAPI",          // openapi
+    "`/api/load` starts, shows and stops",    // load, octet/tests/mesh/load_runs.rs
     "CORS by `ALLOWED_ORIGINS`",              // cors
     "With `ALLOWED_ORIGINS` unset",           // cors
     "More than `MAX_CONCURRENT`",             // limits
