@@ -1,6 +1,6 @@
 //! Loads that the page starts: `/api/load` under `octet up`.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::{Request, StatusCode, body::Bytes};
@@ -44,7 +44,7 @@ fn loaders(mesh: &Mesh) -> Vec<rustix::process::Pid> {
     processes
         .filter_map(|entry| {
             let id = entry.file_name().to_str()?.parse().ok()?;
-            let line = std::fs::read(PathBuf::from(entry.path()).join("cmdline")).ok()?;
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
             (line.contains(" load ") && line.contains(&url)).then_some(id)
         })
