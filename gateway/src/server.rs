@@ -22,13 +22,14 @@ use prost_reflect::DescriptorPool;
 use tokio::sync::Semaphore;
 
 use crate::{
+    admit::Admit,
     backlog::{Backlog, Budget},
     dispatch::Dispatcher,
     docs,
     edge::{self, Labels},
     endpoints::{echo, health, metrics as own_metrics, status},
     entry::{Entry, Names},
-    grpc::{self, Grpc, Own},
+    grpc::{self, Grpc, Own, OwnServices},
     load::Loads,
     openapi,
     rest::{self, Rest},
@@ -68,7 +69,7 @@ pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> 
     let address = ports.main.local_addr().ok();
     let process = Process::start(ports, &settings.process, "gateway", drain)?;
     let pool = DescriptorPool::decode(settings.descriptors.as_ref()).map_err(StartError::internal)?;
-    let own = Own::new(&pool, &settings.descriptors).await.map_err(StartError::internal)?;
+    let own = Own::new(&pool, &settings.descriptors).map_err(StartError::internal)?;
     let bodies = bodies(&settings);
     let loads = Loads::new(
         settings.load_program.clone(),
@@ -92,9 +93,14 @@ pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> 
     Ok(())
 }
 
+/// What request bodies may occupy before slow clients lose theirs.
+fn upload_bytes(settings: &GatewaySettings) -> usize {
+    UPLOAD_BYTES.max(8 * settings.limits.body_bytes)
+}
+
 /// The budget of request bodies.
 fn bodies(settings: &GatewaySettings) -> Backlog {
-    let bytes = UPLOAD_BYTES.max(8 * settings.limits.body_bytes);
+    let bytes = upload_bytes(settings);
     Backlog::new(Budget { transfers: MAX_UPLOADS, bytes, max_bytes: 3 * bytes })
 }
 
@@ -117,13 +123,19 @@ fn dispatcher(
     };
     let propagation = settings.process.propagation.clone();
     let entry = Entry { upstream, names: Arc::new(names), propagation };
+    let bytes = upload_bytes(settings);
+    let admission = &settings.process.admission;
+    let admit = Admit::new(admission.clone(), bytes);
+    // At most half of the permits are held by calls that wait for their clients.
+    let transfers = (admission.max() / 2).max(1);
+    let unread = Backlog::new(Budget { transfers, bytes: RESPONSE_BYTES, max_bytes: 2 * RESPONSE_BYTES });
     let grpc = Grpc::new(grpc::Shared {
         bodies: bodies.clone(),
-        streams: Arc::new(Semaphore::new(grpc::MAX_OWN_STREAMS)),
+        unread: unread.clone(),
         rpcs: grpc::rpcs(&pool),
-        own: own.routes.clone(),
+        own: OwnServices::new(own.routes.clone()),
         entry: entry.clone(),
-        admission: settings.process.admission.clone(),
+        admit: admit.clone(),
         limits: settings.limits,
         tracer: tracer.clone(),
         metrics: GrpcMetrics::server(metrics).map_err(StartError::internal)?,
@@ -132,8 +144,9 @@ fn dispatcher(
         routes: Routes::from_pool(&pool).map_err(StartError::internal)?,
         pool,
         entry,
-        admission: settings.process.admission.clone(),
+        admit,
         bodies,
+        unread,
         limits: settings.limits,
         tracer,
         scheme: settings.scheme(),
