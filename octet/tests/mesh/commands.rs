@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::platform::{Mesh, PATIENCE, PROCESSES, all_ended, octet};
+use crate::platform::{Mesh, OCTET, PATIENCE, PROCESSES, all_ended, octet};
 
 async fn run(arguments: &[&str]) -> Output {
     let output = octet().args(arguments).output();
@@ -77,6 +77,86 @@ async fn status_shows_every_process_with_its_figures_and_the_restarted_one() {
     assert!(table.contains("service-g: no response within 2s"), "{table}");
     assert!(table.lines().any(|line| line.contains("service-h") && line.contains("ready")), "{table}");
     mesh.end().await;
+}
+
+#[tokio::test]
+async fn a_gateway_is_asked_for_the_processes_that_it_knows() {
+    let mesh = Mesh::start().await;
+    let url = mesh.url("");
+    let all = run(&["status", "--url", &url, "--json"]).await;
+    let list: Value = serde_json::from_slice(&all.stdout).expect("JSON");
+    assert_eq!(
+        (all.status.code(), &list["ready"], &list["total"]),
+        (Some(0), &10.into(), &10.into()),
+        "{list}"
+    );
+    let service = process(&list, "service-c");
+    assert_eq!((&service["version"], &service["restarts"]), (&"0.1.0".into(), &0.into()), "{list}");
+    assert!(service["memory_bytes"].as_u64().expect("memory") > 1_000_000, "{list}");
+
+    mesh.signal("service-g", Signal::STOP);
+    eventually("the frozen service is not ready", async || {
+        let output = run(&["status", "--url", &url]).await;
+        let table = stdout(&output);
+        if output.status.code() == Some(1) && table.contains("not ready:\n  service-g: ") {
+            Ok(())
+        } else {
+            Err(table)
+        }
+    })
+    .await;
+    mesh.signal("service-g", Signal::CONT);
+    for (url, status, reason) in [
+        (format!("http://127.0.0.1:{}", free_port()), 1, "refused"),
+        (format!("{url}/api/topology"), 1, "returned HTTP 404"),
+        ("localhost:8080".to_owned(), 64, "must be an http:// URL"),
+    ] {
+        let refused = run(&["status", "--url", &url]).await;
+        assert_eq!(refused.status.code(), Some(status), "{url}: {}", stdout(&refused));
+        assert!(stderr(&refused).contains(reason), "{url}: {}", stderr(&refused));
+    }
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn on_a_terminal_logs_are_readable_and_elsewhere_unchanged() {
+    for (on_terminal, color) in [(true, ""), (true, "1"), (false, "")] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let ports = PortBlock::take();
+        let up =
+            format!("{OCTET} up --logs --base-port {} --data {}", ports.base(), directory.path().display());
+        let mut command = tokio::process::Command::new(if on_terminal { "script" } else { "bash" });
+        if on_terminal {
+            // Of util-linux: runs a command on a pseudo terminal.
+            command.args(["-qec", &up, "/dev/null"]);
+        } else {
+            command.args(["-c", &up]);
+        }
+        let path = std::env::var_os("PATH").expect("PATH");
+        command.env_clear().env("PATH", path).env("NO_COLOR", color).env("TERM", "xterm").kill_on_drop(true);
+        let running = command.stdin(std::process::Stdio::null()).output();
+        let stopping = async {
+            eventually("the platform is ready", async || {
+                let state = run(&["status", "--json", "--data", text(directory.path())]).await;
+                state.status.success()
+            })
+            .await;
+            assert!(run(&["stop", "--data", text(directory.path())]).await.status.success());
+        };
+        let (output, ()) = tokio::join!(timeout(PATIENCE * 4, running), stopping);
+        let printed = stdout(&output.expect("in time").expect("runs"));
+        let line = |words: &str| printed.lines().find(|line| line.contains(words)).map(str::to_owned);
+        let serving = line("serving").unwrap_or_else(|| panic!("{printed}"));
+        let drained = printed.lines().filter(|line| line.contains("drained")).count();
+        assert_eq!(drained, 10, "the last lines are printed, too: {printed}");
+        if !on_terminal {
+            assert!(serving.contains(r#"| {"time":""#), "{serving:?}");
+        } else if color.is_empty() {
+            assert!(serving.contains("\u{1b}[32m INFO\u{1b}[0m serving"), "{serving:?}");
+        } else {
+            assert!(serving.contains("  INFO serving") && !printed.contains('\u{1b}'), "{printed:?}");
+        }
+    }
 }
 
 #[tokio::test]
