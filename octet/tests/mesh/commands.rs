@@ -171,14 +171,17 @@ async fn without_a_run_status_fails_and_stop_has_nothing_to_do() {
     assert!(stdout(&stop).contains("no `octet up` runs in"), "{}", stdout(&stop));
 
     // The file of a process that was killed, whose id another process has now.
+    let mut other = tokio::process::Command::new("cat");
+    let mut other = other.stdin(std::process::Stdio::piped()).kill_on_drop(true).spawn().expect("runs");
     fs::create_dir_all(directory.path().join("run")).expect("created");
     let stale = serde_json::json!({
-        "up": { "pid": std::process::id(), "started": 1 },
+        "up": { "pid": other.id(), "started": 1 },
         "version": "0.1.0", "state": "ready", "url": "http://localhost:1", "processes": [],
     });
     fs::write(directory.path().join("run/up.json"), stale.to_string()).expect("written");
     let stop = run(&["stop", "--data", data]).await;
     assert!(stdout(&stop).contains("no `octet up` runs in"), "{}", stdout(&stop));
+    assert!(other.try_wait().expect("a child").is_none(), "the other process still runs");
 
     fs::write(directory.path().join("run/up.json"), "[]").expect("written");
     let status = run(&["status", "--data", data]).await;
