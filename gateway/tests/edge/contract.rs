@@ -123,6 +123,9 @@ const ELSEWHERE: &[&str] = &[
     "Pages and the gateway's own endpoints",  // limits
     "`traceresponse` names the trace",        // grpc
     "Messages may be compressed",             // grpc
+    "`Health/Watch` of an unknown name",      // grpc
+    "Calls whose clients do not read",        // unread
+    "Request messages in flight",             // grpc
     "A stream that is not read",              // unread
     "leaves one line in the log",             // log
     "With `TLS_CERT` and `TLS_KEY` the port", // octet/tests/mesh/https.rs
@@ -145,6 +148,11 @@ fn cases() -> Vec<Case> {
         get("`{field=segments/*}`", "/v1/shelves/a/books/b", 200, At("/name", json!("shelves/a/books/b"))),
         get("`**` and `:verb`", "/v1/files/a/b/c", 200, At("/name", json!("a/b/c"))),
         get("so that `%2F` and `%252F` differ", "/v1/files/a%2Fb%252Fc", 200, At("/name", json!("a%2Fb%252Fc"))),
+        get("In a variable of one segment `%2F` is decoded", "/v1/shelves/a%2Fb", 200, At("/name", json!("a/b"))),
+        get("Text that is not UTF-8", "/v1/shelves/%FF", 400, At("/code", json!(3))),
+        get("Text that is not UTF-8", "/v1/everything?stringValue=%FF", 400, At("/code", json!(3))),
+        Case { headers: &[("Content-Type", "application/x-www-form-urlencoded")], ..post("A form (`application/x-www-form-urlencoded`) is not read", "/v1/everything", "stringValue=a", 400, At("/code", json!(3))) },
+        Case { headers: &[("Content-Type", "application/x-www-form-urlencoded"), ("X-HTTP-Method-Override", "GET")], ..post("`X-HTTP-Method-Override` is ignored", "/v1/shelves/one", "", 405, At("/code", json!(12))) },
         post("`**` and `:verb`", "/v1/shelves/a:merge", r#"{"other":"b"}"#, 200, At("/name", json!("shelves/a"))),
         post("A rule's `body`", "/v1/shelves", r#"{"name":"n","theme":"t"}"#, 200, Json(json!({"name": "n", "theme": "t"}))),
         get("`response_body`", "/v1/shelves", 200, Json(json!([{"name": "one", "theme": ""}]))),
@@ -184,12 +192,19 @@ fn cases() -> Vec<Case> {
         Case { headers: &[("Grpc-Timeout", "50m")], ..get("`Grpc-Timeout: 100m`, `5S`", "/v1/shelves/slow", 504, At("/code", json!(4))) },
         with("`Grpc-Timeout: 100m`, `5S`", &[("Grpc-Timeout", "5S")], 200, Holds(|_| true)),
         with("A malformed `Grpc-Timeout` is 400", &[("Grpc-Timeout", "5s")], 400, At("/code", json!(3))),
+        with("an empty, a signed or a repeated one", &[("Grpc-Timeout", "")], 400, At("/code", json!(3))),
+        with("an empty, a signed or a repeated one", &[("Grpc-Timeout", "+5S")], 400, At("/code", json!(3))),
+        with("an empty, a signed or a repeated one", &[("Grpc-Timeout", "-5S")], 400, At("/code", json!(3))),
+        with("an empty, a signed or a repeated one", &[("Grpc-Timeout", "5S"), ("Grpc-Timeout", "5S")], 400, At("/code", json!(3))),
+        with("is a deadline that has passed", &[("Grpc-Timeout", "0S")], 504, At("/code", json!(4))),
 
         get("`application/json`, proto3 JSON", "/v1/shelves/one", 200, Header("content-type", "application/json")),
         get("unset fields written out", "/v1/books/b", 200, Json(json!({"name": "b", "title": "", "author": null, "tags": [], "published": null}))),
         get("64-bit integers are strings, enums names, bytes base64", "/v1/everything?int64Value=9007199254740993&genre=SCIENCE&bytesValue=AAE", 200, Holds(|reply| reply.json()["int64Value"] == "9007199254740993" && reply.json()["genre"] == "SCIENCE" && reply.json()["bytesValue"] == "AAE=")),
         get("`Grpc-Metadata-*` headers", "/v1/shelves/one", 200, Header("grpc-metadata-x-answered-by", "library")),
+        get("names that end in `-bin` have base64", "/v1/shelves/one", 200, Header("grpc-metadata-x-bytes-bin", "AAH/")),
         get("on errors too", "/v1/shelves/fail-5", 404, Header("grpc-metadata-x-why", "asked")),
+        get("There is no `Grpc-Metadata-Content-Type`", "/v1/shelves/one", 200, Holds(|reply| !reply.headers.contains_key("grpc-metadata-content-type"))),
         get("Response trailers become `Grpc-Trailer-*`", "/v1/shelves/one", 200, Header("grpc-trailer-x-checksum", "42")),
         get("newline-delimited `{\"result\":…}`", "/v1/shelves/2:watch", 200, Holds(|reply| reply.text() == "{\"result\":{\"name\":\"0\",\"theme\":\"\"}}\n{\"result\":{\"name\":\"1\",\"theme\":\"\"}}\n")),
         get("the last one `{\"error\":…}` if it failed", "/v1/shelves/1-fail:watch", 200, Holds(|reply| reply.text().ends_with("{\"error\":{\"code\":5,\"message\":\"no more\",\"details\":[]}}\n"))),

@@ -1,10 +1,10 @@
 //! `octet health URL`: whether a server is healthy, for the health checks of containers.
 
 use http::Uri;
-use octet_runtime::http_url::HttpUrl;
-use tonic_health::pb::{
+use octet_proto::grpc::health::v1::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+use octet_runtime::http_url::HttpUrl;
 
 use super::block_on;
 use crate::{

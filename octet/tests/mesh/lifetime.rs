@@ -171,7 +171,10 @@ async fn the_collector_ends_last_so_that_no_last_span_is_lost() {
     for (name, log) in &logs {
         assert!(!log.contains("span export failed"), "{name}: {log}");
         let drained = time_of(log, "drained");
-        assert!(*name == "collector" || drained <= collector, "{name} drained at {drained}, after {collector}");
+        assert!(
+            *name == "collector" || drained <= collector,
+            "{name} drained at {drained}, after {collector}"
+        );
     }
 }
 
