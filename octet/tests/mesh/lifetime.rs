@@ -77,11 +77,16 @@ async fn a_second_platform_with_the_same_data_or_ports_is_refused() {
 
 #[tokio::test]
 async fn a_port_that_a_connection_uses_as_its_source_is_waited_for() {
-    let ports = PortBlock::take();
     let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let source = std::net::SocketAddr::from(([127, 0, 0, 1], ports.base() + 12));
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind(source).expect("free");
+    // A connection of an earlier platform may still hold the port of a block.
+    let (ports, source, socket) = loop {
+        let ports = PortBlock::take();
+        let source = std::net::SocketAddr::from(([127, 0, 0, 1], ports.base() + 12));
+        let socket = TcpSocket::new_v4().expect("a socket");
+        if socket.bind(source).is_ok() {
+            break (ports, source, socket);
+        }
+    };
     let (client, accepted) =
         tokio::join!(socket.connect(server.local_addr().expect("bound")), server.accept());
     let (client, (accepted, _)) = (client.expect("connected"), accepted.expect("accepted"));
