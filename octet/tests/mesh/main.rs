@@ -43,6 +43,7 @@ mod headers;
 mod hostile;
 mod https;
 mod lifetime;
+mod load_runs;
 mod logs;
 mod openapi;
 mod prometheus;
