@@ -12,11 +12,12 @@ import tempfile
 
 import alerts
 import facts
+import knobs
 import policy
 import schemas
 import workloads
 from cases import CASES, REFUSALS
-from render import CHART, helm, render, run, topology, yaml
+from render import CHART, helm, pods, render, run, topology, yaml
 
 
 def main():
@@ -41,8 +42,11 @@ def _values(own):
             yield f"{name}: {installed.stderr}"
             continue
         rendered[name] = render(arguments)
-        looks = [facts.faults(rendered[name], own), workloads.faults(rendered[name]), alerts.faults(rendered[name])]
+        looks = [facts.faults(rendered[name], own), workloads.faults(rendered[name], name != "openshift"),
+                 alerts.faults(rendered[name])]
         yield from (f"{name}: {fault}" for look in looks for fault in look)
+    if rendered.keys() == CASES.keys():
+        yield from knobs.faults(rendered)
     yield from schemas.faults((name, found) for name, objects in rendered.items() for found in objects)
     for name in rendered.keys() & {"default", "eks behind istio", "console and load"}:
         yield from (f"{name}: {fault}" for fault in policy.faults(rendered[name]))
@@ -63,6 +67,7 @@ def _documents():
         run("helm", "package", CHART, "--destination", directory)
         (package,) = pathlib.Path(directory).iterdir()
         listing = run("tar", "--list", "--file", package).stdout.split()
+        yield from _dependency(pathlib.Path(directory, "parent"), package)
     for wanted in ("octet/alerts/octet.rules.yaml", "octet/dashboards/mesh.json", "octet/values.schema.json"):
         if wanted not in listing:
             yield f"the package lacks {wanted}"
@@ -73,6 +78,23 @@ def _documents():
     manifest = (CHART.parent.parent / "Cargo.toml").read_text()
     if f'\nversion = "{version}"\n' not in manifest:
         yield f"Chart.yaml: appVersion {version} is not the workspace's version"
+
+
+def _dependency(parent, package):
+    """A parent chart can switch it on and off, and set the registry of its images."""
+    (parent / "charts").mkdir(parents=True)
+    (parent / "charts" / package.name).write_bytes(package.read_bytes())
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    (parent / "Chart.yaml").write_text(yaml.safe_dump({
+        "apiVersion": "v2", "name": "parent", "version": "0.1.0",
+        "dependencies": [{"name": "octet", "version": version, "repository": "", "condition": "octet.enabled"}]}))
+    given = ["--set", "octet.image.repository=example.com/octet", "--set", "global.imageRegistry=mirror.example.com"]
+    images = {container["image"].partition("/")[0] for pod in pods(render(given, chart=parent))
+              for container in pod.spec["containers"]}
+    if images != {"mirror.example.com"}:
+        yield f"as a dependency: the images are from {sorted(images)}"
+    if render([*given, "--set", "octet.enabled=false"], chart=parent):
+        yield "as a dependency: octet.enabled=false still renders objects"
 
 
 if __name__ == "__main__":
