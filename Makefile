@@ -149,7 +149,9 @@ lint-rules: tools ## Check alert rules, dashboards, queries, and the configurati
 lint-deploy: tools $(DEPLOY_TOOLS) programs lint-docker lint-compose lint-proto lint-rules ## Check the chart and k8s/: schemas, policies, the graph in them; part of `make test`
 	yamllint --strict --config-file helm/yamllint.yaml helm/octet/*.yaml k8s .github
 	scripts/manifests.sh check
+	helm/tests/readme.py check
 	helm/tests/check.py
+	helm/tests/random_values.py 4 13
 	helm/tests/beside.py
 	hadolint k8s/images/*/Dockerfile
 
@@ -158,8 +160,9 @@ image-stage: build ## Run the image's content as its user on a read-only root, w
 	scripts/image.sh $(TARGET)/release/octet
 
 .PHONY: manifests
-manifests: .tools/helm.stamp ## Render the chart into k8s/app, for use without Helm
+manifests: .tools/helm.stamp .tools/deploy.stamp ## Render the chart into k8s/app, for use without Helm; write the chart's README
 	scripts/manifests.sh write
+	helm/tests/readme.py write
 
 .PHONY: lint-deny
 lint-deny: .tools/pip.stamp ## Check dependencies: licences, bans, boundaries between crates, sources, advisories
@@ -189,7 +192,7 @@ fuzz-%: FORCE
 
 .PHONY: bench
 bench: ## Run every measurement below in turn; FLOOR=DIR and ARGS="…" as for bench-mesh
-	@$(MAKE) --jobs=1 bench-mesh bench-publish bench-spans bench-gateway bench-ui
+	@$(MAKE) --jobs=1 bench-mesh bench-publish bench-spans bench-collector bench-gateway bench-ui
 
 .PHONY: bench-mesh
 bench-mesh: build ## Measure the mesh beside its bare variant and FLOOR=DIR; ARGS="…" goes to bench/run.py
@@ -198,6 +201,10 @@ bench-mesh: build ## Measure the mesh beside its bare variant and FLOOR=DIR; ARG
 .PHONY: bench-spans
 bench-spans: ## Measure a span's cost, from its start to the exporter's POST, beside OpenTelemetry's SDK
 	@$(CARGO) run --release --locked --quiet --package octet-runtime --example span_cost
+
+.PHONY: bench-collector
+bench-collector: ## Measure the collector's CPU per span at peak load
+	@$(CARGO) run --release --locked --quiet --package octet-collector --example intake_cost
 
 .PHONY: bench-publish
 bench-publish: build tools ## Measure how fast D publishes to RabbitMQ, beside bare lapin

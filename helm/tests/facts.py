@@ -5,7 +5,7 @@ import tempfile
 
 import graph
 import references
-from graph import of_kind
+from graph import of_kind, selected
 from render import name_of, topology
 
 SAFE_RETRIES = "connect-failure,refused-stream"
@@ -52,7 +52,8 @@ def _edges(objects, own):
     clients = {(client, *callee) for client in graph.clients(objects)
                for callee in (graph.GATEWAY, *([graph.COLLECTOR] if sidecars else []))}
 
-    if of_kind(objects, "NetworkPolicy") != []:
+    # The console's, in its own namespace, is there in any case.
+    if any(selected(policy["spec"]["podSelector"]) == "gateway" for policy in of_kind(objects, "NetworkPolicy")):
         everyones = graph.open_to_all(objects)
         for direction in ("ingress", "egress"):
             edges, others = graph.of_network(objects, direction)
