@@ -15,6 +15,8 @@ export interface GreetingResult {
   took: number;
   trace: TraceResponse | undefined;
   requestId: string | null;
+  /** When it arrived, in milliseconds since 1970. */
+  at: number;
 }
 
 export interface GreetingState {
@@ -51,6 +53,7 @@ export async function sendGreeting(): Promise<void> {
       took,
       trace: parseTraceResponse(headers.get("traceresponse")),
       requestId: headers.get("x-request-id"),
+      at: Date.now(),
     };
     if (base !== api.value) return;
     greeting.value = { isSending: false, result, failure: undefined, paths: [] };

@@ -2,10 +2,11 @@ import type { Signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { type Layout, layoutKey, layoutOf, pathThrough, shortName } from "../../model/layout.ts";
 import { type EdgeMetrics, faultCount, type MeasuredGraph, relatedIds } from "../../model/mesh.ts";
+import type { Badge } from "../../model/processes.ts";
 import type { GraphEdge, GraphNode } from "../../model/topology.ts";
 import type { Zoom } from "../../model/zoom.ts";
 import { Canvas } from "./canvas.tsx";
-import { edgeDescription, labelLines, squeezedWidth } from "./labels.ts";
+import { badgeWidth, edgeDescription, labelLines, squeezedWidth } from "./labels.ts";
 
 interface Props {
   graph: MeasuredGraph;
@@ -15,10 +16,12 @@ interface Props {
   zoom: Zoom;
   scale: Signal<number>;
   onZoom: (zoom: number) => void;
+  /** By node. */
+  badges: ReadonlyMap<string, Badge>;
 }
 
 /** The graph, left to right. Its layout depends on nodes and edges, not on their metrics. */
-export function MeshGraph({ graph, seconds, selected, onSelect, zoom, scale, onZoom }: Props) {
+export function MeshGraph({ graph, seconds, selected, onSelect, zoom, scale, onZoom, badges }: Props) {
   const key = layoutKey(graph);
   // The key covers everything in the graph that these depend on.
   const layout = useMemo(() => layoutOf(graph), [key]);
@@ -66,7 +69,7 @@ export function MeshGraph({ graph, seconds, selected, onSelect, zoom, scale, onZ
           ))}
           {graph.nodes.map((node) => (
             <g key={node.id} {...target(node.id)} class={`node ${node.kind}${isDim(node.id) ? " dim" : ""}`}>
-              <Node node={node} layout={layout} />
+              <Node node={node} layout={layout} badge={badges.get(node.id)} />
             </g>
           ))}
         </svg>
@@ -154,18 +157,32 @@ function Label({ text, ...place }: { class: string; x: number; y: number; text: 
   );
 }
 
-function Node({ node, layout }: { node: GraphNode; layout: Layout }) {
+function Node({ node, layout, badge }: { node: GraphNode; layout: Layout; badge: Badge | undefined }) {
   const box = layout.nodes.get(node.id);
   if (!box) return null;
   const { x, y, width, height } = box;
   return (
     <>
-      <title>{`${node.id}, ${node.kind}`}</title>
+      <title>{badge ? `${node.id}, ${node.kind}: ${badge.title}` : `${node.id}, ${node.kind}`}</title>
       <Shape kind={node.kind} left={x - width / 2} top={y - height / 2} width={width} height={height} />
       <text x={x} y={y + (node.kind === "database" ? 8 : 5)}>
         {shortName(node.id)}
       </text>
+      {badge && <BadgeLabel badge={badge} x={x} y={y - height / 2} />}
     </>
+  );
+}
+
+/** On the upper edge of its node, within the space that the layout keeps between nodes. */
+function BadgeLabel({ badge, x, y }: { badge: Badge; x: number; y: number }) {
+  const width = badgeWidth(badge.text);
+  return (
+    <g class={`badge ${badge.kind}`}>
+      <rect x={x - width / 2} y={y - 9} width={width} height={17} rx={8.5} />
+      <text x={x} y={y + 4}>
+        {badge.text}
+      </text>
+    </g>
   );
 }
 
