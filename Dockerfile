@@ -20,10 +20,12 @@ ENV RUSTUP_TOOLCHAIN=${RUST}
 WORKDIR /src
 COPY . .
 COPY --from=ui /src/ui/dist ui/dist
+# For `octet --version`; the context has no .git.
+ARG REVISION=unknown
 # Cache mounts exist only during this step, so it copies the program out of the target directory.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --release --locked --package octet \
+    OCTET_COMMIT="${REVISION}" cargo build --release --locked --package octet \
     && install -m 0755 target/release/octet /usr/local/bin/octet
 
 # glibc, libgcc and the certificate authorities; no shell, and no root.

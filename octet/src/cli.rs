@@ -2,14 +2,17 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
-use crate::{failure, output};
+use crate::{failure, output, variables};
+
+/// The version of the build, with its commit where that is known.
+pub const VERSION: &str = env!("OCTET_VERSION");
 
 /// A gRPC microservice mesh to demonstrate, test and load: eight Greeting services, a queue, document stores and a REST
 /// gateway.
 #[derive(Debug, Parser)]
-#[command(name = "octet", version, arg_required_else_help = true)]
+#[command(name = "octet", version = VERSION, arg_required_else_help = true)]
 pub struct Cli {
     /// The subcommand to run.
     #[command(subcommand)]
@@ -34,12 +37,36 @@ pub enum Command {
     /// Run the trace collector, which keeps the newest traces in memory and serves Zipkin's v2 API
     #[command(after_help = CONFIGURATION)]
     Collector,
+    /// Show how each process of the running `octet up` does
+    #[command(after_help = STATUS_STATUS)]
+    Status(Status),
+    /// Print the log of one process of `octet up`
+    Logs(Logs),
+    /// Stop the running `octet up` and all of its processes
+    Stop(Stop),
     /// Check that no data is lost: count stored documents and queued messages, and look up what answers claim
     #[command(after_help = AUDIT_STATUS)]
     Audit(Audit),
-    /// Check a topology file or print the graph of services
+    /// Check, print, draw or start a topology file
     #[command(subcommand)]
     Topology(Topology),
+    /// Ask a server whether it is healthy, for the health checks of containers
+    #[command(after_help = HEALTH_STATUS)]
+    Health(Health),
+    /// Print the completion script of a shell
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page, or write all of them into a directory
+    #[command(after_help = MAN)]
+    Man {
+        /// Write octet.1 and a page for each subcommand into this directory, which must exist
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
 }
 
 /// The data directory of `octet up` and `octet audit`, unless another is given.
@@ -61,9 +88,69 @@ pub struct Up {
     /// First port of a block of 160 to use instead of the default ports; the gateway listens on the first
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=65_375))]
     pub base_port: Option<u16>,
-    /// Print the logs of all processes as they are written
+    /// Print the logs of all processes as they are written: readable on a terminal, unchanged elsewhere
     #[arg(long)]
     pub logs: bool,
+    /// Return when all processes are ready, and leave them running in the background
+    #[arg(long, conflicts_with = "logs")]
+    pub detach: bool,
+    /// With --detach: the longest time until all processes are ready [default: 1m]; when it is over, they are stopped
+    #[arg(long, value_name = "DURATION", requires = "detach", value_parser = wait)]
+    pub wait: Option<Duration>,
+    /// Run as the background process of --detach
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    pub background: bool,
+}
+
+/// The arguments of `octet status`.
+#[derive(Debug, Clone, Args)]
+pub struct Status {
+    /// Data directory of the `octet up` to show
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
+    pub data: PathBuf,
+    /// Print JSON for programs instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The arguments of `octet logs`.
+#[derive(Debug, Clone, Args)]
+pub struct Logs {
+    /// The process: the name of a service, `gateway` or `collector`; `up` for an `octet up --detach`
+    pub name: String,
+    /// Continue to print lines as they are written, until Ctrl-C
+    #[arg(long, short)]
+    pub follow: bool,
+    /// How many of the last lines to print first
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub lines: u32,
+    /// Data directory of the `octet up`
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
+    pub data: PathBuf,
+}
+
+/// The arguments of `octet stop`.
+#[derive(Debug, Clone, Args)]
+pub struct Stop {
+    /// Data directory of the `octet up` to stop
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
+    pub data: PathBuf,
+    /// Give up after this long; the processes then still finish what they are doing
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = wait)]
+    pub wait: Duration,
+}
+
+/// The arguments of `octet health`.
+#[derive(Debug, Clone, Args)]
+pub struct Health {
+    /// The URL to ask
+    #[arg(
+        help = "http://HOST:PORT/PATH, such as http://127.0.0.1:9001/readyz, or grpc://HOST:PORT, perhaps with /SERVICE"
+    )]
+    pub url: String,
+    /// Longest time for the response
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = wait)]
+    pub timeout: Duration,
 }
 
 /// The arguments of `octet audit`.
@@ -93,7 +180,31 @@ pub struct Audit {
     pub format: Format,
 }
 
-const CONFIGURATION: &str = "Environment variables configure this process; see docs/configuration.md.";
+const CONFIGURATION: &str = "Environment variables configure this process; --help lists them.";
+
+const STATUS_STATUS: &str = "\
+Exit status:
+  0   all processes are ready
+  1   a process is not ready, or no `octet up` runs
+  64  invalid arguments";
+
+const HEALTH_STATUS: &str = "\
+An http:// URL is healthy if it returns a status from 200 to 299, a grpc:// server if its health service \
+(grpc.health.v1) reports SERVING.
+
+Exit status:
+  0   healthy
+  1   not healthy, or no response within --timeout
+  64  invalid arguments";
+
+const COMPLETIONS: &str = "\
+bash:  octet completions bash > ~/.local/share/bash-completion/completions/octet
+zsh:   octet completions zsh > \"${fpath[1]}/_octet\"
+fish:  octet completions fish > ~/.config/fish/completions/octet.fish";
+
+const MAN: &str = "\
+octet man | man -l -                       shows it
+octet man --dir ~/.local/share/man/man1    installs all pages; then: man octet-up";
 
 const AUDIT_STATUS: &str = "\
 Each greeting in an answer claims that its service stored the greeting it received and that the queue accepted the \
@@ -127,9 +238,18 @@ pub enum Topology {
     },
     /// Print the graph of services
     Show {
+        /// The file to print
+        #[arg(help = "File to print; the built-in topology if omitted [env: TOPOLOGY]")]
+        file: Option<PathBuf>,
         /// Output format
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = GraphFormat::Table)]
+        format: GraphFormat,
+    },
+    /// Write a topology file with comments to start from; an existing file is not overwritten
+    Init {
+        /// File to write
+        #[arg(default_value = "topology.toml")]
+        file: PathBuf,
     },
 }
 
@@ -142,14 +262,58 @@ pub enum Format {
     Json,
 }
 
+/// A form of the graph.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum GraphFormat {
+    /// Table for people
+    Table,
+    /// JSON for programs
+    Json,
+    /// Topology file
+    Toml,
+    /// Drawing for Graphviz
+    Dot,
+    /// Drawing for Mermaid, as in Markdown
+    Mermaid,
+}
+
+/// A shell with completions.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Shell {
+    /// Bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+}
+
+/// The command line with each subcommand's environment variables in its long help.
+pub fn command() -> clap::Command {
+    let mut command = Cli::command();
+    for name in variables::SUBCOMMANDS {
+        let section = variables::section(name);
+        command = command.mut_subcommand(name, |subcommand| {
+            let before = subcommand.get_after_help().map(|text| format!("{text}\n\n"));
+            // It refers to the list that follows here.
+            let before = before.filter(|text| !text.starts_with(CONFIGURATION)).unwrap_or_default();
+            subcommand.after_long_help(format!("{before}{section}"))
+        });
+    }
+    command
+}
+
 /// Prints help and version on stdout, and any other message of clap as a usage error.
 pub fn print(error: &clap::Error) -> ExitCode {
-    let text = error.to_string();
     if error.use_stderr() {
-        output::error(text.trim_end());
-        failure::usage()
-    } else {
-        output::line(text.trim_end());
-        ExitCode::SUCCESS
+        output::error(error.to_string().trim_end());
+        return failure::usage();
     }
+    // Only help needs the variables, so that nothing else has to read all settings first.
+    let help = (error.kind() == ErrorKind::DisplayHelp)
+        .then(|| command().try_get_matches().err())
+        .flatten()
+        .map(|error| error.to_string());
+    output::line(help.unwrap_or_else(|| error.to_string()).trim_end());
+    ExitCode::SUCCESS
 }

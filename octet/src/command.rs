@@ -2,15 +2,23 @@
 
 pub mod audit;
 pub mod collector;
+pub mod completions;
 pub mod gateway;
+pub mod health;
+pub mod logs;
+pub mod man;
 pub mod service;
+pub mod status;
+pub mod stop;
 pub mod topology;
 pub mod up;
+
+use std::path::Path;
 
 use octet_runtime::drain::{Drain, DrainSettings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::failure::Failure;
+use crate::{cli::DEFAULT_DATA, failure::Failure, runner::Run};
 
 /// Runs `work` on a single thread: a call costs less than half of what it costs on two, and the other cores belong to
 /// the other processes of the platform.
@@ -36,4 +44,18 @@ fn raise_descriptor_limit() {
 fn drain_on_signals(settings: DrainSettings) -> Result<Drain, Failure> {
     let drain = Drain::on_signals(settings);
     Ok(drain.map_err(|error| anyhow::Error::new(error).context("cannot watch for signals"))?)
+}
+
+/// The running `octet up` of a data directory.
+fn find_run(data: &Path) -> Result<Option<Run>, Failure> {
+    Run::find(data).map_err(|error| {
+        Failure::Failed(anyhow::anyhow!("cannot read what runs in {}: {error}", data.display()))
+    })
+}
+
+/// The option that names this data directory, where it is not the default.
+pub(crate) fn data_option(path: &Path) -> String {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_default();
+    let is_default = absolute(path) == absolute(Path::new(DEFAULT_DATA));
+    if is_default { String::new() } else { format!(" --data {}", path.display()) }
 }

@@ -23,7 +23,19 @@ fn main() -> ExitCode {
             // A gap is a result, not a failure: the report describes it.
             return command::audit::run(&arguments).unwrap_or_else(|failure| report(&failure));
         }
+        // So is a process that is not ready.
+        Command::Status(arguments) => {
+            return command::status::run(&arguments).unwrap_or_else(|failure| report(&failure));
+        }
+        Command::Logs(arguments) => command::logs::run(&arguments),
+        Command::Stop(arguments) => command::stop::run(&arguments),
         Command::Topology(action) => command::topology::run(&action),
+        Command::Health(arguments) => command::health::run(&arguments),
+        Command::Completions { shell } => {
+            command::completions::run(shell);
+            Ok(())
+        }
+        Command::Man { dir } => command::man::run(dir.as_deref()),
     };
     outcome.map_or_else(|failure: Failure| report(&failure), |()| ExitCode::SUCCESS)
 }

@@ -5,27 +5,42 @@
 
 mod child;
 mod data_directory;
+mod detached;
 mod follow;
+mod identity;
 mod log_file;
+mod notes;
 mod plan;
+mod port_check;
 mod ports;
 mod probe;
+mod progress;
+mod run_file;
+mod sockets;
 mod supervise;
 mod table;
+mod targets;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-pub use data_directory::{DataDirectory, Recorded};
-pub use plan::{Plan, ProcessPlan};
-pub use ports::Ports;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
     task::JoinSet,
 };
 
-use crate::{failure::Failure, output};
+pub use data_directory::{DataDirectory, Recorded, log_of};
+pub use detached::start as start_detached;
+pub(crate) use follow::Tail;
+pub use identity::Identity;
+pub use notes::of_topology as notes_of_topology;
+pub use plan::{Plan, ProcessPlan, SET_FOR_EACH_PROCESS};
+pub use ports::Ports;
+pub use run_file::{Run, RunningProcess, State};
+
+use self::{progress::Progress, run_file::RunFile, targets::Targets};
+use crate::{failure::Failure, output, terminal::Terminal};
 
 /// Within this time every process must serve.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,7 +53,18 @@ const READY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Runner {
     plan: Plan,
     data: DataDirectory,
-    follow_logs: bool,
+    /// How to print the logs; `None` to leave them in their files.
+    logs: Option<Terminal>,
+    place: Place,
+}
+
+/// Where `octet up` runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// At a terminal, until Ctrl-C.
+    Foreground,
+    /// Detached, until `octet stop`.
+    Background,
 }
 
 /// What the supervisors must do with their processes.
@@ -47,14 +73,16 @@ enum Order {
     /// Start them; the order until all serve.
     Start,
     Run,
+    /// End all but the collector, so that their last spans arrive.
     Drain,
+    DrainCollector,
     Kill,
 }
 
 impl Runner {
     /// A runner of `plan` in `data`.
-    pub fn new(plan: Plan, data: DataDirectory, follow_logs: bool) -> Self {
-        Self { plan, data, follow_logs }
+    pub fn new(plan: Plan, data: DataDirectory, logs: Option<Terminal>, place: Place) -> Self {
+        Self { plan, data, logs, place }
     }
 
     /// Runs the platform until SIGTERM or Ctrl-C; a second one ends it at once.
@@ -62,37 +90,47 @@ impl Runner {
     /// # Errors
     /// [`Failure`] if a port is in use or a process does not start; every process has ended by then.
     pub async fn run(self) -> Result<(), Failure> {
-        self.plan.check_ports()?;
+        let run = RunFile::create(&self.plan, &self.data);
+        tokio::select! {
+            () = end_signal() => return Ok(()),
+            free = port_check::all_free(&self.plan) => free?,
+        }
         // Read once: after a rebuild the path of the running program is gone, and a new program has its place.
         let program = std::env::current_exe().context("cannot find this program")?;
+        let _targets = Targets::create(&self.plan, &self.data);
         let (order, _) = watch::channel(Order::Start);
-        let mut supervisors = JoinSet::new();
+        let mut supervisors = Supervisors::default();
         let mut follower = None;
-        if self.follow_logs {
-            follower = Some(tokio::spawn(follow::follow(self.plan.logs(&self.data))));
+        if let Some(terminal) = self.logs {
+            follower = Some(tokio::spawn(follow::follow(self.plan.logs(&self.data), terminal)));
         }
         for process in &self.plan.processes {
-            supervisors.spawn(supervise::supervise(
+            let set =
+                if process.receives_spans() { &mut supervisors.collector } else { &mut supervisors.others };
+            set.spawn(supervise::supervise(
                 program.clone(),
                 process.clone(),
                 self.data.clone(),
+                run.clone(),
                 order.subscribe(),
             ));
         }
         let outcome = tokio::select! {
             () = end_signal() => Ok(()),
-            outcome = self.serve(&order, &mut supervisors) => outcome,
+            outcome = self.serve(&order, &run, &mut supervisors) => outcome,
         };
 
         output::line("octet: shutting down");
-        order.send_replace(Order::Drain);
+        run.set_state(State::Stopping);
         tokio::select! {
             () = end_signal() => {
                 output::line("octet: second signal, ending every process at once");
                 order.send_replace(Order::Kill);
-                finish(&mut supervisors).await;
+                finish(&mut supervisors.others).await;
+                finish(&mut supervisors.collector).await;
             }
-            () = finish(&mut supervisors) => {}
+            () = supervisors.drain(&order) => {}
+            never = progress::of_shutdown(&run) => match never {},
         }
         if let Some(follower) = follower {
             follower.abort();
@@ -105,23 +143,32 @@ impl Runner {
     async fn serve(
         &self,
         order: &watch::Sender<Order>,
-        supervisors: &mut JoinSet<Result<(), Failure>>,
+        run: &RunFile,
+        supervisors: &mut Supervisors,
     ) -> Result<(), Failure> {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
+        let mut progress = Progress::new(&self.plan.processes);
         let waiting = tokio::select! {
             waiting = self.started() => waiting?,
-            failure = first_failure(supervisors) => return Err(failure),
+            failure = supervisors.first_failure() => return Err(failure),
+            never = progress.report() => match never {},
         };
         order.send_replace(Order::Run);
-        output::line(table::table(&self.plan, &self.data, started.elapsed()));
-        if waiting.is_empty() {
-            return Err(first_failure(supervisors).await);
+        output::line(table::table(&self.plan, &self.data, self.place, started.elapsed()));
+        for note in &self.plan.notes {
+            output::line(format!("octet: note: {note}"));
         }
-        output::line(format!("octet: not ready yet, still waiting for:\n  {}", waiting.join("\n  ")));
-        tokio::select! {
-            failure = first_failure(supervisors) => Err(failure),
-            () = self.report_when_ready() => Err(first_failure(supervisors).await),
+        if !waiting.is_empty() {
+            output::line(format!("octet: not ready yet, still waiting for:\n  {}", waiting.join("\n  ")));
+            tokio::select! {
+                failure = supervisors.first_failure() => return Err(failure),
+                () = probe::all_ready(&self.plan.processes) => {}
+                never = progress.report() => match never {},
+            }
+            output::line("octet: all processes are ready");
         }
+        run.set_state(State::Ready);
+        Err(supervisors.first_failure().await)
     }
 
     /// Waits until every process serves, then up to [`READY_TIMEOUT`] until all are ready. Returns the reasons of the
@@ -140,14 +187,34 @@ impl Runner {
             Err(_) => Ok(probe::reasons(processes).await),
         }
     }
+}
 
-    async fn report_when_ready(&self) {
-        probe::all_ready(&self.plan.processes).await;
-        output::line("octet: all processes are ready");
+/// The tasks that keep the processes running.
+#[derive(Default)]
+struct Supervisors {
+    collector: JoinSet<Result<(), Failure>>,
+    others: JoinSet<Result<(), Failure>>,
+}
+
+impl Supervisors {
+    /// The first failure of a supervisor; never resolves without one.
+    async fn first_failure(&mut self) -> Failure {
+        tokio::select! {
+            failure = first_failure(&mut self.collector) => failure,
+            failure = first_failure(&mut self.others) => failure,
+        }
+    }
+
+    /// Ends all processes, the collector last.
+    async fn drain(&mut self, order: &watch::Sender<Order>) {
+        order.send_replace(Order::Drain);
+        finish(&mut self.others).await;
+        order.send_replace(Order::DrainCollector);
+        finish(&mut self.collector).await;
     }
 }
 
-/// The first failure of a supervisor; never resolves without one.
+/// The first failure in one set; never resolves without one.
 async fn first_failure(supervisors: &mut JoinSet<Result<(), Failure>>) -> Failure {
     while let Some(ended) = supervisors.join_next().await {
         match ended {
@@ -164,7 +231,7 @@ async fn finish(supervisors: &mut JoinSet<Result<(), Failure>>) {
 }
 
 /// Resolves at the next SIGTERM or Ctrl-C.
-async fn end_signal() {
+pub(crate) async fn end_signal() {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

@@ -55,6 +55,11 @@ impl Running {
         Ok(Self { child, _lifeline: lifeline, pid_file })
     }
 
+    /// Its process id; `None` once it has ended.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
         self.child.wait().await
     }

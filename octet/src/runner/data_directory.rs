@@ -81,13 +81,18 @@ impl DataDirectory {
 
     /// The log of one process.
     pub fn log(&self, process: &str) -> PathBuf {
-        self.logs().join(format!("{process}.log"))
+        log_of(&self.path, process)
     }
 
     /// The file that contains the id of a process while it runs.
     pub fn pid_file(&self, process: &str) -> PathBuf {
         self.path.join("run").join(format!("{process}.pid"))
     }
+}
+
+/// The log of one process in the data directory at `path`.
+pub fn log_of(path: &Path, process: &str) -> PathBuf {
+    path.join("logs").join(format!("{process}.log"))
 }
 
 /// What the last platform in a data directory ran with.
@@ -113,7 +118,7 @@ impl Recorded {
 }
 
 /// Writes a file so that a reader sees the old content or the new.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let new = path.with_extension("new");
     fs::write(&new, text)?;
     fs::rename(new, path)

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use crate::output;
+use crate::{
+    log_line, output,
+    terminal::{Colour, Terminal},
+};
 
 /// The time between two reads of each file.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -16,34 +19,50 @@ const INTERVAL: Duration = Duration::from_millis(100);
 const CHUNK: u64 = 256 * 1024;
 
 /// Prints what is appended to `logs`, pairs of name and path, from now on.
-pub(super) async fn follow(logs: Vec<(String, PathBuf)>) {
+pub(super) async fn follow(logs: Vec<(String, PathBuf)>, terminal: Terminal) {
     let width = logs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut tails: Vec<Tail> = logs.into_iter().map(|(name, path)| Tail::at_end(name, path)).collect();
     loop {
         for tail in &mut tails {
             // A file that does not exist yet has no lines.
             for line in tail.lines().unwrap_or_default() {
-                output::line(format!("{:width$} | {line}", tail.name));
+                let name = terminal.paint(Colour::Cyan, &format!("{:width$}", tail.name));
+                let line = if terminal.is_readable { log_line::readable(&line, terminal) } else { line };
+                output::line(format!("{name} | {line}"));
             }
         }
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
-struct Tail {
+/// The end of a log.
+pub(crate) struct Tail {
     name: String,
     path: PathBuf,
     offset: u64,
 }
 
 impl Tail {
-    fn at_end(name: String, path: PathBuf) -> Self {
+    /// What is appended from now on.
+    pub(crate) fn at_end(name: String, path: PathBuf) -> Self {
         let offset = path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
         Self { name, path, offset }
     }
 
+    /// What is appended after the last `lines` lines that the log has now.
+    pub(crate) fn after_last(name: String, path: PathBuf, lines: usize) -> io::Result<(Vec<String>, Self)> {
+        let mut file = File::open(&path)?;
+        let length = file.metadata()?.len();
+        let start = start_of_last(&mut file, length, lines)?;
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(length - start).read_to_end(&mut bytes)?;
+        let last = String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect();
+        Ok((last, Self { name, path, offset: length }))
+    }
+
     /// The complete lines that were appended since the last call.
-    fn lines(&mut self) -> io::Result<Vec<String>> {
+    pub(crate) fn lines(&mut self) -> io::Result<Vec<String>> {
         let mut file = File::open(&self.path)?;
         if file.metadata()?.len() < self.offset {
             // The file was truncated by its rotation.
@@ -62,6 +81,34 @@ impl Tail {
         bytes.truncate(length);
         Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
     }
+}
+
+/// Where the last `lines` lines of a file of this length start.
+fn start_of_last(file: &mut File, length: u64, lines: usize) -> io::Result<u64> {
+    if lines == 0 {
+        return Ok(length);
+    }
+    let mut end = length;
+    let mut left = lines;
+    while end > 0 {
+        let start = end.saturating_sub(CHUNK);
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        Read::by_ref(file).take(end - start).read_to_end(&mut bytes)?;
+        for (index, _) in bytes.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
+            let after = start + index as u64 + 1;
+            // The end of the last line is not the start of another.
+            if after == length {
+                continue;
+            }
+            left -= 1;
+            if left == 0 {
+                return Ok(after);
+            }
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 #[cfg(test)]
@@ -85,5 +132,25 @@ mod tests {
         log.set_len(0).unwrap();
         log.write_all(b"x\n").unwrap();
         assert_eq!(tail.lines().unwrap(), ["x"]);
+    }
+    #[test]
+    fn the_last_lines_are_found_across_chunks() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.log");
+        let long = "x".repeat(usize::try_from(CHUNK).unwrap());
+        for (text, lines, expected) in [
+            ("one\ntwo\nthree\n".to_owned(), 2, vec!["two", "three"]),
+            ("one\ntwo\nthr".to_owned(), 2, vec!["two", "thr"]),
+            ("one\ntwo\n".to_owned(), 5, vec!["one", "two"]),
+            ("one\n".to_owned(), 0, vec![]),
+            (String::new(), 3, vec![]),
+            (format!("zero\n{long}\ntwo\n"), 2, vec![long.as_str(), "two"]),
+            (format!("zero\n{long}\ntwo\n"), 3, vec!["zero", long.as_str(), "two"]),
+        ] {
+            std::fs::write(&path, &text).unwrap();
+            let (last, mut tail) = Tail::after_last("a".into(), path.clone(), lines).unwrap();
+            assert_eq!(last, expected);
+            assert_eq!(tail.lines().unwrap(), [""; 0]);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,8 +18,12 @@ use octet_runtime::{
 };
 use octet_topology::{Service, Topology};
 
-use super::{data_directory::DataDirectory, ports::Ports};
+use super::{data_directory::DataDirectory, notes, ports::Ports};
 use crate::failure::Failure;
+
+/// Variables that a user's environment cannot set for `octet up`: each process has its own value.
+pub const SET_FOR_EACH_PROCESS: [&str; 6] =
+    ["ADMIN_PORT", "GREETING", lifeline::VARIABLE, "OTEL_SERVICE_NAME", "PORT", "SERVICE_NAME"];
 
 /// Variables that belong to one process and are not passed to all.
 const OF_ONE_PROCESS: [&str; 2] = ["SERVICE_NAME", "GREETING"];
@@ -30,6 +34,8 @@ pub struct Plan {
     pub processes: Vec<ProcessPlan>,
     /// The URL scheme of the gateway.
     pub scheme: &'static str,
+    /// What the user should know about this configuration.
+    pub notes: Vec<String>,
 }
 
 /// One process.
@@ -86,8 +92,8 @@ impl Plan {
             )
         });
         let collector = ProcessPlan::new(
-            "collector",
-            &["collector"],
+            COLLECTOR,
+            &[COLLECTOR],
             (ports.collector(), ports.collector_admin()),
             shared.clone().into_iter(),
         );
@@ -100,7 +106,9 @@ impl Plan {
             shared.clone().into_iter().chain(url(topology.entry())).chain(traces),
         );
         let processes = std::iter::once(collector).chain(services).chain([gateway]).collect();
-        let mut plan = Self { processes, scheme: "http" };
+        let mut notes = notes::of_topology(topology);
+        notes.extend(notes::of_traces(inherited, &format!("http://{}/", ports.collector())));
+        let mut plan = Self { processes, scheme: "http", notes };
         plan.read_environments(topology, inherited)?;
         for process in &mut plan.processes {
             let overlay = Overlay { process, inherited };
@@ -111,26 +119,11 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Checks that every port is free.
-    ///
-    /// # Errors
-    /// [`Failure::Failed`] with every port that is in use and the process that needs it.
-    pub fn check_ports(&self) -> Result<(), Failure> {
-        let mut in_use = Vec::new();
-        for process in &self.processes {
-            for (address, what) in [(process.address, ""), (process.admin, "'s admin server")] {
-                if let Err(error) = TcpListener::bind(address) {
-                    in_use.push(format!("{address}, needed by {}{what}: {error}", process.name));
-                }
-            }
-        }
-        if in_use.is_empty() {
-            return Ok(());
-        }
-        in_use.push(
-            "stop the programs that use these ports, or choose other ports with --base-port".to_owned(),
-        );
-        Err(Failure::Failed(anyhow::Error::msg(in_use.join("\n"))))
+    /// The gateway's URL for a browser on this host.
+    pub fn gateway_url(&self) -> String {
+        let gateway = self.processes.iter().find(|process| process.name == "gateway");
+        let port = gateway.map_or(0, |gateway| gateway.address.port());
+        format!("{}://localhost:{port}", self.scheme)
     }
 
     /// The name and log file of each process.
@@ -150,7 +143,7 @@ impl Plan {
                     let settings = GatewaySettings::from_environment(&mut environment, topology.clone());
                     self.scheme = settings.map_or(self.scheme, |settings| settings.scheme());
                 }
-                "collector" => {
+                COLLECTOR => {
                     CollectorSettings::from_environment(&mut environment);
                 }
                 service => {
@@ -171,6 +164,11 @@ impl Plan {
 }
 
 impl ProcessPlan {
+    /// Whether the other processes report their spans to this one, so that it must end after them.
+    pub fn receives_spans(&self) -> bool {
+        self.name == COLLECTOR
+    }
+
     fn new(
         name: &str,
         arguments: &[&str],
@@ -195,8 +193,10 @@ impl ProcessPlan {
     }
 }
 
+const COLLECTOR: &str = "collector";
+
 /// The URL from which the gateway reads traces.
-const TRACE_QUERY_URL: &str = "TRACE_QUERY_URL";
+pub(super) const TRACE_QUERY_URL: &str = "TRACE_QUERY_URL";
 
 /// The variables of every process. Stores, queues and exporters that the user's environment sets are kept.
 fn shared_environment(
@@ -234,7 +234,7 @@ fn shared_environment(
 }
 
 /// Whether the user's environment sets `name`: a blank value counts as unset, as everywhere.
-fn is_set(inherited: &dyn Lookup, name: &str) -> bool {
+pub(super) fn is_set(inherited: &dyn Lookup, name: &str) -> bool {
     inherited.get(name).is_some_and(|value| !value.to_string_lossy().trim().is_empty())
 }
 
@@ -333,18 +333,5 @@ mod tests {
     fn a_fault_common_to_all_processes_is_reported_once() {
         let faults = plan(&[("LOG_LEVEL", "loud"), ("CONNECT_WAIT", "soon")]).err().expect("two faults");
         assert_eq!(faults.lines().count(), 2, "{faults}");
-    }
-
-    #[test]
-    fn ports_in_use_are_reported_with_the_process_that_needs_them() {
-        let plan = plan(&[]).unwrap();
-        let holders: Vec<_> = ["127.0.0.1:20012", "127.0.0.1:20001"]
-            .iter()
-            .filter_map(|address| TcpListener::bind(address).ok())
-            .collect();
-        let faults = plan.check_ports().expect_err("in use").to_string();
-        drop(holders);
-        assert!(faults.contains("127.0.0.1:20012, needed by service-c"), "{faults}");
-        assert!(faults.contains("127.0.0.1:20001, needed by gateway's admin server"), "{faults}");
     }
 }

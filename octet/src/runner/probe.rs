@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use futures_util::future::join_all;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -29,10 +30,9 @@ pub(super) async fn all_ready(processes: &[ProcessPlan]) {
 
 /// The processes that are not ready, each with the reason that it reports.
 pub(super) async fn reasons(processes: &[ProcessPlan]) -> Vec<String> {
-    let mut reasons = Vec::new();
-    for process in processes {
+    let reasons = processes.iter().map(|process| async move {
         let reason = match timeout(TIMEOUT, probe(process.admin)).await {
-            Ok(Ok(response)) if is_ready(&response) => continue,
+            Ok(Ok(response)) if is_ready(&response) => return None,
             Ok(Ok(response)) => {
                 let text = String::from_utf8_lossy(&response).into_owned();
                 text.split("\r\n\r\n").nth(1).unwrap_or_default().trim().replace('\n', "; ")
@@ -40,9 +40,9 @@ pub(super) async fn reasons(processes: &[ProcessPlan]) -> Vec<String> {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "does not respond".to_owned(),
         };
-        reasons.push(format!("{}: {reason}", process.name));
-    }
-    reasons
+        Some(format!("{}: {reason}", process.name))
+    });
+    join_all(reasons).await.into_iter().flatten().collect()
 }
 
 async fn all(processes: &[ProcessPlan], satisfies: fn(&[u8]) -> bool) {

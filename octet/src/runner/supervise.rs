@@ -10,7 +10,9 @@ use std::{
 use anyhow::Context;
 use tokio::sync::watch;
 
-use super::{Order, child::Running, data_directory::DataDirectory, log_file, plan::ProcessPlan};
+use super::{
+    Order, child::Running, data_directory::DataDirectory, log_file, plan::ProcessPlan, run_file::RunFile,
+};
 use crate::{
     failure::{CONFIGURATION, Failure},
     output,
@@ -34,9 +36,11 @@ pub(super) async fn supervise(
     program: PathBuf,
     process: ProcessPlan,
     data: DataDirectory,
+    run: RunFile,
     mut order: watch::Receiver<Order>,
 ) -> Result<(), Failure> {
     let name = &process.name;
+    let drain = if process.receives_spans() { Order::DrainCollector } else { Order::Drain };
     let mut wait = Duration::ZERO;
     let mut starting = Running::start(&program, &process, &data)
         .with_context(|| format!("cannot start {name}"))
@@ -49,15 +53,20 @@ pub(super) async fn supervise(
             None => Running::start(&program, &process, &data),
         };
         let ended = match running {
-            Ok(mut running) => tokio::select! {
-                ended = ended_or_rotated(&mut running, &data, name) => ended,
-                () = ordered(&mut order, Order::Drain) => {
-                    end(running, process.patience, &mut order).await;
-                    return Ok(());
+            Ok(mut running) => {
+                run.set_pid(name, running.id());
+                tokio::select! {
+                    ended = ended_or_rotated(&mut running, &data, name) => ended,
+                    () = ordered(&mut order, drain) => {
+                        end(running, process.patience, &mut order).await;
+                        run.set_pid(name, None);
+                        return Ok(());
+                    }
                 }
-            },
+            }
             Err(error) => Err(error),
         };
+        run.set_pid(name, None);
         let refused = ended.as_ref().is_ok_and(|status| status.code() == Some(CONFIGURATION.into()));
         if refused && *order.borrow() == Order::Start {
             // A restart cannot help, and the user who has just started the platform can read the reason.
@@ -73,8 +82,9 @@ pub(super) async fn supervise(
         output::line(format!("octet: {name} {how}; restarting {again} (log: {})", data.log(name).display()));
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = ordered(&mut order, Order::Drain) => return Ok(()),
+            () = ordered(&mut order, drain) => return Ok(()),
         }
+        run.count_restart(name);
         wait = (wait * 2).clamp(FIRST_WAIT, MAX_WAIT);
     }
 }

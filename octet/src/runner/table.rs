@@ -2,10 +2,11 @@
 
 use std::{fmt::Write as _, fs, time::Duration};
 
-use super::{data_directory::DataDirectory, plan::Plan};
+use super::{Place, data_directory::DataDirectory, plan::Plan};
+use crate::command::data_option;
 
 /// The table of addresses, and the first commands to try.
-pub(super) fn table(plan: &Plan, data: &DataDirectory, took: Duration) -> String {
+pub(super) fn table(plan: &Plan, data: &DataDirectory, place: Place, took: Duration) -> String {
     let width = plan.processes.iter().map(|process| process.name.len()).max().unwrap_or_default();
     let mut text = format!(
         "octet is up after {} ms; data and logs are in {}\n\n",
@@ -14,18 +15,21 @@ pub(super) fn table(plan: &Plan, data: &DataDirectory, took: Duration) -> String
     );
     // Writing to a String cannot fail.
     let _ = writeln!(text, "  {:width$}  {:<22}  {:<22}  pid", "process", "address", "admin");
-    let mut gateway = String::new();
     for process in &plan.processes {
         let id = fs::read_to_string(data.pid_file(&process.name)).unwrap_or_default();
         let (address, admin) = (process.address.to_string(), format!("http://{}", process.admin));
         let _ = writeln!(text, "  {:width$}  {address:<22}  {admin:<22}  {}", process.name, id.trim());
-        if process.name == "gateway" {
-            gateway = format!("{}://localhost:{}", plan.scheme, process.address.port());
-        }
     }
+    let gateway = plan.gateway_url();
+    let stop = match place {
+        Place::Foreground => "Ctrl-C".to_owned(),
+        Place::Background => format!("octet stop{}", data_option(data.path())),
+    };
     let _ = write!(
         text,
-        "\n  open     {gateway}/\n  request  curl -s {gateway}/api/greeting\n  stop     Ctrl-C\n"
+        "\n  open     {gateway}/\n  request  curl -s {gateway}/api/greeting\n  status   octet status{}\n  \
+         stop     {stop}\n",
+        data_option(data.path())
     );
     text
 }

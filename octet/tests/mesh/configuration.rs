@@ -23,9 +23,10 @@ async fn every_wrong_variable_is_named_with_what_is_allowed() {
         let (status, stderr) = run(arguments, &environment).await;
         assert_eq!(status, Some(64), "{stderr}");
         for line in [
-            "LOG_FORMAT: must be json or pretty",
+            "LOG_FORMAT: must be json or pretty, but is \"xml\"",
             "STORE_URL: must be sqlite:DIRECTORY",
             "DRAIN_GRACE: must be a duration",
+            "but is \"-1s\"",
         ] {
             assert!(stderr.contains(line), "{arguments:?}: {stderr}");
         }

@@ -24,7 +24,9 @@ mod stub;
 
 mod audit;
 mod browser;
+mod cli;
 mod collector;
+mod commands;
 mod configuration;
 mod deadlines;
 mod drain;

@@ -35,16 +35,8 @@ async fn watching(mesh: &Mesh, alertmanager: &str) -> Prometheus {
     text = with(&text, "evaluation_interval: 15s", "evaluation_interval: 500ms");
     text = with(&text, "../helm/octet/alerts/octet.rules.yaml", "octet.rules.yaml");
     text = with(&text, "127.0.0.1:9093", alertmanager);
-    for (index, process) in PROCESSES.into_iter().enumerate() {
-        let port = match process {
-            "gateway" => 9000,
-            "collector" => 9412,
-            _ => 9001 + index,
-        };
-        let target = |address: &str| format!(r#"{{targets: ["{address}"], labels: {{service: {process}}}}}"#);
-        let here = mesh.admin(process, "").replace("http://", "");
-        text = with(&text, &target(&format!("127.0.0.1:{port}")), &target(&here));
-    }
+    let targets = mesh.data().join("run/prometheus-targets.json");
+    text = with(&text, "../.octet/run/prometheus-targets.json", targets.to_str().expect("UTF-8"));
     Prometheus::start(&text, &[("octet.rules.yaml", RULES)]).await
 }
 

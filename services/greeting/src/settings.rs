@@ -7,7 +7,7 @@ use octet_runtime::{
     process::{Defaults, ProcessSettings},
     upstream::UpstreamAddress,
 };
-use octet_topology::{GreetingText, QueueName, Service, ServiceName, Topology};
+use octet_topology::{GreetingText, QueueName, Service, ServiceName, Topology, suggest};
 
 use crate::connections::Connections;
 
@@ -80,8 +80,10 @@ fn role(environment: &mut Environment<'_>, topology: &Topology, named: Option<&s
     let service = topology.services().iter().find(|service| service.name.as_str() == name);
     if service.is_none() {
         let names: Vec<_> = topology.services().iter().map(|service| service.name.as_str()).collect();
+        let meant = suggest(name, names.iter().copied()).map(|name| format!("; did you mean {name:?}?"));
+        let (names, meant) = (names.join(", "), meant.unwrap_or_default());
         environment
-            .fault(source, format!("{name:?} is not in the topology; its services are {}", names.join(", ")));
+            .fault(source, format!("{name:?} is not in the topology; its services are {names}{meant}"));
     }
     service.cloned()
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod log_level;
+mod report;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 
 pub use access::AdminAccess;
 pub use log_level::LogControl;
+pub use report::{AdminClient, AdminReport, QueueReport, UnreadableAdmin};
 
 use crate::{
     drain::Drain,

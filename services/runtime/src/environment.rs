@@ -112,7 +112,7 @@ impl<'a> Environment<'a> {
 
     /// The parsed value; `None` when unset or invalid.
     ///
-    /// `allowed` completes the sentence "must be …". The fault does not repeat the value, which may hold a password.
+    /// `allowed` completes the sentence "must be …". The fault repeats the value unless it may hold a password.
     pub fn optional<T, E>(
         &mut self,
         name: &str,
@@ -122,7 +122,13 @@ impl<'a> Environment<'a> {
         let value = self.text(name)?;
         let parsed = parse(&value).ok();
         if parsed.is_none() {
-            self.fault(name, format!("must be {allowed}"));
+            self.fault(
+                name,
+                match repeated(name, &value) {
+                    Some(value) => format!("must be {allowed}, but is {value}"),
+                    None => format!("must be {allowed}"),
+                },
+            );
         }
         parsed
     }
@@ -180,6 +186,32 @@ impl<'a> Environment<'a> {
     }
 }
 
+/// The parts of the names of variables whose values may hold a password or a token.
+const SECRET: [&str; 8] = ["ATTRIBUTES", "CONN", "HEADERS", "KEY", "PASSWORD", "SECRET", "TOKEN", "USER"];
+
+/// Characters of the longest value that is repeated whole.
+const MAX_REPEATED: usize = 80;
+
+/// The value in quotes, for a fault; `None` if it may hold a password or a token, be it in the wrong variable.
+fn repeated(name: &str, value: &str) -> Option<String> {
+    if SECRET.iter().any(|part| name.contains(part)) || value.contains(['@', '=']) || !is_plain_url(value) {
+        return None;
+    }
+    Some(match value.char_indices().nth(MAX_REPEATED) {
+        None => format!("{value:?}"),
+        Some((end, _)) => format!("{:?}…", value.get(..end).unwrap_or_default()),
+    })
+}
+
+/// Whether a value is no URL, or one that consists of a scheme, a host, perhaps a port, and a path.
+fn is_plain_url(value: &str) -> bool {
+    let Some((_, rest)) = value.split_once("://") else { return true };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    // `user:password`, cut off in front of its `@`, looks like a host with a port.
+    !rest.contains(['?', '#', '%']) && port.bytes().all(|byte| byte.is_ascii_digit() || byte == b']')
+}
+
 fn size(text: &str) -> Option<usize> {
     let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match text.get(number.len()..).unwrap_or_default() {
@@ -225,8 +257,8 @@ mod tests {
         assert_eq!(third, 3);
         assert_eq!(
             faults.to_string(),
-            "FIRST: must be a whole number\n\
-             SECOND: must be a duration such as 500ms or 3s, at most 1m"
+            "FIRST: must be a whole number, but is \"x\"\n\
+             SECOND: must be a duration such as 500ms or 3s, at most 1m, but is \"y\""
         );
     }
 
@@ -246,7 +278,12 @@ mod tests {
         }
         for text in ["MiB", "64MB", "-1MiB", "1KiB", "17GiB", "99999999999999999999GiB", "1.5GiB"] {
             let fault = read(text).expect_err(text);
-            assert_eq!(fault, "SIZE: must be a size from 1MiB to 16GiB, such as 64MiB or 67108864");
+            assert_eq!(
+                fault,
+                format!(
+                    "SIZE: must be a size from 1MiB to 16GiB, such as 64MiB or 67108864, but is {text:?}"
+                )
+            );
         }
     }
 
@@ -259,11 +296,36 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_does_not_repeat_the_value() {
-        let variables = set(&[("CONN", "user:hunter2@")]);
-        let mut environment = Environment::new(&variables);
-        environment.optional("CONN", "an address", str::parse::<u8>);
-        let faults = environment.finish(()).expect_err("one fault");
-        assert!(!faults.to_string().contains("hunter2"));
+    fn a_fault_repeats_the_value_unless_it_may_hold_a_secret() {
+        let fault = |name: &str, value: &str| {
+            let variables = set(&[(name, value)]);
+            let mut environment = Environment::new(&variables);
+            environment.optional(name, "an address", |_| Err::<(), _>(()));
+            environment.finish(()).expect_err("one fault").to_string()
+        };
+        for (name, value) in [
+            ("LOG_LEVEL", "loud"),
+            ("TRACE_QUERY_URL", "zipkin:9411"),
+            ("TRACE_QUERY_URL", "https://zipkin:9411/path"),
+            ("TRACE_QUERY_URL", "https://[::1]:9411"),
+            ("GREETING", "two\nlines"),
+        ] {
+            assert_eq!(fault(name, value), format!("{name}: must be an address, but is {value:?}"));
+        }
+        let long = fault("QUEUE_NAME", &"é".repeat(1_000));
+        assert_eq!(long, format!("QUEUE_NAME: must be an address, but is \"{}\"…", "é".repeat(80)));
+        for (name, value) in [
+            ("CONN", "hunter2"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "hunter2"),
+            ("ADMIN_TOKEN", "hunter2"),
+            ("STORE_URL", "mongodb://user:hunter2@db"),
+            ("STORE_URL", "mongodb://user:hunter2"),
+            ("TRACE_QUERY_URL", "http://zipkin/?token=hunter2"),
+            ("TRACE_QUERY_URL", "http://zipkin/#hunter2"),
+            ("SERVICE_B_URL", "user:hunter2@b"),
+            ("LOG_LEVEL", "password=hunter2"),
+        ] {
+            assert_eq!(fault(name, value), format!("{name}: must be an address"), "{value}");
+        }
     }
 }

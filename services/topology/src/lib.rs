@@ -15,6 +15,7 @@
 //! publishers or consumers of one queue, and a service that neither the entry nor a queue reaches (it can be called
 //! directly).
 
+mod drawing;
 mod finding;
 mod graph;
 mod json;
@@ -25,11 +26,14 @@ mod quote;
 mod raw;
 mod relations;
 mod reporter;
+mod suggest;
 mod table;
+mod text;
 mod validate;
 
 pub use finding::{Finding, Findings};
 pub use limits::{MAX_BYTES, MAX_GREETINGS, MAX_SERVICES};
 pub use model::{Policy, Service, Store, Topology};
 pub use name::{CollectionName, DatabaseName, GreetingText, InvalidText, QueueName, ServiceName};
+pub use suggest::suggest;
 pub use table::table;

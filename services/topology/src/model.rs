@@ -114,6 +114,15 @@ impl Topology {
             .flat_map(|service| service.calls.iter().map(move |upstream| (&service.name, upstream)))
     }
 
+    /// The services that nobody calls, neither the gateway nor a service, and that consume no queue: without direct calls they
+    /// do nothing.
+    pub fn uncalled(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter().filter(|service| {
+            let is_called = self.edges().any(|(_, upstream)| *upstream == service.name);
+            !is_called && service.consumes.is_none() && service.name != self.entry.name
+        })
+    }
+
     /// The services whose greetings the entry's answer contains, depth first in declared order.
     ///
     /// A service that is reached along two paths greets twice. At most [`MAX_GREETINGS`](crate::MAX_GREETINGS) long.

@@ -20,6 +20,9 @@ impl Topology {
     /// The text of the built-in topology.
     pub const BUILT_IN: &'static str = include_str!("../topology.toml");
 
+    /// The text of a small topology with comments, to start one's own from.
+    pub const STARTING: &'static str = include_str!("../starting.toml");
+
     /// The topology that every program carries with it.
     ///
     /// # Errors

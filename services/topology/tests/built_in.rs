@@ -115,3 +115,86 @@ service-h  -                     service-h.greetings  -                         
 ";
     assert_eq!(table(&built_in()), expected);
 }
+
+#[test]
+fn a_written_file_has_every_field_of_the_topology() {
+    let written = built_in().to_toml();
+    assert_eq!(Topology::parse(&written, "written"), Ok(built_in()));
+    let partial = "entry = 'a'\n[[service]]\nname = 'a'\ngreeting = '\"A\" \\'\npolicy = 'partial'\n";
+    let partial = Topology::parse(partial, "t").unwrap();
+    assert_eq!(
+        partial.to_toml(),
+        "entry = \"a\"\n\n[[service]]\nname = \"a\"\ngreeting = \"\\\"A\\\" \\\\\"\npolicy = \"partial\"\n"
+    );
+    assert_eq!(Topology::parse(&partial.to_toml(), "t"), Ok(partial));
+}
+
+#[test]
+fn the_starting_topology_is_valid_and_every_service_of_it_is_called_or_consumes() {
+    let starting =
+        Topology::parse(Topology::STARTING, "starting").unwrap_or_else(|findings| panic!("{findings}"));
+    assert_eq!(starting.services().len(), 4);
+    assert_eq!(starting.uncalled().count(), 0);
+}
+
+#[test]
+fn only_a_service_without_caller_and_queue_is_uncalled() {
+    assert_eq!(built_in().uncalled().count(), 0, "F consumes");
+    let text = r#"
+        entry = "a"
+        service = [
+            { name = "a", greeting = "A", calls = ["b"] },
+            { name = "b", greeting = "B" },
+            { name = "c", greeting = "C", calls = ["d"] },
+            { name = "d", greeting = "D" },
+        ]
+    "#;
+    let topology = Topology::parse(text, "test").unwrap();
+    let uncalled: Vec<_> = topology.uncalled().map(|service| service.name.as_str()).collect();
+    assert_eq!(uncalled, ["c"]);
+}
+
+#[test]
+fn a_drawing_has_every_service_store_queue_and_edge() {
+    let text = r#"
+        entry = "end"
+        service = [
+            { name = "end", greeting = "E", calls = ["x-y"], publishes = "q.1" },
+            { name = "x-y", greeting = "X", consumes = "q.1", store = { database = "d", collection = "c" } },
+        ]
+    "#;
+    let topology = Topology::parse(text, "test").unwrap();
+    assert_eq!(
+        topology.to_dot(),
+        r#"digraph octet {
+  rankdir = LR
+  node [fontname = "sans-serif"]
+  gateway [label = "gateway", shape = hexagon]
+  service_1 [label = "end", shape = box]
+  service_2 [label = "x-y", shape = box]
+  store_of_service_2 [label = "d.c", shape = cylinder]
+  queue_1 [label = "q.1", shape = cds]
+  gateway -> service_1
+  service_1 -> service_2
+  service_1 -> queue_1 [style = dashed]
+  queue_1 -> service_2 [style = dashed]
+  service_2 -> store_of_service_2
+}
+"#
+    );
+    assert_eq!(
+        topology.to_mermaid(),
+        r#"flowchart LR
+  gateway{{"gateway"}}
+  service_1["end"]
+  service_2["x-y"]
+  store_of_service_2[("d.c")]
+  queue_1>"q.1"]
+  gateway --> service_1
+  service_1 --> service_2
+  service_1 -.-> queue_1
+  queue_1 -.-> service_2
+  service_2 --> store_of_service_2
+"#
+    );
+}

@@ -130,6 +130,22 @@ proptest! {
         prop_assert!(order.len() <= MAX_GREETINGS);
         prop_assert_eq!(order, expected);
         prop_assert_eq!(topology.edges().count(), graph.iter().map(Vec::len).sum::<usize>());
+        prop_assert_eq!(Topology::parse(&topology.to_toml(), "t"), Ok(topology));
+    }
+
+    #[test]
+    fn any_greeting_survives_being_written_as_a_file(greeting in "[^\\p{Cc}]{1,40}") {
+        let quoted = greeting.chars().fold(String::new(), |mut text, character| {
+            write!(text, "\\U{:08X}", u32::from(character)).unwrap();
+            text
+        });
+        let text = format!("entry = 'a'\n[[service]]\nname = 'a'\ngreeting = \"{quoted}\"\n");
+        // A blank greeting is refused.
+        if let Ok(topology) = Topology::parse(&text, "t") {
+            prop_assert_eq!(Topology::parse(&topology.to_toml(), "t"), Ok(topology));
+        } else {
+            prop_assert!(greeting.trim().is_empty());
+        }
     }
 
     #[test]

@@ -1,0 +1,86 @@
+//! `octet health URL`: whether a server is healthy, for the health checks of containers.
+
+use http::{Request, Uri};
+use http_body_util::Empty;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use octet_runtime::http_url::HttpUrl;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use super::block_on;
+use crate::{cli, failure::Failure, output};
+
+/// What is asked.
+enum Target {
+    Http(Uri),
+    Grpc { endpoint: String, service: String },
+}
+
+/// Asks, and prints what was reported.
+///
+/// # Errors
+/// [`Failure::Failed`] if the server is not healthy, [`Failure::Configuration`] if the URL is invalid.
+pub fn run(arguments: &cli::Health) -> Result<(), Failure> {
+    let target = parse(&arguments.url).ok_or_else(|| {
+        Failure::Configuration(format!(
+            "{:?} is not a URL to ask: it must be http://HOST:PORT/PATH, or grpc://HOST:PORT with or without /SERVICE",
+            arguments.url
+        ))
+    })?;
+    let limit = arguments.timeout;
+    block_on(async {
+        let asked = async {
+            match target {
+                Target::Http(url) => http(url).await,
+                Target::Grpc { endpoint, service } => grpc(endpoint, service).await,
+            }
+        };
+        let healthy = tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| {
+            Err(anyhow::anyhow!("no response within {}", humantime::format_duration(limit)))
+        });
+        let report = healthy.map_err(|error| error.context(arguments.url.clone()))?;
+        output::line(format!("{}: {report}", arguments.url));
+        Ok(())
+    })
+}
+
+fn parse(url: &str) -> Option<Target> {
+    if let Some(rest) = url.strip_prefix("grpc://") {
+        let url = HttpUrl::parse_http(&format!("http://{rest}"))?;
+        let endpoint = format!("http://{}", url.authority());
+        return Some(Target::Grpc { endpoint, service: url.path().trim_start_matches('/').to_owned() });
+    }
+    // A query is allowed here, in contrast to a base URL.
+    let base = url.split('?').next().unwrap_or_default();
+    HttpUrl::parse_http(base)?;
+    Some(Target::Http(url.parse().ok()?))
+}
+
+async fn http(url: Uri) -> anyhow::Result<String> {
+    let client: Client<HttpConnector, Empty<&[u8]>> =
+        Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    let response = client.request(Request::get(url).body(Empty::new())?).await.map_err(deepest_cause)?;
+    let status = response.status();
+    anyhow::ensure!(status.is_success(), "HTTP {status}");
+    Ok(format!("HTTP {status}"))
+}
+
+async fn grpc(endpoint: String, service: String) -> anyhow::Result<String> {
+    let channel = tonic::transport::Endpoint::new(endpoint)?.connect().await.map_err(deepest_cause)?;
+    let request = HealthCheckRequest { service };
+    let response = HealthClient::new(channel).check(request).await;
+    let status = response.map_err(|status| anyhow::anyhow!("{:?}: {}", status.code(), status.message()))?;
+    let status = status.into_inner().status();
+    anyhow::ensure!(status == ServingStatus::Serving, "{}", status.as_str_name());
+    Ok(status.as_str_name().to_owned())
+}
+
+/// The deepest cause is the specific one.
+fn deepest_cause(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+    let error = anyhow::Error::new(error);
+    anyhow::Error::msg(error.root_cause().to_string())
+}
