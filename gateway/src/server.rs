@@ -29,7 +29,7 @@ use crate::{
     endpoints::{echo, health, metrics as own_metrics, status},
     entry::{Entry, Names},
     grpc::{self, Grpc, Own},
-    openapi,
+    openapi, processes,
     rest::{self, Rest},
     settings::GatewaySettings,
     traces,
@@ -145,6 +145,7 @@ fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Res
         .merge(own_metrics::router(metrics.clone()))
         .merge(status::router())
         .merge(traces::router(settings.traces.clone()))
+        .merge(processes::router(settings.processes.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
         .route_layer(from_fn_with_state(Arc::new(Semaphore::new(MAX_PAGES)), admitted))
         // Needs a permit of the calls', when its body has arrived.

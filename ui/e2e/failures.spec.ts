@@ -6,7 +6,7 @@ import { expect, expectAccessible, greet, mesh, test } from "./test.ts";
 const SHOTS = fileURLToPath(new URL("../node_modules/.shots", import.meta.url));
 
 const health = (page: Page) => page.locator(".status-bar > div").filter({ hasText: "health" });
-const node = (page: Page, name: string) => page.locator(".node").filter({ hasText: name });
+const badge = (page: Page, node: string) => page.locator(`.badge[data-node="${node}"]`);
 
 test.describe("a frozen service", () => {
   // The browser logs the 504.
@@ -19,7 +19,7 @@ test.describe("a frozen service", () => {
     try {
       await page.goto("/#/mesh?select=service-g");
       await expect(health(page)).toContainText("1 of 8 not ready");
-      await expect(node(page, "service-g").locator(".badge").first()).toHaveText("✕ not ready");
+      await expect(badge(page, "service-g")).toHaveText("✕ not ready");
       await expect(page.locator(".panel .health")).toContainText("unreachable");
       await expect(page.locator(".panel .health")).toContainText("no response within 2s");
 
@@ -60,7 +60,7 @@ test("a restarted service has a badge, and its panel has version, start, CPU and
 }) => {
   process.kill(pidOf(mesh.directory, "service-c"), "SIGKILL");
   await page.goto("/#/mesh?select=service-c");
-  await expect(node(page, "service-c").first().locator(".badge.notice")).toHaveText(/^↻ \d+$/);
+  await expect(badge(page, "service-c")).toHaveText(/^↻ \d+$/);
   const panel = page.locator(".panel .health");
   await expect(panel).toContainText("ready");
   for (const fact of [
@@ -119,9 +119,9 @@ for (const [name, viewport, colorScheme] of [
       await greet(2);
       await showTrouble(page);
       await expect(page.locator(".badge.trouble")).toHaveCount(8);
-      await expect(node(page, "service-d.greeting").locator(".badge")).toHaveText("✕ 17 dead");
-      await expect(node(page, "service-a").locator(".badge")).toHaveText("↻ 3");
-      await expect(page.locator(".panel .health")).toHaveText(/oldest\s*62 min.*dead letters\s*17/);
+      await expect(badge(page, "service-d.greeting")).toHaveText("✕ 17 dead");
+      await expect(badge(page, "service-a")).toHaveText("↻ 3");
+      await expect(page.locator(".panel .health")).toHaveText(/oldest\s*62 min.*dead letters\s*✕ 17/);
       const overlaps = await page.evaluate(() => {
         const boxes = (selector: string) => [...document.querySelectorAll(selector)];
         const found: string[] = [];

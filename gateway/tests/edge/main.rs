@@ -24,6 +24,7 @@ mod limits;
 mod log;
 mod openapi;
 mod others;
+mod processes;
 mod slow;
 mod streaming;
 mod unread;

@@ -43,6 +43,7 @@ mod https;
 mod lifetime;
 mod logs;
 mod openapi;
+mod processes;
 mod prometheus;
 mod refused;
 mod secrets;

@@ -65,13 +65,13 @@ test("figures of stores and queues have units, and unknown ones are absent", () 
   );
   if (!c || !f) throw new Error("two processes");
   expect(factsOf(c, 61_000)).toEqual([
-    ["restarts", "0"],
-    ["started", "61 s ago"],
-    ["CPU", "25 %"],
-    ["memory", "3.0 MiB"],
+    { name: "restarts", value: "0" },
+    { name: "started", value: "61 s ago" },
+    { name: "CPU", value: "25 %" },
+    { name: "memory", value: "3.0 MiB" },
   ]);
   const store = storeOf("c.greetings", [c, f], TOPOLOGY);
-  expect(store && storeFacts(store)).toContainEqual(["p50 · p99", "≤ 1.0 ms · > 10 s"]);
+  expect(store && storeFacts(store)).toContainEqual({ name: "p50 · p99", value: "≤ 1.0 ms · > 10 s" });
   expect(queueOf("mail", [c, f], TOPOLOGY)).toEqual({ ready: 4, oldest: 7_000, deadLetters: 0 });
 });
 

@@ -160,8 +160,14 @@ export function storeOf(
   return states.find(({ up }) => !up) ?? states[0];
 }
 
-/** The facts of one process, as pairs of name and text. */
-export function factsOf(process: Process, now: number): [string, string][] {
+export interface Fact {
+  name: string;
+  value: string;
+  isBad?: boolean;
+}
+
+/** The facts of one process. */
+export function factsOf(process: Process, now: number): Fact[] {
   const { version, started, restarts, cpu, memoryBytes } = process;
   const facts: [string, string | undefined][] = [
     ["restarts", String(restarts)],
@@ -170,23 +176,24 @@ export function factsOf(process: Process, now: number): [string, string][] {
     ["CPU", cpu === undefined ? undefined : percent(cpu, 1)],
     ["memory", memoryBytes === undefined ? undefined : `${(memoryBytes / 2 ** 20).toFixed(1)} MiB`],
   ];
-  return facts.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
+  return facts.flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
 }
 
-export function storeFacts(store: StoreState): [string, string][] {
-  const facts: [string, string][] = [["answers", store.up ? "yes" : "no"]];
+export function storeFacts(store: StoreState): Fact[] {
+  const facts: Fact[] = [{ name: "answers", value: store.up ? "yes" : "✕ no", isBad: !store.up }];
   if (store.inserts > 0) {
-    facts.push(["inserts", count(store.inserts, "insert")]);
-    facts.push(["p50 · p99", `${atMost(store.p50)} · ${atMost(store.p99)}`]);
+    facts.push({ name: "inserts", value: count(store.inserts, "insert") });
+    facts.push({ name: "p50 · p99", value: `${atMost(store.p50)} · ${atMost(store.p99)}` });
   }
   return facts;
 }
 
-export function queueFacts(queue: QueueState): [string, string][] {
+export function queueFacts({ ready, oldest, deadLetters }: QueueState): Fact[] {
+  const isBad = deadLetters > 0;
   return [
-    ["waiting", count(queue.ready, "message")],
-    ["oldest", queue.ready === 0 ? "–" : duration(queue.oldest)],
-    ["dead letters", String(queue.deadLetters)],
+    { name: "waiting", value: count(ready, "message") },
+    { name: "oldest", value: ready === 0 ? "–" : duration(oldest) },
+    { name: "dead letters", value: isBad ? `✕ ${deadLetters.toLocaleString("en")}` : "0", isBad },
   ];
 }
 

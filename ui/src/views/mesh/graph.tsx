@@ -72,6 +72,9 @@ export function MeshGraph({ graph, seconds, selected, onSelect, zoom, scale, onZ
               <Node node={node} layout={layout} badge={badges.get(node.id)} />
             </g>
           ))}
+          {graph.nodes.map(({ id }) => (
+            <BadgeLabel key={id} id={id} badge={badges.get(id)} layout={layout} />
+          ))}
         </svg>
       )}
     </Canvas>
@@ -168,18 +171,23 @@ function Node({ node, layout, badge }: { node: GraphNode; layout: Layout; badge:
       <text x={x} y={y + (node.kind === "database" ? 8 : 5)}>
         {shortName(node.id)}
       </text>
-      {badge && <BadgeLabel badge={badge} x={x} y={y - height / 2} />}
     </>
   );
 }
 
-/** On the upper edge of its node, within the space that the layout keeps between nodes. */
-function BadgeLabel({ badge, x, y }: { badge: Badge; x: number; y: number }) {
+/**
+ * On the upper edge of its node, within the space that the layout keeps between nodes. Apart from its node, so that
+ * trouble stays visible when another selection dims it.
+ */
+function BadgeLabel({ id, badge, layout }: { id: string; badge: Badge | undefined; layout: Layout }) {
+  const box = layout.nodes.get(id);
+  if (!badge || !box) return null;
   const width = badgeWidth(badge.text);
+  const y = box.y - box.height / 2;
   return (
-    <g class={`badge ${badge.kind}`}>
-      <rect x={x - width / 2} y={y - 9} width={width} height={17} rx={8.5} />
-      <text x={x} y={y + 4}>
+    <g class={`badge ${badge.kind}`} data-node={id}>
+      <rect x={box.x - width / 2} y={y - 9} width={width} height={17} rx={8.5} />
+      <text x={box.x} y={y + 4}>
         {badge.text}
       </text>
     </g>

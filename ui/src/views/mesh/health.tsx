@@ -1,4 +1,5 @@
 import {
+  type Fact,
   factsOf,
   type Process,
   queueFacts,
@@ -20,11 +21,11 @@ interface Props {
 export function Health({ node, topology, processes }: Props) {
   if (node.kind === "queue") {
     const queue = queueOf(node.id, processes, topology);
-    return queue ? <Section heading="Queue" facts={queueFacts(queue)} isBad={queue.deadLetters > 0} /> : null;
+    return queue ? <Section heading="Queue" facts={queueFacts(queue)} /> : null;
   }
   if (node.kind === "database") {
     const store = storeOf(node.id, processes, topology);
-    return store ? <Section heading="Store" facts={storeFacts(store)} isBad={!store.up} /> : null;
+    return store ? <Section heading="Store" facts={storeFacts(store)} /> : null;
   }
   const replicas = replicasOf(processes, node.id);
   return (
@@ -59,20 +60,20 @@ function ProcessSection({ process, heading }: { process: Process; heading: strin
   );
 }
 
-function Section({ heading, facts, isBad }: { heading: string; facts: [string, string][]; isBad: boolean }) {
+function Section({ heading, facts }: { heading: string; facts: readonly Fact[] }) {
   return (
-    <section class={`health${isBad ? " trouble" : ""}`}>
+    <section class="health">
       <h3>{heading}</h3>
       <Facts facts={facts} />
     </section>
   );
 }
 
-function Facts({ facts }: { facts: [string, string][] }) {
+function Facts({ facts }: { facts: readonly Fact[] }) {
   return (
     <dl class="metrics-list">
-      {facts.map(([name, value]) => (
-        <div key={name}>
+      {facts.map(({ name, value, isBad }) => (
+        <div key={name} class={isBad ? "trouble" : undefined}>
           <dt>{name}</dt>
           <dd>{value}</dd>
         </div>
