@@ -3,14 +3,17 @@
 import json
 import re
 import signal
-import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 
 from graph import of_kind
-from render import octet, run
+from render import ROOT, octet, run
+
+sys.path.insert(0, str(ROOT / "bench"))
+import ports
 
 # Seconds that any step may take: the cores may be busy.
 PATIENCE = 60
@@ -20,19 +23,12 @@ class Fault(Exception):
     """A failure that a pod would have."""
 
 
-def free_port(taken=set()):
-    """Below the system's ephemeral ports."""
-    for port in range(21_000, 32_000):
-        if port in taken:
-            continue
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        taken.add(port)
-        return port
-    raise Fault("no port is free")
+def free_port(block=[]):
+    """A port that no other test gets."""
+    if not block:
+        base = ports.free_block()
+        block.extend(range(base, base + ports.BLOCK))
+    return block.pop()
 
 
 class Mesh:

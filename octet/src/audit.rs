@@ -16,6 +16,7 @@ mod gap;
 mod graph;
 mod id;
 mod inspector;
+mod printable;
 mod report;
 mod spool;
 mod table;

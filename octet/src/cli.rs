@@ -1,9 +1,12 @@
 //! The command line.
 
+mod load;
+
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
+pub use self::load::{Load, LoadAction, LoadFormat};
 use crate::{failure, output, variables};
 
 /// The version of the build, with its commit where that is known.
@@ -47,6 +50,8 @@ pub enum Command {
     /// Check that no data is lost: count stored documents and queued messages, and look up what answers claim
     #[command(after_help = AUDIT_STATUS)]
     Audit(Audit),
+    /// Send load to the gateway or another server, and report what was answered
+    Load(Box<Load>),
     /// Check, print, draw or start a topology file
     #[command(subcommand)]
     Topology(Topology),

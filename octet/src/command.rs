@@ -5,6 +5,7 @@ pub mod collector;
 pub mod completions;
 pub mod gateway;
 pub mod health;
+pub mod load;
 pub mod logs;
 pub mod man;
 pub mod service;

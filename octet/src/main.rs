@@ -23,6 +23,9 @@ fn main() -> ExitCode {
             // A gap is a result, not a failure: the report describes it.
             return command::audit::run(&arguments).unwrap_or_else(|failure| report(&failure));
         }
+        Command::Load(arguments) => {
+            return command::load::run(&arguments).unwrap_or_else(|failure| report(&failure));
+        }
         // So is a process that is not ready.
         Command::Status(arguments) => {
             return command::status::run(&arguments).unwrap_or_else(|failure| report(&failure));

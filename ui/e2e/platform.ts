@@ -2,16 +2,13 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { takeBlock } from "./ports";
 
 /** Milliseconds. On a busy machine a debug build takes several seconds to start. */
 const TIMEOUT_MS = 60_000;
-
-/** Ports that `octet up --base-port` uses. */
-const BLOCK = 160;
 
 export interface Mesh {
   url: string;
@@ -32,7 +29,7 @@ function program(): string {
 
 export async function startMesh(): Promise<Mesh> {
   const directory = mkdtempSync(join(tmpdir(), "octet-ui-"));
-  const base = await freeBlock();
+  const { base, release } = await takeBlock();
   const args = ["up", "--base-port", String(base), "--data", directory];
   const child = spawn(program(), args, { env: environment({}), stdio: ["ignore", "pipe", "inherit"] });
   await output(child, /octet is up/);
@@ -43,6 +40,7 @@ export async function startMesh(): Promise<Mesh> {
     directory,
     stop: async () => {
       await stop(child);
+      release();
       rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -50,7 +48,7 @@ export async function startMesh(): Promise<Mesh> {
 
 /** Starts one more gateway, with these environment variables. */
 export async function startGateway(mesh: { entry: string }, variables: Record<string, string>) {
-  const base = await freeBlock();
+  const { base, release } = await takeBlock();
   const defaults = {
     SERVICE_A_URL: mesh.entry,
     PORT: `127.0.0.1:${base}`,
@@ -62,7 +60,7 @@ export async function startGateway(mesh: { entry: string }, variables: Record<st
     stdio: ["ignore", "pipe", "inherit"],
   });
   await output(child, /serving|listening/i);
-  return { url: `http://127.0.0.1:${base}`, stop: () => stop(child) };
+  return { url: `http://127.0.0.1:${base}`, stop: () => stop(child).then(release) };
 }
 
 /** The process id in the PID file of `octet up`. */
@@ -95,28 +93,5 @@ function stop(child: ChildProcess): Promise<void> {
     if (child.exitCode !== null) return resolve();
     child.once("exit", () => resolve());
     child.kill("SIGTERM");
-  });
-}
-
-/** Below the ephemeral ports, so that no other process takes one before the mesh binds it. */
-async function freeBlock(): Promise<number> {
-  for (let tries = 0; tries < 50; tries += 1) {
-    const base = 15_000 + Math.floor(Math.random() * 100) * BLOCK;
-    const ports = [0, 1, 2, 3, ...range(10, 18), ...range(90, 98)].map((offset) => base + offset);
-    const free = await Promise.all(ports.map(isFree));
-    if (free.every(Boolean)) return base;
-  }
-  throw new Error("no free block of ports below 32768");
-}
-
-function range(from: number, to: number): number[] {
-  return Array.from({ length: to - from }, (_, index) => from + index);
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }

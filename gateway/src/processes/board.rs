@@ -221,7 +221,7 @@ impl Process {
             started: report.started.and_then(|at| Duration::try_from_secs_f64(at).ok()).map(millis),
             restarts: Some(recent.restarts),
             cpu: recent.cpu.map(|cpu| (cpu * 1e4).round() / 1e4),
-            memory_bytes: report.resident_bytes.map(whole),
+            memory_bytes: report.resident_bytes,
             window_seconds: recent.window.map(|window| window.as_secs()),
             store: report.store.map(|store| Store {
                 up: store.up,
@@ -230,9 +230,9 @@ impl Process {
                 p99_seconds: recent.inserts.quantile(0.99),
             }),
             queue: report.queue.map(|queue| Queue {
-                ready: whole(queue.ready),
+                ready: queue.ready,
                 oldest_seconds: queue.oldest_seconds.map(whole),
-                dead_letters: whole(queue.dead_letters),
+                dead_letters: queue.dead_letters,
             }),
         }
     }
@@ -264,9 +264,9 @@ async fn resolve(address: AdminAddress) -> Vec<(String, Result<SocketAddr, Strin
     }
 }
 
-/// A count from a process's metrics, which are doubles.
+/// Whole seconds.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a double saturates")]
-pub(super) fn whole(value: f64) -> u64 {
+fn whole(value: f64) -> u64 {
     value as u64
 }
 

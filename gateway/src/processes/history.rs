@@ -7,8 +7,6 @@ use std::{
 
 use octet_runtime::admin::{AdminReport, Histogram};
 
-use super::board::whole;
-
 /// The window of CPU use and store latency.
 const WINDOW: Duration = Duration::from_mins(1);
 
@@ -57,7 +55,7 @@ impl History {
             .cpu_seconds
             .map(|spent| spent - base.and_then(|(_, earlier)| earlier.cpu_seconds).unwrap_or_default());
         let recent = Recent {
-            restarts: report.restarts.map_or(self.restarts, whole),
+            restarts: report.restarts.unwrap_or(self.restarts),
             cpu: spent.zip(window).map(|(spent, window)| (spent / window.as_secs_f64().max(0.001)).max(0.0)),
             inserts: match (&report.store, base.and_then(|(_, earlier)| earlier.store.as_ref())) {
                 (Some(store), Some(earlier)) => store.inserts.since(&earlier.inserts),
@@ -75,7 +73,7 @@ impl History {
     /// The restarts that are known while the process does not respond.
     pub(super) fn restarts(&self) -> Option<u64> {
         let (_, last) = self.samples.back()?;
-        Some(last.restarts.map_or(self.restarts, whole))
+        Some(last.restarts.unwrap_or(self.restarts))
     }
 }
 
@@ -132,7 +130,7 @@ mod tests {
     #[test]
     fn the_count_of_octet_up_wins() {
         let mut history = History::default();
-        let reported = AdminReport { restarts: Some(4.0), ..figures(1_000.0, 1.0) };
+        let reported = AdminReport { restarts: Some(4), ..figures(1_000.0, 1.0) };
         assert_eq!(history.add(&reported, Instant::now(), 1_001.0).restarts, 4);
         assert_eq!(history.restarts(), Some(4));
     }

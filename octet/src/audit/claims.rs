@@ -11,9 +11,9 @@ use octet_topology::MAX_GREETINGS;
 
 use super::{
     answers::{Answer, Greeting},
-    gap::printable,
     graph::{Graph, Place},
     id::GreetingId,
+    printable::printable,
     spool::Record,
     tree::{self, InvalidAnswer},
 };

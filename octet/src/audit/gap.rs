@@ -126,14 +126,3 @@ impl fmt::Display for Gap {
 fn is_plain(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
-
-/// Text of a file or a message, cut to `max` characters, with control characters escaped.
-pub(super) fn printable(text: &str, max: usize) -> String {
-    let escape = |character: char| {
-        let escaped: String =
-            if character.is_control() { character.escape_debug().collect() } else { character.into() };
-        escaped
-    };
-    let more = if text.chars().nth(max).is_some() { "…" } else { "" };
-    text.chars().take(max).map(escape).chain([more.to_owned()]).collect()
-}

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use octet_backends::inspect::DeadLetter;
 
-use super::gap::printable;
+use super::printable::printable;
 use super::report::{Answered, Queue, Report, Store, Verdict, rfc3339, sum};
 
 /// How much is shown of a text in a dead letter.

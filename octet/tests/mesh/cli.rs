@@ -16,7 +16,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
-const SUBCOMMANDS: [&str; 12] = [
+const SUBCOMMANDS: [&str; 13] = [
     "up",
     "service",
     "gateway",
@@ -25,6 +25,7 @@ const SUBCOMMANDS: [&str; 12] = [
     "logs",
     "stop",
     "audit",
+    "load",
     "topology",
     "health",
     "completions",

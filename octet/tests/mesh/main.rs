@@ -36,6 +36,7 @@ mod envoy;
 mod events;
 mod failure;
 mod frozen;
+mod generator;
 mod greeting;
 mod headers;
 mod hostile;

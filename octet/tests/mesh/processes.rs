@@ -44,7 +44,11 @@ async fn every_process_reports_its_state_version_restarts_cpu_and_memory() {
     }
     eventually("the insert is counted", async || {
         let found = process(&mesh, "service-c").await;
-        if found["store"]["inserts"] == 1 && found["store"]["p99Seconds"].is_f64() { Ok(()) } else { Err(found) }
+        if found["store"]["inserts"] == 1 && found["store"]["p99Seconds"].is_f64() {
+            Ok(())
+        } else {
+            Err(found)
+        }
     })
     .await;
     mesh.end().await;

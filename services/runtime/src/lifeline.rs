@@ -12,7 +12,7 @@ pub const VARIABLE: &str = "OCTET_LIFELINE";
 /// Resolves when standard input has ended.
 ///
 /// A separate thread reads, and is abandoned at exit: tokio's stdin would delay the runtime's shutdown.
-pub(crate) fn ended() -> oneshot::Receiver<()> {
+pub fn ended() -> oneshot::Receiver<()> {
     let (ended, end) = oneshot::channel();
     let reader = std::thread::Builder::new().name("lifeline".into()).stack_size(64 * 1024).spawn(move || {
         let mut input = std::io::stdin().lock();

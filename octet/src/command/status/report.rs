@@ -43,7 +43,7 @@ struct ProcessReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     cpu_percent: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    memory_bytes: Option<f64>,
+    memory_bytes: Option<u64>,
     /// The queue that it consumes.
     #[serde(skip_serializing_if = "Option::is_none")]
     queue: Option<Queue>,
@@ -53,10 +53,10 @@ struct ProcessReport {
 
 #[derive(Debug, Serialize)]
 struct Queue {
-    waiting: f64,
+    waiting: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     oldest_seconds: Option<f64>,
-    dead_letters: f64,
+    dead_letters: u64,
 }
 
 impl Report {
@@ -179,7 +179,7 @@ impl ProcessReport {
             or_dash(self.version.clone()),
             or_dash(self.pid.map(|pid| pid.to_string())),
             or_dash(self.cpu_percent.map(|percent| format!("{percent:.1} %"))),
-            or_dash(self.memory_bytes.map(|bytes| format!("{:.1} MiB", bytes / 1024.0 / 1024.0))),
+            or_dash(self.memory_bytes.map(mebibytes)),
             self.queue.as_ref().map(Queue::to_string).unwrap_or_default(),
         ]
     }
@@ -189,10 +189,16 @@ impl ProcessReport {
     }
 }
 
+/// With one digit after the point.
+fn mebibytes(bytes: u64) -> String {
+    let tenths = bytes * 10 / (1 << 20);
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
+}
+
 impl std::fmt::Display for Queue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} waiting", self.waiting)?;
-        if let Some(seconds) = self.oldest_seconds.filter(|_| self.waiting > 0.0) {
+        if let Some(seconds) = self.oldest_seconds.filter(|_| self.waiting > 0) {
             write!(f, " (oldest {seconds:.0} s)")?;
         }
         write!(f, ", {} dead letters", self.dead_letters)

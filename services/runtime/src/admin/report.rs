@@ -36,11 +36,11 @@ pub struct AdminReport {
     /// Its start, in seconds since the Unix epoch.
     pub started: Option<f64>,
     /// How often `octet up` has restarted it.
-    pub restarts: Option<f64>,
+    pub restarts: Option<u64>,
     /// CPU time since its start, in seconds.
     pub cpu_seconds: Option<f64>,
     /// Resident memory, in bytes.
-    pub resident_bytes: Option<f64>,
+    pub resident_bytes: Option<u64>,
     /// Its store.
     pub store: Option<StoreReport>,
     /// The queue that it consumes.
@@ -60,11 +60,11 @@ pub struct StoreReport {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QueueReport {
     /// Messages that wait.
-    pub ready: f64,
+    pub ready: u64,
     /// Age in seconds of the oldest one; 0 when none waits, `None` where the broker does not report it.
     pub oldest_seconds: Option<f64>,
     /// Messages in the dead-letter queue.
-    pub dead_letters: f64,
+    pub dead_letters: u64,
 }
 
 /// A process whose admin server could not be read.
@@ -129,10 +129,12 @@ impl AdminClient {
 impl AdminReport {
     fn new(readiness: Result<(), String>, metrics: &str) -> Self {
         let value = |name: &str| sample(metrics, name).and_then(|(_, value)| value.parse::<f64>().ok());
-        let queue = value("octet_queue_ready").map(|ready| QueueReport {
+        // A whole number has no decimal point in this format.
+        let whole = |name: &str| sample(metrics, name).and_then(|(_, value)| value.parse::<u64>().ok());
+        let queue = whole("octet_queue_ready").map(|ready| QueueReport {
             ready,
             oldest_seconds: value("octet_queue_oldest_seconds"),
-            dead_letters: value("octet_queue_dead_letters").unwrap_or_default(),
+            dead_letters: whole("octet_queue_dead_letters").unwrap_or_default(),
         });
         let store = value("octet_store_up").map(|up| StoreReport {
             up: up > 0.0,
@@ -142,9 +144,9 @@ impl AdminReport {
             readiness,
             version: sample(metrics, "octet_build_info").and_then(|(labels, _)| label(labels, "version")),
             started: value("process_start_time_seconds"),
-            restarts: value("octet_process_restarts"),
+            restarts: whole("octet_process_restarts"),
             cpu_seconds: value("process_cpu_seconds_total"),
-            resident_bytes: value("process_resident_memory_bytes"),
+            resident_bytes: whole("process_resident_memory_bytes"),
             store,
             queue,
         }
@@ -232,11 +234,11 @@ octet_store_insert_seconds_bucket{le=\"+Inf\"} 9\n";
                 readiness: Err("store: connection refused".to_owned()),
                 version: Some("0.1.0".to_owned()),
                 started: Some(1_700_000_000.0),
-                restarts: Some(3.0),
+                restarts: Some(3),
                 cpu_seconds: Some(1.25),
-                resident_bytes: Some(12_345_678.0),
+                resident_bytes: Some(12_345_678),
                 store: Some(StoreReport { up: true, inserts }),
-                queue: Some(QueueReport { ready: 7.0, oldest_seconds: None, dead_letters: 2.0 }),
+                queue: Some(QueueReport { ready: 7, oldest_seconds: None, dead_letters: 2 }),
             }
         );
         let empty = AdminReport::new(Ok(()), "");

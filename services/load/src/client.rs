@@ -1,0 +1,159 @@
+//! Sends one request at a time and says how it ended.
+
+mod grpc;
+mod http1;
+mod http2;
+
+use std::{error::Error, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    limits::{MAX_BODY, USERS_PER_CONNECTION},
+    outcome::Outcome,
+    plan::{Plan, Protocol},
+    target::Target,
+};
+
+/// W3C's Trace Context, level 2: the trace that the server made for the request.
+const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// How one request ended.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) outcome: Outcome,
+    /// The 32 hexadecimal digits of its trace, if the server named one that it records.
+    pub(crate) trace_id: Option<String>,
+}
+
+impl Exchange {
+    fn failed(outcome: Outcome) -> Self {
+        Self { outcome, trace_id: None }
+    }
+}
+
+/// One user's client.
+pub(crate) enum Client {
+    Http1(http1::Client),
+    Http2(http2::Client),
+    Grpc(grpc::Client),
+}
+
+impl Client {
+    /// The clients of all users. They connect when they send.
+    pub(crate) fn all(plan: &Plan) -> Vec<Self> {
+        let users = usize::try_from(plan.users).unwrap_or_default();
+        let connections = users.div_ceil(USERS_PER_CONNECTION).max(1);
+        match plan.protocol {
+            Protocol::Http1 => {
+                (0..users).map(|_| Self::Http1(http1::Client::new(plan.target.clone()))).collect()
+            }
+            Protocol::Http2 => {
+                let shared: Vec<_> =
+                    (0..connections).map(|_| http2::Client::new(plan.target.clone())).collect();
+                shared.into_iter().cycle().take(users).map(Self::Http2).collect()
+            }
+            Protocol::Grpc => {
+                let shared: Vec<_> = (0..connections).map(|_| grpc::Client::new(&plan.target)).collect();
+                shared.into_iter().cycle().take(users).map(Self::Grpc).collect()
+            }
+        }
+    }
+
+    /// Sends a request and reads the response to its end, within `timeout`.
+    pub(crate) async fn send(&mut self, timeout: Duration) -> Exchange {
+        let deadline = Instant::now() + timeout;
+        match self {
+            Self::Http1(client) => client.send(deadline).await,
+            Self::Http2(client) => client.send(deadline).await,
+            Self::Grpc(client) => client.send(deadline).await,
+        }
+    }
+}
+
+/// Connects to the first address that accepts.
+async fn connect(target: &Target, deadline: Instant) -> Result<TcpStream, Outcome> {
+    let mut last = Outcome::Other;
+    for address in &target.addresses {
+        match timeout_at(deadline, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // It fails only if the connection has just ended, which the request reports.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = Outcome::of_connect(&error),
+            Err(_) => return Err(Outcome::ConnectTimeout),
+        }
+    }
+    Err(last)
+}
+
+/// Reads a response to its end.
+async fn read(response: Response<Incoming>) -> Result<Exchange, Failure> {
+    let (parts, mut body) = response.into_parts();
+    let mut bytes = 0_u64;
+    while let Some(frame) = body.frame().await {
+        bytes += frame?.data_ref().map_or(0, |data: &Bytes| data.len() as u64);
+        if bytes > MAX_BODY {
+            return Ok(Exchange::failed(Outcome::InvalidResponse));
+        }
+    }
+    Ok(exchange(parts.status, &parts.headers))
+}
+
+fn exchange(status: StatusCode, headers: &HeaderMap) -> Exchange {
+    let trace_id = headers.get(TRACE_RESPONSE).and_then(|value| recorded_trace(value.to_str().ok()?));
+    Exchange { outcome: Outcome::of_status(status), trace_id }
+}
+
+/// The trace id of `00-<trace>-<span>-<flags>`, if the trace is recorded.
+fn recorded_trace(value: &str) -> Option<String> {
+    let mut parts = value.split('-');
+    let (version, trace, _span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_recorded = u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 == 1);
+    (version == "00" && trace.len() == 32 && is_hex(trace) && is_recorded).then(|| trace.to_owned())
+}
+
+/// The outcome of an exchange that a transport failed.
+fn failed(error: &(dyn Error + 'static)) -> Exchange {
+    Exchange::failed(Outcome::of_transport(error))
+}
+
+/// A handshake that failed: the connection ended.
+fn unconnected(error: &hyper::Error) -> Outcome {
+    match Outcome::of_transport(error) {
+        Outcome::Other => Outcome::ConnectionReset,
+        known => known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_named_only_if_it_is_recorded() {
+        const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+        let named = |value: &str| recorded_trace(value);
+        assert_eq!(named(&format!("00-{TRACE}-b7ad6b7169203331-01")).as_deref(), Some(TRACE));
+        for value in [
+            format!("00-{TRACE}-b7ad6b7169203331-00"),
+            format!("01-{TRACE}-b7ad6b7169203331-01"),
+            "00-0af7-b7ad6b7169203331-01".to_owned(),
+            format!("00-{}-b7ad6b7169203331-01", "x".repeat(32)),
+            String::new(),
+        ] {
+            assert_eq!(named(&value), None, "{value}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! gRPC: unary calls of the Greeting service.
+
+use octet_proto::greeting::v3::{GreetingRequest, greeting_service_client::GreetingServiceClient};
+use octet_runtime::upstream::{Failure, classify};
+use tokio::time::{Instant, timeout_at};
+use tonic::{
+    Code, Status,
+    metadata::MetadataMap,
+    transport::{Channel, Endpoint},
+};
+
+use super::{Exchange, TRACE_RESPONSE, recorded_trace};
+use crate::{outcome::Outcome, target::Target};
+
+/// Clones share the connection, which heals itself.
+#[derive(Clone)]
+pub(crate) struct Client(Option<GreetingServiceClient<Channel>>);
+
+impl Client {
+    pub(super) fn new(target: &Target) -> Self {
+        let endpoint = Endpoint::from_shared(format!("http://{}", target.authority)).ok();
+        Self(endpoint.map(|endpoint| GreetingServiceClient::new(endpoint.tcp_nodelay(true).connect_lazy())))
+    }
+
+    pub(super) async fn send(&mut self, deadline: Instant) -> Exchange {
+        let Some(client) = &mut self.0 else { return Exchange::failed(Outcome::Other) };
+        match timeout_at(deadline, client.greeting(GreetingRequest::default())).await {
+            Ok(Ok(response)) => {
+                let trace_id = trace_of(response.metadata());
+                Exchange { outcome: Outcome::of_code(Code::Ok), trace_id }
+            }
+            Ok(Err(status)) => Exchange { outcome: outcome(&status), trace_id: trace_of(status.metadata()) },
+            Err(_) => Exchange::failed(Outcome::Timeout),
+        }
+    }
+}
+
+/// The server's own status, or what failed below it: tonic makes statuses for the transport's failures too.
+fn outcome(status: &Status) -> Outcome {
+    match classify(status) {
+        Failure::Answered => Outcome::of_code(status.code()),
+        Failure::InvalidResponse => Outcome::InvalidResponse,
+        Failure::DeadlinePassed => Outcome::Timeout,
+        Failure::NotProcessed | Failure::Interrupted => Outcome::of_transport(status),
+    }
+}
+
+fn trace_of(metadata: &MetadataMap) -> Option<String> {
+    metadata.get(TRACE_RESPONSE.as_str()).and_then(|value| recorded_trace(value.to_str().ok()?))
+}

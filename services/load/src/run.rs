@@ -1,0 +1,233 @@
+//! Runs a load.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval_at},
+};
+
+use crate::{
+    client::Client,
+    limits::PAUSE_AFTER_FAILURE,
+    pacer::{self, Pacer},
+    plan::Plan,
+    record::{Recorder, Times},
+    report::{Report, State},
+};
+
+/// What a running load must do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Order {
+    /// Send.
+    Run,
+    /// Send no more, and wait for the responses: a request that is given up would count as an error of the server.
+    Stop,
+    /// Give up the requests in flight, too.
+    Abort,
+}
+
+/// What all users share.
+struct Shared {
+    start: Instant,
+    timeout: Duration,
+    rate: Option<u32>,
+    max_requests: u64,
+    recorder: Mutex<Recorder>,
+    /// The number of the next request.
+    next: AtomicU64,
+    /// In an open loop: a permit for each request that is due and not sent.
+    due: Arc<Semaphore>,
+    /// Whether users go on after their current request.
+    sending: watch::Sender<bool>,
+}
+
+/// Runs the load until its end, or until `order` ends it. Calls `each_second` with the results so far.
+///
+/// # Errors
+/// When the system refuses a thread.
+pub async fn run(
+    plan: &Plan,
+    mut order: watch::Receiver<Order>,
+    mut each_second: impl FnMut(&Report),
+) -> io::Result<Report> {
+    let start = Instant::now();
+    let started = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    let recorder = Recorder::new(start).map_err(io::Error::other)?;
+    let shared = Arc::new(Shared {
+        start,
+        timeout: plan.timeout,
+        rate: plan.rate,
+        max_requests: plan.requests.unwrap_or(u64::MAX),
+        recorder: Mutex::new(recorder),
+        next: AtomicU64::new(0),
+        due: Arc::new(Semaphore::new(0)),
+        sending: watch::Sender::new(true),
+    });
+    let _pacer = plan
+        .rate
+        .map(|rate| Pacer::start(Arc::clone(&shared.due), start, rate, plan.duration, shared.max_requests))
+        .transpose()?;
+    let mut users: JoinSet<()> =
+        Client::all(plan).into_iter().map(|client| user(Arc::clone(&shared), client)).collect();
+
+    let report =
+        |state, now: Instant, stopped: Option<Instant>| shared.report(plan, &started, state, now, stopped);
+    let mut ticks = interval_at((start + Duration::from_secs(1)).into(), Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let planned_end = tokio::time::sleep_until((start + plan.duration).into());
+    tokio::pin!(planned_end);
+    // When it stopped sending, and whether that was planned.
+    let mut stopped: Option<Instant> = None;
+    let mut state = State::Done;
+    let mut current = Order::Run;
+    loop {
+        tokio::select! {
+            user = users.join_next() => {
+                if user.is_none() {
+                    break;
+                }
+            }
+            _ = ticks.tick() => each_second(&report(State::Running, Instant::now(), stopped)),
+            () = &mut planned_end, if stopped.is_none() => {
+                stopped = Some(Instant::now());
+                shared.stop();
+            }
+            next = next_order(&mut order, current) => {
+                current = next;
+                if stopped.is_none() {
+                    stopped = Some(Instant::now());
+                    state = State::Stopped;
+                    shared.stop();
+                }
+                if current == Order::Abort {
+                    state = State::Stopped;
+                    users.abort_all();
+                }
+            }
+        }
+    }
+    let now = Instant::now();
+    shared.recorder().close_last(now);
+    Ok(report(state, now, stopped))
+}
+
+/// Waits for an order beyond `current`; never resolves when nobody can give one.
+async fn next_order(order: &mut watch::Receiver<Order>, current: Order) -> Order {
+    match order.wait_for(|order| *order > current).await {
+        Ok(order) => *order,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Sends one request after the other.
+async fn user(shared: Arc<Shared>, mut client: Client) {
+    let mut sending = shared.sending.subscribe();
+    while let Some(due) = shared.next_request(&sending).await {
+        let sent = Instant::now();
+        let exchange = client.send(shared.timeout).await;
+        let times = Times { due: due.unwrap_or(sent), sent, ended: Instant::now() };
+        let must_pause = !exchange.outcome.is_response() && shared.rate.is_none();
+        shared.recorder().record(times, exchange);
+        if must_pause {
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE_AFTER_FAILURE) => {}
+                _ = sending.wait_for(|sending| !sending) => {}
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Waits until a request is due. Returns `None` when there are no more, and when it was due, in an open loop.
+    async fn next_request(&self, sending: &watch::Receiver<bool>) -> Option<Option<Instant>> {
+        let Some(rate) = self.rate else {
+            let is_more = *sending.borrow() && self.next.fetch_add(1, Ordering::Relaxed) < self.max_requests;
+            return is_more.then_some(None);
+        };
+        self.due.acquire().await.ok()?.forget();
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        if index + 1 >= self.max_requests {
+            self.due.close();
+        }
+        Some(Some(self.start + pacer::offset(index, rate)))
+    }
+
+    fn stop(&self) {
+        self.sending.send_replace(false);
+        self.due.close();
+    }
+
+    fn recorder(&self) -> MutexGuard<'_, Recorder> {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The requests that were sent.
+    fn sent(&self) -> u64 {
+        self.next.load(Ordering::Relaxed).min(self.max_requests)
+    }
+
+    fn report(
+        &self,
+        plan: &Plan,
+        started: &str,
+        state: State,
+        now: Instant,
+        stopped: Option<Instant>,
+    ) -> Report {
+        let mut recorder = self.recorder();
+        if state == State::Running {
+            recorder.close_until(now);
+        }
+        let elapsed = now.saturating_duration_since(self.start).as_secs_f64();
+        let (requests, succeeded) = (recorder.requests(), recorder.succeeded());
+        let unsent = stopped.zip(plan.rate).map_or(0, |(stopped, rate)| {
+            let until = stopped.saturating_duration_since(self.start);
+            pacer::due_after(until, rate, plan.duration, self.max_requests).saturating_sub(self.sent())
+        });
+        Report {
+            state,
+            target: plan.target.url().to_owned(),
+            protocol: plan.protocol,
+            users: plan.users,
+            rate: plan.rate,
+            duration_seconds: plan.duration.as_secs_f64(),
+            max_requests: plan.requests,
+            timeout_seconds: plan.timeout.as_secs_f64(),
+            started: started.to_owned(),
+            elapsed_seconds: rounded(elapsed),
+            requests,
+            succeeded,
+            failed: requests - succeeded,
+            in_flight: self.sent().saturating_sub(requests),
+            late: recorder.late(),
+            unsent,
+            per_second: per_second(requests, elapsed),
+            outcomes: recorder.outcomes(),
+            latency: recorder.latency(),
+            success_latency: recorder.success_latency(),
+            histogram: recorder.histogram(),
+            seconds: recorder.seconds(),
+            slowest: recorder.slowest(),
+            failures: recorder.failures(),
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "far fewer requests than the digits of a double")]
+fn per_second(requests: u64, elapsed: f64) -> f64 {
+    if elapsed > 0.0 { rounded(requests as f64 / elapsed) } else { 0.0 }
+}
+
+/// To thousandths.
+fn rounded(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
