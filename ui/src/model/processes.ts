@@ -129,7 +129,7 @@ export function badgeOf(
 function queueBadge(queue: QueueState | undefined): Badge | undefined {
   if (!queue || queue.deadLetters === 0) return undefined;
   const title = count(queue.deadLetters, "dead letter");
-  return { text: `✕ ${queue.deadLetters} dead`, kind: "trouble", title };
+  return { text: `✕ ${queue.deadLetters.toLocaleString("en")} dead`, kind: "trouble", title };
 }
 
 function storeBadge(store: StoreState | undefined): Badge | undefined {
