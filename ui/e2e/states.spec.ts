@@ -80,8 +80,12 @@ test.describe("failures", () => {
         json: { code: 14, message: "service-a/service-b/service-e: connection refused", details: [] },
       }),
     );
+    // Also when the failure arrives before the topology, without which its services are not known.
+    const release = await hold(page, "**/api/topology");
     await page.goto("/#/greeting");
     await page.getByRole("button", { name: "Submit" }).click();
+    await expect(page.locator(".outcome .failure")).toContainText("connection refused");
+    release();
     await expect(page.locator(".outcome .failure")).toContainText("service-b → service-e");
     await expect(page.locator(".card.failed")).toContainText("UNAVAILABLE");
   });
