@@ -208,6 +208,9 @@ fn with_metadata(messages: Messages) -> Response<Messages> {
     let mut response = Response::new(messages);
     response.metadata_mut().insert("x-answered-by", "library".parse().unwrap());
     response
+        .metadata_mut()
+        .insert_bin("x-bytes-bin", tonic::metadata::MetadataValue::from_bytes(&[0, 1, 255]));
+    response
 }
 
 fn text(message: &DynamicMessage, field: &str) -> String {
