@@ -53,6 +53,7 @@ struct Item {
 pub(crate) struct Transfer {
     table: Arc<Mutex<Table>>,
     key: u64,
+    paused: Option<oneshot::Sender<()>>,
 }
 
 /// Resolves when the transfer is given up, or has been dropped.
@@ -67,7 +68,7 @@ impl Backlog {
     pub(crate) fn start(&self, bytes: usize) -> (Transfer, GivenUp) {
         let (give_up, given_up) = oneshot::channel();
         let key = lock(&self.0).insert(Item { bytes, since: Instant::now(), give_up });
-        (Transfer { table: self.0.clone(), key }, given_up)
+        (Transfer { table: self.0.clone(), key, paused: None }, given_up)
     }
 }
 
@@ -76,8 +77,16 @@ impl Transfer {
     pub(crate) fn progress(&mut self, bytes: usize) {
         let mut table = lock(&self.table);
         // Absent if it was given up already.
-        if let Some(item) = table.remove(self.key) {
-            self.key = table.insert(Item { bytes, since: Instant::now(), ..item });
+        let give_up = self.paused.take().or_else(|| table.remove(self.key).map(|item| item.give_up));
+        if let Some(give_up) = give_up {
+            self.key = table.insert(Item { bytes, since: Instant::now(), give_up });
+        }
+    }
+
+    /// The transfer does not wait for its client, and is not given up until its next progress.
+    pub(crate) fn pause(&mut self) {
+        if let Some(item) = lock(&self.table).remove(self.key) {
+            self.paused = Some(item.give_up);
         }
     }
 }
@@ -222,6 +231,21 @@ mod tests {
         let (_fifth, _) = backlog.start(1);
         assert!(!is_given_up(&mut fourth_ends), "it was dropped, not given up");
         assert!(started.all(|(_transfer, mut ends)| !is_given_up(&mut ends)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_transfer_is_not_given_up_and_counts_again_after_its_next_progress() {
+        let backlog = backlog();
+        let (mut waiting, mut waiting_ends) = backlog.start(100);
+        waiting.pause();
+        waiting.pause();
+        let started: Vec<_> = (0..3).map(|_| backlog.start(60)).collect();
+        assert!(!is_given_up(&mut waiting_ends));
+        drop(started);
+        waiting.progress(100);
+        let (_first, mut first_ends) = backlog.start(100);
+        let (_second, _) = backlog.start(100);
+        assert!(is_given_up(&mut waiting_ends) && !is_given_up(&mut first_ends));
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -43,13 +43,7 @@ pub(crate) fn whole(body: axum::body::Body, backlog: &Backlog, unread: Duration)
     let (transfer, given_up) = backlog.start(length);
     let pieces = Pieces { body, content: Bytes::new(), transfer };
     let limit = Limit { deadline: Instant::now() + MAX_READ, unread };
-    axum::body::Body::new(DeadlineBody::with_backlog(
-        pieces,
-        (),
-        limit,
-        Err(axum::Error::new(Unread)),
-        Some(given_up),
-    ))
+    axum::body::Body::new(DeadlineBody::new(pieces, (), limit, Err(axum::Error::new(Unread)), given_up))
 }
 
 /// Why a response was cut off.
@@ -78,33 +72,47 @@ struct Open<B, P> {
     _permit: P,
 }
 
+impl<B, P> DeadlineBody<Pieces<B>, P>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
+    P: Send + 'static,
+{
+    /// The body of a call. It is part of `unread` whenever it waits for its client, and drops `body` and `permit` when
+    /// `body` has ended, at the latest at `limit` or when it is given up; then the reader gets `last`.
+    pub(crate) fn of_call(
+        body: B,
+        permit: P,
+        limit: Limit,
+        last: Result<Frame<Bytes>, B::Error>,
+        unread: &Backlog,
+    ) -> Self {
+        let (transfer, given_up) = unread.start(0);
+        Self::new(Pieces { body, content: Bytes::new(), transfer }, permit, limit, last, given_up)
+    }
+}
+
 impl<B, P> DeadlineBody<B, P>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
     P: Send + 'static,
 {
-    /// Drops `body` and `permit` when `body` has ended, at the latest at `limit`; then the reader gets `last`.
-    pub(crate) fn new(body: B, permit: P, limit: Limit, last: Result<Frame<Bytes>, B::Error>) -> Self {
-        Self::with_backlog(body, permit, limit, last, None)
-    }
-
-    fn with_backlog(
+    fn new(
         body: B,
         permit: P,
         limit: Limit,
         last: Result<Frame<Bytes>, B::Error>,
-        given_up: Option<GivenUp>,
+        given_up: GivenUp,
     ) -> Self {
         let open = Some(Open { body, _permit: permit });
         let state = State { open, last: Some(last), reader: None, unread: Some(Instant::now()) };
         let state = Arc::new(Mutex::new(state));
         let timed = state.clone();
         let timer = tokio::spawn(async move {
-            let expired = expired(&timed, limit);
-            match given_up {
-                Some(given_up) => tokio::select! { _ = given_up => {}, () = expired => {} },
-                None => expired.await,
+            tokio::select! {
+                _ = given_up => {}
+                () = expired(&timed, limit) => {}
             }
             let (open, reader) = {
                 let mut state = locked(&timed);
@@ -174,29 +182,37 @@ where
     }
 }
 
-/// The unread rest of a whole response.
-struct Pieces {
-    body: axum::body::Body,
+/// A body in pieces, of which at most one is with hyper.
+pub(crate) struct Pieces<B> {
+    body: B,
     /// The rest of the frame that was read last.
     content: Bytes,
     transfer: Transfer,
 }
 
-impl Body for Pieces {
+impl<B: Body<Data = Bytes> + Unpin> Body for Pieces<B> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         if self.content.is_empty() {
-            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-                Some(Ok(frame)) => match frame.into_data() {
+            match Pin::new(&mut self.body).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(content) if content.len() <= PIECE => {
+                        self.transfer.progress(content.len());
+                        return Poll::Ready(Some(Ok(Frame::data(content))));
+                    }
                     Ok(content) => self.content = content,
                     Err(frame) => return Poll::Ready(Some(Ok(frame))),
                 },
-                end => return Poll::Ready(end),
+                Poll::Ready(end) => return Poll::Ready(end),
+                Poll::Pending => {
+                    self.transfer.pause();
+                    return Poll::Pending;
+                }
             }
         }
         let length = PIECE.min(self.content.len());

@@ -3,7 +3,6 @@
 
 use axum::http::StatusCode;
 use octet_runtime::{
-    admission::Admitted,
     deadline::Deadline,
     metrics::GrpcCall,
     telemetry::{GrpcSpan, Span},
@@ -11,7 +10,7 @@ use octet_runtime::{
 };
 use tonic::{Code, Status};
 
-use crate::{edge::Labels, request_span::RequestSpan, transcode};
+use crate::{admit::Permit, edge::Labels, request_span::RequestSpan, transcode};
 
 /// How the gateway's own side of a call is observed.
 pub(crate) enum ServerSide {
@@ -25,7 +24,7 @@ pub(crate) struct Ending(Option<Open>);
 struct Open {
     server: ServerSide,
     labels: Labels,
-    permit: Option<Admitted>,
+    permit: Option<Permit>,
     client: Option<(InFlight, Deadline)>,
 }
 
@@ -46,7 +45,7 @@ impl Ending {
     }
 
     /// Holds the permit until the end.
-    pub(crate) fn admitted(&mut self, permit: Admitted) {
+    pub(crate) fn admitted(&mut self, permit: Permit) {
         if let Some(open) = &mut self.0 {
             open.permit = Some(permit);
         }

@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use octet_runtime::{
-    admission::Admission,
+    compression,
     deadline::Deadline,
     messages::{Bounded, TooLarge},
     metrics::{GrpcMetrics, RpcKind},
@@ -29,14 +29,15 @@ use octet_runtime::{
 };
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
 use tokio::{sync::Semaphore, time::timeout_at};
-use tonic::{Status, body::Body, codec::CompressionEncoding, codegen::StdError, service::Routes};
+use tonic::{Status, body::Body, codegen::StdError, service::Routes};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt};
 
 pub(crate) use self::own::Own;
 use self::{relay::Relay, text::TextBody};
 use crate::{
-    backlog::{Backlog, GaveUp, Upload},
+    admit::Admit,
+    backlog::{Backlog, Budget, GaveUp, Upload},
     bytes_codec::BytesCodec,
     deadline_body::{DeadlineBody, Limit},
     edge::{self, Labels},
@@ -46,11 +47,27 @@ use crate::{
     request_span::{TRACE_RESPONSE, trace_response},
 };
 
-/// The compression of messages that is supported. Messages pass to the entry service uncompressed.
-const ENCODINGS: [CompressionEncoding; 2] = [CompressionEncoding::Gzip, CompressionEncoding::Deflate];
-
 /// Concurrent streams of the gateway's own services.
-pub(crate) const MAX_OWN_STREAMS: usize = 64;
+const MAX_OWN_STREAMS: usize = 64;
+
+/// What the unread responses of the gateway's own streams may occupy. When more than half of the streams wait for their
+/// clients, the one that has waited for longest is given up.
+const OWN_UNREAD: Budget =
+    Budget { transfers: MAX_OWN_STREAMS / 2, bytes: 4 * 1024 * 1024, max_bytes: 8 * 1024 * 1024 };
+
+/// The gateway's own services, and their streams.
+pub(crate) struct OwnServices {
+    routes: Routes,
+    permits: Arc<Semaphore>,
+    unread: Backlog,
+}
+
+impl OwnServices {
+    pub(crate) fn new(routes: Routes) -> Self {
+        let permits = Arc::new(Semaphore::new(MAX_OWN_STREAMS));
+        Self { routes, permits, unread: Backlog::new(OWN_UNREAD) }
+    }
+}
 
 /// Everything behind `application/grpc*`.
 #[derive(Clone)]
@@ -58,13 +75,13 @@ pub(crate) struct Grpc(Arc<Shared>);
 
 pub(crate) struct Shared {
     pub(crate) rpcs: HashMap<String, (PathAndQuery, RpcKind)>,
-    pub(crate) own: Routes,
+    pub(crate) own: OwnServices,
     pub(crate) entry: Entry,
-    pub(crate) admission: Admission,
+    pub(crate) admit: Admit,
     /// Request bodies on their way.
     pub(crate) bodies: Backlog,
-    /// Permits for streams of the gateway's own services.
-    pub(crate) streams: Arc<Semaphore>,
+    /// Responses of calls that wait for their clients.
+    pub(crate) unread: Backlog,
     pub(crate) limits: Limits,
     pub(crate) tracer: Tracer,
     pub(crate) metrics: GrpcMetrics,
@@ -164,10 +181,10 @@ impl Shared {
         let body = if kind.client_streams() { body } else { Body::new(Upload::new(body, &self.bodies)) };
         let body = Body::new(Bounded::new(body, limit).map_err(with_status));
         let mut grpc = tonic::server::Grpc::new(BytesCodec).max_decoding_message_size(limit);
-        let compresses = parts.headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity");
-        for encoding in ENCODINGS {
+        let compresses = compression::is_used(&parts.headers);
+        // Messages pass to the entry service uncompressed.
+        for encoding in compression::ENCODINGS {
             grpc = grpc.accept_compressed(encoding);
-            // Most clients accept compressed messages; compressing is worth its time only for clients that compress.
             if compresses {
                 grpc = grpc.send_compressed(encoding);
             }
@@ -175,7 +192,8 @@ impl Shared {
         let response = grpc.streaming(relay.once(), Request::from_parts(parts, body)).await;
         let mut response = match deadline {
             Ok(deadline) => {
-                response.map(|body| self.with_deadline(body, (), deadline, &self.entry.deadline_passed()))
+                let passed = self.entry.deadline_passed();
+                response.map(|body| self.with_deadline(body, (), deadline, &passed, &self.unread))
             }
             Err(_) => response,
         };
@@ -189,7 +207,7 @@ impl Shared {
     /// after a short time: clients start them again.
     async fn answer_itself(&self, request: Request<Body>) -> Response<Body> {
         let is_stream = own::streams(request.uri().path());
-        let permit = match self.streams.clone().try_acquire_owned() {
+        let permit = match self.own.permits.clone().try_acquire_owned() {
             Ok(permit) if is_stream => Some(permit),
             Err(_) if is_stream => {
                 let message = "too many concurrent health and reflection streams; try again later";
@@ -203,10 +221,12 @@ impl Shared {
         };
         let request = request.map(|body| Body::new(Upload::new(body, &self.bodies).map_err(with_status)));
         let end = deadline.min(Deadline::after(self.limits.body_timeout));
-        let Ok(Ok(response)) = timeout_at(end.instant(), self.own.clone().oneshot(request)).await else {
+        let Ok(Ok(response)) = timeout_at(end.instant(), self.own.routes.clone().oneshot(request)).await
+        else {
             return Status::deadline_exceeded("the request message did not arrive in time").into_http();
         };
-        response.map(|body| self.with_deadline(body, permit, deadline, &CallError::deadline_passed().status))
+        let passed = CallError::deadline_passed().status;
+        response.map(|body| self.with_deadline(body, permit, deadline, &passed, &self.own.unread))
     }
 
     /// A body that ends with the status `passed` and releases `permit` at the deadline, or when its client has stopped
@@ -217,6 +237,7 @@ impl Shared {
         permit: P,
         deadline: Deadline,
         passed: &Status,
+        unread: &Backlog,
     ) -> Body {
         if body.is_end_stream() {
             return body;
@@ -224,7 +245,7 @@ impl Shared {
         let mut trailers = HeaderMap::new();
         let last = passed.add_header(&mut trailers).map(|()| Frame::trailers(trailers));
         let limit = Limit { deadline: deadline.instant(), unread: self.limits.body_timeout };
-        Body::new(DeadlineBody::new(body, permit, limit, last))
+        Body::new(DeadlineBody::of_call(body, permit, limit, last, unread))
     }
 }
 

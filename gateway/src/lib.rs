@@ -4,6 +4,7 @@
 //! through `grpc` as bytes; for REST, `rest` finds the route and the deadline and [`transcode`] builds the message. `entry`
 //! calls the entry service. `endpoints`, `processes`, `ui`, `docs` and `traces` answer the rest.
 
+mod admit;
 mod backlog;
 mod bytes_codec;
 mod deadline_body;

@@ -14,7 +14,6 @@ use axum::{
 };
 use bytes::Bytes;
 use octet_runtime::{
-    admission::{Admission, Admitted},
     deadline::{Deadline, MalformedTimeout},
     telemetry::Tracer,
 };
@@ -24,6 +23,7 @@ use tonic::Status;
 use self::stream::lines;
 pub(crate) use self::{body::collect, failure::Failure};
 use crate::{
+    admit::{Admit, Permit},
     backlog::Backlog,
     edge::{self, Labels},
     ending::{Ending, ServerSide},
@@ -38,9 +38,11 @@ pub(crate) struct Rest {
     pub(crate) routes: Routes,
     pub(crate) pool: DescriptorPool,
     pub(crate) entry: Entry,
-    pub(crate) admission: Admission,
+    pub(crate) admit: Admit,
     /// Request bodies on their way.
     pub(crate) bodies: Backlog,
+    /// Responses of calls that wait for their clients.
+    pub(crate) unread: Backlog,
     pub(crate) limits: Limits,
     pub(crate) tracer: Tracer,
     /// `http` or `https`.
@@ -102,7 +104,7 @@ struct Call {
     message: Bytes,
     metadata: HeaderMap,
     deadline: Deadline,
-    permit: Admitted,
+    permit: Permit,
 }
 
 async fn prepare(
@@ -124,7 +126,7 @@ async fn prepare(
         }
     };
     // Only now: a client that sends its body slowly must not hold a permit.
-    let permit = rest.admission.admit().map_err(Failure::overloaded)?;
+    let permit = rest.admit.admit(body.len()).map_err(Failure::busy)?;
     let message = found.encoded_request(parts.uri.query(), &body)?;
     let metadata = rest.entry.metadata(parts)?;
     Ok(Call { message, metadata, deadline, permit })
@@ -134,8 +136,9 @@ async fn prepare(
 async fn whole(binding: &Binding, mut stream: ResponseStream<DynamicMessage>) -> Result<Response, Failure> {
     let metadata = stream.take_metadata();
     let read = async {
-        let message = match stream.next().await {
-            Event::Message(message) => message,
+        // Written at once: the decoded message is much larger, and there must never be many.
+        let json = match stream.next().await {
+            Event::Message(message) => response_json(binding, &message)?,
             Event::End(_) => return Err(Status::internal("the response has no message")),
             Event::Failed(status) => return Err(status),
         };
@@ -144,7 +147,7 @@ async fn whole(binding: &Binding, mut stream: ResponseStream<DynamicMessage>) ->
             Event::Message(_) => return Err(Status::internal("the response has more than one message")),
             Event::Failed(status) => return Err(status),
         };
-        Ok((response_json(binding, &message)?, trailers))
+        Ok((json, trailers))
     };
     let read = read.await;
     stream.end(read.as_ref().map(|_| ()));

@@ -22,13 +22,14 @@ use prost_reflect::DescriptorPool;
 use tokio::sync::Semaphore;
 
 use crate::{
+    admit::Admit,
     backlog::{Backlog, Budget},
     dispatch::Dispatcher,
     docs,
     edge::{self, Labels},
     endpoints::{echo, health, metrics as own_metrics, status},
     entry::{Entry, Names},
-    grpc::{self, Grpc, Own},
+    grpc::{self, Grpc, Own, OwnServices},
     openapi, processes,
     rest::{self, Rest},
     settings::GatewaySettings,
@@ -66,7 +67,7 @@ pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartErr
 pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> Result<(), StartError> {
     let process = Process::start(ports, &settings.process, "gateway", drain)?;
     let pool = DescriptorPool::decode(settings.descriptors.as_ref()).map_err(StartError::internal)?;
-    let own = Own::new(&pool, &settings.descriptors).await.map_err(StartError::internal)?;
+    let own = Own::new(&pool, &settings.descriptors).map_err(StartError::internal)?;
     let dispatcher = dispatcher(&settings, process.metrics(), process.tracer(), pool, &own)?;
 
     let readiness = Readiness::new(process.drain().clone(), Vec::new());
@@ -99,13 +100,18 @@ fn dispatcher(
     let entry = Entry { upstream, names: Arc::new(names), propagation };
     let bytes = UPLOAD_BYTES.max(8 * settings.limits.body_bytes);
     let bodies = Backlog::new(Budget { transfers: MAX_UPLOADS, bytes, max_bytes: 3 * bytes });
+    let admission = &settings.process.admission;
+    let admit = Admit::new(admission.clone(), bytes);
+    // At most half of the permits are held by calls that wait for their clients.
+    let transfers = (admission.max() / 2).max(1);
+    let unread = Backlog::new(Budget { transfers, bytes: RESPONSE_BYTES, max_bytes: 2 * RESPONSE_BYTES });
     let grpc = Grpc::new(grpc::Shared {
         bodies: bodies.clone(),
-        streams: Arc::new(Semaphore::new(grpc::MAX_OWN_STREAMS)),
+        unread: unread.clone(),
         rpcs: grpc::rpcs(&pool),
-        own: own.routes.clone(),
+        own: OwnServices::new(own.routes.clone()),
         entry: entry.clone(),
-        admission: settings.process.admission.clone(),
+        admit: admit.clone(),
         limits: settings.limits,
         tracer: tracer.clone(),
         metrics: GrpcMetrics::server(metrics).map_err(StartError::internal)?,
@@ -114,8 +120,9 @@ fn dispatcher(
         routes: Routes::from_pool(&pool).map_err(StartError::internal)?,
         pool,
         entry,
-        admission: settings.process.admission.clone(),
+        admit,
         bodies,
+        unread,
         limits: settings.limits,
         tracer,
         scheme: settings.scheme(),

@@ -35,6 +35,7 @@ mod status;
 mod template;
 mod update_mask;
 mod well_known;
+mod wire_cost;
 
 pub use binding::{Binding, Body};
 pub use body::message_from_json;

@@ -9,13 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use octet_proto::grpc::health::v1::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use octet_runtime::{deadline::Deadline, upstream::Upstream};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tonic::metadata::MetadataMap;
-use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
-};
 
 use crate::edge;
 

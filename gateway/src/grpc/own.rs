@@ -3,26 +3,24 @@
 
 use std::time::Duration;
 
+use octet_health::{ServingStatus, Statuses};
 use octet_runtime::{deadline::Deadline, drain::Drain, reflection};
 use prost_reflect::{DescriptorError, DescriptorPool, ServiceDescriptor};
 use tonic::service::Routes;
-use tonic_health::{ServingStatus, server::HealthReporter};
-
-use super::ENCODINGS;
 
 /// How long a stream may take: clients start it again.
 const MAX_STREAM: Duration = Duration::from_mins(1);
 
 /// Whether the gateway answers `path` itself.
 pub(super) fn serves(path: &str) -> bool {
-    path.starts_with("/grpc.health.v1.Health/")
+    path.starts_with(octet_health::PATH)
         || path.starts_with("/grpc.reflection.v1.ServerReflection/")
         || path.starts_with("/grpc.reflection.v1alpha.ServerReflection/")
 }
 
 /// Whether the response of `path` is a stream.
 pub(super) fn streams(path: &str) -> bool {
-    !path.starts_with("/grpc.health.v1.Health/") || path.ends_with("/Watch")
+    !path.starts_with(octet_health::PATH) || path == octet_health::WATCH
 }
 
 /// The deadline of a stream whose client set `deadline`.
@@ -33,42 +31,29 @@ pub(super) fn deadline(deadline: Deadline) -> Deadline {
 /// Health and reflection.
 pub(crate) struct Own {
     pub(crate) routes: Routes,
-    reporter: HealthReporter,
+    statuses: Statuses,
     names: Vec<String>,
 }
 
 impl Own {
     /// Reports SERVING at once: the gateway's health does not depend on the services behind it.
-    pub(crate) async fn new(pool: &DescriptorPool, descriptors: &[u8]) -> Result<Self, DescriptorError> {
-        let (reporter, health) = tonic_health::server::health_reporter();
+    pub(crate) fn new(pool: &DescriptorPool, descriptors: &[u8]) -> Result<Self, DescriptorError> {
         let services: Vec<_> = pool.services().collect();
         let names = services.iter().map(ServiceDescriptor::full_name).map(str::to_owned);
         let names: Vec<_> = std::iter::once(String::new()).chain(names).collect();
-        let [gzip, deflate] = ENCODINGS;
+        let statuses = Statuses::new(names.iter().map(String::as_str), ServingStatus::Serving);
         let mut routes = Routes::builder();
-        routes.add_service(health.accept_compressed(gzip).accept_compressed(deflate));
-        reflection::add_services(&mut routes, &[descriptors, tonic_health::pb::FILE_DESCRIPTOR_SET])?;
-        let routes = routes.routes().prepare();
-        let own = Self { routes, reporter, names };
-        own.report(ServingStatus::Serving).await;
-        Ok(own)
+        routes.add_service(statuses.service());
+        reflection::add_services(&mut routes, &[descriptors, octet_proto::HEALTH_DESCRIPTOR_SET])?;
+        Ok(Self { routes: routes.routes().prepare(), statuses, names })
     }
 
-    /// Reports NOT_SERVING when the drain starts, and then ends every `Watch`, which would otherwise keep its connection
-    /// open for the whole grace period.
-    pub(crate) async fn follow(mut self, drain: Drain) {
+    /// Reports NOT_SERVING when the drain starts, and ends every `Watch` when the listeners close.
+    pub(crate) async fn follow(self, drain: Drain) {
         drain.started().await;
-        self.report(ServingStatus::NotServing).await;
+        self.statuses.set(self.names.iter().map(String::as_str), ServingStatus::NotServing);
         drain.closing().await;
-        for name in &self.names {
-            self.reporter.clear_service_status(name).await;
-        }
-    }
-
-    async fn report(&self, status: ServingStatus) {
-        for name in &self.names {
-            self.reporter.set_service_status(name, status).await;
-        }
+        self.statuses.end_watches();
     }
 }
 

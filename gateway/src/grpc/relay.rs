@@ -10,7 +10,6 @@ use futures_util::{
 };
 use http::{HeaderMap, header, uri::PathAndQuery};
 use octet_runtime::{
-    admission::Admitted,
     deadline::{Deadline, MalformedTimeout},
     metrics::RpcKind,
 };
@@ -20,6 +19,7 @@ use tower::Service;
 
 use super::Shared;
 use crate::{
+    admit::Permit,
     bytes_codec::BytesCodec,
     ending::Ending,
     entry::{Event, MetadataError, ResponseStream, Rpc},
@@ -40,7 +40,7 @@ pub(super) struct Relay {
 
 /// A request that has been read as far as needed to call the entry service.
 struct Call {
-    permit: Admitted,
+    permit: Permit,
     deadline: Deadline,
     metadata: HeaderMap,
     messages: Inbound,
@@ -116,11 +116,13 @@ async fn prepare(
     metadata: Result<HeaderMap, MetadataError>,
     mut inbound: Streaming<Bytes>,
 ) -> Result<Call, Status> {
-    let admit = || shared.admission.admit().map_err(|overloaded| Status::unavailable(overloaded.to_string()));
+    let admit = |message: usize| {
+        shared.admit.admit(message).map_err(|overloaded| Status::unavailable(overloaded.to_string()))
+    };
     let deadline = deadline.map_err(|error| Status::invalid_argument(error.to_string()))?;
     let metadata = metadata?;
     if kind.client_streams() {
-        return Ok(Call { permit: admit()?, deadline, metadata, messages: Inbound::Stream(inbound) });
+        return Ok(Call { permit: admit(0)?, deadline, metadata, messages: Inbound::Stream(inbound) });
     }
     let end = deadline.min(Deadline::after(shared.limits.body_timeout));
     let message = timeout_at(end.instant(), inbound.message())
@@ -128,7 +130,7 @@ async fn prepare(
         .map_err(|_| Status::deadline_exceeded("the request message did not arrive in time"))??
         .ok_or_else(|| Status::internal("the request has no message"))?;
     // Only now: a client that sends its message slowly must not hold a permit.
-    Ok(Call { permit: admit()?, deadline, metadata, messages: Inbound::One(message) })
+    Ok(Call { permit: admit(message.len())?, deadline, metadata, messages: Inbound::One(message) })
 }
 
 /// The messages of a streaming client. If it fails part-way, the stream does not end, because an end would make the

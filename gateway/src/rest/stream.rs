@@ -55,7 +55,7 @@ pub(super) async fn lines(
         Some((Ok::<_, Infallible>(frame), continues.then_some(lines)))
     });
     let body = Body::new(StreamBody::new(Box::pin(frames)));
-    let body = DeadlineBody::new(body, (), limit, Ok(Frame::data(passed.into())));
+    let body = DeadlineBody::of_call(body, (), limit, Ok(Frame::data(passed.into())), &rest.unread);
     let mut response = edge::json(Body::new(body));
     // Proxies such as nginx would otherwise buffer the response until it is complete.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));

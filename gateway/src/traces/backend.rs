@@ -4,13 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use octet_runtime::{http_url::HttpUrl, propagation::X_REQUEST_ID};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use super::QueryError;
 
@@ -25,11 +29,17 @@ const MAX_RESPONSE: usize = 16 * 1024 * 1024;
 /// Concurrent queries, each of which can hold a response until it is complete.
 const MAX_QUERIES: usize = 4;
 
+/// What the responses of all queries may take together, in units of [`UNIT`] bytes.
+const MAX_UNITS: usize = 2 * MAX_RESPONSE / UNIT;
+const UNIT: usize = 1024;
+
 /// A response of the backend, read to its end.
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// The body's part of [`MAX_UNITS`].
+    _held: Option<OwnedSemaphorePermit>,
 }
 
 impl Reply {
@@ -46,6 +56,7 @@ pub(crate) struct Backend {
     url: Option<HttpUrl>,
     client: Client<HttpConnector, Empty<Bytes>>,
     queries: Arc<Semaphore>,
+    units: Arc<Semaphore>,
 }
 
 impl Backend {
@@ -54,7 +65,8 @@ impl Backend {
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { url, client, queries: Arc::new(Semaphore::new(MAX_QUERIES)) }
+        let (queries, units) = (Semaphore::new(MAX_QUERIES), Semaphore::new(MAX_UNITS));
+        Self { url, client, queries: Arc::new(queries), units: Arc::new(units) }
     }
 
     /// Gets a path below the backend's address, such as `/api/v2/services?a=b`.
@@ -86,16 +98,32 @@ impl Backend {
         if parts.status.is_server_error() {
             return Err(QueryError::Failed(parts.status));
         }
-        match Limited::new(body, MAX_RESPONSE).collect().await {
-            Ok(body) => {
-                let body = body.to_bytes();
-                Ok(Reply { status: parts.status, headers: parts.headers, body })
-            }
-            Err(error) if error.is::<LengthLimitError>() => Err(QueryError::TooLarge(MAX_RESPONSE)),
-            Err(error) => {
+        let (body, held) = self.collect(body).await?;
+        Ok(Reply { status: parts.status, headers: parts.headers, body, _held: held })
+    }
+
+    /// Reads a body to its end, within the limits of its size and of the size of all.
+    async fn collect(&self, mut body: Incoming) -> Result<(Bytes, Option<OwnedSemaphorePermit>), QueryError> {
+        let mut collected = Vec::new();
+        let mut held: Option<OwnedSemaphorePermit> = None;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
                 tracing::debug!(%error, "trace backend response ended early");
-                Err(QueryError::Unreachable)
+                QueryError::Unreachable
+            })?;
+            let Ok(data) = frame.into_data() else { continue };
+            if collected.len() + data.len() > MAX_RESPONSE {
+                return Err(QueryError::TooLarge(MAX_RESPONSE));
+            }
+            collected.extend_from_slice(&data);
+            let units = collected.len() / UNIT - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+            let units = u32::try_from(units).map_err(|_| QueryError::TooLarge(MAX_RESPONSE))?;
+            let more = self.units.clone().try_acquire_many_owned(units).map_err(|_| QueryError::Busy)?;
+            match &mut held {
+                Some(held) => held.merge(more),
+                None => held = Some(more),
             }
         }
+        Ok((collected.into(), held))
     }
 }

@@ -1,4 +1,5 @@
-//! A bound on the memory that a decoded request takes, counted while it is decoded.
+//! Bounds on the memory that a decoded message takes: of a request, counted while it is decoded, and of a response,
+//! counted before.
 //!
 //! Messages that are known by their descriptors only are much larger than their JSON: `[[],[],…]` as a `ListValue` would
 //! take 600 times its length.
@@ -24,7 +25,14 @@ pub(super) const ELEMENT: usize = 2 * size_of::<Value>();
 /// The memory of a map's entry: hash tables have room for up to twice their entries, and more when they are small.
 pub(super) const ENTRY: usize = 3 * (size_of::<MapKey>() + size_of::<Value>());
 
-/// The memory that a request can still take.
+/// What every response can take: twelve times the largest one. There is one at a time.
+pub(super) const RESPONSE_LIMIT: usize = 48 * 1024 * 1024;
+
+/// The largest JSON of a response: six times the largest message, whose control characters take six bytes each, and the
+/// names of unset fields.
+pub(super) const RESPONSE_JSON: usize = 25 * 1024 * 1024;
+
+/// The memory that a message can still take.
 #[derive(Debug)]
 pub(super) struct Budget {
     limit: usize,
@@ -37,13 +45,23 @@ impl Budget {
         Self { limit: encoded.saturating_mul(FACTOR).max(MIN_LIMIT), used: Cell::new(0) }
     }
 
-    /// Counts `bytes`.
+    /// The budget of a response.
+    pub(super) fn of_response() -> Self {
+        Self { limit: RESPONSE_LIMIT, used: Cell::new(0) }
+    }
+
+    /// Counts `bytes`, and returns whether the message is within its limit.
+    pub(super) fn admits(&self, bytes: usize) -> bool {
+        self.used.set(self.used.get().saturating_add(bytes));
+        self.used.get() <= self.limit
+    }
+
+    /// Counts `bytes` of a request.
     ///
     /// # Errors
     /// When the request would take more than its limit, which the error names.
     pub(super) fn charge(&self, bytes: usize) -> Result<(), String> {
-        self.used.set(self.used.get().saturating_add(bytes));
-        self.exceeded().map_or(Ok(()), Err)
+        if self.admits(bytes) { Ok(()) } else { self.exceeded().map_or(Ok(()), Err) }
     }
 
     /// The error, if the budget has been exceeded.

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tonic::{
     Status,
     codec::{BufferSettings, Codec, DecodeBuf, Decoder},
 };
 
+use super::{budget::RESPONSE_LIMIT, wire_cost};
 use crate::bytes_codec::BytesCodec;
 
 /// Writes requests, which are encoded already, and reads responses of one RPC as [`DynamicMessage`]s.
@@ -51,8 +52,14 @@ impl Decoder for DynamicCodec {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
+        let wire = buffer.copy_to_bytes(buffer.remaining());
+        if !wire_cost::is_within_budget(&self.response, &wire) {
+            return Err(Status::internal(format!(
+                "the message exceeds the limit of {RESPONSE_LIMIT} bytes of memory when decoded"
+            )));
+        }
         // INTERNAL, as tonic-prost returns for a typed message.
-        DynamicMessage::decode(self.response.clone(), buffer)
+        DynamicMessage::decode(self.response.clone(), wire)
             .map(Some)
             .map_err(|error| Status::internal(format!("cannot decode the message: {error}")))
     }

@@ -124,6 +124,9 @@ const ELSEWHERE: &[&str] = &[
     "Pages and the gateway's own endpoints",  // limits
     "`traceresponse` names the trace",        // grpc
     "Messages may be compressed",             // grpc
+    "`Health/Watch` of an unknown name",      // grpc
+    "Calls whose clients do not read",        // unread
+    "Request messages in flight",             // grpc
     "A stream that is not read",              // unread
     "leaves one line in the log",             // log
     "With `TLS_CERT` and `TLS_KEY` the port", // octet/tests/mesh/https.rs

@@ -1,13 +1,21 @@
 //! gRPC and gRPC-Web through the gateway's port.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use flate2::{Compression, write::GzEncoder};
 use futures_util::StreamExt;
 use http::Request as HttpRequest;
 use http_body_util::Full;
 use octet_gateway::transcode::DynamicCodec;
+use octet_proto::grpc::health::v1::{
+    HealthCheckRequest, HealthListRequest, HealthListResponse, health_check_response::ServingStatus,
+    health_client::HealthClient,
+};
 use prost_reflect::{DynamicMessage, ReflectMessage, Value, prost::Message};
 use tonic::{
     Code, Request, Status, Streaming,
@@ -15,7 +23,6 @@ use tonic::{
     codec::CompressionEncoding,
     transport::{Channel, Endpoint},
 };
-use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     client::{HttpVersion, PATIENCE, Reply, send},
@@ -167,6 +174,35 @@ async fn the_gateway_reports_its_own_health_for_each_service() {
 }
 
 #[tokio::test]
+async fn the_gateway_lists_its_health_over_grpc_and_grpc_web() {
+    let gateway = Gateway::start().await;
+    let listed = HealthClient::new(channel(&gateway)).list(HealthListRequest {}).await.expect("listed");
+    let listed = listed.into_inner().statuses;
+    let status = |name: &str| listed.get(name).expect("listed").status();
+    assert_eq!([status(""), status("library.v1.Library")], [ServingStatus::Serving; 2], "{listed:?}");
+
+    let request = HttpRequest::post(gateway.url("/grpc.health.v1.Health/List"))
+        .header("content-type", "application/grpc-web+proto");
+    let body = Full::new(Bytes::from_static(&[0; 5]));
+    let reply = send(HttpVersion::Http1, request.body(body).unwrap()).await;
+    let (messages, trailers) = unframed(reply.body);
+    assert!(trailers.contains("grpc-status:0"), "{trailers}");
+    let statuses = HealthListResponse::decode(messages[0].clone()).unwrap().statuses;
+    assert_eq!(statuses, listed);
+}
+
+#[tokio::test]
+async fn a_health_watch_of_an_unknown_name_reports_that_and_stays_open() {
+    let gateway = Gateway::start().await;
+    let request = HealthCheckRequest { service: "x".to_owned() };
+    let watch = HealthClient::new(channel(&gateway)).watch(request).await.expect("watched");
+    let mut watch = watch.into_inner();
+    let first = watch.message().await.expect("a status").expect("a status");
+    assert_eq!(first.status(), ServingStatus::ServiceUnknown);
+    tokio::time::timeout(Duration::from_millis(300), watch.message()).await.expect_err("it stays open");
+}
+
+#[tokio::test]
 async fn a_health_watch_ends_at_its_deadline() {
     let gateway = Gateway::with(&[("REQUEST_TIMEOUT", "300ms")]).await;
     let mut health = HealthClient::new(channel(&gateway));
@@ -271,6 +307,70 @@ async fn the_size_limit_holds_for_the_decompressed_message() {
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     assert_eq!(gateway.library.calls(), 0, "a service was called");
     assert!(crate::hostile::resident().saturating_sub(before) < 64 << 20);
+}
+
+#[tokio::test]
+async fn a_decompression_bomb_is_resource_exhausted_and_takes_no_memory() {
+    let gateway = Gateway::start().await;
+    // 256 MiB in 256 KiB.
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let mebibyte = vec![0; 1 << 20];
+    for _ in 0..256 {
+        encoder.write_all(&mebibyte).expect("compressed");
+    }
+    let compressed = encoder.finish().expect("compressed");
+    assert!(compressed.len() < 300_000);
+    let length = u32::try_from(compressed.len()).unwrap().to_be_bytes();
+    let bomb = Bytes::from([&[1][..], &length, &compressed].concat());
+    let before = crate::hostile::resident();
+    // Health and reflection have lower limits, which tonic checks before it decompresses.
+    for (path, code) in [
+        ("/library.v1.Library/GetShelf", Code::ResourceExhausted),
+        ("/grpc.health.v1.Health/Check", Code::OutOfRange),
+    ] {
+        for _ in 0..10 {
+            let request = HttpRequest::post(gateway.url(path))
+                .header("content-type", "application/grpc")
+                .header("te", "trailers")
+                .header("grpc-encoding", "gzip");
+            let reply = send(HttpVersion::Http2, request.body(Full::new(bomb.clone())).unwrap()).await;
+            let status = reply.headers.get("grpc-status").or_else(|| reply.trailers.get("grpc-status"));
+            assert_eq!(Code::from_bytes(status.expect("a status").as_bytes()), code, "{path}");
+        }
+    }
+    assert_eq!(gateway.library.calls(), 0, "a service was called");
+    assert!(crate::hostile::resident().saturating_sub(before) < 64 << 20);
+}
+
+#[tokio::test]
+async fn large_requests_in_flight_are_bounded_in_bytes() {
+    let gateway = Gateway::start().await;
+    let merge = pool().get_message_by_name("library.v1.MergeRequest").unwrap();
+    let mut message = DynamicMessage::new(merge);
+    message.set_field_by_name("name", Value::String("slow".to_owned()));
+    // 3 MiB in 3 KiB; the budget is 32 MiB.
+    message.set_field_by_name("other", Value::String("x".repeat(3 << 20)));
+    let encoded = Bytes::from(message.encode_to_vec());
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let mut client = Grpc::new(channel(&gateway)).send_compressed(CompressionEncoding::Gzip);
+        let messages = futures_util::stream::iter([encoded.clone()]);
+        calls.spawn(async move {
+            client.ready().await.expect("connects");
+            let mut request = Request::new(messages);
+            request.metadata_mut().insert("grpc-timeout", "1H".parse().unwrap());
+            let codec = DynamicCodec::new(pool().get_message_by_name("library.v1.Shelf").unwrap());
+            let path = "/library.v1.Library/MergeShelves".parse().unwrap();
+            let answer = client.streaming(request, path, codec).await;
+            answer.map(|_| ()).expect_err("too many")
+        });
+    }
+    for _ in 0..10 {
+        let refused = calls.join_next().await.expect("twenty").expect("a status");
+        assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
+        assert!(refused.message().contains("too many large requests"), "{refused:?}");
+    }
+    assert_eq!(crate::client::get(&gateway, "/v1/shelves/one").await.status, 200, "small ones are served");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Clients that send or read slowly: they hold no permits, and their memory is bounded.
 
+use octet_proto::grpc::health::v1::{HealthCheckRequest, health_client::HealthClient};
 use octet_testbed::eventually;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -7,7 +8,6 @@ use tokio::{
     time::timeout,
 };
 use tonic::Code;
-use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     client::{PATIENCE, get, raw},

@@ -1,7 +1,14 @@
 //! Clients that do not send the body they announced, or do not read the response: others are still served.
 
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use octet_proto::grpc::health::v1::{HealthCheckRequest, health_client::HealthClient};
 use octet_testbed::eventually;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -12,6 +19,7 @@ use tokio::{
 use crate::{
     client::{PATIENCE, ask, get, raw},
     gateway::Gateway,
+    grpc::channel,
     hostile::frame,
 };
 
@@ -206,6 +214,73 @@ async fn an_unread_stream_ends_before_its_deadline_and_a_waiting_one_does_not() 
     let path = "/v1/shelves/1-pause:watch";
     let reply = ask(&gateway, "GET", path, &hour, "").await;
     assert_eq!(reply.text().lines().count(), 2, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn calls_that_are_not_read_hold_at_most_half_of_the_permits() {
+    // Only giving up unread calls can release permits.
+    let gateway =
+        Gateway::with(&[("MAX_CONCURRENT", "8"), ("BODY_TIMEOUT", "1h"), ("REQUEST_TIMEOUT", "1h")]).await;
+    // It waits for the service, not for its client.
+    let waiting = ask(&gateway, "GET", "/v1/shelves/1-pause:watch", &[], "");
+    let attack = async {
+        let grpc = [("content-type", "application/grpc"), ("te", "trailers")];
+        let mut unread = Vec::new();
+        for _ in 0..8 {
+            let rest = Stalled::ask(&gateway, "GET", "/v1/shelves/endless:watch", &[], b"").await;
+            let path = "/library.v1.Library/Watch";
+            let call = Stalled::ask(&gateway, "POST", path, &grpc, &message("endless")).await;
+            for mut client in [rest, call] {
+                client.head_arrives().await;
+                others_are_served(&gateway).await;
+                unread.push(client);
+            }
+        }
+        unread
+    };
+    let (waited, _unread) = tokio::join!(waiting, attack);
+    assert_eq!(waited.text().lines().count(), 2, "{}", waited.text());
+    // More than the gateway admits are still open.
+    others_are_served(&gateway).await;
+}
+
+#[tokio::test]
+async fn watches_of_health_that_are_not_read_leave_room_for_others() {
+    let gateway = Gateway::with(&[("BODY_TIMEOUT", "1h"), ("REQUEST_TIMEOUT", "1h")]).await;
+    let grpc = [("content-type", "application/grpc"), ("te", "trailers")];
+    let mut unread = Vec::new();
+    for _ in 0..80 {
+        let path = "/grpc.health.v1.Health/Watch";
+        let mut client = Stalled::ask(&gateway, "POST", path, &grpc, &[0; 5]).await;
+        client.head_arrives().await;
+        unread.push(client);
+    }
+    let mut health = HealthClient::new(channel(&gateway));
+    eventually("a watch to be served", async || {
+        let mut watch = health.watch(HealthCheckRequest::default()).await?.into_inner();
+        watch.message().await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn responses_of_the_trace_backend_have_one_budget() {
+    // Each response has 12 MiB so far, and does not end.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let backend = axum::Router::new().fallback(async || {
+        let pieces = std::iter::repeat_n(Bytes::from(vec![b' '; 1 << 20]), 12);
+        let endless = futures_util::stream::iter(pieces).chain(futures_util::stream::pending());
+        Body::from_stream(endless.map(Ok::<_, Infallible>))
+    });
+    tokio::spawn(async { axum::serve(listener, backend).await });
+    let gateway = Gateway::with(&[("TRACE_QUERY_URL", &url)]).await;
+    let query = async || get(&gateway, "/zipkin/api/v2/traces").await;
+    // The budget is 32 MiB: of three, one is refused, and the others time out.
+    let replies = tokio::join!(query(), query(), query());
+    let mut statuses = [replies.0, replies.1, replies.2].map(|reply| reply.status.as_u16());
+    statuses.sort_unstable();
+    assert_eq!(statuses, [503, 504, 504]);
 }
 
 /// A trace backend that always returns a JSON string of 100,000 bytes.

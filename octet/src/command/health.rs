@@ -6,10 +6,10 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use octet_runtime::http_url::HttpUrl;
-use tonic_health::pb::{
+use octet_proto::grpc::health::v1::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+use octet_runtime::http_url::HttpUrl;
 
 use super::block_on;
 use crate::{cli, failure::Failure, output};

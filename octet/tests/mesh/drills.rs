@@ -4,6 +4,7 @@
 //! In every drill all answers are valid, no document is missing, and the platform recovers within two seconds after the
 //! fault is removed; five seconds for a broker or a database.
 
+mod attack;
 mod broker;
 mod database;
 mod disk;
@@ -14,6 +15,7 @@ mod messages;
 mod overload;
 mod restart;
 mod stop;
+mod stress;
 
 use std::{
     fmt::Write as _,

@@ -1,8 +1,8 @@
 //! grpcurl over reflection, and health by service name.
 
+use octet_proto::grpc::health::v1::{HealthCheckRequest, health_client::HealthClient};
 use octet_testbed::eventually;
 use tonic::transport::Endpoint;
-use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     https::run,

@@ -2,6 +2,7 @@
 
 use http_body_util::Full;
 use hyper::Request;
+use octet_testbed::eventually;
 use serde_json::Value;
 
 use crate::{
@@ -112,6 +113,24 @@ async fn one_request_is_one_trace_and_every_process_logs_its_id() {
     let path = ["gateway", "service-a", "service-b", "service-e", "service-g"].map(left);
     assert!(path.is_sorted_by(|earlier, later| earlier > later), "{path:?}");
     assert!(tag("service-f", "CONSUMER", "octet.queue.wait_ms") >= 0.0);
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn the_spans_of_a_failed_request_have_its_type_of_error() {
+    let zipkin = Zipkin::start().await;
+    // Nothing listens on this port.
+    let mesh = traced(&zipkin, &[("SERVICE_A_URL", "127.0.0.1:9".to_owned())]).await;
+    assert_eq!(Client::new().get(&mesh.url("/api/greeting")).await.status, 503);
+    for (kind, error) in [("SERVER", "503"), ("CLIENT", "UNAVAILABLE")] {
+        eventually(&format!("the {kind} span of the gateway has arrived"), async || {
+            let spans = zipkin.spans();
+            let span = spans.iter().find(|span| span["kind"] == kind).ok_or("absent")?;
+            assert_eq!(span["tags"]["error.type"], error, "{span}");
+            Ok::<_, &str>(())
+        })
+        .await;
+    }
     mesh.end().await;
 }
 

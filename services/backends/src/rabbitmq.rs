@@ -12,6 +12,7 @@
 //! A connection costs one thread, which lapin runs, and a second task; failed attempts leave none behind.
 
 mod address;
+mod alarm_probe;
 mod confirm_channel;
 mod consumer;
 mod dead_letters;

@@ -35,17 +35,15 @@ pub enum StoreError {
     /// The store will never accept this document.
     #[error("the store refused the document: {0}")]
     Rejected(String),
+    /// A document with the same id and other content exists.
+    #[error("a document with this id and other content exists")]
+    OtherContent,
 }
 
 impl StoreError {
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
-    }
-
-    /// The refusal of a document whose id is in use.
-    pub(crate) fn other_content() -> Self {
-        Self::Rejected("a document with this id and other content exists".to_owned())
     }
 }
 
@@ -59,8 +57,7 @@ pub trait DocumentStore: Send + Sync {
     /// stored.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] may succeed later; [`StoreError::Rejected`] never will, for example because a document
-    /// with the same id and other content exists.
+    /// [`StoreError::Unavailable`] may succeed later; the others never will.
     async fn insert(&self, document: &Document) -> Result<Inserted, StoreError>;
 
     /// Checks that the store works now, for readiness.

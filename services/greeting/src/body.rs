@@ -1,5 +1,5 @@
-//! A bound on the time that a request's body may take. tonic reads the message before the service sees the call, and so
-//! before anything else enforces its deadline.
+//! Bounds on the time that a request's body may take and on the size of its messages. tonic reads the message before the
+//! service sees the call, and so before anything else enforces its deadline.
 
 use std::{
     future::Future,
@@ -13,9 +13,12 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use octet_runtime::{
     deadline::{Deadline, MalformedTimeout},
     drain::Drain,
+    messages::{Bounded, TooLarge},
 };
 use tonic::Status;
 use tower::BoxError;
+
+use crate::settings::MAX_REQUEST;
 
 /// The maximum time for a message to arrive, even where the call's deadline is later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
@@ -27,9 +30,9 @@ const REFLECTION: &str = "/grpc.reflection.";
 #[derive(Clone, Copy)]
 pub(crate) struct Received(pub(crate) Result<Deadline, MalformedTimeout>);
 
-/// Fails a body that does not arrive in time.
-pub(crate) struct TimedBody {
-    body: Incoming,
+/// Fails a body that does not arrive in time, or has a message beyond [`MAX_REQUEST`].
+pub(crate) struct BoundedBody {
+    body: Bounded<Incoming>,
     limit: Limit,
     /// Created at the first wait: most bodies arrive with their headers.
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -42,8 +45,8 @@ enum Limit {
     Drain(Drain),
 }
 
-/// Bounds the body's time, and adds the deadline to the extensions.
-pub(crate) fn timed(mut request: Request<Incoming>, drain: &Drain) -> Request<TimedBody> {
+/// Bounds the body, and adds the deadline to the extensions.
+pub(crate) fn bounded(mut request: Request<Incoming>, drain: &Drain) -> Request<BoundedBody> {
     let limit = if is_stream(request.uri()) {
         Limit::Drain(drain.clone())
     } else {
@@ -52,14 +55,21 @@ pub(crate) fn timed(mut request: Request<Incoming>, drain: &Drain) -> Request<Ti
         let latest = Deadline::after(MAX_WAIT);
         Limit::Moment(received.map_or(latest, |deadline| deadline.min(latest)).instant())
     };
-    request.map(|body| TimedBody { body, limit, waiting: None })
+    request.map(|body| BoundedBody { body: Bounded::new(body, MAX_REQUEST), limit, waiting: None })
+}
+
+fn with_status(error: BoxError) -> BoxError {
+    match error.downcast_ref::<TooLarge>() {
+        Some(large) => Status::resource_exhausted(large.to_string()).into(),
+        None => error,
+    }
 }
 
 fn is_stream(uri: &Uri) -> bool {
     uri.path().starts_with(REFLECTION)
 }
 
-impl Body for TimedBody {
+impl Body for BoundedBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -68,7 +78,7 @@ impl Body for TimedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+            return Poll::Ready(frame.map(|frame| frame.map_err(with_status)));
         }
         let Self { limit, waiting, .. } = &mut *self;
         let waiting = waiting.get_or_insert_with(|| limit.passed());

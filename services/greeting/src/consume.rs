@@ -119,6 +119,9 @@ impl Consume {
                 Some(Err(StoreError::Rejected(reason))) => {
                     return self.dead_letter(delivery, ending, span, &reason).await;
                 }
+                Some(Err(error @ StoreError::OtherContent)) => {
+                    return self.dead_letter(delivery, ending, span, &error.to_string()).await;
+                }
                 None => return self.give_back(delivery, span).await,
             }
         };

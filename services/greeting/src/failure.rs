@@ -28,6 +28,9 @@ impl GreetError {
         match self {
             Self::Invalid(message) => Status::invalid_argument(message),
             Self::Store(StoreError::Unavailable(_)) => Status::unavailable("the store is unavailable"),
+            Self::Store(StoreError::OtherContent) => {
+                Status::already_exists("a greeting with this id and other content is already stored")
+            }
             Self::Store(StoreError::Rejected(_)) => Status::internal("the store refused the greeting"),
             Self::Publish(PublishError::Unavailable(_)) => Status::unavailable("the queue is unavailable"),
             Self::Publish(PublishError::Rejected(_)) => Status::internal("the queue refused the greeting"),

@@ -3,13 +3,9 @@
 
 use std::time::Duration;
 
+use octet_health::{ServingStatus, Statuses};
 use octet_proto::greeting::v3::greeting_service_server::SERVICE_NAME;
 use octet_runtime::{admin::Readiness, drain::Drain};
-use tonic_health::{
-    ServingStatus,
-    pb::health_server::{Health, HealthServer},
-    server::HealthReporter,
-};
 
 /// How often readiness is checked for clients that watch.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -18,27 +14,28 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// would repair nothing and interrupt its other work.
 const LIVENESS: &str = "liveness";
 
-/// The overall name, the proto service and the service's name in the mesh.
+/// The names of readiness: the overall name, the proto service and the service's name in the mesh.
 pub(crate) struct Names([String; 3]);
 
 impl Names {
     pub(crate) fn new(service: &str) -> Self {
         Self([String::new(), SERVICE_NAME.to_owned(), service.to_owned()])
     }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
 }
 
-/// The service, and the reporter that [`follow`] updates. It reports NOT_SERVING until the first check, but alive at
-/// once.
-pub(crate) async fn service(names: &Names) -> (HealthReporter, HealthServer<impl Health>) {
-    let (reporter, service) = tonic_health::server::health_reporter();
-    reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
-    report(&reporter, names, ServingStatus::NotServing).await;
-    (reporter, service)
+/// The statuses that [`follow`] updates: NOT_SERVING until the first check, but alive at once.
+pub(crate) fn statuses(names: &Names) -> Statuses {
+    let statuses = Statuses::new([LIVENESS], ServingStatus::Serving);
+    statuses.set(names.iter(), ServingStatus::NotServing);
+    statuses
 }
 
-/// Reports readiness until the listeners close; then ends every `Watch`, which would otherwise keep its connection
-/// open for the whole grace period.
-pub(crate) async fn follow(mut reporter: HealthReporter, names: Names, readiness: Readiness, drain: Drain) {
+/// Reports readiness until the listeners close, and then ends every `Watch`.
+pub(crate) async fn follow(statuses: Statuses, names: Names, readiness: Readiness, drain: Drain) {
     let mut reported = ServingStatus::NotServing;
     loop {
         let status = match readiness.check().await {
@@ -46,7 +43,7 @@ pub(crate) async fn follow(mut reporter: HealthReporter, names: Names, readiness
             Err(_) => ServingStatus::NotServing,
         };
         if status != reported {
-            report(&reporter, &names, status).await;
+            statuses.set(names.iter(), status);
             reported = status;
         }
         tokio::select! {
@@ -54,15 +51,7 @@ pub(crate) async fn follow(mut reporter: HealthReporter, names: Names, readiness
             () = tokio::time::sleep(INTERVAL) => {}
         }
     }
-    report(&reporter, &names, ServingStatus::NotServing).await;
+    statuses.set(names.iter(), ServingStatus::NotServing);
     drain.closing().await;
-    for name in names.0.iter().map(String::as_str).chain([LIVENESS]) {
-        reporter.clear_service_status(name).await;
-    }
-}
-
-async fn report(reporter: &HealthReporter, names: &Names, status: ServingStatus) {
-    for name in &names.0 {
-        reporter.set_service_status(name, status).await;
-    }
+    statuses.end_watches();
 }

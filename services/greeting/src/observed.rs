@@ -55,11 +55,12 @@ impl DocumentStore for ObservedStore {
             Ok(Inserted::New) => "new",
             Ok(Inserted::AlreadyThere) => "already_there",
             Err(StoreError::Unavailable(_)) => "unavailable",
-            Err(StoreError::Rejected(_)) => "rejected",
+            Err(StoreError::OtherContent | StoreError::Rejected(_)) => "rejected",
         };
         self.inserts.with_label_values(&[outcome]).inc();
         span.set("octet.store.outcome", outcome);
         if let Err(error) = &inserted {
+            span.set("error.type", outcome);
             span.fail(|| error.to_string());
         }
         inserted
@@ -126,6 +127,7 @@ impl Publisher for ObservedPublisher {
         self.published.with_label_values(&[outcome]).inc();
         span.set("octet.queue.outcome", outcome);
         if let Err(error) = &published {
+            span.set("error.type", outcome);
             span.fail(|| error.to_string());
         }
         published

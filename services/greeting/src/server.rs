@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use octet_backends::{OpenError, queue::Consumer, store::DocumentStore};
+use octet_health::Statuses;
 use octet_proto::greeting::v3::greeting_service_server::GreetingServiceServer;
 use octet_runtime::{
     admin::{Probe, Readiness},
+    compression,
     drain::Drain,
     identity,
     metrics::{GrpcMetrics, Metrics},
@@ -17,7 +19,6 @@ use octet_runtime::{
     upstream::Upstream,
 };
 use tonic::service::Routes;
-use tonic_health::pb::health_server::{Health, HealthServer};
 use tower::{Service, ServiceExt};
 
 use crate::{
@@ -56,18 +57,23 @@ pub async fn run_on(ports: Ports, settings: ServiceSettings, drain: Drain) -> Re
     let (drain, grace) = (process.drain().clone(), settings.process.drain.grace);
     let readiness = Readiness::new(drain.clone(), parts.probes);
     let names = health::Names::new(&name);
-    let (reporter, health_service) = health::service(&names).await;
+    let statuses = health::statuses(&names);
+    let [gzip, deflate] = compression::ENCODINGS;
     let greeting = GreetingServiceServer::new(parts.grpc)
         .max_decoding_message_size(MAX_REQUEST)
-        .max_encoding_message_size(MAX_ANSWER);
-    let others = others(health_service)?;
+        .max_encoding_message_size(MAX_ANSWER)
+        .accept_compressed(gzip)
+        .accept_compressed(deflate);
+    let compressing = greeting.clone().send_compressed(gzip).send_compressed(deflate);
+    let others = others(&statuses)?;
 
     let ending = drain.clone();
     let streams = Streams::default();
     let service = tower::service_fn(move |request: http::Request<Incoming>| {
+        let greeting = if compression::is_used(request.headers()) { &compressing } else { &greeting };
         let (mut greeting, others, streams) = (greeting.clone(), others.clone(), streams.clone());
         let refusal = refuse_other_than_grpc(&request);
-        let request = body::timed(request, &ending);
+        let request = body::bounded(request, &ending);
         async move {
             if let Some(refusal) = refusal {
                 return Ok(refusal);
@@ -87,7 +93,7 @@ pub async fn run_on(ports: Ports, settings: ServiceSettings, drain: Drain) -> Re
         }
     });
 
-    let health = tokio::spawn(health::follow(reporter, names, readiness.clone(), drain.clone()));
+    let health = tokio::spawn(health::follow(statuses, names, readiness.clone(), drain.clone()));
     let watch = tokio::spawn(parts.watch.run());
     let (stop_consuming, stopped) = tokio::sync::oneshot::channel::<()>();
     let consuming = parts.consume.map(|consume| {
@@ -208,10 +214,10 @@ fn upstreams(settings: &ServiceSettings, metrics: &Metrics) -> Result<Upstreams,
 }
 
 /// The other services of the gRPC port: health, and reflection in both versions that clients use.
-fn others(health: HealthServer<impl Health>) -> Result<Routes, StartError> {
-    let descriptors = [octet_proto::DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET];
+fn others(statuses: &Statuses) -> Result<Routes, StartError> {
+    let descriptors = [octet_proto::DESCRIPTOR_SET, octet_proto::HEALTH_DESCRIPTOR_SET];
     let mut routes = Routes::builder();
-    routes.add_service(health);
+    routes.add_service(statuses.service());
     reflection::add_services(&mut routes, &descriptors).map_err(StartError::internal)?;
     Ok(routes.routes().prepare())
 }

@@ -34,6 +34,11 @@ impl Admission {
         Self { free: Arc::new(Semaphore::new(max)), max }
     }
 
+    /// The limit.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
     /// Admits one more request.
     ///
     /// # Errors

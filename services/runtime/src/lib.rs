@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod admission;
 pub mod backoff;
+pub mod compression;
 pub mod deadline;
 pub mod drain;
 pub mod environment;

@@ -77,7 +77,7 @@ impl Process {
     ) -> Result<Self, StartError> {
         let metrics = Metrics::new(name).map_err(StartError::internal)?;
         if let Some(restarts) = settings.restarts {
-            let help = "Restarts of this process by octet up";
+            let help = "Number of restarts of this process by octet up";
             let gauge = metrics.gauge("octet_process_restarts", help, &[]).map_err(StartError::internal)?;
             gauge.with_label_values::<&str>(&[]).set(restarts);
         }

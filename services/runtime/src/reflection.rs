@@ -7,8 +7,13 @@ use std::{pin::Pin, sync::Arc};
 
 use futures_util::{Stream, TryStreamExt};
 use prost_reflect::{DescriptorError, DescriptorPool, FileDescriptor};
-use tonic::{Code, Request, Response, Status, Streaming, codec::CompressionEncoding, service::RoutesBuilder};
+use tonic::{Code, Request, Response, Status, Streaming, service::RoutesBuilder};
 use tonic_reflection::pb::{v1, v1alpha};
+
+use crate::compression;
+
+/// The largest request in bytes. It contains names, and a response repeats it.
+const MAX_REQUEST: usize = 64 * 1024;
 
 /// Adds both versions to `routes`. `descriptors` are serialized `FileDescriptorSet`s, each with its imports; those of
 /// reflection itself are included.
@@ -23,7 +28,9 @@ pub fn add_services(routes: &mut RoutesBuilder, descriptors: &[&[u8]]) -> Result
     let reflection = Reflection(Arc::new(pool));
     let v1 = v1::server_reflection_server::ServerReflectionServer::new(reflection.clone());
     let v1alpha = v1alpha::server_reflection_server::ServerReflectionServer::new(reflection);
-    let (gzip, deflate) = (CompressionEncoding::Gzip, CompressionEncoding::Deflate);
+    let (v1, v1alpha) =
+        (v1.max_decoding_message_size(MAX_REQUEST), v1alpha.max_decoding_message_size(MAX_REQUEST));
+    let [gzip, deflate] = compression::ENCODINGS;
     routes
         .add_service(v1.accept_compressed(gzip).accept_compressed(deflate))
         .add_service(v1alpha.accept_compressed(gzip).accept_compressed(deflate));

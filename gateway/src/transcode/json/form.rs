@@ -52,7 +52,10 @@ impl Form {
     }
 
     /// The type that an `Any`'s type URL names, if `pool` or every gateway knows it.
-    pub(super) fn type_of_url(pool: &DescriptorPool, type_url: &str) -> Option<MessageDescriptor> {
+    pub(in crate::transcode) fn type_of_url(
+        pool: &DescriptorPool,
+        type_url: &str,
+    ) -> Option<MessageDescriptor> {
         let name = type_url.rsplit('/').next()?;
         pool.get_message_by_name(name).or_else(|| KNOWN.get_message_by_name(name))
     }

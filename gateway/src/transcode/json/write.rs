@@ -3,12 +3,14 @@
 //! As in grpc-gateway, by protojson's `EmitUnpopulated`, unset fields are included. Extensions are left out: proto3 has
 //! none.
 
+use std::io;
+
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use prost_reflect::{DynamicMessage, Kind, MapKey, ReflectMessage, Value};
 use serde::ser::{Error, Serialize, SerializeMap, Serializer};
 
 use super::{any::AnyJson, form::Form};
-use crate::transcode::{binding::Binding, error::ResponseError};
+use crate::transcode::{binding::Binding, budget::RESPONSE_JSON, error::ResponseError};
 
 /// The levels that messages can nest. The wire's decoder stops at 100, but decodes the content of an `Any` separately.
 const MAX_DEPTH: usize = 128;
@@ -45,9 +47,26 @@ pub fn message_json(message: &DynamicMessage) -> Result<Vec<u8>, ResponseError> 
 }
 
 fn written(json: &impl Serialize) -> Result<Vec<u8>, ResponseError> {
-    let mut buffer = Vec::with_capacity(CAPACITY);
+    let mut buffer = Limited(Vec::with_capacity(CAPACITY));
     serde_json::to_writer(&mut buffer, json)?;
-    Ok(buffer)
+    Ok(buffer.0)
+}
+
+/// A buffer of up to [`RESPONSE_JSON`] bytes. The names of unset fields take more than the message.
+struct Limited(Vec<u8>);
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > RESPONSE_JSON {
+            return Err(io::Error::other(format!("the JSON exceeds the limit of {RESPONSE_JSON} bytes")));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A message, `depth` levels below the outermost one.

@@ -45,7 +45,7 @@ fn up_to(max: Duration) -> Duration {
 }
 
 /// Callers that leave within `stay`, each time with a connection of its own.
-fn leaving(mesh: &Mesh, stay: Duration, cancelled: &Arc<AtomicUsize>) -> JoinSet<()> {
+pub(super) fn leaving(mesh: &Mesh, stay: Duration, cancelled: &Arc<AtomicUsize>) -> JoinSet<()> {
     let leave = |url: String, cancelled: Arc<AtomicUsize>| async move {
         loop {
             let client = Client::new();
@@ -58,8 +58,13 @@ fn leaving(mesh: &Mesh, stay: Duration, cancelled: &Arc<AtomicUsize>) -> JoinSet
     (0..LEAVING).map(|_| leave(mesh.url("/api/greeting"), cancelled.clone())).collect()
 }
 
-/// A user whose deadline is 3 ms, and some with random ones up to `deadline`.
-fn expiring(mesh: &Mesh, deadline: Duration, expired: &Arc<AtomicUsize>) -> JoinSet<()> {
+/// A user whose deadline is 3 ms; further `users` have random ones up to `deadline`.
+pub(super) fn expiring(
+    mesh: &Mesh,
+    users: usize,
+    deadline: Duration,
+    expired: &Arc<AtomicUsize>,
+) -> JoinSet<()> {
     let expire = |user: usize, url: String, expired: Arc<AtomicUsize>| async move {
         let client = Client::new();
         loop {
@@ -71,7 +76,7 @@ fn expiring(mesh: &Mesh, deadline: Duration, expired: &Arc<AtomicUsize>) -> Join
             }
         }
     };
-    (0..EXPIRING).map(|user| expire(user, mesh.url("/api/greeting"), expired.clone())).collect()
+    (0..users).map(|user| expire(user, mesh.url("/api/greeting"), expired.clone())).collect()
 }
 
 #[tokio::test]
@@ -87,7 +92,7 @@ async fn callers_that_cancel_thousands_of_calls_fail_no_call_of_others() {
     // Times in which about half of the callers cancel, so that many responses cross the cancellation of their call.
     let response_time = started.elapsed() * u32::try_from(HONEST).expect("small") / 100;
     let stay = (8 * response_time).max(Duration::from_millis(20));
-    let mut others = [leaving(&mesh, stay, &left), expiring(&mesh, stay, &expired)];
+    let mut others = [leaving(&mesh, stay, &left), expiring(&mesh, EXPIRING, stay, &expired)];
 
     let started = Instant::now();
     let (mut warm, mut max) = ([None; PROCESSES.len()], [0; PROCESSES.len()]);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    pin::pin,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,7 @@ use lapin::{
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{
+    alarm_probe::AlarmProbe,
     dialer::Connection,
     fault::{Fault, is_of_the_channel, within},
     outbox::{Inbox, Publish, Refusal},
@@ -52,14 +54,26 @@ pub(super) async fn publish_all(
     connection: &Connection,
     state: &ConnectionState,
     topology: &Topology,
+    probe: Option<AlarmProbe>,
 ) -> Ended {
+    let mut probes = pin!(async {
+        match probe {
+            Some(probe) => probe.repeat().await,
+            None => std::future::pending().await,
+        }
+    });
     let mut max_body = None;
     loop {
         let channel = match ConfirmChannel::open(connection, state, topology, max_body).await {
             Ok(channel) => channel,
             Err(fault) => return Ended::Lost(fault),
         };
-        match channel.run(inbox).await {
+        // Probes start here: during an alarm the broker opens no channel for a connection that has published.
+        let closed = tokio::select! {
+            closed = channel.run(inbox) => closed,
+            fault = &mut probes => return Ended::Lost(fault),
+        };
+        match closed {
             Closed::Channel { max_body: known } => max_body = known,
             Closed::Connection(ended) => return ended,
         }

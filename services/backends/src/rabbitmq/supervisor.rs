@@ -8,6 +8,7 @@ use std::{
 use tokio::time::sleep;
 
 use super::{
+    alarm_probe::AlarmProbe,
     confirm_channel::{self, Ended},
     dialer::{Connection, Dialer},
     fault::{Fault, FaultKind},
@@ -115,12 +116,16 @@ impl Supervisor {
     }
 
     async fn work(&mut self, connection: &Connection) -> Ended {
-        let publishing =
-            confirm_channel::publish_all(&mut self.inbox, connection, &self.state, &self.topology);
+        let publish_all = async |inbox: &mut Inbox, probe| {
+            confirm_channel::publish_all(inbox, connection, &self.state, &self.topology, probe).await
+        };
         match &mut self.subscription {
-            None => publishing.await,
+            None => match AlarmProbe::prepare(connection).await {
+                Ok(probe) => publish_all(&mut self.inbox, Some(probe)).await,
+                Err(fault) => Ended::Lost(fault),
+            },
             Some(subscription) => tokio::select! {
-                ended = publishing => ended,
+                ended = publish_all(&mut self.inbox, None) => ended,
                 fault = subscription.consume(connection) => Ended::Lost(fault),
             },
         }

@@ -65,7 +65,7 @@ impl SqliteStore {
 impl DocumentStore for SqliteStore {
     async fn insert(&self, document: &Document) -> Result<Inserted, StoreError> {
         let insert = Insert { statements: Arc::clone(&self.statements), document: document.clone() };
-        self.writer.write(insert).await?.ok_or_else(StoreError::other_content)
+        self.writer.write(insert).await?.ok_or(StoreError::OtherContent)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

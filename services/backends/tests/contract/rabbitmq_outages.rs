@@ -199,6 +199,30 @@ async fn an_alarm_fails_publishes_in_flight_and_is_reported_until_it_ends() {
 }
 
 #[tokio::test]
+async fn an_idle_publisher_reports_an_alarm_before_its_first_message() {
+    let broker = Broker::start().await;
+    let rabbit = Rabbit::on(&broker.url());
+    let open = async || RabbitPublisher::open(rabbit.settings(Terms::default())).await.unwrap();
+    let before = open().await;
+    eventually("the publisher is connected", async || before.ping().await).await;
+    broker.ctl(&["set_vm_memory_high_watermark", "0.000001"]).await;
+    // One that is connected already, and one that connects during the alarm.
+    let during = open().await;
+    for publisher in [&before, &during] {
+        eventually("the alarm is reported", async || match publisher.ping().await {
+            Err(error) if error.to_string().contains("short of memory or disk") => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await;
+    }
+    broker.ctl(&["set_vm_memory_high_watermark", "0.9"]).await;
+    for publisher in [&before, &during] {
+        eventually("the publisher works", async || publisher.ping().await).await;
+        works_within(RECOVERY, publisher, &message("after")).await;
+    }
+}
+
+#[tokio::test]
 async fn a_handle_that_is_dropped_while_the_broker_is_unavailable_leaves_no_task() {
     // Nobody listens on port 1.
     let settings = RabbitSettings::new("amqp://127.0.0.1:1".parse().unwrap(), &unique());

@@ -136,7 +136,7 @@ async fn resolve(
         Outcome::New => Ok(Inserted::New),
         Outcome::Duplicate(reason) => match existing.get(&job.id) {
             Some(document) if has_content(document, &job.document) => Ok(Inserted::AlreadyThere),
-            Some(_) => Err(StoreError::other_content()),
+            Some(_) => Err(StoreError::OtherContent),
             // `MongoDB`'s and `DocumentDB`'s text for the index on `_id`.
             None if reason.contains(" index: _id_ ") => Err(StoreError::Unavailable(reason)),
             None => Err(StoreError::Rejected(reason)),
