@@ -31,7 +31,7 @@ def _rules(rule):
 
 def _dashboards(objects):
     shipped = {key: json.loads(value) for config in of_kind(objects, "ConfigMap")
-               if "grafana_dashboard" in config["metadata"]["labels"] for key, value in config["data"].items()}
+               if "grafana_dashboard" in config["metadata"].get("labels", {}) for key, value in config["data"].items()}
     own = {f"octet-{file.name}": json.loads(file.read_text()) for file in (CHART / "dashboards").glob("*.json")}
     if shipped and shipped != own:
         yield "the dashboards differ from helm/octet/dashboards"

@@ -1,12 +1,21 @@
 """The values that the chart is rendered with: values files, every toggle, and what it must refuse."""
 
+import pathlib
+
 from render import CHART
+
+OWN = pathlib.Path(__file__).resolve().parent / "values"
 
 IMAGE = ["--set", "image.repository=registry.example.com/octet"]
 
 
 def values(*names):
     return [part for name in names for part in ("--values", str(CHART / f"values-{name}.yaml"))]
+
+
+def own(name):
+    """Values of these tests."""
+    return ["--values", str(OWN / f"{name}.yaml")]
 
 
 def sets(*assignments):
@@ -61,11 +70,17 @@ CASES = {
         "istio.faults.service-e.delay.percent=10", "istio.faults.service-e.delay.duration=2s",
         "istio.faults.service-g.abort.percent=5", "istio.faults.service-g.abort.status=UNAVAILABLE",
         "mongoExpress.enabled=true", "mongoExpress.existingSecret=mongo-express", *LOAD)],
+    "openshift": [*IMAGE, *values("openshift")],
+    "every knob": own("knobs"),
+    "external servers by selector": own("external"),
+    "istio, names of its own": [*IMAGE, *values("istio"), *sets(
+        "clusterDomain=cluster.example", "services.service-a.serviceAccount.name=own-account")],
     "console and load": [*IMAGE, *sets("mongoExpress.enabled=true", "mongoExpress.existingSecret=mongo-express", *LOAD)],
 }
 
-# Secrets and ConfigMaps that a case expects to find.
-EXISTING = {"own-rabbitmq", "own-mongodb", "mongo-express", "octet-rabbitmq", "octet-mongodb", "documentdb-ca"}
+# Secrets, ConfigMaps and ServiceAccounts that a case expects to find.
+EXISTING = {"own-rabbitmq", "own-mongodb", "mongo-express", "octet-rabbitmq", "octet-mongodb", "documentdb-ca",
+            "own-secret", "own-config", "own-ca", "own-account"}
 
 # Wrong values, and a part of the refusal's message.
 REFUSALS = [
@@ -118,4 +133,41 @@ REFUSALS = [
     ([*IMAGE, *sets("services.Service-I.greeting=hi")], "propertyName 'Service-I'"),
     ([*IMAGE, *sets("services.service-b.greeting=")], "service-b/greeting"),
     ([*IMAGE, *sets("connectWait=soon")], "connectWait"),
+    ([*IMAGE, *sets("enabled=false")], "enabled: false is for the condition of a parent chart's dependency"),
+    ([*IMAGE, *sets("commonLabels.app=x")], "commonLabels: the chart sets the label app itself"),
+    ([*IMAGE, *sets("services.service-b.podLabels.version=v3")],
+     "services.service-b.podLabels: the chart sets the label version itself"),
+    ([*IMAGE, *sets(r"tests.podLabels.app\.kubernetes\.io/name=x")], "tests.podLabels: the chart sets the label"),
+    ([*IMAGE, *sets(r"defaults.podAnnotations.checksum/topology=x")], "podAnnotations: the chart sets checksum/topology"),
+    ([*IMAGE, *sets("commonLabels.team=two words")], "does not match pattern"),
+    ([*IMAGE, *sets("rabbitmq.mode=external", "rabbitmq.external.connection=amqp://mq.example.com")],
+     "rabbitmq.external.port: it is 5671, but the connection string has port 5672"),
+    ([*IMAGE, *sets("mongodb.mode=external", r"mongodb.external.connection=mongodb://u:p@a\,b:27018/?x=@c:1")],
+     "mongodb.external.port: it is 27017, but the connection string has port 27018"),
+    ([*IMAGE, *sets("services.service-b.hpa.enabled=true", "services.service-b.hpa.minReplicas=7")],
+     "services.service-b.hpa: minReplicas 7 exceeds maxReplicas 6"),
+    ([*IMAGE, *sets("defaults.hpa.enabled=true", "defaults.hpa.cpu=0")], "hpa: cpu and memory are both 0"),
+    ([*IMAGE, *sets("defaults.hpa.behavior.scaleUp.selectPolicy=Most")], "selectPolicy"),
+    ([*IMAGE, *sets("defaults.pdb.minAvailable=half")], "minAvailable"),
+    ([*IMAGE, *sets("gateway.nodePort=30080")], "gateway.nodePort: needs gateway.serviceType NodePort"),
+    ([*IMAGE, *sets("gateway.serviceType=NodePort", "gateway.loadBalancerClass=a/b")],
+     "gateway.loadBalancerClass: needs gateway.serviceType LoadBalancer"),
+    ([*IMAGE, *sets("services.service-c.extraVolumes[0].name=mongodb", "services.service-c.extraVolumes[0].emptyDir.medium=Memory")],
+     "services.service-c.extraVolumes: the chart uses the name mongodb itself"),
+    ([*IMAGE, *sets("services.service-b.extraVolumes[0].name=alone")], "minProperties"),
+    ([*IMAGE, *sets("services.service-b.initContainers[0].name=service-b", "services.service-b.initContainers[0].image=a:1")],
+     "services.service-b.initContainers: the workload's own container"),
+    ([*IMAGE, *values("istio"), *sets("services.service-b.serviceAccount.name=service-c")],
+     "service-b and service-c share the ServiceAccount service-c"),
+    ([*IMAGE, *sets("defaults.probes.readiness.path=/ready")], "additional properties 'path' not allowed"),
+    ([*IMAGE, *sets("defaults.probes.liveness.successThreshold=2")], "additional properties 'successThreshold' not allowed"),
+    ([*IMAGE, *sets("defaults.env.TOKEN.valueFrom.secret=x")], "additional properties 'secret' not allowed"),
+    ([*IMAGE, *sets("defaults.envFrom[0].name=x")], "envFrom/0"),
+    ([*IMAGE, *sets("defaults.dnsPolicy=Own")], "dnsPolicy"),
+    ([*IMAGE, *sets("defaults.trafficDistribution=Near")], "trafficDistribution"),
+    ([*IMAGE, *sets("rabbitmq.bundled.env.A=b")], "additional properties 'env' not allowed"),
+    ([*IMAGE, *sets("networkPolicy.dnsPorts={70000}")], "networkPolicy/dnsPorts/0"),
+    ([*IMAGE, *sets("gatewayApi.enabled=true", "gatewayApi.parentRefs[0].name=shared", "gatewayApi.tlsSecret=a", *HOSTS)],
+     "gatewayApi.tlsSecret: with gatewayApi.parentRefs"),
+    ([*IMAGE, *sets("extraObjects[0].kind=Service")], "extraObjects/0"),
 ]

@@ -12,6 +12,7 @@ import tempfile
 
 import alerts
 import facts
+import knobs
 import policy
 import schemas
 import workloads
@@ -41,8 +42,11 @@ def _values(own):
             yield f"{name}: {installed.stderr}"
             continue
         rendered[name] = render(arguments)
-        looks = [facts.faults(rendered[name], own), workloads.faults(rendered[name]), alerts.faults(rendered[name])]
+        looks = [facts.faults(rendered[name], own), workloads.faults(rendered[name], name != "openshift"),
+                 alerts.faults(rendered[name])]
         yield from (f"{name}: {fault}" for look in looks for fault in look)
+    if rendered.keys() == CASES.keys():
+        yield from knobs.faults(rendered)
     yield from schemas.faults((name, found) for name, objects in rendered.items() for found in objects)
     for name in rendered.keys() & {"default", "eks behind istio", "console and load"}:
         yield from (f"{name}: {fault}" for fault in policy.faults(rendered[name]))

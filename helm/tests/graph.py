@@ -5,6 +5,8 @@ An edge is (caller, callee, port). Servers that the chart does not run are named
 
 import re
 
+from render import pods
+
 GREETING = "50051"
 GATEWAY = ("gateway", "8080")
 COLLECTOR = ("collector", "9411")
@@ -41,6 +43,7 @@ def selected(selector):
 def of_authorization(objects):
     """What AuthorizationPolicies allow: edges within the namespace, and rules for others as (namespace/account, …)."""
     edges, others = set(), set()
+    names = {pod.spec["serviceAccountName"]: pod.labels["app.kubernetes.io/name"] for pod in pods(objects)}
     for policy in of_kind(objects, "AuthorizationPolicy"):
         own = policy["metadata"]["namespace"]
         for rule in policy["spec"].get("rules", []):
@@ -52,10 +55,11 @@ def of_authorization(objects):
                     continue
                 for principal in rule["from"][0]["source"]["principals"]:
                     _, namespace, account = re.fullmatch(r"([^/]+)/ns/([^/]+)/sa/([^/]+)", principal).groups()
-                    if namespace == own and account not in CLIENTS:
-                        edges.add((account, callee, port))
+                    caller = names.get(account, account)
+                    if namespace == own and caller not in CLIENTS:
+                        edges.add((caller, callee, port))
                     else:
-                        others.add((f"{namespace}/{account}", callee, port))
+                        others.add((f"{namespace}/{caller}", callee, port))
     return edges, others
 
 

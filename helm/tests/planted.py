@@ -9,6 +9,7 @@ import amazon
 import beside
 import capacity
 import facts
+import knobs
 import policy
 import schemas
 import workloads
@@ -41,6 +42,14 @@ def by_workloads(objects):
 
 def by_proxies(objects):
     return list(facts.proxies(objects, {"127.0.0.6", "192.168.0.0/16"}))
+
+
+def by_knobs(rendered):
+    return list(knobs.faults(rendered))
+
+
+def by_workloads_of_openshift(rendered):
+    return list(workloads.faults(rendered["openshift"], fixed_user=False))
 
 
 def by_capacity(files):
@@ -186,6 +195,45 @@ def greeting_changed(objects):
     config["topology.toml"] = config["topology.toml"].replace("Bonjour", "Salut")
 
 
+def affinity_lost(rendered):
+    del pick(rendered["every knob"], "Deployment", "service-h")["spec"]["template"]["spec"]["affinity"]
+
+
+def pull_secrets_lost(rendered):
+    del pick(rendered["every knob"], "Job", "octet-test")["spec"]["template"]["spec"]["imagePullSecrets"]
+
+
+def variable_from_secret_lost(rendered):
+    container(rendered["every knob"], "service-a")["env"].pop()
+    container(rendered["every knob"], "service-a")["env"].pop(-1)
+
+
+def probe_replaced(rendered):
+    del container(rendered["every knob"], "service-a")["startupProbe"]["grpc"]
+
+
+def peers_replaced_by_networks(rendered):
+    for rule in pick(rendered["external servers by selector"], "NetworkPolicy", "service-d")["spec"]["egress"]:
+        if "to" in rule and "podSelector" in rule["to"][0]:
+            rule["to"] = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+
+
+def always_on(rendered):
+    container(rendered["console and load"], "service-a")["livenessProbe"]["initialDelaySeconds"] = 7
+
+
+def account_created_twice(rendered):
+    rendered["every knob"].append({"kind": "ServiceAccount", "metadata": {"name": "own-account", "namespace": "octet"}})
+
+
+def user_on_openshift(rendered):
+    pick(rendered["openshift"], "StatefulSet", "mongodb")["spec"]["template"]["spec"]["securityContext"]["fsGroup"] = 999
+
+
+def root_on_openshift(rendered):
+    pick(rendered["openshift"], "Deployment", "gateway")["spec"]["template"]["spec"]["securityContext"]["runAsUser"] = 0
+
+
 def small_nodes(files):
     files["cluster"]["managedNodeGroups"][0]["instanceTypes"].append("m7i.large")
 
@@ -263,6 +311,19 @@ PLANTED = [
     (greeting_changed, by_facts, "the rendered topology differs"),
 ]
 
+# In renderings with values of every kind.
+PLANTED_KNOBS = [
+    (affinity_lost, by_knobs, "Deployment/service-h: affinity is None"),
+    (pull_secrets_lost, by_knobs, "Job/octet-test: imagePullSecrets is None"),
+    (variable_from_secret_lost, by_knobs, "every knob: env: Deployment/service-a"),
+    (probe_replaced, by_knobs, "every knob: probes: Deployment/service-a"),
+    (peers_replaced_by_networks, by_knobs, "external.peers: NetworkPolicy/service-d"),
+    (always_on, by_knobs, "livenessProbe.initialDelaySeconds is 7 without it"),
+    (account_created_twice, by_knobs, "serviceAccount.create: false creates own-account"),
+    (user_on_openshift, by_knobs, "openshift: StatefulSet/mongodb: sets ['fsGroup']"),
+    (root_on_openshift, by_workloads_of_openshift, "Deployment/gateway: runs as root"),
+]
+
 # In files of k8s/, outside the chart.
 PLANTED_BESIDE = [
     (small_nodes, by_capacity, "leaves 660m of CPU to Octet with 2 nodes, and with minReplicas Octet requests 3800m"),
@@ -280,10 +341,12 @@ PLANTED_BESIDE = [
 
 def main():
     good = render([*CASES["istio"], *sets("processHealth.enabled=true", *LOAD)])
-    missed = [*_missed(PLANTED, good), *_missed(PLANTED_BESIDE, _files())]
+    rendered = {case: render(CASES[case]) for case in (*knobs.EXPECTED, "openshift", "console and load")}
+    unexpected = by_knobs(rendered)
+    missed = [*unexpected, *_missed(PLANTED, good), *_missed(PLANTED_KNOBS, rendered), *_missed(PLANTED_BESIDE, _files())]
     for line in missed:
         print(line, file=sys.stderr)
-    count = len(PLANTED) + len(PLANTED_BESIDE)
+    count = len(PLANTED) + len(PLANTED_KNOBS) + len(PLANTED_BESIDE)
     if missed:
         sys.exit(f"{len(missed)} of {count} planted faults were missed")
     print(f"helm/octet: all {count} planted faults are found")

@@ -61,11 +61,11 @@ def _selectors(objects):
     deployments = {found["metadata"]["name"]: found for found in of_kind(objects, "Deployment")}
     for scaler in of_kind(objects, "HorizontalPodAutoscaler"):
         target = deployments.get(scaler["spec"]["scaleTargetRef"]["name"])
-        metric = scaler["spec"]["metrics"][0]["containerResource"]
+        measured = {metric["containerResource"]["container"] for metric in scaler["spec"]["metrics"]}
         if target is None or "replicas" in target["spec"]:
             yield f"{name_of(scaler)}: no such Deployment, or its Deployment sets replicas"
-        elif target["spec"]["template"]["spec"]["containers"][0]["name"] != metric["container"]:
-            yield f"{name_of(scaler)}: measures container {metric['container']}, which does not exist"
+        elif measured != {target["spec"]["template"]["spec"]["containers"][0]["name"]}:
+            yield f"{name_of(scaler)}: measures {sorted(measured)}, which is not its container"
 
 
 def _references(objects):
@@ -76,9 +76,11 @@ def _references(objects):
         names = {volume.get("secret", {}).get("secretName") or volume.get("configMap", {}).get("name")
                  for volume in pod.spec.get("volumes", [])}
         for container in pod.spec["containers"]:
-            names |= {entry["valueFrom"]["secretKeyRef"]["name"]
-                      for entry in container.get("env", []) if "valueFrom" in entry}
+            names |= {source.get("name") for entry in container.get("env", []) for source in entry.get("valueFrom", {}).values()}
+            names |= {entry.get(source, {}).get("name")
+                      for entry in container.get("envFrom", []) for source in ("secretRef", "configMapRef")}
         for name in sorted(names - known - {None}):
             yield f"{pod.name}: refers to {name}, which nothing creates"
-        if (pod.namespace, pod.spec["serviceAccountName"]) not in accounts:
+        account = pod.spec["serviceAccountName"]
+        if (pod.namespace, account) not in accounts and account not in EXISTING:
             yield f"{pod.name}: its ServiceAccount is missing"

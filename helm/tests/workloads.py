@@ -3,10 +3,11 @@
 from render import pods
 
 
-def faults(objects):
-    """One line per pod that may do more than it should, and per image that may change."""
+def faults(objects, fixed_user=True):
+    """One line per pod that may do more than it should, and per image that may change. Without `fixed_user` the platform
+    chooses the user."""
     for pod in pods(objects):
-        yield from _restricted(pod)
+        yield from _restricted(pod, fixed_user)
         for container in [*pod.spec["containers"], *pod.spec.get("initContainers", [])]:
             if not pinned(container["image"]):
                 yield f"{pod.name}: the image {container['image']} is not pinned: name a version or a digest"
@@ -18,9 +19,9 @@ def pinned(image):
     return digest.startswith("sha256:") or tag not in ("", "latest")
 
 
-def _restricted(pod):
+def _restricted(pod, fixed_user):
     security = pod.spec.get("securityContext", {})
-    if security.get("runAsNonRoot") is not True or not security.get("runAsUser", 0) > 0:
+    if security.get("runAsNonRoot") is not True or not security.get("runAsUser", 0 if fixed_user else 1) > 0:
         yield f"{pod.name}: runs as root, or may run as root"
     if security.get("seccompProfile", {}).get("type") != "RuntimeDefault":
         yield f"{pod.name}: has no seccomp profile"

@@ -14,7 +14,7 @@ use axum::{
 use octet_runtime::propagation::X_REQUEST_ID;
 use octet_zipkin::{
     Batch,
-    edges::{Edges, Mesh},
+    edges::{Edges, Sample},
 };
 use serde_json::value::RawValue;
 use tonic::Code;
@@ -77,7 +77,7 @@ fn is_mesh(reply: &Reply) -> bool {
 }
 
 /// The edges in another backend's traces; `None` if the reply is not a list of traces.
-fn sampled(reply: &Reply, window: &Window) -> Option<Mesh> {
+fn sampled(reply: &Reply, window: &Window) -> Option<Sample> {
     if !reply.status.is_success() {
         return None;
     }
@@ -91,7 +91,7 @@ fn sampled(reply: &Reply, window: &Window) -> Option<Mesh> {
         edges.add(&batch.spans);
     }
     let from = oldest.unwrap_or_else(|| window.end.saturating_sub(window.lookback));
-    Some(Mesh { sample: true, traces: traces.len(), from, to: window.end, edges: edges.list() })
+    Some(Sample { sample: true, traces: traces.len(), from, to: window.end, edges: edges.list() })
 }
 
 impl Window {

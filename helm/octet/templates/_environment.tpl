@@ -36,7 +36,11 @@
 {{- range $variable, $value := ($workload.env | default dict) }}{{ $set = append $set (list $variable $value) }}{{ end -}}
 {{- range $pair := $set }}
 - name: {{ index $pair 0 }}
+  {{- if kindIs "map" (index $pair 1) }}
+  {{- index $pair 1 | toYaml | nindent 2 }}
+  {{- else }}
   value: {{ index $pair 1 | toString | quote }}
+  {{- end }}
 {{- end }}
 {{- end }}
 

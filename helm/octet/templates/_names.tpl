@@ -5,6 +5,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/part-of: octet
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- /* Selects the pods of `name`, of any version. */ -}}
@@ -25,20 +28,28 @@ app.kubernetes.io/part-of: octet
 app.kubernetes.io/component: {{ .component }}
 app: {{ .name }}
 version: {{ .version | default "v1" }}
+{{- with merge dict (.podLabels | default dict) .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
+{{- /* As container engines decide, a repository's first part is a registry if it has a dot or a port. */ -}}
 {{- define "octet.image" -}}
-{{- if .digest -}}
-{{ .repository }}@{{ .digest }}
-{{- else -}}
-{{ .repository }}:{{ .tag }}
-{{- end }}
+{{- $parts := splitList "/" .image.repository -}}
+{{- with (.root.Values.global | default dict).imageRegistry -}}
+  {{- if and (gt (len $parts) 1) (regexMatch "[.:]|^localhost$" (first $parts)) }}{{ $parts = rest $parts }}{{ end -}}
+  {{- $parts = prepend $parts (trimSuffix "/" .) -}}
+{{- end -}}
+{{ join "/" $parts }}{{ if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag }}{{ end }}
 {{- end }}
 
 {{- define "octet.host" -}}
-{{ .name }}.{{ .root.Release.Namespace }}.svc.cluster.local
+{{ .name }}.{{ .root.Release.Namespace }}.svc.{{ .root.Values.clusterDomain }}
 {{- end }}
 
+{{- /* Of the pods called `name`, or of another's `account`. */ -}}
 {{- define "octet.principal" -}}
-{{ .root.Values.istio.trustDomain }}/ns/{{ .namespace | default .root.Release.Namespace }}/sa/{{ .name }}
+{{- $account := .account -}}
+{{- if not $account }}{{ $account = include "octet.account" . }}{{ end -}}
+{{ .root.Values.istio.trustDomain }}/ns/{{ .namespace | default .root.Release.Namespace }}/sa/{{ $account }}
 {{- end }}

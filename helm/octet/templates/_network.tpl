@@ -16,8 +16,13 @@ namespaceSelector:
 {{- /* What every pod may reach: DNS, and the mesh's control plane. */ -}}
 {{- define "octet.egress-basics" -}}
 - ports:
-    - {port: 53, protocol: UDP}
-    - {port: 53, protocol: TCP}
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - {port: {{ . }}, protocol: UDP}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+{{- with .Values.networkPolicy.extraEgress }}
+{{ toYaml . }}
+{{- end }}
 {{- if .Values.istio.enabled }}
 - to:
     - {{- include "octet.namespace-peer" "istio-system" | nindent 6 }}
@@ -113,7 +118,9 @@ namespaceSelector:
 {{- if $used }}
 {{- $settings := index $root.Values $server }}
 - to:
-    {{- if eq $settings.mode "external" }}
+    {{- if and (eq $settings.mode "external") $settings.external.peers }}
+    {{- toYaml $settings.external.peers | nindent 4 }}
+    {{- else if eq $settings.mode "external" }}
     {{- range $settings.external.cidrs }}
     - ipBlock: {cidr: {{ . }}}
     {{- end }}
@@ -129,7 +136,10 @@ namespaceSelector:
 {{- if eq .workload.component "gateway" }}{{ $urls = append $urls $root.Values.gateway.traceQueryUrl }}{{ end }}
 {{- range compact $urls }}
 # {{ . }}
-- ports:
+- {{ with $root.Values.networkPolicy.tracesTo -}}
+  to: {{ toYaml . | nindent 4 }}
+  {{ end -}}
+  ports:
     - {port: {{ include "octet.port-of-url" . }}, protocol: TCP}
 {{- end }}
 {{- end }}

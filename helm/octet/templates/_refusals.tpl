@@ -52,6 +52,8 @@
   {{- include "octet.refuse-environment" (dict "place" $place "env" (index $values $place).env) -}}
 {{- end -}}
 {{- include "octet.refuse-servers" . -}}
+{{- include "octet.refuse-workloads" . -}}
+{{- include "octet.refuse-metadata" . -}}
 {{- include "octet.refuse-meshes" . -}}
 {{- include "octet.refuse-extras" . -}}
 {{- end }}
@@ -75,6 +77,7 @@
     {{- if and $settings.external.existingSecret $settings.external.connection -}}
       {{- fail (printf "%s.external: existingSecret and connection are mutually exclusive; set one" $server) -}}
     {{- end -}}
+    {{- include "octet.refuse-port" (dict "root" $ "server" $server) -}}
     {{- if and $.Values.istio.enabled (not $settings.external.hosts) -}}
       {{- fail (printf "%s.external.hosts: Istio needs the server's host names; list them" $server) -}}
     {{- end -}}
@@ -93,8 +96,11 @@
 {{- if and $values.istio.enabled $values.gatewayApi.enabled -}}
   {{- fail "istio.enabled and gatewayApi.enabled: each creates a gateway; enable one of them" -}}
 {{- end -}}
-{{- if and $values.gatewayApi.enabled (not $values.gatewayApi.className) -}}
-  {{- fail "gatewayApi.className is required: a GatewayClass from `kubectl get gatewayclass`" -}}
+{{- if and $values.gatewayApi.enabled (not $values.gatewayApi.className) (not $values.gatewayApi.parentRefs) -}}
+  {{- fail "gatewayApi.className is required: a GatewayClass from `kubectl get gatewayclass`; or name an existing Gateway in gatewayApi.parentRefs" -}}
+{{- end -}}
+{{- if and $values.gatewayApi.tlsSecret $values.gatewayApi.parentRefs -}}
+  {{- fail "gatewayApi.tlsSecret: with gatewayApi.parentRefs, the existing Gateway's listeners have the certificate; leave it empty" -}}
 {{- end -}}
 {{- if and (or $values.istio.enabled $values.gatewayApi.enabled $values.ingress.enabled) (or (not $values.hosts.ui) (not $values.hosts.api)) -}}
   {{- fail "hosts.ui and hosts.api are required with istio.enabled, gatewayApi.enabled or ingress.enabled; they may be the same" -}}

@@ -4,6 +4,14 @@
 {{- (index $settings $settings.mode).existingSecret | default (printf "octet-%s" .server) -}}
 {{- end }}
 
+{{- /* The name of a key in that Secret; the chart's own Secret has the names connection and password. */ -}}
+{{- define "octet.secret-key" -}}
+{{- $settings := index .root.Values .server -}}
+{{- /* Refusals may come later than this: with the mode none there is no Secret. */ -}}
+{{- $own := get $settings $settings.mode | default dict -}}
+{{- ternary (get ($own.secretKeys | default dict) .key) .key (not (empty $own.existingSecret)) -}}
+{{- end }}
+
 {{- /*
 The password of a bundled server: generated once, and read back from the cluster afterwards.
 Without a cluster (helm template, Argo CD) every rendering would generate another: use existingSecret there.

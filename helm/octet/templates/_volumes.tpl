@@ -2,42 +2,52 @@
 {{- if ne .workload.component "collector" }}
 - {name: topology, mountPath: /etc/octet/topology, readOnly: true}
 {{- end }}
-{{- if .workload.usesStore }}
-- {name: mongodb, mountPath: /etc/octet/mongodb, readOnly: true}
-{{- if include "octet.ca-bundle" .root }}
-- {name: mongodb-ca, mountPath: /etc/octet/mongodb-ca, readOnly: true}
+{{- range $server, $used := dict "mongodb" .workload.usesStore "rabbitmq" .workload.usesQueue }}
+{{- if $used }}
+- {name: {{ $server }}, mountPath: /etc/octet/{{ $server }}, readOnly: true}
+{{- if include "octet.ca-bundle" (dict "root" $.root "server" $server) }}
+- {name: {{ $server }}-ca, mountPath: /etc/octet/{{ $server }}-ca, readOnly: true}
 {{- end }}
 {{- end }}
-{{- if .workload.usesQueue }}
-- {name: rabbitmq, mountPath: /etc/octet/rabbitmq, readOnly: true}
+{{- end }}
+{{- with .workload.extraVolumeMounts }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 
 {{- define "octet.volumes" -}}
+{{- $servers := dict "mongodb" .workload.usesStore "rabbitmq" .workload.usesQueue -}}
 {{- if ne .workload.component "collector" }}
 - name: topology
   configMap: {name: octet-topology}
 {{- end }}
-{{- range $server, $used := dict "mongodb" .workload.usesStore "rabbitmq" .workload.usesQueue }}
+{{- range $server, $used := $servers }}
 {{- if $used }}
 - name: {{ $server }}
   secret:
     secretName: {{ include "octet.connection-secret" (dict "root" $.root "server" $server) }}
     # Only the connection: services do not need the server's own password.
-    items: [{key: connection, path: connection}]
+    items: [{key: {{ include "octet.secret-key" (dict "root" $.root "server" $server "key" "connection") }}, path: connection}]
     defaultMode: 0440
 {{- end }}
 {{- end }}
-{{- if and .workload.usesStore (include "octet.ca-bundle" .root) }}
-- name: mongodb-ca
+{{- range $server, $used := $servers }}
+{{- if and $used (include "octet.ca-bundle" (dict "root" $.root "server" $server)) }}
+{{- $bundle := (index $.root.Values $server).external.caBundle }}
+- name: {{ $server }}-ca
   configMap:
-    name: {{ .root.Values.mongodb.external.caBundle.configMap }}
+    name: {{ $bundle.configMap }}
     items:
-      - key: {{ .root.Values.mongodb.external.caBundle.key }}
-        path: {{ .root.Values.mongodb.external.caBundle.key }}
+      - key: {{ $bundle.key }}
+        path: {{ $bundle.key }}
+{{- end }}
+{{- end }}
+{{- with .workload.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 
 {{- define "octet.ca-bundle" -}}
-{{- if eq .Values.mongodb.mode "external" }}{{ .Values.mongodb.external.caBundle.configMap }}{{ end -}}
+{{- $settings := index .root.Values .server -}}
+{{- if eq $settings.mode "external" }}{{ $settings.external.caBundle.configMap }}{{ end -}}
 {{- end }}

@@ -33,7 +33,7 @@ use serde::Serialize;
 use tokio::task::yield_now;
 
 use self::{answer::Queries, body::Bodies};
-use crate::store::Store;
+use crate::{clock::Clock, store::Store};
 
 /// How long a report or a query uses the one thread before others have their turn.
 const SLICE: Duration = Duration::from_millis(2);
@@ -42,6 +42,7 @@ const SLICE: Duration = Duration::from_millis(2);
 #[derive(Clone)]
 pub(crate) struct Collector {
     store: Arc<Mutex<Store>>,
+    clock: Clock,
     /// The reports whose bodies have arrived.
     admission: Admission,
     /// Held while a report is stored: one at a time, in the order of their arrival.
@@ -64,13 +65,18 @@ impl Collector {
     ) -> Result<Self, prometheus::Error> {
         let collector = Self {
             store: Arc::new(Mutex::new(store)),
+            clock: Clock::start(),
             admission,
             reporting: Arc::default(),
             bodies: Arc::default(),
             queries: Queries::default(),
             hosts,
             spans: metrics.counter("octet_collector_spans_total", "Received spans by result", &["result"])?,
-            kept: metrics.gauge("octet_collector_kept", "Stored traces, spans and bytes", &["what"])?,
+            kept: metrics.gauge(
+                "octet_collector_kept",
+                "Stored traces, spans and bytes, and the bytes of the counts of edges",
+                &["what"],
+            )?,
             evicted: metrics.counter(
                 "octet_collector_evicted_traces_total",
                 "Traces evicted to make room",
@@ -79,10 +85,10 @@ impl Collector {
             requests: HttpMetrics::server(metrics)?,
         };
         // All series exist from the start.
-        for result in ["stored", "duplicate", "malformed", "dropped"] {
+        for result in ["stored", "duplicate", "malformed", "dropped", "dropped_by_reporter"] {
             collector.spans.with_label_values(&[result]);
         }
-        for what in ["traces", "spans", "bytes"] {
+        for what in ["traces", "spans", "bytes", "counts"] {
             collector.kept.with_label_values(&[what]);
         }
         collector.evicted.with_label_values::<&str>(&[]);
@@ -104,6 +110,7 @@ impl Collector {
     /// Runs `step` for a short time; false when it is done.
     fn slice(&self, step: &mut impl FnMut(&mut Store) -> bool) -> bool {
         let mut store = self.store();
+        store.advance(self.clock.second());
         let end = Instant::now() + SLICE;
         while step(&mut store) {
             if Instant::now() >= end {

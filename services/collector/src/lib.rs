@@ -1,9 +1,11 @@
 //! Stores the newest traces in bounded memory, and serves Zipkin's v2 HTTP API.
 //!
-//! A report passes through `http`, which reads and decompresses it, [`octet_zipkin`], which parses its spans, and
-//! [`Store`], which stores and indexes them. Nothing is written to disk: a restart starts empty.
+//! A report passes through `http`, which reads and decompresses it, [`octet_zipkin`], which parses its spans, `mesh`, which
+//! counts their calls, and [`Store`], which stores and indexes them. Nothing is written to disk: a restart starts empty.
 
+mod clock;
 mod http;
+mod mesh;
 mod server;
 mod settings;
 pub mod store;

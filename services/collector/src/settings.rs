@@ -22,7 +22,7 @@ pub struct CollectorSettings {
 
 impl CollectorSettings {
     /// Reads all of the collector's variables: those of every process, and `COLLECTOR_MEMORY` (64 MiB), the memory for
-    /// stored spans.
+    /// stored spans and counts.
     pub fn from_environment(environment: &mut Environment<'_>) -> Self {
         let memory =
             environment.size("COLLECTOR_MEMORY", 64 * MIB, MIB..=16 * 1024 * MIB, "from 1MiB to 16GiB");

@@ -4,6 +4,7 @@
 //! counted once. When it is full, the traces whose last span is oldest are evicted, each as a whole. A trace that
 //! exceeds its share loses its further spans, so that it cannot evict the others.
 
+mod repeats;
 mod search;
 mod services;
 mod texts;
@@ -11,33 +12,43 @@ mod trace;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    hash::BuildHasher,
+    hash::{BuildHasher, Hash, Hasher},
+    sync::Arc,
 };
 
 use foldhash::quality::RandomState;
 use octet_zipkin::{
-    Batch, Span, Text, TraceId,
+    Annotation, Batch, Endpoint, Span, Text, TraceId,
     read::{Entry, Intern, Reader},
 };
-pub use search::{CountLinks, Find, ListTags, MeasureEdges, Search, Window, Work};
+use repeats::Repeats;
+pub use search::{CountLinks, Find, ListTags, Search, Window, Work};
 use services::Services;
 use texts::Texts;
 use trace::Trace;
+
+use crate::mesh::Mesh;
+pub use crate::mesh::{MeasureEdges, Measured};
 
 /// The memory limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
     all: usize,
     one_trace: usize,
+    mesh: usize,
 }
 
 impl Memory {
     /// The maximum of one trace, however much memory there is.
     const MAX_TRACE: usize = 8 * 1024 * 1024;
 
-    /// `all` bytes, of which one trace can use an eighth, and at most 8 MiB.
+    /// The maximum of the counts of the mesh.
+    const MAX_MESH: usize = 16 * 1024 * 1024;
+
+    /// `all` bytes, of which one trace can use an eighth, and at most 8 MiB; and the counts of the mesh a quarter, and at
+    /// most 16 MiB.
     pub fn of(all: usize) -> Self {
-        Self { all, one_trace: (all / 8).min(Self::MAX_TRACE) }
+        Self { all, one_trace: (all / 8).min(Self::MAX_TRACE), mesh: (all / 4).min(Self::MAX_MESH) }
     }
 }
 
@@ -55,7 +66,10 @@ pub struct Kept {
 /// A report that is being stored.
 #[derive(Debug)]
 pub struct Report<'a> {
+    bytes: &'a [u8],
     reader: Reader<'a>,
+    /// Its hash, and whether it was received before; once its first span is read.
+    identity: Option<(u64, bool)>,
     /// The outcomes so far.
     pub kept: Kept,
     /// The errors so far, without spans.
@@ -65,7 +79,13 @@ pub struct Report<'a> {
 impl<'a> Report<'a> {
     /// A report of which nothing is stored yet.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { reader: Reader::new(bytes), kept: Kept::default(), errors: Batch::default() }
+        Self {
+            bytes,
+            reader: Reader::new(bytes),
+            identity: None,
+            kept: Kept::default(),
+            errors: Batch::default(),
+        }
     }
 }
 
@@ -89,6 +109,8 @@ pub struct Usage {
     pub traces: usize,
     /// Their estimated bytes.
     pub bytes: usize,
+    /// The estimated bytes of the counts of edges.
+    pub count_bytes: usize,
     /// Traces evicted since the start.
     pub evicted: u64,
 }
@@ -106,6 +128,8 @@ pub struct Store {
     by_time: BTreeSet<(u64, TraceId)>,
     services: Services,
     texts: Texts,
+    mesh: Mesh,
+    repeats: Repeats,
     hasher: RandomState,
     arrivals: u64,
     spans: usize,
@@ -123,6 +147,8 @@ impl Store {
             by_time: BTreeSet::new(),
             services: Services::default(),
             texts: Texts::default(),
+            mesh: Mesh::new(memory.mesh),
+            repeats: Repeats::default(),
             hasher: RandomState::default(),
             arrivals: 0,
             spans: 0,
@@ -140,15 +166,27 @@ impl Store {
 
     /// Parses the next span of a report and stores it; false when none is left.
     pub fn keep_next(&mut self, report: &mut Report<'_>) -> bool {
+        let (hash, is_repeated) = *report.identity.get_or_insert_with(|| {
+            let hash = self.hasher.hash_one(report.bytes);
+            (hash, self.repeats.contains(hash))
+        });
         match report.reader.next_entry(self) {
-            Some(Entry::Span(span)) => match self.insert(span) {
-                Outcome::Stored => report.kept.stored += 1,
-                Outcome::Duplicate => report.kept.duplicate += 1,
-                Outcome::Dropped => report.kept.dropped += 1,
-            },
+            Some(Entry::Span(span)) => {
+                if !is_repeated {
+                    self.mesh.add(&span);
+                }
+                match self.insert(span) {
+                    Outcome::Stored => report.kept.stored += 1,
+                    Outcome::Duplicate => report.kept.duplicate += 1,
+                    Outcome::Dropped => report.kept.dropped += 1,
+                }
+            }
             Some(Entry::Malformed(malformed)) => report.errors.add_malformed(malformed),
             Some(Entry::Broken(broken)) => report.errors.broken = Some(broken),
-            None => return false,
+            None => {
+                self.repeats.add(hash);
+                return false;
+            }
         }
         true
     }
@@ -156,7 +194,7 @@ impl Store {
     /// Stores a span whose texts were [interned](Intern::intern) here.
     fn insert(&mut self, mut span: Span) -> Outcome {
         let id = span.trace_id;
-        let hash = self.hasher.hash_one(&span);
+        let hash = self.identity(&span);
         let room = self.memory.one_trace;
         let trace = self.traces.entry(id).or_default();
         if trace.holds(hash) {
@@ -189,15 +227,35 @@ impl Store {
             self.by_time.insert((trace.timestamp(), id));
         }
 
-        while self.bytes() > self.memory.all && self.traces.len() > 1 {
+        while self.bytes() + self.mesh.bytes() > self.memory.all && self.traces.len() > 1 {
             self.evict_oldest();
         }
         Outcome::Stored
     }
 
+    /// Moves to a second, counted from the start. Returns whether more is left to do for it.
+    pub(crate) fn advance(&mut self, second: u32) -> bool {
+        self.mesh.advance(second)
+    }
+
+    /// Counts spans that a reporter had to drop.
+    pub(crate) fn add_dropped(&mut self, spans: u64) {
+        self.mesh.add_dropped(spans);
+    }
+
+    pub(crate) fn mesh(&self) -> &Mesh {
+        &self.mesh
+    }
+
     /// Its current usage.
     pub fn usage(&self) -> Usage {
-        Usage { spans: self.spans, traces: self.traces.len(), bytes: self.bytes(), evicted: self.evicted }
+        Usage {
+            spans: self.spans,
+            traces: self.traces.len(),
+            bytes: self.bytes(),
+            count_bytes: self.mesh.bytes(),
+            evicted: self.evicted,
+        }
     }
 
     /// The spans of a trace, in the order of their arrival; empty when it is unknown.
@@ -221,6 +279,11 @@ impl Store {
     /// The estimated size of a trace as JSON, in bytes.
     pub fn json_bytes(&self, id: TraceId) -> usize {
         self.traces.get(&id).map(|trace| trace.json_bytes()).unwrap_or_default()
+    }
+
+    /// The number of stored traces that start in a period.
+    pub fn count(&self, window: Window) -> usize {
+        window.range().map_or(0, |range| self.by_time.range(range).count())
     }
 
     /// A trace's version and spans. The version changes when the trace is evicted and stored again; otherwise spans are
@@ -255,6 +318,32 @@ impl Store {
                 _ => return Some(id),
             };
         }
+    }
+
+    /// A keyed hash of a span whose texts were interned here: equal texts are at one address.
+    fn identity(&self, span: &Span) -> u64 {
+        // All members, so that a new one is not forgotten.
+        let Span { trace_id, id, parent_id, kind, name, timestamp, duration, local, remote, .. } = span;
+        let Span { annotations, tags, debug, shared, .. } = span;
+        let address = |text: &Text| Arc::as_ptr(text).cast::<u8>().addr();
+        let mut hasher = self.hasher.build_hasher();
+        (trace_id, id, parent_id, kind, timestamp, duration, debug, shared).hash(&mut hasher);
+        name.as_ref().map(address).hash(&mut hasher);
+        for endpoint in [local, remote] {
+            let Some(Endpoint { service, ipv4, ipv6, port }) = endpoint else {
+                hasher.write_u8(0);
+                continue;
+            };
+            (service.as_ref().map(address), ipv4, ipv6, port).hash(&mut hasher);
+        }
+        hasher.write_usize(annotations.len());
+        for Annotation { timestamp, value } in annotations {
+            (timestamp, address(value)).hash(&mut hasher);
+        }
+        for (key, value) in tags {
+            (address(key), address(value)).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     fn release(&mut self, span: &mut Span) {

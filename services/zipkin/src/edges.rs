@@ -5,31 +5,23 @@
 
 mod percentile;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use percentile::Percentiles;
 use percentile::Samples;
 use serde::Serialize;
 
-use crate::{Kind, Span, Text, tree::Place, tree::Tree};
-
-/// The tags of a call to a database in OpenTelemetry's older and newer conventions.
-const DATABASE_TAGS: [&str; 2] = ["db.system", "db.system.name"];
-
-/// The tags with the code of a failure in OpenTelemetry's older and newer conventions: a gRPC code or an HTTP status.
-const CODE_TAGS: [&str; 5] = [
-    "rpc.grpc.status_code",
-    "rpc.response.status_code",
-    "http.response.status_code",
-    "http.status_code",
-    "error.type",
-];
+use crate::{
+    Kind, Span, Text,
+    outcome::Outcome,
+    tree::{Place, Tree},
+};
 
 /// The maximum number of distinct codes of one edge; failures with further codes count only as errors.
-const MAX_CODES: usize = 16;
+pub const MAX_CODES: usize = 16;
 
 /// The kind of an edge's traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EdgeKind {
     /// Requests from one service to another.
@@ -50,6 +42,8 @@ pub struct Edges {
 struct Measured {
     count: u64,
     errors: u64,
+    propagated: u64,
+    cancelled: u64,
     codes: BTreeMap<Text, u64>,
     durations: Samples,
     waits: Samples,
@@ -67,8 +61,12 @@ pub struct Edge {
     pub kind: EdgeKind,
     /// The number of calls or messages.
     pub count: u64,
-    /// The number of those with an error.
+    /// The number of those that failed. A cancelled call is not one of them.
     pub errors: u64,
+    /// The number of those errors that only pass on the failure of a call that the callee made.
+    pub propagated: u64,
+    /// The number of calls whose caller left before their end: neither errors nor successes.
+    pub cancelled: u64,
     /// The number of errors by code, where spans report one: a gRPC code as a number, or an HTTP status.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub codes: BTreeMap<Box<str>, u64>,
@@ -80,10 +78,10 @@ pub struct Edge {
     pub queue_wait: Option<Percentiles>,
 }
 
-/// The edges of the mesh over a period: the answer of `/api/mesh`.
+/// The edges of the mesh in some traces of a period: the answer of `/api/mesh` where the backend keeps no counts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Mesh {
-    /// Whether only the newest traces were measured.
+pub struct Sample {
+    /// Always true: only the newest traces were measured.
     pub sample: bool,
     /// The number of measured traces.
     pub traces: usize,
@@ -98,12 +96,14 @@ pub struct Mesh {
 impl Edges {
     /// Measures the calls of one trace.
     pub fn add<'a>(&mut self, spans: impl IntoIterator<Item = &'a Span> + Clone) {
-        for place in Tree::new(spans).places() {
+        let tree = Tree::new(spans);
+        let explained = failed_below(&tree);
+        for place in tree.places() {
             match place.span().kind {
-                Some(Kind::Client) => self.add_client(place),
-                Some(Kind::Server) => self.add_server(place),
+                Some(Kind::Client) => self.add_client(place, &explained),
+                Some(Kind::Server) => self.add_server(place, &explained),
                 Some(Kind::Producer) => self.add_producer(place),
-                Some(Kind::Consumer) => self.add_consumer(place),
+                Some(Kind::Consumer) => self.add_consumer(place, &explained),
                 None => {}
             }
         }
@@ -127,6 +127,8 @@ impl Edges {
             kind,
             count: measured.count,
             errors: measured.errors,
+            propagated: measured.propagated,
+            cancelled: measured.cancelled,
             codes: measured.codes.iter().map(|(code, count)| ((&**code).into(), *count)).collect(),
             duration: measured.durations.percentiles(),
             queue_wait: (kind == EdgeKind::Messaging).then(|| measured.waits.percentiles()),
@@ -134,24 +136,26 @@ impl Edges {
         self.measured.into_iter().map(edge).collect()
     }
 
-    fn add_client(&mut self, place: Place<'_, '_>) {
+    fn add_client(&mut self, place: Place<'_, '_>, explained: &BTreeSet<usize>) {
         let span = place.span();
-        let server = place.children().find(|child| child.kind == Some(Kind::Server));
-        let kind = if server.is_none() && DATABASE_TAGS.iter().any(|tag| span.tag(tag).is_some()) {
-            EdgeKind::Database
-        } else {
-            EdgeKind::Rpc
+        let server = place.child_places().find(|child| child.span().kind == Some(Kind::Server));
+        let own = span.reading();
+        let is_database = server.is_none() && own.is_database;
+        let kind = if is_database { EdgeKind::Database } else { EdgeKind::Rpc };
+        let callee = server.and_then(|server| server.span().service()).or(span.remote_service());
+        // What the client saw takes precedence: it can have given up on a call that the server answered.
+        let outcome = match (own.outcome, server.map(|server| server.span().reading().outcome)) {
+            (Outcome::Ok, Some(failed @ Outcome::Failed(_))) => failed,
+            (outcome, _) => outcome,
         };
-        let callee = server.and_then(Span::service).or(span.remote_service());
-        // The client's error takes precedence: it can have given up on a call that the server answered.
-        let failed = [Some(span), server].into_iter().flatten().find(|side| side.is_error());
+        let is_propagated = server.is_some_and(|server| explained.contains(&server.index()));
         if let Some(measured) = self.edge(span.service(), callee, kind) {
-            measured.add(span, failed);
+            measured.add(span, outcome, is_propagated);
         }
     }
 
     /// Counts a server's span only where its client reported none.
-    fn add_server(&mut self, place: Place<'_, '_>) {
+    fn add_server(&mut self, place: Place<'_, '_>, explained: &BTreeSet<usize>) {
         let span = place.span();
         if place.parent().is_some_and(|parent| parent.kind == Some(Kind::Client)) {
             return;
@@ -159,7 +163,7 @@ impl Edges {
         let above = place.remote_ancestor().and_then(Span::service);
         let caller = above.or(span.remote_service()).filter(|caller| Some(*caller) != span.service());
         if let Some(measured) = self.edge(caller, span.service(), EdgeKind::Rpc) {
-            measured.add(span, span.is_error().then_some(span));
+            measured.add(span, span.reading().outcome, explained.contains(&place.index()));
         }
     }
 
@@ -167,20 +171,21 @@ impl Edges {
     fn add_producer(&mut self, place: Place<'_, '_>) {
         let span = place.span();
         let is_consumed = place.children().any(|child| child.kind == Some(Kind::Consumer));
-        if span.is_error()
+        let outcome = span.reading().outcome;
+        if matches!(outcome, Outcome::Failed(_))
             && !is_consumed
             && let Some(measured) = self.edge(span.service(), span.remote_service(), EdgeKind::Messaging)
         {
-            measured.add(span, Some(span));
+            measured.add(span, outcome, false);
         }
     }
 
-    fn add_consumer(&mut self, place: Place<'_, '_>) {
+    fn add_consumer(&mut self, place: Place<'_, '_>, explained: &BTreeSet<usize>) {
         let span = place.span();
         let producer = place.remote_ancestor().filter(|above| above.kind == Some(Kind::Producer));
         let from = producer.and_then(Span::service).or(span.remote_service());
         let Some(measured) = self.edge(from, span.service(), EdgeKind::Messaging) else { return };
-        measured.add(span, span.is_error().then_some(span));
+        measured.add(span, span.reading().outcome, explained.contains(&place.index()));
         if let Some(producer) = producer.filter(|producer| producer.timestamp > 0 && span.timestamp > 0) {
             // Zero where the consumer's clock is behind the publisher's.
             let published = producer.timestamp.saturating_add(producer.duration);
@@ -199,24 +204,38 @@ impl Edges {
 }
 
 impl Measured {
-    /// Counts a call; `failed` is the span with its error.
-    fn add(&mut self, span: &Span, failed: Option<&Span>) {
+    /// Counts a call by the span that measures it.
+    fn add(&mut self, span: &Span, outcome: Outcome<'_>, is_propagated: bool) {
         self.count += 1;
-        if let Some(failed) = failed {
-            self.errors += 1;
-            self.add_code(failed);
+        match outcome {
+            Outcome::Ok => {}
+            Outcome::Cancelled => self.cancelled += 1,
+            Outcome::Failed(code) => {
+                self.errors += 1;
+                self.propagated += u64::from(is_propagated);
+                if let Some(code) = code
+                    && (self.codes.len() < MAX_CODES || self.codes.contains_key(code))
+                {
+                    *self.codes.entry(code.clone()).or_default() += 1;
+                }
+            }
         }
         if span.duration > 0 {
             self.durations.add(span.duration);
         }
     }
+}
 
-    fn add_code(&mut self, failed: &Span) {
-        let Some(code) = CODE_TAGS.iter().find_map(|tag| failed.tag(tag)) else { return };
-        if self.codes.len() < MAX_CODES || self.codes.contains_key(code) {
-            *self.codes.entry(code.clone()).or_default() += 1;
+/// The servers and consumers below which a call or a publishing failed: their own failure may only pass that on.
+fn failed_below(tree: &Tree<'_>) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    for place in tree.places() {
+        let starts = matches!(place.span().kind, Some(Kind::Client | Kind::Producer));
+        if starts && matches!(place.span().reading().outcome, Outcome::Failed(_)) {
+            found.extend(place.enclosing_receiver());
         }
     }
+    found
 }
 
 #[cfg(test)]

@@ -77,6 +77,13 @@ impl SpanId {
     }
 }
 
+impl SpanId {
+    /// The id as a number above zero.
+    pub fn number(self) -> u64 {
+        self.0.get()
+    }
+}
+
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

@@ -7,6 +7,7 @@
 pub mod edges;
 pub mod id;
 pub mod links;
+pub mod outcome;
 pub mod read;
 pub mod span;
 pub mod tree;

@@ -119,6 +119,12 @@ pub struct Reader<'a> {
     next: Next,
 }
 
+/// An element of a report: a span, or a text that may be one.
+enum Element<'a> {
+    Span(Span),
+    Raw(&'a RawValue),
+}
+
 /// What follows at a reader's offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
@@ -147,10 +153,12 @@ impl<'a> Reader<'a> {
 
     /// The next element; `None` after the last. `texts` provides every text of a well-formed span, and no other.
     pub fn next_entry(&mut self, texts: &mut impl Intern) -> Option<Entry> {
-        match self.element() {
-            Ok(raw) => {
-                let raw = raw?;
-                let entry = self.entry(raw, texts);
+        match self.element(texts) {
+            Ok(element) => {
+                let entry = match element? {
+                    Element::Span(span) => Entry::Span(span),
+                    Element::Raw(raw) => self.entry(raw, texts),
+                };
                 self.index += 1;
                 Some(entry)
             }
@@ -180,9 +188,6 @@ impl<'a> Reader<'a> {
         if raw.get().len() > MAX_SPAN {
             return malformed(FieldError::new("", format!("must have at most {MAX_SPAN} bytes")));
         }
-        if let Some(span) = plain::read(raw, texts) {
-            return Entry::Span(span);
-        }
         match span::read(raw) {
             Ok(mut span) => {
                 for text in span.texts_mut() {
@@ -195,7 +200,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element, or the offset of an error and what it is.
-    fn element(&mut self) -> Result<Option<&'a RawValue>, (usize, String)> {
+    fn element(&mut self, texts: &mut impl Intern) -> Result<Option<Element<'a>>, (usize, String)> {
         loop {
             let rest = self.text.get(self.offset..).unwrap_or_default();
             let trimmed = rest.trim_start_matches([' ', '\t', '\n', '\r']);
@@ -212,12 +217,20 @@ impl<'a> Reader<'a> {
                 (Next::Broken, _) => return Ok(None),
                 (Next::Nothing, _) => return expected("no more characters"),
                 (Next::FirstElement | Next::Element, _) => {
+                    // Most spans are read in this one pass.
+                    let limit = trimmed.floor_char_boundary(MAX_SPAN);
+                    if let Some((span, length)) = plain::read(trimmed.get(..limit).unwrap_or_default(), texts)
+                    {
+                        self.offset += length;
+                        self.next = Next::Separator;
+                        return Ok(Some(Element::Span(span)));
+                    }
                     let mut values = serde_json::Deserializer::from_str(trimmed).into_iter::<&RawValue>();
                     return match values.next() {
                         Some(Ok(raw)) => {
                             self.offset += values.byte_offset();
                             self.next = Next::Separator;
-                            Ok(Some(raw))
+                            Ok(Some(Element::Raw(raw)))
                         }
                         Some(Err(error)) => {
                             Err((self.offset + offset(trimmed, &error), field::shortened(&error.to_string())))

@@ -26,6 +26,7 @@ struct Node<'a> {
 pub struct Place<'t, 'a> {
     tree: &'t Tree<'a>,
     node: &'t Node<'a>,
+    index: usize,
     remote_ancestor: Option<usize>,
 }
 
@@ -50,9 +51,10 @@ impl<'a> Tree<'a> {
     /// Every span, in the order of their first pieces.
     pub fn places(&self) -> impl Iterator<Item = Place<'_, 'a>> {
         let ancestors = self.remote_ancestors();
-        self.nodes.iter().zip(ancestors).map(|(node, remote_ancestor)| Place {
+        self.nodes.iter().zip(ancestors).enumerate().map(|(index, (node, remote_ancestor))| Place {
             tree: self,
             node,
+            index,
             remote_ancestor,
         })
     }
@@ -95,7 +97,12 @@ impl<'a> Tree<'a> {
     }
 }
 
-impl<'t> Place<'t, '_> {
+impl<'t, 'a> Place<'t, 'a> {
+    /// Its position among all spans.
+    pub fn index(self) -> usize {
+        self.index
+    }
+
     /// The span itself.
     pub fn span(self) -> &'t Span {
         &self.node.span
@@ -112,9 +119,26 @@ impl<'t> Place<'t, '_> {
         self.node.children.iter().filter_map(|index| tree.nodes.get(*index)).map(|node| &*node.span)
     }
 
+    /// Its children, without their own ancestors.
+    pub(crate) fn child_places(self) -> impl Iterator<Item = Self> {
+        let tree: &'t Tree<'a> = self.tree;
+        let place = move |index: &usize| {
+            let node = tree.nodes.get(*index)?;
+            Some(Place { tree, node, index: *index, remote_ancestor: None })
+        };
+        self.node.children.iter().filter_map(place)
+    }
+
     /// Its nearest ancestor that is part of a call or a message.
     pub fn remote_ancestor(self) -> Option<&'t Span> {
         self.tree.nodes.get(self.remote_ancestor?).map(|node| &*node.span)
+    }
+
+    /// The server or consumer as part of whose work it ran: its nearest ancestor that is part of a call or a message, if
+    /// that received one.
+    pub(crate) fn enclosing_receiver(self) -> Option<usize> {
+        let above = self.tree.nodes.get(self.remote_ancestor?)?;
+        matches!(above.span.kind, Some(Kind::Server | Kind::Consumer)).then_some(self.remote_ancestor?)
     }
 }
 

@@ -42,8 +42,13 @@ impl Parameters {
     }
 
     pub(super) fn window(&self) -> Result<Window, Refusal> {
-        let end = self.number("endTs")?.unwrap_or_else(now);
-        Ok(Window::new(end, self.number("lookback")?.unwrap_or(LOOKBACK)))
+        let (end, lookback) = self.end_and_lookback()?;
+        Ok(Window::new(end.unwrap_or_else(now), lookback))
+    }
+
+    /// The end of a period in milliseconds since 1970, and its length in milliseconds.
+    pub(super) fn end_and_lookback(&self) -> Result<(Option<u64>, u64), Refusal> {
+        Ok((self.number("endTs")?, self.number("lookback")?.unwrap_or(LOOKBACK)))
     }
 
     pub(super) fn search(&self) -> Result<Search, Refusal> {
@@ -105,7 +110,7 @@ impl Parameters {
 }
 
 /// Milliseconds since 1970.
-pub(super) fn now() -> u64 {
+fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -17,7 +17,7 @@ use super::{
     parameters::Parameters,
     parts::{List, Names, Texts, Traces},
 };
-use crate::store::{CountLinks, Find, ListTags, MeasureEdges, Store, Work};
+use crate::store::{CountLinks, Find, ListTags, MeasureEdges, Store, Window, Work};
 
 /// The maximum number of ids in `/traceMany`.
 const MAX_IDS: usize = 1_000;
@@ -98,7 +98,7 @@ async fn trace_many(State(collector): State<Collector>, RawQuery(query): RawQuer
 async fn dependencies(State(collector): State<Collector>, RawQuery(query): RawQuery) -> Answer {
     let window = Parameters::read(query.as_deref()).window()?;
     let turn = collector.queries.turn().await?;
-    let links = collector.work(CountLinks::new(window)).await.list().ok_or_else(too_many_edges)?;
+    let links = collector.work(CountLinks::new(window)).await.list().ok_or_else(too_many_links)?;
     collector.answer(turn, List::new(links.into_iter())).await
 }
 
@@ -116,25 +116,55 @@ async fn tag_values(State(collector): State<Collector>, RawQuery(query): RawQuer
     collector.answer(turn, List::new(Texts(values))).await
 }
 
-/// Measures every trace of the period.
+/// The counts of the period.
 async fn mesh(State(collector): State<Collector>, RawQuery(query): RawQuery) -> Answer {
-    let window = Parameters::read(query.as_deref()).window()?;
+    let (end, lookback) = Parameters::read(query.as_deref()).end_and_lookback()?;
     let turn = collector.queries.turn().await?;
-    let measured = collector.work(MeasureEdges::new(window)).await;
-    let traces = measured.traces;
-    let edges = measured.list().ok_or_else(too_many_edges)?;
-    let head = Head { sample: false, traces, from: window.start(), to: window.end() };
+    let reading = collector.clock.reading();
+    let end = end.unwrap_or(reading.now);
+    let period = reading.period(end, lookback);
+    // All calls that were to be counted until now.
+    let now = collector.clock.second();
+    collector.in_slices(|store| store.advance(now)).await;
+    let measure = MeasureEdges::new(&collector.store(), period);
+    let measured = collector.work(measure).await;
+    let (measured, kept) = {
+        let store = collector.store();
+        (measured.finish(&store), store.count(Window::new(end, lookback)))
+    };
+    let head = Head {
+        sample: false,
+        traces: measured.traces,
+        kept,
+        from: reading.moment(measured.period.from),
+        to: reading.moment(measured.period.to),
+        complete_since: reading.moment(measured.complete_since),
+        dropped_spans: measured.dropped_spans,
+        uncounted_calls: measured.uncounted_calls,
+    };
     let head = serde_json::to_vec(&head).unwrap_or_default();
-    collector.answer(turn, List::within(head, "edges", edges.into_iter())).await
+    collector.answer(turn, List::within(head, "edges", measured.edges.into_iter())).await
 }
 
-/// The members of [`octet_zipkin::edges::Mesh`] before its edges.
+/// The answer of `/mesh` before its edges.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Head {
+    /// Never: everything that arrived is counted.
     sample: bool,
-    traces: usize,
+    /// Traces whose first span arrived in the period.
+    traces: u32,
+    /// Stored traces of the period.
+    kept: usize,
+    /// The period that the counts cover, in milliseconds since 1970.
     from: u64,
     to: u64,
+    /// Since when everything that arrived is in the counts, in milliseconds since 1970.
+    complete_since: u64,
+    /// Spans that reporters dropped in the period, so that their calls are missing.
+    dropped_spans: u32,
+    /// Calls beyond the limits on names, edges, and the size of a trace.
+    uncounted_calls: u32,
 }
 
 impl Collector {
@@ -162,7 +192,7 @@ fn check_size(bytes: usize, advice: &str) -> Result<(), Refusal> {
     Err(Refusal::bad(format!("the traces exceed the limit of {limit} MiB per answer: {advice}")))
 }
 
-fn too_many_edges() -> Refusal {
+fn too_many_links() -> Refusal {
     Refusal::bad("the period has too many pairs of services: reduce lookback")
 }
 

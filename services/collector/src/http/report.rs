@@ -13,6 +13,9 @@ use serde::Serialize;
 use super::{Collector, Refusal, body, json};
 use crate::store::{Kept, Report};
 
+/// The spans that a reporter has dropped since its last report: their calls are missing from the counts.
+const DROPPED_SPANS: &str = "octet-dropped-spans";
+
 pub(super) fn router() -> Router<Collector> {
     Router::new().route("/api/v2/spans", post(report).get(super::query::span_names))
 }
@@ -41,7 +44,13 @@ async fn report(State(collector): State<Collector>, request: Request) -> Result<
     let _admitted = collector.admission.admit().map_err(|_| body::busy())?;
     let _turn = collector.reporting.lock().await;
     let report = arrived.report().await?;
-    Ok(collector.keep(&report).await)
+    let response = collector.keep(&report).await;
+    let dropped = parts.headers.get(DROPPED_SPANS).and_then(|value| value.to_str().ok()?.parse().ok());
+    if let Some(dropped) = dropped.filter(|dropped| *dropped > 0) {
+        collector.store().add_dropped(dropped);
+        collector.spans.with_label_values(&["dropped_by_reporter"]).inc_by(dropped);
+    }
+    Ok(response)
 }
 
 /// Accepts `application/json` with any parameters, and a report without a content type. A page of another origin can
@@ -72,7 +81,13 @@ impl Collector {
             self.spans.with_label_values(&[result]).inc_by(count);
         }
         self.evicted.with_label_values::<&str>(&[]).inc_by(usage.evicted - evicted);
-        for (what, count) in [("traces", usage.traces), ("spans", usage.spans), ("bytes", usage.bytes)] {
+        let kept = [
+            ("traces", usage.traces),
+            ("spans", usage.spans),
+            ("bytes", usage.bytes),
+            ("counts", usage.count_bytes),
+        ];
+        for (what, count) in kept {
             self.kept.with_label_values(&[what]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         if batch.is_whole() {

@@ -2,12 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::Bound,
+    ops::{Bound, RangeInclusive},
 };
 
 use octet_zipkin::{
     Annotation, Span, Text, TraceId,
-    edges::{Edge, Edges},
     links::{Link, Links},
 };
 
@@ -17,8 +16,8 @@ use super::{Store, trace::Trace};
 const MAX_KEYS: usize = 10_000;
 const MAX_VALUES: usize = 1_000;
 
-/// The maximum number of links and of edges in an answer.
-const MAX_EDGES: usize = 4_000;
+/// The maximum number of links in an answer.
+const MAX_LINKS: usize = 4_000;
 
 /// The period in which a trace must start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,14 +32,9 @@ impl Window {
         Self { from: end.saturating_sub(lookback).saturating_mul(1_000), to: end.saturating_mul(1_000) }
     }
 
-    /// Its start, in milliseconds since 1970.
-    pub fn start(self) -> u64 {
-        self.from / 1_000
-    }
-
-    /// Its end, in milliseconds since 1970.
-    pub fn end(self) -> u64 {
-        self.to / 1_000
+    /// Its keys among the traces by time; `None` when it ends before it starts.
+    pub(super) fn range(self) -> Option<RangeInclusive<(u64, TraceId)>> {
+        (self.from <= self.to).then_some((self.from, TraceId::MIN)..=(self.to, TraceId::MAX))
     }
 }
 
@@ -158,7 +152,7 @@ impl CountLinks {
 
     /// The links; `None` when there are too many.
     pub fn list(&self) -> Option<Vec<Link>> {
-        (self.links.len() <= MAX_EDGES).then(|| self.links.list())
+        (self.links.len() <= MAX_LINKS).then(|| self.links.list())
     }
 }
 
@@ -166,37 +160,7 @@ impl Work for CountLinks {
     fn step(&mut self, store: &Store) -> bool {
         let Some((_, trace)) = self.position.next(store) else { return false };
         self.links.add(trace.spans());
-        self.links.len() <= MAX_EDGES
-    }
-}
-
-/// Measures the edges of the mesh in a period.
-#[derive(Debug)]
-pub struct MeasureEdges {
-    position: Position,
-    edges: Edges,
-    /// The number of measured traces.
-    pub traces: usize,
-}
-
-impl MeasureEdges {
-    /// Starts measuring.
-    pub fn new(window: Window) -> Self {
-        Self { position: Position::new(window), edges: Edges::default(), traces: 0 }
-    }
-
-    /// The edges; `None` when there are too many.
-    pub fn list(self) -> Option<Vec<Edge>> {
-        (self.edges.len() <= MAX_EDGES).then(|| self.edges.list())
-    }
-}
-
-impl Work for MeasureEdges {
-    fn step(&mut self, store: &Store) -> bool {
-        let Some((_, trace)) = self.position.next(store) else { return false };
-        self.traces += 1;
-        self.edges.add(trace.spans());
-        self.edges.len() <= MAX_EDGES
+        self.links.len() <= MAX_LINKS
     }
 }
 

@@ -11,6 +11,7 @@
 )]
 
 mod guard;
+mod mesh;
 mod peer;
 mod pressure;
 mod queries;

@@ -4,7 +4,10 @@ use std::{
     collections::VecDeque,
     future::Future,
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -86,8 +89,14 @@ pub(super) trait Exporter: Send + Sync + 'static {
         false
     }
 
-    /// Exports a batch. Returns the number of spans that the backend rejected, or the reason why all failed.
-    fn export(&self, batch: Self::Batch) -> impl Future<Output = Result<usize, String>> + Send;
+    /// Whether the backend can be told how many spans were dropped, even by a batch without spans.
+    fn reports_dropped(&self) -> bool {
+        false
+    }
+
+    /// Exports a batch. `dropped` spans were lost before it. Returns the number of spans that the backend rejected, or
+    /// the reason why all failed.
+    fn export(&self, batch: Self::Batch, dropped: u64) -> impl Future<Output = Result<usize, String>> + Send;
 }
 
 /// Receives spans as they end.
@@ -108,6 +117,8 @@ pub(super) struct Queue<E: Exporter> {
     exported: IntCounter,
     rejected: IntCounter,
     dropped: IntCounter,
+    /// Those of the dropped spans that the backend does not know of.
+    unreported: AtomicU64,
 }
 
 /// Batches, each with the number of its spans.
@@ -128,6 +139,7 @@ impl<E: Exporter> Queue<E> {
             exported: spans.with_label_values(&[exporter.name(), "exported"]),
             rejected: spans.with_label_values(&[exporter.name(), "rejected"]),
             dropped: spans.with_label_values(&[exporter.name(), "dropped"]),
+            unreported: AtomicU64::new(0),
             exporter,
         }
     }
@@ -146,7 +158,14 @@ impl<E: Exporter> Queue<E> {
     }
 
     fn count_dropped(&self, spans: usize) {
-        self.dropped.inc_by(u64::try_from(spans).unwrap_or(u64::MAX));
+        let spans = u64::try_from(spans).unwrap_or(u64::MAX);
+        self.dropped.inc_by(spans);
+        self.unreported.fetch_add(spans, Ordering::Relaxed);
+    }
+
+    /// Whether the backend must be told of dropped spans.
+    fn has_unreported(&self) -> bool {
+        self.exporter.reports_dropped() && self.unreported.load(Ordering::Relaxed) > 0
     }
 
     /// Valid even after a thread panicked while holding the lock.
@@ -159,7 +178,7 @@ impl<E: Exporter> Sink for Queue<E> {
     fn push(&self, span: Ended<'_>) {
         let mut waiting = self.waiting();
         if waiting.spans >= self.settings.queue {
-            self.dropped.inc();
+            self.count_dropped(1);
             return;
         }
         waiting.spans += 1;
@@ -187,7 +206,7 @@ pub(super) async fn run<E: Exporter>(queue: Arc<Queue<E>>, mut closing: watch::R
         let is_closing = *closing.borrow();
         let (batch, spans) = queue.take();
         let is_full = queue.is_full(&batch, spans);
-        if spans > 0 {
+        if spans > 0 || queue.has_unreported() {
             backend = export(&queue, batch, spans, backend).await;
             if is_closing && backend == Backend::Unavailable {
                 // Logged already; the rest would fail as well.
@@ -224,8 +243,10 @@ enum Backend {
 /// Exports one batch or drops it, and logs when the backend's state changes.
 async fn export<E: Exporter>(queue: &Queue<E>, batch: E::Batch, spans: usize, before: Backend) -> Backend {
     let exporter = queue.exporter.name();
-    let reason = match timeout(queue.settings.timeout, queue.exporter.export(batch)).await {
+    let unreported = queue.unreported.load(Ordering::Relaxed);
+    let reason = match timeout(queue.settings.timeout, queue.exporter.export(batch, unreported)).await {
         Ok(Ok(rejected)) => {
+            queue.unreported.fetch_sub(unreported, Ordering::Relaxed);
             let rejected = rejected.min(spans);
             queue.rejected.inc_by(u64::try_from(rejected).unwrap_or(u64::MAX));
             queue.exported.inc_by(u64::try_from(spans - rejected).unwrap_or(u64::MAX));

@@ -45,7 +45,7 @@ impl Exporter for OtlpExporter {
         batch.push(span.data.clone());
     }
 
-    async fn export(&self, batch: Vec<SpanData>) -> Result<usize, String> {
+    async fn export(&self, batch: Vec<SpanData>, _dropped: u64) -> Result<usize, String> {
         self.rejected.store(0, Ordering::Relaxed);
         self.exporter.export(batch).await.map_err(|error| error.to_string())?;
         Ok(self.rejected.load(Ordering::Relaxed))

@@ -19,6 +19,9 @@ const INITIAL_CAPACITY: usize = 16 * 1024;
 /// Bytes after which a batch is full: well below the 10 MiB that Zipkin's collector and Octet's accept.
 const FULL: usize = 1024 * 1024;
 
+/// Reports spans that were dropped, so that Octet's collector can say what its counts lack; others ignore it.
+const DROPPED_SPANS: header::HeaderName = header::HeaderName::from_static("octet-dropped-spans");
+
 /// Posts batches to Zipkin or a compatible backend. A span is encoded as it ends.
 #[derive(Debug)]
 pub(super) struct ZipkinExporter {
@@ -60,13 +63,23 @@ impl Exporter for ZipkinExporter {
         batch.len() >= FULL
     }
 
-    async fn export(&self, mut batch: Vec<u8>) -> Result<usize, String> {
+    fn reports_dropped(&self) -> bool {
+        true
+    }
+
+    async fn export(&self, mut batch: Vec<u8>, dropped: u64) -> Result<usize, String> {
+        if batch.is_empty() {
+            batch.push(b'[');
+        }
         batch.push(b']');
         let mut request = Request::new(Bytes::from(batch));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.endpoint.clone();
         let json = header::HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json);
+        if dropped > 0 {
+            request.headers_mut().insert(DROPPED_SPANS, dropped.into());
+        }
         self.sender.post(&request).await.map(|_| 0).map_err(|error| error.to_string())
     }
 }

@@ -44,6 +44,8 @@ pub struct State {
     pub bodies: Mutex<Vec<(String, Bytes)>>,
     pub posts: AtomicUsize,
     pub connections: AtomicUsize,
+    /// The dropped spans that accepted posts reported.
+    pub dropped: AtomicUsize,
 }
 
 impl Backend {
@@ -58,6 +60,7 @@ impl Backend {
             bodies: Mutex::default(),
             posts: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            dropped: AtomicUsize::new(0),
         });
         let shared = state.clone();
         let server = tokio::spawn(async move {
@@ -86,6 +89,11 @@ impl Backend {
         self.state.connections.load(Ordering::Relaxed)
     }
 
+    /// The dropped spans of which accepted posts said that they were lost.
+    pub fn dropped(&self) -> usize {
+        self.state.dropped.load(Ordering::Relaxed)
+    }
+
     /// The posts that were accepted, each with its path.
     pub fn bodies(&self) -> Vec<(String, Bytes)> {
         self.state.bodies.lock().expect("unpoisoned").clone()
@@ -108,12 +116,15 @@ impl Drop for Backend {
 async fn respond(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     state.posts.fetch_add(1, Ordering::Relaxed);
     let path = request.uri().path().to_owned();
+    let dropped =
+        request.headers().get("octet-dropped-spans").and_then(|value| value.to_str().ok()?.parse().ok());
     let body = request.into_body().collect().await.expect("a whole body").to_bytes();
     let behaviour = *state.behaviour.lock().expect("unpoisoned");
     let mut response = Response::new(Full::default());
     let status = match behaviour {
         Behaviour::Accepts | Behaviour::AcceptsWith(_) => {
             state.bodies.lock().expect("unpoisoned").push((path, body));
+            state.dropped.fetch_add(dropped.unwrap_or_default(), Ordering::Relaxed);
             202
         }
         Behaviour::Refuses(status) => status,

@@ -209,6 +209,19 @@ async fn a_temporary_refusal_is_retried_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_backend_that_recovers_learns_how_many_spans_were_dropped_even_without_new_ones() {
+    let backend = Backend::start(Behaviour::Refuses(400)).await;
+    let limits = [("OTEL_BSP_MAX_QUEUE_SIZE", "100"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")];
+    let process = Process::zipkin(&backend.address.to_string(), &limits);
+    process.spans(1_000);
+    until("the drops", || process.counted("dropped") >= 910).await;
+    backend.becomes(Behaviour::Accepts);
+    until("the report of all drops", || backend.dropped() + backend.spans().len() == 1_000).await;
+    assert_eq!(backend.dropped(), process.counted("dropped"));
+    assert_eq!(process.counted("exported"), backend.spans().len());
+}
+
+#[tokio::test]
 async fn a_permanent_refusal_drops_the_batch_without_a_retry() {
     let backend = Backend::start(Behaviour::Refuses(400)).await;
     let process = Process::zipkin(&backend.address.to_string(), &[]);

@@ -32,7 +32,7 @@ fn a_call_is_measured_at_its_client_and_named_by_its_server() {
     ];
     assert_eq!(
         edges(&format!("[{}]", spans.join(","))),
-        r#"[{"caller":"a","callee":"b","kind":"rpc","count":1,"errors":1,"p50":5.0,"p99":5.0}]"#
+        r#"[{"caller":"a","callee":"b","kind":"rpc","count":1,"errors":1,"propagated":0,"cancelled":0,"p50":5.0,"p99":5.0}]"#
     );
 }
 
@@ -51,7 +51,7 @@ fn an_edge_counts_its_errors_by_code() {
     assert_eq!(
         edges(&format!("[{}]", spans.join(","))),
         concat!(
-            r#"[{"caller":"a","callee":"b","kind":"rpc","count":4,"errors":3,"#,
+            r#"[{"caller":"a","callee":"b","kind":"rpc","count":4,"errors":3,"propagated":0,"cancelled":0,"#,
             r#""codes":{"14":2,"503":1},"p50":5.0,"p99":5.0}]"#
         )
     );
@@ -78,8 +78,8 @@ fn a_store_is_a_database_and_a_server_without_a_client_counts() {
     assert_eq!(
         edges(&format!("[{}]", spans.join(","))),
         concat!(
-            r#"[{"caller":"c","callee":"db","kind":"database","count":1,"errors":0,"p50":1.5,"p99":1.5},"#,
-            r#"{"caller":"edge","callee":"c","kind":"rpc","count":1,"errors":0,"p50":9.0,"p99":9.0}]"#
+            r#"[{"caller":"c","callee":"db","kind":"database","count":1,"errors":0,"propagated":0,"cancelled":0,"p50":1.5,"p99":1.5},"#,
+            r#"{"caller":"edge","callee":"c","kind":"rpc","count":1,"errors":0,"propagated":0,"cancelled":0,"p50":9.0,"p99":9.0}]"#
         )
     );
 }
@@ -93,7 +93,7 @@ fn a_message_is_an_edge_from_producer_to_consumer_with_its_wait() {
     assert_eq!(
         edges(&format!("[{}]", spans.join(","))),
         concat!(
-            r#"[{"caller":"d","callee":"f","kind":"messaging","count":1,"errors":0,"p50":0.25,"p99":0.25,"#,
+            r#"[{"caller":"d","callee":"f","kind":"messaging","count":1,"errors":0,"propagated":0,"cancelled":0,"p50":0.25,"p99":0.25,"#,
             r#""queueWait":{"p50":2.5,"p99":2.5}}]"#
         )
     );
@@ -101,4 +101,23 @@ fn a_message_is_an_edge_from_producer_to_consumer_with_its_wait() {
     assert!(
         edges(&format!("[{failed}]")).contains(r#""callee":"queue","kind":"messaging","count":1,"errors":1"#)
     );
+}
+
+#[test]
+fn a_cancelled_call_is_no_error_and_an_error_that_is_passed_on_is_told_from_its_cause() {
+    let failed = r#""error":"gone","rpc.grpc.status_code":"14""#;
+    let cancelled = r#""error":"left","rpc.grpc.status_code":"1""#;
+    let spans = [
+        span(1, 0, "CLIENT", ("a", "b"), (10, 5_000), failed),
+        span(2, 1, "SERVER", ("b", ""), (11, 4_000), failed),
+        span(3, 2, "CLIENT", ("b", "c"), (12, 3_000), failed),
+        span(4, 2, "CLIENT", ("b", "d"), (12, 3_000), cancelled),
+    ];
+    let edges: serde_json::Value = serde_json::from_str(&edges(&format!("[{}]", spans.join(",")))).unwrap();
+    let counts = |edge: &serde_json::Value| {
+        ["callee", "errors", "propagated", "cancelled"].map(|key| edge[key].to_string()).join(" ")
+    };
+    let counts: Vec<String> = edges.as_array().unwrap().iter().map(counts).collect();
+    assert_eq!(counts, [r#""b" 1 1 0"#, r#""c" 1 0 0"#, r#""d" 0 0 1"#]);
+    assert!(edges[2].get("codes").is_none());
 }

@@ -11,17 +11,15 @@ use std::{
     ops::Deref,
 };
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
-};
-use serde_json::value::RawValue;
-
 use super::{
     Intern,
     span::{MAX_SERVICE_NAME, is_no_parent},
 };
 use crate::{Annotation, Endpoint, Kind, Span, SpanId, Text, TraceId};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 /// A text of the report, borrowed, or a copy where it contains escapes.
 ///
@@ -105,11 +103,12 @@ struct Addresses {
     ipv6: Option<Ipv6Addr>,
 }
 
-/// Parses `raw`, and interns its texts once nothing can fail any more.
-pub(super) fn read(raw: &RawValue, texts: &mut impl Intern) -> Option<Span> {
-    let Object(span): Object<PlainSpan<'_>> = serde_json::from_str(raw.get()).ok()?;
+/// Parses the span at the start of `text`, and interns its texts once nothing can fail any more. Returns its length, too.
+pub(super) fn read(text: &str, texts: &mut impl Intern) -> Option<(Span, usize)> {
+    let mut spans = serde_json::Deserializer::from_str(text).into_iter::<Object<PlainSpan<'_>>>();
+    let Object(span) = spans.next()?.ok()?;
     let checked = span.check()?;
-    Some(span.into_span(checked, texts))
+    Some((span.into_span(checked, texts), spans.byte_offset()))
 }
 
 impl PlainSpan<'_> {

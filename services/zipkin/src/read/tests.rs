@@ -239,7 +239,8 @@ fn octets_own_spans_are_parsed_in_one_pass() {
         r#""localEndpoint":{"serviceName":"a","ipv4":"127.0.0.1","port":80},"remoteEndpoint":{"serviceName":"b"},"#,
         r#""annotations":[{"timestamp":1502787600000001,"value":"ws"}],"tags":{"rpc.system":"grpc","error":"a \"b\""}}"#
     );
-    assert!(plain::read(serde_json::from_str(text).unwrap(), &mut Copies).is_some());
+    let (_, length) = plain::read(&format!("{text} , "), &mut Copies).expect("in one pass");
+    assert_eq!(length, text.len());
 }
 
 proptest::proptest! {
@@ -256,7 +257,9 @@ proptest::proptest! {
         let text = format!("{{{}}}", [ID.to_owned()].into_iter().chain(members).collect::<Vec<_>>().join(","));
         if let Ok(raw) = serde_json::from_str::<&RawValue>(&text) {
             let slow = span::read(raw);
-            if let Some(fast) = plain::read(raw, &mut Copies) {
+            let rest = format!("{text},{text}]");
+            if let Some((fast, length)) = plain::read(&rest, &mut Copies) {
+                proptest::prop_assert_eq!(length, text.len());
                 proptest::prop_assert_eq!(Ok(fast), slow.map_err(|error| error.problem), "{}", text);
             }
         }
