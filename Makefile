@@ -149,7 +149,9 @@ lint-rules: tools ## Check alert rules, dashboards, queries, and the configurati
 lint-deploy: tools $(DEPLOY_TOOLS) programs lint-docker lint-compose lint-proto lint-rules ## Check the chart and k8s/: schemas, policies, the graph in them; part of `make test`
 	yamllint --strict --config-file helm/yamllint.yaml helm/octet/*.yaml k8s .github
 	scripts/manifests.sh check
+	helm/tests/readme.py check
 	helm/tests/check.py
+	helm/tests/random_values.py 4 13
 	helm/tests/beside.py
 	hadolint k8s/images/*/Dockerfile
 
@@ -158,8 +160,9 @@ image-stage: build ## Run the image's content as its user on a read-only root, w
 	scripts/image.sh $(TARGET)/release/octet
 
 .PHONY: manifests
-manifests: .tools/helm.stamp ## Render the chart into k8s/app, for use without Helm
+manifests: .tools/helm.stamp .tools/deploy.stamp ## Render the chart into k8s/app, for use without Helm; write the chart's README
 	scripts/manifests.sh write
+	helm/tests/readme.py write
 
 .PHONY: lint-deny
 lint-deny: .tools/pip.stamp ## Check dependencies: licences, bans, boundaries between crates, sources, advisories

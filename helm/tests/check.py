@@ -17,7 +17,7 @@ import policy
 import schemas
 import workloads
 from cases import CASES, REFUSALS
-from render import CHART, helm, render, run, topology, yaml
+from render import CHART, helm, pods, render, run, topology, yaml
 
 
 def main():
@@ -67,6 +67,7 @@ def _documents():
         run("helm", "package", CHART, "--destination", directory)
         (package,) = pathlib.Path(directory).iterdir()
         listing = run("tar", "--list", "--file", package).stdout.split()
+        yield from _dependency(pathlib.Path(directory, "parent"), package)
     for wanted in ("octet/alerts/octet.rules.yaml", "octet/dashboards/mesh.json", "octet/values.schema.json"):
         if wanted not in listing:
             yield f"the package lacks {wanted}"
@@ -77,6 +78,23 @@ def _documents():
     manifest = (CHART.parent.parent / "Cargo.toml").read_text()
     if f'\nversion = "{version}"\n' not in manifest:
         yield f"Chart.yaml: appVersion {version} is not the workspace's version"
+
+
+def _dependency(parent, package):
+    """A parent chart can switch it on and off, and set the registry of its images."""
+    (parent / "charts").mkdir(parents=True)
+    (parent / "charts" / package.name).write_bytes(package.read_bytes())
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    (parent / "Chart.yaml").write_text(yaml.safe_dump({
+        "apiVersion": "v2", "name": "parent", "version": "0.1.0",
+        "dependencies": [{"name": "octet", "version": version, "repository": "", "condition": "octet.enabled"}]}))
+    given = ["--set", "octet.image.repository=example.com/octet", "--set", "global.imageRegistry=mirror.example.com"]
+    images = {container["image"].partition("/")[0] for pod in pods(render(given, chart=parent))
+              for container in pod.spec["containers"]}
+    if images != {"mirror.example.com"}:
+        yield f"as a dependency: the images are from {sorted(images)}"
+    if render([*given, "--set", "octet.enabled=false"], chart=parent):
+        yield "as a dependency: octet.enabled=false still renders objects"
 
 
 if __name__ == "__main__":

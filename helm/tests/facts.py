@@ -5,7 +5,7 @@ import tempfile
 
 import graph
 import references
-from graph import of_kind
+from graph import of_kind, selected
 from render import name_of, topology
 
 SAFE_RETRIES = "connect-failure,refused-stream"
@@ -54,7 +54,8 @@ def _edges(objects, own):
                for callee in (graph.GATEWAY, *([graph.COLLECTOR] if sidecars else []))}
 
     admin = _admin_reads(deployments)
-    if of_kind(objects, "NetworkPolicy") != []:
+    # The console's, in its own namespace, is there in any case.
+    if any(selected(policy["spec"]["podSelector"]) == "gateway" for policy in of_kind(objects, "NetworkPolicy")):
         everyones = graph.open_to_all(objects)
         for direction in ("ingress", "egress"):
             edges, others = graph.of_network(objects, direction)

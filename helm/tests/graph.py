@@ -75,7 +75,7 @@ def of_network(objects, direction):
         own = selected(policy["spec"]["podSelector"])
         peers = "from" if direction == "ingress" else "to"
         for rule in policy["spec"].get(direction) or []:
-            for peer in rule.get(peers, []):
+            for peer in rule.get(peers) or []:
                 if "podSelector" not in peer or "namespaceSelector" in peer:
                     continue
                 other = selected(peer["podSelector"])

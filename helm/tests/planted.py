@@ -101,6 +101,10 @@ def edge_missing_from_network(objects):
     pick(objects, "NetworkPolicy", "service-h")["spec"]["ingress"].pop(0)
 
 
+def peers_lost(objects):
+    pick(objects, "NetworkPolicy", "mongodb")["spec"]["ingress"][0]["from"] = None
+
+
 def edge_missing_from_sidecar(objects):
     pick(objects, "Sidecar", "service-b")["spec"]["egress"][0]["hosts"].pop(0)
 
@@ -286,6 +290,7 @@ PLANTED = [
     (edge_missing_from_policies, by_facts, "AuthorizationPolicies: ('service-b', 'service-e', '50051') is missing"),
     (extra_edge, by_facts, "('service-a', 'service-g', '50051') is not in the graph"),
     (edge_missing_from_network, by_facts, "NetworkPolicies (ingress): ('service-e', 'service-h', '50051') is missing"),
+    (peers_lost, by_facts, "NetworkPolicy/mongodb: a rule of ingress has no peer"),
     (edge_missing_from_sidecar, by_facts, "Sidecars: ('service-b', 'service-d') is missing"),
     (admin_port_blocked, by_facts, "NetworkPolicies (egress): ('gateway', 'service-b', '9001') is missing"),
     (only_ready_pods, by_facts, "Service service-b-admin: does not name all pods"),

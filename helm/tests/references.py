@@ -7,7 +7,15 @@ from render import name_of, pods
 
 def faults(objects):
     """One line per dangling reference."""
-    return [*_ports(objects), *_selectors(objects), *_references(objects)]
+    return [*_ports(objects), *_selectors(objects), *_references(objects), *_peers(objects)]
+
+
+def _peers(objects):
+    """A list of peers without one admits everyone."""
+    for policy in of_kind(objects, "NetworkPolicy"):
+        for direction, peers in (("ingress", "from"), ("egress", "to")):
+            if any(peers in rule and not rule[peers] for rule in policy["spec"].get(direction) or []):
+                yield f"{name_of(policy)}: a rule of {direction} has no peer, which means every peer"
 
 
 def _ports(objects):

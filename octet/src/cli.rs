@@ -40,7 +40,7 @@ pub enum Command {
     /// Run the trace collector, which keeps the newest traces in memory and serves Zipkin's v2 API
     #[command(after_help = CONFIGURATION)]
     Collector,
-    /// Show how each process of the running `octet up` does
+    /// Show readiness, restarts, CPU, memory and queue of each process that runs
     #[command(after_help = STATUS_STATUS)]
     Status(Status),
     /// Print the log of one process of `octet up`
@@ -113,6 +113,14 @@ pub struct Status {
     /// Data directory of the `octet up` to show
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
     pub data: PathBuf,
+    /// The gateway to ask instead
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with = "data",
+        help = "Gateway to ask instead, such as http://localhost:8080, which knows the processes in ADMIN_ADDRESSES"
+    )]
+    pub url: Option<String>,
     /// Print JSON for programs instead of a table
     #[arg(long)]
     pub json: bool,
@@ -190,7 +198,7 @@ const CONFIGURATION: &str = "Environment variables configure this process; --hel
 const STATUS_STATUS: &str = "\
 Exit status:
   0   all processes are ready
-  1   a process is not ready, or no `octet up` runs
+  1   a process is not ready, no `octet up` runs, or the gateway does not respond
   64  invalid arguments";
 
 const HEALTH_STATUS: &str = "\

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod cli;
 pub mod command;
 pub mod failure;
+mod http_client;
 mod log_line;
 pub mod output;
 pub mod runner;

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{oneshot, watch},
     task::JoinSet,
 };
 
@@ -102,7 +102,9 @@ impl Runner {
         let mut supervisors = Supervisors::default();
         let mut follower = None;
         if let Some(terminal) = self.logs {
-            follower = Some(tokio::spawn(follow::follow(self.plan.logs(&self.data), terminal)));
+            let (end, ended) = oneshot::channel::<()>();
+            let following = follow::follow(self.plan.logs(&self.data), terminal, ended);
+            follower = Some((tokio::spawn(following), end));
         }
         for process in &self.plan.processes {
             let set =
@@ -132,8 +134,10 @@ impl Runner {
             () = supervisors.drain(&order) => {}
             never = progress::of_shutdown(&run) => match never {},
         }
-        if let Some(follower) = follower {
-            follower.abort();
+        if let Some((follower, end)) = follower {
+            drop(end);
+            // It fails only if it panicked.
+            let _ = follower.await;
         }
         outcome
     }

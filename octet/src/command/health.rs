@@ -1,18 +1,18 @@
 //! `octet health URL`: whether a server is healthy, for the health checks of containers.
 
-use http::{Request, Uri};
-use http_body_util::Empty;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use http::Uri;
 use octet_proto::grpc::health::v1::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use octet_runtime::http_url::HttpUrl;
 
 use super::block_on;
-use crate::{cli, failure::Failure, output};
+use crate::{
+    cli,
+    failure::Failure,
+    http_client::{self, deepest_cause},
+    output,
+};
 
 /// What is asked.
 enum Target {
@@ -54,17 +54,11 @@ fn parse(url: &str) -> Option<Target> {
         let endpoint = format!("http://{}", url.authority());
         return Some(Target::Grpc { endpoint, service: url.path().trim_start_matches('/').to_owned() });
     }
-    // A query is allowed here, in contrast to a base URL.
-    let base = url.split('?').next().unwrap_or_default();
-    HttpUrl::parse_http(base)?;
-    Some(Target::Http(url.parse().ok()?))
+    http_client::parse(url).map(Target::Http)
 }
 
 async fn http(url: Uri) -> anyhow::Result<String> {
-    let client: Client<HttpConnector, Empty<&[u8]>> =
-        Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-    let response = client.request(Request::get(url).body(Empty::new())?).await.map_err(deepest_cause)?;
-    let status = response.status();
+    let (status, _) = http_client::get(url).await?;
     anyhow::ensure!(status.is_success(), "HTTP {status}");
     Ok(format!("HTTP {status}"))
 }
@@ -77,10 +71,4 @@ async fn grpc(endpoint: String, service: String) -> anyhow::Result<String> {
     let status = status.into_inner().status();
     anyhow::ensure!(status == ServingStatus::Serving, "{}", status.as_str_name());
     Ok(status.as_str_name().to_owned())
-}
-
-/// The deepest cause is the specific one.
-fn deepest_cause(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
-    let error = anyhow::Error::new(error);
-    anyhow::Error::msg(error.root_cause().to_string())
 }

@@ -18,10 +18,15 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// The bytes read from a file at a time; the rest is read the next time.
 const CHUNK: u64 = 256 * 1024;
 
-/// Prints what is appended to `logs`, pairs of name and path, from now on.
-pub(super) async fn follow(logs: Vec<(String, PathBuf)>, terminal: Terminal) {
+/// Prints what is appended to `logs`, pairs of name and path, from now on until `end` resolves.
+pub(super) async fn follow(
+    logs: Vec<(String, PathBuf)>,
+    terminal: Terminal,
+    mut end: tokio::sync::oneshot::Receiver<()>,
+) {
     let width = logs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut tails: Vec<Tail> = logs.into_iter().map(|(name, path)| Tail::at_end(name, path)).collect();
+    let mut is_last = false;
     loop {
         for tail in &mut tails {
             // A file that does not exist yet has no lines.
@@ -31,7 +36,11 @@ pub(super) async fn follow(logs: Vec<(String, PathBuf)>, terminal: Terminal) {
                 output::line(format!("{name} | {line}"));
             }
         }
-        tokio::time::sleep(INTERVAL).await;
+        if is_last {
+            return;
+        }
+        // What was written up to the end is printed, too.
+        is_last = tokio::time::timeout(INTERVAL, &mut end).await.is_ok();
     }
 }
 

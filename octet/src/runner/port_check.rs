@@ -115,14 +115,21 @@ mod tests {
         Plan::new(&topology, None, &Ports::block(ports.base()), Path::new("/data"), &BTreeMap::new()).unwrap()
     }
 
-    /// A connection whose source port is `source`.
-    async fn connection(source: SocketAddr) -> (TcpStream, TcpStream) {
+    /// A connection whose source port is that of C, with both of its ends.
+    async fn connection() -> (PortBlock, SocketAddr, TcpStream, TcpStream) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(source).unwrap();
+        // A connection of an earlier platform may still hold the port of a block.
+        let (ports, source, socket) = loop {
+            let ports = PortBlock::take();
+            let source = SocketAddr::from(([127, 0, 0, 1], ports.base() + 12));
+            let socket = TcpSocket::new_v4().unwrap();
+            if socket.bind(source).is_ok() {
+                break (ports, source, socket);
+            }
+        };
         let (client, accepted) =
             tokio::join!(socket.connect(listener.local_addr().unwrap()), listener.accept());
-        (client.unwrap(), accepted.unwrap().0)
+        (ports, source, client.unwrap(), accepted.unwrap().0)
     }
 
     #[tokio::test]
@@ -141,10 +148,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_source_port_in_use_is_waited_for_and_reported_as_one() {
-        let ports = PortBlock::take();
+        let (ports, source, client, accepted) = connection().await;
         let plan = plan(&ports);
-        let source = SocketAddr::from(([127, 0, 0, 1], ports.base() + 12));
-        let (client, accepted) = connection(source).await;
         let to = client.peer_addr().unwrap();
         let fault = all_free_within(&plan, Duration::ZERO).await.expect_err("in use").to_string();
         assert!(
@@ -165,9 +170,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_is_used_once_its_connection_is_gone() {
-        let ports = PortBlock::take();
+        let (ports, _, client, accepted) = connection().await;
         let plan = plan(&ports);
-        let (client, accepted) = connection(SocketAddr::from(([127, 0, 0, 1], ports.base() + 12))).await;
         let mut waiting = std::pin::pin!(all_free(&plan));
         let early = tokio::time::timeout(INTERVAL * 2, waiting.as_mut()).await;
         assert!(early.is_err(), "{early:?}");

@@ -1,13 +1,16 @@
 //! `octet status`, `logs`, `stop`, `health` and `up --detach`, against a running platform.
 
-use std::{fs, path::Path, process::Output, time::Duration};
+use std::{convert::Infallible, fs, path::Path, process::Output, time::Duration};
 
+use http_body_util::Full;
+use hyper::{Request, Response, body::Bytes, service::service_fn};
+use hyper_util::rt::TokioIo;
 use octet_testbed::{PortBlock, eventually, free_port};
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::{net::TcpListener, time::timeout};
 
-use crate::platform::{Mesh, PATIENCE, PROCESSES, all_ended, octet};
+use crate::platform::{Mesh, OCTET, PATIENCE, PROCESSES, all_ended, octet};
 
 async fn run(arguments: &[&str]) -> Output {
     let output = octet().args(arguments).output();
@@ -79,6 +82,121 @@ async fn status_shows_every_process_with_its_figures_and_the_restarted_one() {
     mesh.end().await;
 }
 
+/// A gateway whose list of processes is `body`; other paths are 404. Returns its URL.
+async fn gateway_with(body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let handler = service_fn(move |request: Request<hyper::body::Incoming>| async move {
+                let is_list = request.uri().path() == "/api/processes";
+                let body = if is_list { body } else { "" };
+                let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+                if !is_list {
+                    *response.status_mut() = hyper::StatusCode::NOT_FOUND;
+                }
+                Ok::<_, Infallible>(response)
+            });
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), handler),
+            );
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_gateway_is_asked_for_the_processes_that_it_knows() {
+    let url = gateway_with(
+        r#"{"at":1767225000000,"processes":[
+            {"name":"service-c","state":"not ready","reasons":["store: the store is unavailable"],"version":"0.1.0",
+             "restarts":1,"cpu":0.05,"memoryBytes":12582912,"store":{"up":false,"inserts":3}},
+            {"name":"service-f","state":"ready","reasons":[],"version":"0.1.0","restarts":0,"cpu":0.001,
+             "memoryBytes":25165824,"queue":{"ready":7,"oldestSeconds":2,"deadLetters":1}},
+            {"name":"service-g","state":"unreachable","reasons":[]}]}"#,
+    )
+    .await;
+    let output = run(&["status", "--url", &url]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let expected = format!(
+        "\
+1 of 3 processes are ready · {url}
+
+  process    state      restarts  version  pid    cpu    memory  queue
+  service-c  not ready         1  0.1.0      -  5.0 %  12.0 MiB
+  service-f  ready             0  0.1.0      -  0.1 %  24.0 MiB  7 waiting (oldest 2 s), 1 dead letters
+  service-g  not ready         -  -          -      -         -
+
+not ready:
+  service-c: store: the store is unavailable
+  service-g: unreachable
+"
+    );
+    assert_eq!(stdout(&output), expected);
+
+    let ready = gateway_with(r#"{"at":1,"processes":[{"name":"service-c","state":"ready"}]}"#).await;
+    let json = run(&["status", "--url", &format!("{ready}/"), "--json"]).await;
+    let list: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(
+        (json.status.code(), &list["ready"], &list["total"]),
+        (Some(0), &1.into(), &1.into()),
+        "{list}"
+    );
+
+    for (url, status, reason) in [
+        (format!("http://127.0.0.1:{}", free_port()), 1, "refused"),
+        (format!("{url}/elsewhere"), 1, "returned HTTP 404"),
+        (gateway_with("<html>").await, 1, "is not a gateway's list of processes"),
+        (gateway_with(r#"{"processes":[]}"#).await, 1, "set its ADMIN_ADDRESSES"),
+        ("localhost:8080".to_owned(), 64, "must be an http:// URL"),
+    ] {
+        let refused = run(&["status", "--url", &url]).await;
+        assert_eq!(refused.status.code(), Some(status), "{url}: {}", stdout(&refused));
+        assert!(stderr(&refused).contains(reason), "{url}: {}", stderr(&refused));
+    }
+}
+
+#[tokio::test]
+async fn on_a_terminal_logs_are_readable_and_elsewhere_unchanged() {
+    for (on_terminal, color) in [(true, ""), (true, "1"), (false, "")] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let ports = PortBlock::take();
+        let up =
+            format!("{OCTET} up --logs --base-port {} --data {}", ports.base(), directory.path().display());
+        let mut command = tokio::process::Command::new(if on_terminal { "script" } else { "bash" });
+        if on_terminal {
+            // Of util-linux: runs a command on a pseudo terminal.
+            command.args(["-qec", &up, "/dev/null"]);
+        } else {
+            command.args(["-c", &up]);
+        }
+        let path = std::env::var_os("PATH").expect("PATH");
+        command.env_clear().env("PATH", path).env("NO_COLOR", color).env("TERM", "xterm").kill_on_drop(true);
+        let running = command.stdin(std::process::Stdio::null()).output();
+        let stopping = async {
+            eventually("the platform is ready", async || {
+                let state = run(&["status", "--json", "--data", text(directory.path())]).await;
+                state.status.success()
+            })
+            .await;
+            assert!(run(&["stop", "--data", text(directory.path())]).await.status.success());
+        };
+        let (output, ()) = tokio::join!(timeout(PATIENCE * 4, running), stopping);
+        let printed = stdout(&output.expect("in time").expect("runs"));
+        let line = |words: &str| printed.lines().find(|line| line.contains(words)).map(str::to_owned);
+        let serving = line("serving").unwrap_or_else(|| panic!("{printed}"));
+        let drained = printed.lines().filter(|line| line.contains("drained")).count();
+        assert_eq!(drained, 10, "the last lines are printed, too: {printed}");
+        if !on_terminal {
+            assert!(serving.contains(r#"| {"time":""#), "{serving:?}");
+        } else if color.is_empty() {
+            assert!(serving.contains("\u{1b}[32m INFO\u{1b}[0m serving"), "{serving:?}");
+        } else {
+            assert!(serving.contains("  INFO serving") && !printed.contains('\u{1b}'), "{printed:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_a_run_status_fails_and_stop_has_nothing_to_do() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -91,14 +209,17 @@ async fn without_a_run_status_fails_and_stop_has_nothing_to_do() {
     assert!(stdout(&stop).contains("no `octet up` runs in"), "{}", stdout(&stop));
 
     // The file of a process that was killed, whose id another process has now.
+    let mut other = tokio::process::Command::new("cat");
+    let mut other = other.stdin(std::process::Stdio::piped()).kill_on_drop(true).spawn().expect("runs");
     fs::create_dir_all(directory.path().join("run")).expect("created");
     let stale = serde_json::json!({
-        "up": { "pid": std::process::id(), "started": 1 },
+        "up": { "pid": other.id(), "started": 1 },
         "version": "0.1.0", "state": "ready", "url": "http://localhost:1", "processes": [],
     });
     fs::write(directory.path().join("run/up.json"), stale.to_string()).expect("written");
     let stop = run(&["stop", "--data", data]).await;
     assert!(stdout(&stop).contains("no `octet up` runs in"), "{}", stdout(&stop));
+    assert!(other.try_wait().expect("a child").is_none(), "the other process still runs");
 
     fs::write(directory.path().join("run/up.json"), "[]").expect("written");
     let status = run(&["status", "--data", data]).await;

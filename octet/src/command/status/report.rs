@@ -18,45 +18,51 @@ pub(super) struct Report {
     /// Processes that are ready.
     ready: usize,
     total: usize,
-    state: State,
-    /// The process of `octet up`.
-    pid: i32,
-    version: String,
+    /// Of `octet up`; absent in a gateway's list, as its process is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
     url: String,
     processes: Vec<ProcessReport>,
 }
 
 /// The state of one process. A figure that is not known is absent.
 #[derive(Debug, Serialize)]
-struct ProcessReport {
-    name: String,
-    ready: bool,
+pub(super) struct ProcessReport {
+    pub(super) name: String,
+    pub(super) ready: bool,
     /// Why it is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    restarts: u64,
+    pub(super) reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<String>,
+    pub(super) restarts: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<u32>,
+    pub(super) version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pid: Option<u32>,
     /// Share of one core, measured for half a second.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cpu_percent: Option<f64>,
+    pub(super) cpu_percent: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    memory_bytes: Option<u64>,
+    pub(super) memory_bytes: Option<u64>,
     /// The queue that it consumes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    queue: Option<Queue>,
-    address: String,
-    admin: String,
+    pub(super) queue: Option<Queue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) admin: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Queue {
-    waiting: u64,
+pub(super) struct Queue {
+    pub(super) waiting: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    oldest_seconds: Option<f64>,
-    dead_letters: u64,
+    pub(super) oldest_seconds: Option<f64>,
+    pub(super) dead_letters: u64,
 }
 
 impl Report {
@@ -67,10 +73,23 @@ impl Report {
         Self {
             ready: processes.iter().filter(|process| process.ready).count(),
             total: processes.len(),
-            state: run.state,
-            pid: run.up.pid,
-            version: run.version,
+            state: Some(run.state),
+            pid: Some(run.up.pid),
+            version: Some(run.version),
             url: run.url,
+            processes,
+        }
+    }
+
+    /// The list of the gateway at `url`.
+    pub(super) fn of_list(url: &str, processes: Vec<ProcessReport>) -> Self {
+        Self {
+            ready: processes.iter().filter(|process| process.ready).count(),
+            total: processes.len(),
+            state: None,
+            pid: None,
+            version: None,
+            url: url.to_owned(),
             processes,
         }
     }
@@ -94,11 +113,14 @@ impl Report {
             }
         }
         let mut text = format!("{} of {} processes are ready", self.ready, self.total);
-        if self.state == State::Stopping {
+        if self.state == Some(State::Stopping) {
             text.push_str("; octet up is stopping");
         }
         // Writing to a String cannot fail.
-        let _ = write!(text, " · octet up is process {} · {}\n\n", self.pid, self.url);
+        if let Some(pid) = self.pid {
+            let _ = write!(text, " · octet up is process {pid}");
+        }
+        let _ = write!(text, " · {}\n\n", self.url);
         for (index, (cells, colour)) in rows.iter().enumerate() {
             let mut line = String::new();
             for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
@@ -155,7 +177,7 @@ impl ProcessReport {
             name: process.name,
             ready: reason.is_none(),
             reason,
-            restarts: process.restarts,
+            restarts: Some(process.restarts),
             version: after.as_ref().and_then(|report| report.version.clone()),
             pid: process.pid,
             cpu_percent: cpu_percent.map(|percent| (percent * 10.0).round() / 10.0),
@@ -165,8 +187,8 @@ impl ProcessReport {
                 oldest_seconds: queue.oldest_seconds,
                 dead_letters: queue.dead_letters,
             }),
-            address: process.address.to_string(),
-            admin: process.admin.to_string(),
+            address: Some(process.address.to_string()),
+            admin: Some(process.admin.to_string()),
         }
     }
 
@@ -175,7 +197,7 @@ impl ProcessReport {
         [
             self.name.clone(),
             if self.ready { "ready" } else { "not ready" }.to_owned(),
-            self.restarts.to_string(),
+            or_dash(self.restarts.map(|restarts| restarts.to_string())),
             or_dash(self.version.clone()),
             or_dash(self.pid.map(|pid| pid.to_string())),
             or_dash(self.cpu_percent.map(|percent| format!("{percent:.1} %"))),
