@@ -16,6 +16,7 @@ mod endpoints;
 mod entry;
 mod grpc;
 mod limits;
+mod load;
 pub mod openapi;
 mod processes;
 mod request_span;

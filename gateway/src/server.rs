@@ -30,6 +30,7 @@ use crate::{
     endpoints::{echo, health, metrics as own_metrics, status},
     entry::{Entry, Names},
     grpc::{self, Grpc, Own, OwnServices},
+    load::Loads,
     openapi, processes,
     rest::{self, Rest},
     settings::GatewaySettings,
@@ -65,10 +66,21 @@ pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartErr
 /// # Errors
 /// [`StartError`], before anything is served.
 pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> Result<(), StartError> {
+    let address = ports.main.local_addr().ok();
     let process = Process::start(ports, &settings.process, "gateway", drain)?;
     let pool = DescriptorPool::decode(settings.descriptors.as_ref()).map_err(StartError::internal)?;
     let own = Own::new(&pool, &settings.descriptors).map_err(StartError::internal)?;
-    let dispatcher = dispatcher(&settings, process.metrics(), process.tracer(), pool, &own)?;
+    let bodies = bodies(&settings);
+    let loads = Loads::new(
+        settings.load_program.clone(),
+        settings.scheme(),
+        address,
+        process.drain().clone(),
+        settings.limits,
+        bodies.clone(),
+    );
+    let (metrics, tracer) = (process.metrics(), process.tracer());
+    let dispatcher = dispatcher(&settings, metrics, tracer, pool, &own, bodies, loads)?;
 
     let readiness = Readiness::new(process.drain().clone(), Vec::new());
     let health = tokio::spawn(own.follow(process.drain().clone()));
@@ -81,12 +93,25 @@ pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> 
     Ok(())
 }
 
+/// What request bodies may occupy before slow clients lose theirs.
+fn upload_bytes(settings: &GatewaySettings) -> usize {
+    UPLOAD_BYTES.max(8 * settings.limits.body_bytes)
+}
+
+/// The budget of request bodies.
+fn bodies(settings: &GatewaySettings) -> Backlog {
+    let bytes = upload_bytes(settings);
+    Backlog::new(Budget { transfers: MAX_UPLOADS, bytes, max_bytes: 3 * bytes })
+}
+
 fn dispatcher(
     settings: &GatewaySettings,
     metrics: &Metrics,
     tracer: Tracer,
     pool: DescriptorPool,
     own: &Own,
+    bodies: Backlog,
+    loads: Loads,
 ) -> Result<Arc<Dispatcher>, StartError> {
     let entry = &settings.topology.entry().name;
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
@@ -98,8 +123,7 @@ fn dispatcher(
     };
     let propagation = settings.process.propagation.clone();
     let entry = Entry { upstream, names: Arc::new(names), propagation };
-    let bytes = UPLOAD_BYTES.max(8 * settings.limits.body_bytes);
-    let bodies = Backlog::new(Budget { transfers: MAX_UPLOADS, bytes, max_bytes: 3 * bytes });
+    let bytes = upload_bytes(settings);
     let admission = &settings.process.admission;
     let admit = Admit::new(admission.clone(), bytes);
     // At most half of the permits are held by calls that wait for their clients.
@@ -131,7 +155,7 @@ fn dispatcher(
         requests: HttpMetrics::server(metrics).map_err(StartError::internal)?,
         proxies: settings.proxies.clone(),
         origins: settings.origins.clone(),
-        router: router(settings, metrics, Arc::new(rest))?,
+        router: router(settings, metrics, Arc::new(rest), loads)?,
         grpc,
         responses: Backlog::new(Budget {
             transfers: MAX_RESPONSES,
@@ -142,7 +166,12 @@ fn dispatcher(
     }))
 }
 
-fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Result<Router, StartError> {
+fn router(
+    settings: &GatewaySettings,
+    metrics: &Metrics,
+    rest: Arc<Rest>,
+    loads: Loads,
+) -> Result<Router, StartError> {
     let document = openapi::document(&rest.pool, &rest.routes).map_err(StartError::internal)?;
     let topology = serde_json::to_vec(&settings.topology).map_err(StartError::internal)?;
     let router = Router::new()
@@ -154,6 +183,7 @@ fn router(settings: &GatewaySettings, metrics: &Metrics, rest: Arc<Rest>) -> Res
         .merge(traces::router(settings.traces.clone()))
         .merge(processes::router(settings.processes.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
+        .merge(loads.router())
         .route_layer(from_fn_with_state(Arc::new(Semaphore::new(MAX_PAGES)), admitted))
         // Needs a permit of the calls', when its body has arrived.
         .merge(echo::router(settings.process.admission.clone(), settings.limits, rest.bodies.clone()))

@@ -1,6 +1,6 @@
 //! The gateway's settings, parsed from its environment before it binds a port.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, path::PathBuf};
 
 use octet_runtime::{
     environment::Environment,
@@ -28,6 +28,9 @@ pub struct GatewaySettings {
     /// The serialized `FileDescriptorSet` of the served protos, with imports: Octet's own, unless a test or a platform built
     /// on this one replaces it.
     pub descriptors: Cow<'static, [u8]>,
+    /// The program `octet`, whose `load` subcommand sends the page's loads: this program, unless a test replaces it. `None`
+    /// without `LOAD_RUNS`.
+    pub load_program: Option<PathBuf>,
     pub(crate) topology: Topology,
     pub(crate) entry: UpstreamAddress,
     pub(crate) traces: Option<HttpUrl>,
@@ -71,9 +74,17 @@ impl GatewaySettings {
             "an http:// or https:// URL without user, query and fragment, for example https://api.example.com",
             |text| HttpUrl::parse(text).ok_or(()),
         );
+        let has_loads = environment.or("LOAD_RUNS", "on or off", false, |text| match text {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err(()),
+        });
+        // Read at the start: after a rebuild the path is gone, and a new program has its place.
+        let load_program = has_loads.then(std::env::current_exe).and_then(Result::ok);
         Some(Self {
             process,
             descriptors: Cow::Borrowed(octet_proto::DESCRIPTOR_SET),
+            load_program,
             topology: topology?,
             entry: entry?,
             traces,

@@ -124,6 +124,27 @@ const VIEWS: readonly { name: string; open: (page: Page) => Promise<void> }[] = 
       await expect(page.getByText(/^Done: 60/)).toBeVisible();
     },
   },
+  {
+    name: "load-outage",
+    open: async (page) => {
+      await page.route("**/api/load", (route) => route.fulfill({ json: outage() }));
+      await page.goto("/#/load");
+      await expect(page.getByText(/^Stopped: /)).toBeVisible();
+      await page.unroute("**/api/load");
+    },
+  },
+  {
+    name: "load-in-the-page",
+    open: async (page) => {
+      const reason = "load runs are off; `octet up` switches them on";
+      await page.route("**/api/load", (route) =>
+        route.fulfill({ json: { available: false, reason, limits: null, run: null } }),
+      );
+      await page.goto("/#/load");
+      await expect(page.locator(".note")).toContainText("at most 4");
+      await page.unroute("**/api/load");
+    },
+  },
 ];
 
 const LOOKS = [
@@ -132,6 +153,68 @@ const LOOKS = [
   { name: "phone-light", colorScheme: "light", viewport: { width: 390, height: 844 } },
   { name: "phone-dark", colorScheme: "dark", viewport: { width: 390, height: 844 } },
 ] as const;
+
+/** A run in which a service was frozen for six seconds, as the gateway reports it. */
+function outage() {
+  const traceId = "0af7651916cd43dd8448eb211c80319c";
+  const latency = (factor: number) => ({
+    min_ms: 2.1,
+    mean_ms: 9 * factor,
+    p50_ms: 7.4 * factor,
+    p75_ms: 9 * factor,
+    p90_ms: 14 * factor,
+    p95_ms: 19 * factor,
+    p99_ms: 31 * factor,
+    p99_9_ms: 48 * factor,
+    max_ms: 55 * factor,
+  });
+  const seconds = Array.from({ length: 20 }, (_, second) => {
+    const isGap = second >= 7 && second < 12;
+    const isLast = second === 12;
+    return {
+      second,
+      length: 1,
+      requests: isGap ? 0 : isLast ? 40 : 2_800 + 37 * (second % 5),
+      errors: isLast ? { "HTTP 504": 25 } : {},
+      p50_ms: isGap ? null : isLast ? 5_004 : 7 + (second % 3),
+      p99_ms: isGap ? null : isLast ? 5_010 : 24 + 3 * (second % 4),
+      max_ms: isGap ? null : 5_012,
+    };
+  });
+  const example = (index: number, outcome: string, took: number) => ({
+    at_ms: 6_900 + index,
+    latency_ms: took,
+    outcome,
+    trace_id: index % 4 === 3 ? null : traceId,
+  });
+  const report = {
+    state: "stopped",
+    elapsed_seconds: 20,
+    requests: 39_240,
+    succeeded: 39_215,
+    failed: 25,
+    unsent: 0,
+    per_second: 1_962,
+    outcomes: { "HTTP 200": 39_215, "HTTP 504": 25 },
+    latency: latency(1.1),
+    success_latency: latency(1),
+    histogram: Array.from({ length: 14 }, (_, index) => ({
+      from_ms: 10 ** ((3 + index) / 10),
+      to_ms: 10 ** ((4 + index) / 10),
+      count: Math.round(9_000 / (1 + (index - 5) ** 2)),
+    })),
+    seconds,
+    slowest: Array.from({ length: 5 }, (_, index) => example(index, "HTTP 200", 55 - index)),
+    failures: Array.from({ length: 6 }, (_, index) => example(index, "HTTP 504", 5_010 - index)),
+  };
+  const plan = { users: 25, rate: null, seconds: 60, requests: null, protocol: "http1" };
+  const limit = { min: 1, max: 1_000 };
+  return {
+    available: true,
+    limits: { users: limit, rate: limit, seconds: limit, requests: limit, timeout_seconds: 15 },
+    run: { id: "one", plan, state: "stopped", failure: null, report },
+  };
+}
 
 for (const { name, colorScheme, viewport } of LOOKS) {
   test.describe(name, () => {

@@ -2,6 +2,7 @@ import { render } from "preact";
 import { App } from "./app.tsx";
 import { loadConfig } from "./state/api.ts";
 import { startDeliveryLookup } from "./state/delivery.ts";
+import { startLoadFeed } from "./state/load.ts";
 import { startFeeds } from "./state/mesh.ts";
 import "./styles/base.css";
 import "./styles/shell.css";
@@ -16,5 +17,6 @@ if (root) {
   await loadConfig();
   startFeeds();
   startDeliveryLookup();
+  startLoadFeed();
   render(<App />, root);
 }

@@ -110,6 +110,10 @@ const ELSEWHERE: &[&str] = &[
     "A service or method that is not served", // grpc
     "`/openapi.json` is an OpenAPI",          // openapi
     "`/api/processes` lists every",           // processes
+    "`/api/load` starts, shows and stops",    // load, octet/tests/mesh/load_runs.rs
+    "`GET /api/load` is 200",                 // load
+    "`POST /api/load` with",                  // load
+    "`DELETE /api/load` is 200",              // load
     "CORS by `ALLOWED_ORIGINS`",              // cors
     "With `ALLOWED_ORIGINS` unset",           // cors
     "More than `MAX_CONCURRENT`",             // limits

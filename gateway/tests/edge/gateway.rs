@@ -1,6 +1,6 @@
 //! A gateway in front of a library, in this process and on its own ports.
 
-use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr};
+use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use octet_gateway::{GatewaySettings, serve_on};
 use octet_runtime::{
@@ -26,6 +26,20 @@ impl Gateway {
 
     /// With environment variables.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
+        Self::configured(variables, None).await
+    }
+
+    /// With a program in the place of `octet`, to run loads.
+    pub async fn with_loads(program: PathBuf) -> Self {
+        Self::configured(&[], Some(program)).await
+    }
+
+    /// As [`with_loads`](Self::with_loads), with environment variables.
+    pub async fn with_loads_and(program: PathBuf, variables: &[(&str, &str)]) -> Self {
+        Self::configured(variables, Some(program)).await
+    }
+
+    async fn configured(variables: &[(&str, &str)], load_program: Option<PathBuf>) -> Self {
         let library = Library::start().await;
         let mut environment = BTreeMap::from([
             ("PORT".to_owned(), "127.0.0.1:0".to_owned()),
@@ -38,11 +52,17 @@ impl Gateway {
         let settings = GatewaySettings::from_environment(&mut read, Topology::built_in().expect("valid"));
         let mut settings = read.finish(settings).expect("valid").expect("an entry");
         settings.descriptors = Cow::Borrowed(library::descriptors());
+        settings.load_program = load_program;
         let ports = settings.process.bind().await.expect("ports");
         let address = ports.main.local_addr().expect("bound");
         let (trigger, drain) = Drain::on_trigger(std::time::Duration::ZERO);
         let served = tokio::spawn(async move { serve_on(ports, settings, drain).await.expect("it starts") });
         Self { address, library, trigger: Some(trigger), served }
+    }
+
+    /// Starts its drain.
+    pub fn drain(&mut self) {
+        self.trigger.take().expect("the first time").start();
     }
 
     pub fn url(&self, path: &str) -> String {

@@ -21,6 +21,7 @@ mod grpc;
 mod hostile;
 mod http;
 mod limits;
+mod load;
 mod log;
 mod openapi;
 mod others;

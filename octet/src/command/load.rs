@@ -16,6 +16,9 @@ use crate::{
     output,
 };
 
+/// What the page's load gives way by.
+const NICENESS: i32 = 10;
+
 /// Sends load, or compares. Returns the exit status: 1 if no request succeeded.
 ///
 /// # Errors
@@ -31,6 +34,11 @@ fn load(arguments: &Load) -> Result<ExitCode, Failure> {
     let mut environment = Environment::new(&ProcessEnvironment);
     let has_lifeline = environment.text(lifeline::VARIABLE).is_some();
     environment.finish(())?;
+    if has_lifeline {
+        // The page's load shares the processors with the platform that it measures: where they are busy, requests wait here
+        // and not at the gateway, which must serve the page meanwhile. A refusal only leaves the priority as it is.
+        let _ = rustix::process::nice(NICENESS);
+    }
     // Created before the load, so that an hour of it is not lost to a mistyped path.
     let file = arguments.output.as_deref().map(create).transpose()?;
     let report = block_on(async {

@@ -107,11 +107,13 @@ impl Plan {
             let all = services.chain(others).map(|(name, address)| format!("{name}={address}"));
             (ADMIN_ADDRESSES.to_owned(), all.collect::<Vec<_>>().join(","))
         });
+        // All processes are on the user's own host: nobody else's server gets the load.
+        let loads = (!is_set(inherited, LOAD_RUNS)).then(|| (LOAD_RUNS.to_owned(), "on".to_owned()));
         let gateway = ProcessPlan::new(
             "gateway",
             &["gateway"],
             (ports.gateway(), ports.gateway_admin()),
-            shared.clone().into_iter().chain(url(topology.entry())).chain(traces).chain(admins),
+            shared.clone().into_iter().chain(url(topology.entry())).chain(traces).chain(admins).chain(loads),
         );
         let processes = std::iter::once(collector).chain(services).chain([gateway]).collect();
         let mut notes = notes::of_topology(topology);
@@ -208,6 +210,9 @@ const ADMIN_ADDRESSES: &str = "ADMIN_ADDRESSES";
 
 /// The URL from which the gateway reads traces.
 pub(super) const TRACE_QUERY_URL: &str = "TRACE_QUERY_URL";
+
+/// Whether the gateway starts the page's loads.
+const LOAD_RUNS: &str = "LOAD_RUNS";
 
 /// The variables of every process. Stores, queues and exporters that the user's environment sets are kept.
 fn shared_environment(

@@ -42,6 +42,7 @@ mod headers;
 mod hostile;
 mod https;
 mod lifetime;
+mod load_runs;
 mod logs;
 mod openapi;
 mod processes;

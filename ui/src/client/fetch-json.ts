@@ -1,4 +1,4 @@
-/** GET of a JSON resource from a gateway, with every error turned into a `Failure`. */
+/** Requests for JSON from a gateway, with every error turned into a `Failure`. */
 
 import {
   corsBlocked,
@@ -29,10 +29,21 @@ export interface JsonRequest<T> {
   /** Returns undefined when the JSON does not have the expected form. */
   parse: (json: unknown) => T | undefined;
   signal?: AbortSignal;
+  /** GET unless set. */
+  method?: "POST" | "DELETE";
+  /** Sent as JSON. */
+  body?: unknown;
 }
 
 /** @throws {Failure} on every error; only an abort by the caller's own `signal` throws an `AbortError`. */
-export async function fetchJson<T>({ base, path, parse, signal }: JsonRequest<T>): Promise<JsonResponse<T>> {
+export async function fetchJson<T>({
+  base,
+  path,
+  parse,
+  signal,
+  method,
+  body: sent,
+}: JsonRequest<T>): Promise<JsonResponse<T>> {
   const url = base + path;
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const started = performance.now();
@@ -41,7 +52,12 @@ export async function fetchJson<T>({ base, path, parse, signal }: JsonRequest<T>
   let text: string;
   try {
     response = await fetch(url, {
-      headers: { accept: "application/json" },
+      ...(method ? { method } : {}),
+      ...(sent === undefined ? {} : { body: JSON.stringify(sent) }),
+      headers: {
+        accept: "application/json",
+        ...(sent === undefined ? {} : { "content-type": "application/json" }),
+      },
       cache: "no-store",
       credentials: "omit",
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,

@@ -1,10 +1,11 @@
 /** Sends the requests of a load plan from this tab. */
 
 import { parseTraceResponse } from "../model/ids.ts";
-import { LIMITS, type LoadPlan } from "../model/load-plan.ts";
+import { type LoadPlan, TAB_LIMITS } from "../model/load-plan.ts";
 import type { Sample } from "../model/load-report.ts";
 import { observeTimings, type RequestTiming } from "./request-timing.ts";
 
+/** Milliseconds after which a request is given up. */
 const TIMEOUT_MS = 15_000;
 
 /** Milliseconds in which the browser delivers the last resource timings, even when it is busy. */
@@ -24,7 +25,7 @@ export async function runLoad(
 ): Promise<number> {
   const started = performance.now();
   const end = plan.seconds === undefined ? Number.POSITIVE_INFINITY : started + plan.seconds * 1000;
-  const maxRequests = plan.requests ?? LIMITS.requests.max;
+  const maxRequests = plan.requests ?? TAB_LIMITS.requests.max;
   // A unique URL matches each resource timing to its request; the gateway ignores unknown query parameters.
   const prefix = `${base}/api/greeting?load=${Math.floor(Math.random() * 1e9).toString(36)}-`;
   // The browser delivers a timing before or after the response.
@@ -79,8 +80,10 @@ async function send(url: string, started: number): Promise<Sample> {
     const traceId = parseTraceResponse(response.headers.get("traceresponse"))?.traceId;
     const took = performance.now() - sentAt;
     return { ...sample, took, status: String(response.status), ok: response.ok, traceId };
-  } catch {
-    return { ...sample, took: performance.now() - sentAt, status: "no response", ok: false };
+  } catch (error) {
+    const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
+    const status = isTimeout ? "timeout" : "no response";
+    return { ...sample, took: performance.now() - sentAt, status, ok: false };
   }
 }
 

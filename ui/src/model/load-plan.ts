@@ -11,44 +11,57 @@ export interface LoadPlan {
   rate: number | undefined;
 }
 
-interface Limit {
-  name: string;
-  min: number;
-  max: number;
-}
+export type LoadLimits = Readonly<Record<keyof LoadPlan, { min: number; max: number }>>;
 
-/** What a browser tab can send, and keep in memory. */
-export const LIMITS = {
-  users: { name: "Users", min: 1, max: 250 },
-  seconds: { name: "Seconds", min: 1, max: 600 },
-  requests: { name: "Requests", min: 1, max: 100_000 },
-  rate: { name: "Rate", min: 1, max: 10_000 },
-} as const satisfies Record<keyof LoadPlan, Limit>;
+const NAMES: Readonly<Record<keyof LoadPlan, string>> = {
+  users: "Users",
+  seconds: "Seconds",
+  requests: "Requests",
+  rate: "Rate",
+};
 
-export const DEFAULTS: Readonly<Record<keyof LoadPlan, string>> = {
+/**
+ * What a browser tab can send, and keep in memory. A browser has about six connections to a host: two are left for the
+ * page's own requests.
+ */
+export const TAB_LIMITS: LoadLimits = {
+  users: { min: 1, max: 4 },
+  seconds: { min: 1, max: 600 },
+  requests: { min: 1, max: 100_000 },
+  rate: { min: 1, max: 10_000 },
+};
+
+const DEFAULTS: Readonly<Record<keyof LoadPlan, string>> = {
   users: "25",
   seconds: "10",
   requests: "",
   rate: "",
 };
 
-/** The form's values: from the URL, or else the defaults. */
-export function planInput(query: Readonly<Record<string, string>>): Record<keyof LoadPlan, string> {
-  const { users = DEFAULTS.users, rate = DEFAULTS.rate, seconds, requests = DEFAULTS.requests } = query;
+/** The form's values: from the URL, or else the defaults within `limits`. */
+export function planInput(
+  query: Readonly<Record<string, string>>,
+  limits: LoadLimits,
+): Record<keyof LoadPlan, string> {
+  const defaultUsers = String(Math.min(Number(DEFAULTS.users), limits.users.max));
+  const { users = defaultUsers, rate = DEFAULTS.rate, seconds, requests = DEFAULTS.requests } = query;
   // A number of requests is enough to end the run.
   return { users, rate, requests, seconds: seconds ?? (requests === "" ? DEFAULTS.seconds : "") };
 }
 
 /** The plan, or error messages. */
-export function readPlan(typed: Record<keyof LoadPlan, string>): { plan: LoadPlan } | { problems: string[] } {
+export function readPlan(
+  typed: Record<keyof LoadPlan, string>,
+  limits: LoadLimits,
+): { plan: LoadPlan } | { problems: string[] } {
   const problems: string[] = [];
   const read = (key: keyof LoadPlan) => {
-    const { name, min, max } = LIMITS[key];
+    const { min, max } = limits[key];
     const text = typed[key].trim();
     if (text === "") return undefined;
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (value >= min && value <= max) return value;
-    problems.push(`${name} must be a whole number from ${min} to ${max.toLocaleString("en")}.`);
+    problems.push(`${NAMES[key]} must be a whole number from ${min} to ${max.toLocaleString("en")}.`);
     return undefined;
   };
   const plan = {

@@ -98,7 +98,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn is_local(request: &Parts) -> bool {
+/// Whether the request comes from 127.0.0.1 or `::1`, to a `Host` of these or `localhost`, and not through a proxy.
+pub fn is_local(request: &Parts) -> bool {
     let peer = request.extensions.get::<Peer>().map(|Peer(address)| address.ip().to_canonical());
     let is_near = peer.is_some_and(is_loopback);
     let is_direct = PROXY_HEADERS.iter().all(|name| !request.headers.contains_key(*name));

@@ -1,6 +1,6 @@
-import { duration, durationsOnAxis } from "../../model/format.ts";
+import { count, duration, durationsOnAxis } from "../../model/format.ts";
 import { type Bin, roundBounds, ticks } from "../../model/histogram.ts";
-import type { Slice } from "../../model/load-report.ts";
+import { type Second, unbroken } from "../../model/load-report.ts";
 import { useWidth } from "../shell/use-width.ts";
 
 const HEIGHT = 190;
@@ -8,6 +8,9 @@ const LEFT = 58;
 const BOTTOM = 24;
 const TOP = 8;
 const FLOOR = HEIGHT - BOTTOM;
+
+/** In seconds: a rate over less says nothing. */
+const MIN_LENGTH = 0.1;
 
 /** Pixels per label of the duration axis. */
 const LABEL_WIDTH = 56;
@@ -21,14 +24,14 @@ export function HistogramChart({ bins }: { bins: readonly Bin[] }) {
     <svg class="chart-svg" ref={measure} height={HEIGHT} role="img">
       <title>{`Requests by duration, from ${duration(bins[0]?.from)} to ${duration(bins.at(-1)?.to)}`}</title>
       <Grid width={whole} max={max} text={(values) => values.map((value) => value.toLocaleString("en"))} />
-      {bins.map(({ from, count }, index) => (
+      {bins.map(({ from, count: times }, index) => (
         <rect
           key={from}
           class="column"
           x={LEFT + index * width + 1}
           width={Math.max(Math.min(width - 2, 40), 1)}
-          y={FLOOR - (count / max) * (FLOOR - TOP)}
-          height={(count / max) * (FLOOR - TOP)}
+          y={FLOOR - (times / max) * (FLOOR - TOP)}
+          height={(times / max) * (FLOOR - TOP)}
         />
       ))}
       {roundBounds(bins, LABEL_WIDTH / width).map(({ index, value }) => (
@@ -40,35 +43,89 @@ export function HistogramChart({ bins }: { bins: readonly Bin[] }) {
   );
 }
 
-/** p50 and p99 over the run. */
-export function OverTimeChart({ slices, seconds }: { slices: readonly Slice[]; seconds: number }) {
+/** Requests that ended in each second. */
+export function RateChart({ seconds, length }: { seconds: readonly Second[]; length: number }) {
   const { width: whole, measure } = useWidth(560);
-  const max = Math.max(...slices.map((slice) => slice.p99), 0.1);
-  const x = (at: number) => LEFT + (at / (seconds * 1000)) * (whole - LEFT - 34);
-  const y = (value: number) => FLOOR - (value / max) * (FLOOR - TOP);
-  const line = (value: (slice: Slice) => number) =>
-    slices.map((slice) => `${x(slice.at).toFixed(1)},${y(value(slice)).toFixed(1)}`).join(" ");
-  const last = slices.at(-1);
+  const rates = seconds.map((row) => {
+    const failed = row.errors.reduce((sum, [, count]) => sum + count, 0);
+    const perSecond = (count: number) => count / Math.max(row.length, MIN_LENGTH);
+    return { row, all: perSecond(row.requests), failed: perSecond(failed) };
+  });
+  const max = Math.max(...rates.map(({ all }) => all), 1);
+  const x = scale(length, whole);
+  const height = (value: number) => (value / max) * (FLOOR - TOP);
+  const failures = rates.filter(({ failed }) => failed > 0).length;
+  const gaps = rates.filter(({ all }) => all === 0).length;
+  const label = `Requests per second over ${Math.round(length)} seconds; failures in ${failures}, no answer in ${gaps} of them`;
   return (
     <svg class="chart-svg" ref={measure} height={HEIGHT} role="img">
-      <title>{`p50 and p99 over ${Math.round(seconds)} seconds; highest p99 ${duration(max)}`}</title>
+      <title>{label}</title>
+      <Grid width={whole} max={max} text={(values) => values.map((value) => value.toLocaleString("en"))} />
+      <TimeAxis length={length} x={x} />
+      {rates.map(({ row, all, failed }) => {
+        const left = x(row.second);
+        const width = Math.max(x(row.second + row.length) - left - 1, 0.8);
+        return (
+          <g key={row.second}>
+            <title>{describe(row)}</title>
+            <rect
+              class="column"
+              x={left}
+              width={width}
+              y={FLOOR - height(all)}
+              height={height(all - failed)}
+            />
+            <rect
+              class="column failed"
+              x={left}
+              width={width}
+              y={FLOOR - height(failed)}
+              height={height(failed)}
+            />
+          </g>
+        );
+      })}
+    </svg>
+  );
+}
+
+/** p50 and p99 of each second. A second without an answer interrupts the lines. */
+export function LatencyChart({ seconds, length }: { seconds: readonly Second[]; length: number }) {
+  const { width: whole, measure } = useWidth(560);
+  const max = Math.max(...seconds.map((row) => row.p99 ?? 0), 0.1);
+  const x = scale(length, whole);
+  const at = (row: Second) => x(row.second + row.length / 2);
+  const y = (value: number) => FLOOR - (value / max) * (FLOOR - TOP);
+  const answered = unbroken(seconds);
+  const gaps = seconds.length - answered.reduce((sum, rows) => sum + rows.length, 0);
+  const last = answered.at(-1)?.at(-1);
+  return (
+    <svg class="chart-svg" ref={measure} height={HEIGHT} role="img">
+      <title>
+        {`p50 and p99 over ${Math.round(length)} seconds; highest p99 ${duration(max)}; ${gaps} seconds without an answer`}
+      </title>
       <Grid width={whole} max={max} text={(values) => durationsOnAxis(values)} />
-      {ticks(seconds, 5).map((second) => (
-        <text key={second} class="axis" x={x(second * 1000)} y={HEIGHT - 6}>
-          {second} s
-        </text>
-      ))}
-      <polyline class="line p99" points={line((slice) => slice.p99)} />
-      <polyline class="line p50" points={line((slice) => slice.p50)} />
+      <TimeAxis length={length} x={x} />
+      {(["p99", "p50"] as const).map((name) =>
+        answered.map((rows) => (
+          <Line
+            key={`${name}-${rows[0]?.second}`}
+            name={name}
+            points={rows.map((row) => [at(row), y(row[name] ?? 0)])}
+          />
+        )),
+      )}
       {last && (
         <>
-          <text class="axis strong" x={x(last.at) + 4} y={Math.min(y(last.p99), FLOOR - 16) + 4}>
+          <text class="axis strong" x={at(last) + 4} y={Math.min(y(last.p99 ?? 0), FLOOR - 16) + 4}>
             p99
           </text>
           <text
             class="axis strong"
-            x={x(last.at) + 4}
-            y={Math.max(Math.min(y(last.p50), FLOOR - 2), Math.min(y(last.p99), FLOOR - 16) + 14) + 4}
+            x={at(last) + 4}
+            y={
+              Math.max(Math.min(y(last.p50 ?? 0), FLOOR - 2), Math.min(y(last.p99 ?? 0), FLOOR - 16) + 14) + 4
+            }
           >
             p50
           </text>
@@ -76,6 +133,41 @@ export function OverTimeChart({ slices, seconds }: { slices: readonly Slice[]; s
       )}
     </svg>
   );
+}
+
+/** A single second between two gaps has no line, so it is a point. */
+function Line({ name, points }: { name: string; points: [number, number][] }) {
+  const [only] = points;
+  if (points.length === 1 && only)
+    return <circle class={`point ${name}`} cx={only[0]} cy={only[1]} r={2.5} />;
+  return (
+    <polyline
+      class={`line ${name}`}
+      points={points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ")}
+    />
+  );
+}
+
+function TimeAxis({ length, x }: { length: number; x: (second: number) => number }) {
+  return (
+    <>
+      {ticks(length, 5).map((second) => (
+        <text key={second} class="axis" x={x(second)} y={HEIGHT - 6}>
+          {second} s
+        </text>
+      ))}
+    </>
+  );
+}
+
+function scale(length: number, width: number): (second: number) => number {
+  return (second) => LEFT + (second / Math.max(length, MIN_LENGTH)) * (width - LEFT - 34);
+}
+
+function describe({ second, requests, errors, p50, p99 }: Second): string {
+  const failed = errors.map(([outcome, times]) => `, ${times} × ${outcome}`).join("");
+  const latency = p50 === undefined ? "" : `, p50 ${duration(p50)}, p99 ${duration(p99)}`;
+  return `${second} s: ${count(requests, "request")}${failed}${latency}`;
 }
 
 function Grid({ width, max, text }: { width: number; max: number; text: (values: number[]) => string[] }) {

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
-import { LIMITS, type LoadPlan, planInput, readPlan } from "../../model/load-plan.ts";
-import { run, start, stop } from "../../state/load.ts";
+import { type LoadPlan, planInput, readPlan } from "../../model/load-plan.ts";
+import { isActive } from "../../model/load-runs.ts";
+import { isGatewayRun, limits, run, start, stop } from "../../state/load.ts";
 import { refine, route } from "../../state/route.ts";
 
 const FIELDS: readonly { key: keyof LoadPlan; label: string; hint: string }[] = [
@@ -11,12 +12,12 @@ const FIELDS: readonly { key: keyof LoadPlan; label: string; hint: string }[] = 
 ];
 
 export function LoadForm() {
-  const input = planInput(route.value?.query ?? {});
+  const input = planInput(route.value?.query ?? {}, limits.value);
   const problems = useSignal<string[]>([]);
-  const isRunning = run.value?.state === "running";
+  const state = run.value?.state;
   const submit = (event: Event) => {
     event.preventDefault();
-    const read = readPlan(planInput(route.value?.query ?? {}));
+    const read = readPlan(planInput(route.value?.query ?? {}, limits.value), limits.value);
     problems.value = "problems" in read ? read.problems : [];
     if ("plan" in read) void start(read.plan);
   };
@@ -30,20 +31,20 @@ export function LoadForm() {
           <input
             type="number"
             inputMode="numeric"
-            min={LIMITS[key].min}
-            max={LIMITS[key].max}
+            min={limits.value[key].min}
+            max={limits.value[key].max}
             value={input[key]}
             // An empty value is kept: it means no limit in seconds.
             onInput={(event) => refine({ ...withSeconds(input), [key]: event.currentTarget.value.trim() })}
           />
         </label>
       ))}
-      {isRunning ? (
-        <button type="button" class="primary" onClick={stop}>
-          Stop
+      {isActive(state) ? (
+        <button type="button" class="primary" disabled={state === "stopping"} onClick={stop}>
+          {state === "stopping" ? "Stopping…" : "Stop"}
         </button>
       ) : (
-        <button type="submit" class="primary">
+        <button type="submit" class="primary" disabled={isGatewayRun.value === undefined}>
           Start
         </button>
       )}

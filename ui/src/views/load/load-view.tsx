@@ -1,31 +1,53 @@
-import { count, duration, percent } from "../../model/format.ts";
-import { LIMITS } from "../../model/load-plan.ts";
-import type { LoadReport } from "../../model/load-report.ts";
-import { toCsv } from "../../model/load-report.ts";
+import { age, count, duration, percent } from "../../model/format.ts";
+import { type Example, type LoadReport, secondsToCsv, toCsv } from "../../model/load-report.ts";
+import { isActive } from "../../model/load-runs.ts";
 import type { Summary } from "../../model/percentiles.ts";
 import { link } from "../../model/route.ts";
-import { lastSamples, type Run, run } from "../../state/load.ts";
+import { commandFailure, isGatewayRun, limits, type Run, run, runs } from "../../state/load.ts";
+import { now } from "../../state/mesh.ts";
+import { FailureBox, StaleNote } from "../shell/failure.tsx";
 import { ScrollRegion } from "../shell/scroll-region.tsx";
-import { HistogramChart, OverTimeChart } from "./charts.tsx";
+import { HistogramChart, LatencyChart, RateChart } from "./charts.tsx";
 import { LoadForm } from "./load-form.tsx";
 
 export function LoadView() {
   const current = run.value;
+  const { data, failure, at } = runs.value;
   return (
     <div class="load-view">
       <h1>Load</h1>
       <LoadForm />
-      <p class="note quiet">
-        A browser opens about six HTTP/1.1 connections per host; requests of further users wait in the
-        browser. Durations are from sending a request to the first byte of its response. The wait for a
-        connection is shown separately.
-      </p>
+      <Source />
+      {commandFailure.value && <FailureBox failure={commandFailure.value} />}
+      {failure && data && <StaleNote failure={failure} age={age(now.value - (at ?? now.value))} />}
       {current ? (
         <Result run={current} />
       ) : (
-        <p class="empty">No results yet. Start sends GET /api/greeting from this tab.</p>
+        <p class="empty">No results yet. Start sends GET /api/greeting.</p>
       )}
     </div>
+  );
+}
+
+/** Who sends the requests, and what that means for the results. */
+function Source() {
+  if (isGatewayRun.value === undefined) return <p class="note quiet">Asking the gateway for its load run…</p>;
+  if (isGatewayRun.value) {
+    return (
+      <p class="note quiet">
+        The gateway’s host sends the requests (octet load): one run at a time, which everybody sees here. It
+        continues when this page is closed. A request without a response counts as a timeout after 15 s.
+        {" With a rate, a duration counts from the time a request was due."}
+      </p>
+    );
+  }
+  return (
+    <p class="note quiet">
+      This page sends the requests, over at most {limits.value.users.max} of the browser’s connections
+      {runs.value.data?.reason === undefined ? "" : `: ${runs.value.data.reason}`}. It gives up on a request
+      after 15 s. Durations are from sending a request to the first byte of its response; the wait for a
+      connection is shown separately. For more load use octet load on the command line.
+    </p>
   );
 }
 
@@ -34,7 +56,13 @@ function Result({ run }: { run: Run }) {
   return (
     <section aria-label="Results">
       <Progress run={run} />
-      {report.count > 0 && (
+      {run.failure !== undefined && (
+        <p class="warning">
+          <span aria-hidden="true">✕ </span>
+          {run.failure}
+        </p>
+      )}
+      {report && report.seconds.length > 0 && (
         <>
           <div class="metrics-row">
             <Big name="requests/s" value={report.perSecond.toFixed(report.perSecond < 10 ? 1 : 0)} />
@@ -46,23 +74,31 @@ function Result({ run }: { run: Run }) {
               isError={report.failed > 0}
             />
           </div>
-          {report.includesWait && run.state !== "running" && (
+          {run.unsent > 0 && (
+            <p class="warning">
+              ⚠ {count(run.unsent, "request")} of this rate could not be sent: all users were waiting for
+              responses.
+            </p>
+          )}
+          {report.includesWait && !isActive(run.state) && (
             <p class="warning">
               ⚠ Some durations include the wait for a connection: the browser has no timing for these
               requests. A gateway at another origin must send Timing-Allow-Origin.
             </p>
           )}
           <div class="charts">
+            <figure>
+              <figcaption>Requests per second: succeeded, and failed in red</figcaption>
+              <RateChart seconds={report.seconds} length={elapsed / 1000} />
+            </figure>
+            <figure>
+              <figcaption>Duration of all requests, failed ones too; a gap: nothing was answered</figcaption>
+              <LatencyChart seconds={report.seconds} length={elapsed / 1000} />
+            </figure>
             {report.bins.length > 0 && (
               <figure>
-                <figcaption>Requests by duration (logarithmic scale)</figcaption>
+                <figcaption>Successful requests by duration (logarithmic scale)</figcaption>
                 <HistogramChart bins={report.bins} />
-              </figure>
-            )}
-            {report.overTime.length > 1 && (
-              <figure>
-                <figcaption>Duration over time</figcaption>
-                <OverTimeChart slices={report.overTime} seconds={elapsed / 1000} />
               </figure>
             )}
           </div>
@@ -70,39 +106,54 @@ function Result({ run }: { run: Run }) {
             <ScrollRegion label="Durations">
               <Percentiles report={report} />
             </ScrollRegion>
-            <ScrollRegion label="Responses">
-              <Statuses report={report} />
+            <ScrollRegion label="Outcomes">
+              <Outcomes report={report} />
             </ScrollRegion>
+            {report.failures.length > 0 && (
+              <ScrollRegion label="Failed requests">
+                <Examples
+                  caption="Failed requests: the first and the last"
+                  examples={report.failures}
+                  withOutcome
+                />
+              </ScrollRegion>
+            )}
             {report.slowest.length > 0 && (
               <ScrollRegion label="Slowest requests">
-                <Slowest report={report} />
+                <Examples caption="Slowest successful requests" examples={report.slowest} />
               </ScrollRegion>
             )}
           </div>
-          {run.state !== "running" && <Export run={run} />}
+          {!isActive(run.state) && <Export run={run} report={report} />}
         </>
       )}
     </section>
   );
 }
 
-const STATES = { running: "Running", done: "Done", stopped: "Stopped" };
+const STATES = {
+  running: "Running",
+  stopping: "Stopping, waiting for the last responses",
+  done: "Done",
+  stopped: "Stopped",
+  failed: "Failed",
+};
 
 function Progress({ run }: { run: Run }) {
   const { state, plan, elapsed, report } = run;
+  const requests = report?.count ?? 0;
   const shares = [
     plan.seconds === undefined ? 0 : elapsed / (plan.seconds * 1000),
-    plan.requests === undefined ? 0 : report.count / plan.requests,
+    plan.requests === undefined ? 0 : requests / plan.requests,
   ];
   const share = state === "done" ? 1 : Math.min(Math.max(...shares), 1);
   return (
     <div class="progress">
       <progress value={share} aria-label="Progress" />
       {/* Announced only at the end: a screen reader would never finish otherwise. */}
-      <p role={state === "running" ? undefined : "status"}>
-        {STATES[state]}: {count(report.count, "request")} in {duration(elapsed)}, {count(plan.users, "user")}
+      <p role={isActive(state) ? undefined : "status"}>
+        {STATES[state]}: {count(requests, "request")} in {duration(elapsed)}, {count(plan.users, "user")}
         {plan.rate !== undefined && `, limit ${plan.rate}/s`}
-        {state === "done" && report.count === LIMITS.requests.max && ", the limit of this view"}
       </p>
     </div>
   );
@@ -127,19 +178,24 @@ const STATISTICS: readonly { name: string; of: keyof Summary }[] = [
 ];
 
 function Percentiles({ report }: { report: LoadReport }) {
-  const { latency, waited } = report;
+  const { latency, all, waited } = report;
   return (
     <table>
-      <caption>Successful requests</caption>
+      <caption>Durations</caption>
       <thead>
         <tr>
           <th scope="col">statistic</th>
           <th scope="col" class="number">
-            duration
+            succeeded
           </th>
           <th scope="col" class="number">
-            wait for a connection
+            all
           </th>
+          {waited && (
+            <th scope="col" class="number">
+              wait for a connection
+            </th>
+          )}
         </tr>
       </thead>
       <tbody>
@@ -147,7 +203,8 @@ function Percentiles({ report }: { report: LoadReport }) {
           <tr key={name}>
             <th scope="row">{name}</th>
             <td class="number">{duration(latency?.[of])}</td>
-            <td class="number">{duration(waited?.[of])}</td>
+            <td class="number">{duration(all?.[of])}</td>
+            {waited && <td class="number">{duration(waited[of])}</td>}
           </tr>
         ))}
       </tbody>
@@ -155,49 +212,58 @@ function Percentiles({ report }: { report: LoadReport }) {
   );
 }
 
-function Statuses({ report }: { report: LoadReport }) {
+function Outcomes({ report }: { report: LoadReport }) {
   return (
     <table>
-      <caption>Responses</caption>
+      <caption>Outcomes</caption>
       <thead>
         <tr>
-          <th scope="col">status</th>
+          <th scope="col">outcome</th>
           <th scope="col" class="number">
             count
           </th>
         </tr>
       </thead>
       <tbody>
-        {report.statuses.map(([status, times]) => (
-          <tr key={status} class={status.startsWith("2") ? undefined : "trouble"}>
-            <th scope="row">
-              {!status.startsWith("2") && <span aria-hidden="true">✕ </span>}
-              {status}
-            </th>
-            <td class="number">{times.toLocaleString("en")}</td>
-          </tr>
-        ))}
+        {report.outcomes.map(([outcome, times]) => {
+          const isSuccess = /^(HTTP )?2|^gRPC OK$/.test(outcome);
+          return (
+            <tr key={outcome} class={isSuccess ? undefined : "trouble"}>
+              <th scope="row">
+                {!isSuccess && <span aria-hidden="true">✕ </span>}
+                {outcome}
+              </th>
+              <td class="number">{times.toLocaleString("en")}</td>
+            </tr>
+          );
+        })}
       </tbody>
     </table>
   );
 }
 
-function Slowest({ report }: { report: LoadReport }) {
+function Examples(props: { caption: string; examples: readonly Example[]; withOutcome?: boolean }) {
   return (
     <table>
-      <caption>Slowest requests</caption>
+      <caption>{props.caption}</caption>
       <thead>
         <tr>
           <th scope="col" class="number">
+            sent at
+          </th>
+          <th scope="col" class="number">
             duration
           </th>
+          {props.withOutcome && <th scope="col">outcome</th>}
           <th scope="col">trace</th>
         </tr>
       </thead>
       <tbody>
-        {report.slowest.map(({ took, traceId, at }) => (
-          <tr key={`${at}-${took}`}>
+        {props.examples.map(({ took, traceId, at, outcome }) => (
+          <tr key={`${at}-${took}-${traceId}`}>
+            <td class="number">{(at / 1000).toFixed(2)} s</td>
             <td class="number">{duration(took)}</td>
+            {props.withOutcome && <td>{outcome}</td>}
             <td>
               {traceId ? (
                 <a href={link("trace", {}, traceId)}>
@@ -214,15 +280,15 @@ function Slowest({ report }: { report: LoadReport }) {
   );
 }
 
-function Export({ run }: { run: Run }) {
-  const { plan, base, elapsed, report } = run;
-  const json = () => JSON.stringify({ plan, base, elapsed, report, samples: lastSamples() }, null, 1);
+function Export({ run, report }: { run: Run; report: LoadReport }) {
+  const json = () => JSON.stringify(run.toExport(), null, 1);
+  const csv = () => (run.samples ? toCsv(run.samples) : secondsToCsv(report.seconds));
   return (
     <p class="export">
       <button type="button" onClick={() => save("octet-load.json", "application/json", json())}>
         Export JSON
       </button>
-      <button type="button" onClick={() => save("octet-load.csv", "text/csv", toCsv(lastSamples()))}>
+      <button type="button" onClick={() => save("octet-load.csv", "text/csv", csv())}>
         Export CSV
       </button>
     </p>
