@@ -70,6 +70,7 @@ CASES = {
         "istio.faults.service-e.delay.percent=10", "istio.faults.service-e.delay.duration=2s",
         "istio.faults.service-g.abort.percent=5", "istio.faults.service-g.abort.status=UNAVAILABLE",
         "mongoExpress.enabled=true", "mongoExpress.existingSecret=mongo-express", *LOAD)],
+    "gateway api, grpc": [*IMAGE, *sets(*GATEWAY_API, "gatewayApi.grpcHost=grpc.octet.example.com")],
     "openshift": [*IMAGE, *values("openshift")],
     "every knob": own("knobs"),
     "external servers by selector": own("external"),
@@ -169,5 +170,7 @@ REFUSALS = [
     ([*IMAGE, *sets("networkPolicy.dnsPorts={70000}")], "networkPolicy/dnsPorts/0"),
     ([*IMAGE, *sets("gatewayApi.enabled=true", "gatewayApi.parentRefs[0].name=shared", "gatewayApi.tlsSecret=a", *HOSTS)],
      "gatewayApi.tlsSecret: with gatewayApi.parentRefs"),
+    ([*IMAGE, *sets(*GATEWAY_API, "gatewayApi.grpcHost=api.octet.example.com")],
+     "gatewayApi.grpcHost: api.octet.example.com is also hosts.ui or hosts.api"),
     ([*IMAGE, *sets("extraObjects[0].kind=Service")], "extraObjects/0"),
 ]
