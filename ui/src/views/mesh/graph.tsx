@@ -1,8 +1,9 @@
 import type { Signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { type Layout, layoutKey, layoutOf, pathThrough, shortName } from "../../model/layout.ts";
-import { type EdgeMetrics, faultCount, type MeasuredGraph, relatedIds } from "../../model/mesh.ts";
+import { type EdgeMetrics, type MeasuredGraph, relatedIds } from "../../model/mesh.ts";
 import type { Badge } from "../../model/processes.ts";
+import { type Severity, severityOf, type Thresholds } from "../../model/severity.ts";
 import type { GraphEdge, GraphNode } from "../../model/topology.ts";
 import type { Zoom } from "../../model/zoom.ts";
 import { Canvas } from "./canvas.tsx";
@@ -11,6 +12,7 @@ import { badgeWidth, edgeDescription, labelLines, squeezedWidth } from "./labels
 interface Props {
   graph: MeasuredGraph;
   seconds: number;
+  thresholds: Thresholds;
   selected: string | undefined;
   onSelect: (id: string | undefined) => void;
   zoom: Zoom;
@@ -21,7 +23,17 @@ interface Props {
 }
 
 /** The graph, left to right. Its layout depends on nodes and edges, not on their metrics. */
-export function MeshGraph({ graph, seconds, selected, onSelect, zoom, scale, onZoom, badges }: Props) {
+export function MeshGraph({
+  graph,
+  seconds,
+  thresholds,
+  selected,
+  onSelect,
+  zoom,
+  scale,
+  onZoom,
+  badges,
+}: Props) {
   const key = layoutKey(graph);
   // The key covers everything in the graph that these depend on.
   const layout = useMemo(() => layoutOf(graph), [key]);
@@ -58,15 +70,15 @@ export function MeshGraph({ graph, seconds, selected, onSelect, zoom, scale, onZ
           height={Math.floor(layout.height * scale)}
         >
           <Arrowheads />
-          {graph.edges.map((edge) => (
-            <g
-              key={edge.id}
-              {...target(edge.id)}
-              class={edgeClass(edge, graph.metrics.get(edge.id), isDim(edge.id))}
-            >
-              <Edge edge={edge} layout={layout} metrics={graph.metrics.get(edge.id)} seconds={seconds} />
-            </g>
-          ))}
+          {graph.edges.map((edge) => {
+            const metrics = graph.metrics.get(edge.id);
+            const severity = severityOf(metrics, thresholds);
+            return (
+              <g key={edge.id} {...target(edge.id)} class={edgeClass(edge, severity, isDim(edge.id))}>
+                <Edge edge={edge} layout={layout} metrics={metrics} severity={severity} seconds={seconds} />
+              </g>
+            );
+          })}
           {graph.nodes.map((node) => (
             <g key={node.id} {...target(node.id)} class={`node ${node.kind}${isDim(node.id) ? " dim" : ""}`}>
               <Node node={node} layout={layout} badge={badges.get(node.id)} />
@@ -81,15 +93,14 @@ export function MeshGraph({ graph, seconds, selected, onSelect, zoom, scale, onZ
   );
 }
 
-function edgeClass(edge: GraphEdge, metrics: EdgeMetrics | undefined, isDim: boolean): string {
-  const state = metrics === undefined ? "idle" : faultCount(metrics) > 0 ? "failing" : "live";
-  return `edge ${edge.kind} ${state}${isDim ? " dim" : ""}`;
+function edgeClass(edge: GraphEdge, severity: Severity, isDim: boolean): string {
+  return `edge ${edge.kind} ${severity}${isDim ? " dim" : ""}`;
 }
 
 function Arrowheads() {
   return (
     <defs>
-      {["idle", "live", "failing", "messaging"].map((state) => (
+      {["idle", "live", "cancelled", "degraded", "failing", "messaging"].map((state) => (
         <marker
           key={state}
           id={`head-${state}`}
@@ -112,24 +123,19 @@ function Edge({
   edge,
   layout,
   metrics,
+  severity,
   seconds,
 }: {
   edge: GraphEdge;
   layout: Layout;
   metrics: EdgeMetrics | undefined;
+  severity: Severity;
   seconds: number;
 }) {
   const drawn = layout.edges.get(edge.id);
   if (!drawn) return null;
   const path = pathThrough(drawn.points);
-  const state =
-    metrics === undefined
-      ? "idle"
-      : faultCount(metrics) > 0
-        ? "failing"
-        : edge.kind === "messaging"
-          ? "messaging"
-          : "live";
+  const state = severity === "live" && edge.kind === "messaging" ? "messaging" : severity;
   const lines = metrics && labelLines(metrics, seconds);
   const { x, y } = drawn.label;
   return (

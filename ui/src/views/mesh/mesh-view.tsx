@@ -4,6 +4,7 @@ import { age, count } from "../../model/format.ts";
 import { type MeasuredGraph, type Mesh, windowSeconds } from "../../model/mesh.ts";
 import { type Badge, badgeOf, type Process } from "../../model/processes.ts";
 import { LOOKBACKS, lookbackText } from "../../model/route.ts";
+import { readThresholds, type Thresholds } from "../../model/severity.ts";
 import { zonedMoment } from "../../model/time.ts";
 import { formatZoom, limited, readZoom, STEP, type Zoom } from "../../model/zoom.ts";
 import { greeting } from "../../state/greeting.ts";
@@ -27,7 +28,8 @@ export function MeshView() {
   const select = (id: string | undefined) => refine({ select: id });
   const { zoom, setZoom } = useZoom(query.zoom);
   const scale = useSignal(1);
-  const props = { graph, seconds, selected: query.select, onSelect: select };
+  const thresholds = readThresholds(query);
+  const props = { graph, seconds, thresholds, selected: query.select, onSelect: select };
   const known = processes.value.data ?? [];
   return (
     <div class="mesh-view">
@@ -67,7 +69,7 @@ export function MeshView() {
           />
         )}
       </div>
-      {graph && !isTable && <Legend />}
+      {graph && !isTable && <Legend thresholds={thresholds} />}
     </div>
   );
 }
@@ -165,7 +167,7 @@ function noteOf(data: Mesh, isTable: boolean): string {
     return `Sample of the newest ${data.traces} traces, since ${from}. Rates count only these traces. ${every}`;
   }
   const labels = isTable ? "" : " Edge labels: rate · errors, p50 · p99.";
-  return `${count(data.traces, "trace")} ${range}.${labels} ${every}`;
+  return `${count(data.traces, "trace")} ${range}.${lackOf(data)}${labels} ${every}`;
 }
 
 /** Milliseconds in which the spans of a greeting arrive, with time to spare. */
@@ -189,7 +191,20 @@ function emptyNote(range: string): string {
   );
 }
 
-function Legend() {
+/** What the metrics lack; empty when they are complete. */
+function lackOf(data: Mesh): string {
+  const { from, completeSince, droppedSpans, uncountedCalls } = data;
+  const lacks = [
+    completeSince !== undefined && completeSince > from + 1_500
+      ? `Counted since ${zonedMoment(completeSince, now.value)}.`
+      : "",
+    droppedSpans > 0 ? `✕ ${count(droppedSpans, "span")} lost on the way: their calls are missing.` : "",
+    uncountedCalls > 0 ? `✕ ${count(uncountedCalls, "call")} beyond the collector's limits are missing.` : "",
+  ];
+  return lacks.map((text) => text && ` ${text}`).join("");
+}
+
+function Legend({ thresholds: { degraded, failing } }: { thresholds: Thresholds }) {
   return (
     <ul class="legend" aria-label="Legend">
       <li class="gateway">gateway</li>
@@ -197,7 +212,9 @@ function Legend() {
       <li class="queue">queue</li>
       <li class="database">database</li>
       <li class="messaging">- - messaging</li>
-      <li class="failing">✕ errors</li>
+      <li class="failing">✕ {failing} % or more of calls fail at the callee itself</li>
+      <li class="degraded">✕ {degraded} % or more fail there or further down</li>
+      <li class="cancelled">⊘ {degraded} % or more were cancelled: the caller left</li>
       <li class="quiet">grey: no traffic</li>
     </ul>
   );

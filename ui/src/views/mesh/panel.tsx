@@ -1,6 +1,6 @@
 import { count, duration, percent, rate } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
-import { type EdgeMetrics, faultCount, type MeasuredGraph } from "../../model/mesh.ts";
+import type { EdgeMetrics, MeasuredGraph } from "../../model/mesh.ts";
 import type { Process } from "../../model/processes.ts";
 import { link } from "../../model/route.ts";
 import { type GraphEdge, roleText, type Topology } from "../../model/topology.ts";
@@ -77,8 +77,7 @@ function EdgeName({ edge }: { edge: GraphEdge }) {
 
 function MetricsList({ metrics, seconds }: { metrics: EdgeMetrics | undefined; seconds: number }) {
   if (!metrics) return <p class="quiet">No traffic in this time range.</p>;
-  const { p50, p99, queueWait, codes } = metrics;
-  const errors = faultCount(metrics);
+  const { p50, p99, queueWait, codes, errors, propagated, cancelled } = metrics;
   return (
     <dl class="metrics-list">
       <Fact name="calls" value={`${count(metrics.count, "call")} · ${rate(metrics.count, seconds)}`} />
@@ -88,8 +87,15 @@ function MetricsList({ metrics, seconds }: { metrics: EdgeMetrics | undefined; s
         isBad={errors > 0}
       />
       {Object.entries(codes).map(([code, times]) => (
-        <Fact key={code} name="" value={`${codeName(code)} × ${times}`} isBad={code !== "1"} />
+        <Fact key={code} name="" value={`${codeName(code)} × ${times}`} isBad />
       ))}
+      {propagated > 0 && <Fact name="" value={`${propagated} passed on from further down`} isBad />}
+      {cancelled > 0 && (
+        <Fact
+          name="cancelled"
+          value={`⊘ ${cancelled} · ${percent(cancelled, metrics.count)}: the caller left`}
+        />
+      )}
       {p50 !== undefined && <Fact name="p50 · p99" value={`${duration(p50)} · ${duration(p99)}`} />}
       {queueWait?.p50 !== undefined && (
         <Fact name="queue wait" value={`${duration(queueWait.p50)} · ${duration(queueWait.p99)}`} />

@@ -1,6 +1,6 @@
 import type { Reason } from "../../client/failure.ts";
 import { age, duration, percent, rate } from "../../model/format.ts";
-import { type EdgeMetrics, faultCount, windowSeconds } from "../../model/mesh.ts";
+import { type EdgeMetrics, windowSeconds } from "../../model/mesh.ts";
 import { edgeId, GATEWAY } from "../../model/topology.ts";
 import { health, isStale, lookback, measuredGraph, mesh, now, topology, trouble } from "../../state/mesh.ts";
 
@@ -26,8 +26,8 @@ export function StatusBar() {
 
 function Errors({ metrics }: { metrics: EdgeMetrics | undefined }) {
   if (!metrics) return <Item name="errors" value="–" />;
-  const value = percent(faultCount(metrics), metrics.count);
-  return <Item name="errors" value={value} isBad={faultCount(metrics) > 0 ? "errors" : undefined} />;
+  const value = percent(metrics.errors, metrics.count);
+  return <Item name="errors" value={value} isBad={metrics.errors > 0 ? "errors" : undefined} />;
 }
 
 /** Short texts for a failed health request. */
