@@ -192,7 +192,7 @@ fuzz-%: FORCE
 
 .PHONY: bench
 bench: ## Run every measurement below in turn; FLOOR=DIR and ARGS="…" as for bench-mesh
-	@$(MAKE) --jobs=1 bench-mesh bench-publish bench-spans bench-gateway bench-ui
+	@$(MAKE) --jobs=1 bench-mesh bench-publish bench-spans bench-collector bench-gateway bench-ui
 
 .PHONY: bench-mesh
 bench-mesh: build ## Measure the mesh beside its bare variant and FLOOR=DIR; ARGS="…" goes to bench/run.py
@@ -201,6 +201,10 @@ bench-mesh: build ## Measure the mesh beside its bare variant and FLOOR=DIR; ARG
 .PHONY: bench-spans
 bench-spans: ## Measure a span's cost, from its start to the exporter's POST, beside OpenTelemetry's SDK
 	@$(CARGO) run --release --locked --quiet --package octet-runtime --example span_cost
+
+.PHONY: bench-collector
+bench-collector: ## Measure the collector's CPU per span at peak load
+	@$(CARGO) run --release --locked --quiet --package octet-collector --example intake_cost
 
 .PHONY: bench-publish
 bench-publish: build tools ## Measure how fast D publishes to RabbitMQ, beside bare lapin

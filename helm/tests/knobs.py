@@ -140,7 +140,13 @@ MESH = [
      "cluster.local/ns/octet/sa/own-account"),
 ]
 
-EXPECTED = {"every knob": KNOBS, "external servers by selector": EXTERNAL, "istio, names of its own": MESH}
+GRPC = [
+    ("gatewayApi.grpcHost", ("GRPCRoute", "octet"), "spec.hostnames", ["grpc.octet.example.com"]),
+    ("gatewayApi.grpcHost", ("Gateway", "octet"), "spec.listeners.2.hostname", "grpc.octet.example.com"),
+    ("gatewayApi.grpcHost", ("HTTPRoute", "octet"), "spec.hostnames", ["octet.example.com", "api.octet.example.com"]),
+]
+
+EXPECTED = {"gateway api, grpc": GRPC, "every knob": KNOBS, "external servers by selector": EXTERNAL, "istio, names of its own": MESH}
 
 
 def faults(rendered):

@@ -1,5 +1,8 @@
+import { fileURLToPath } from "node:url";
 import type { Locator, Page } from "@playwright/test";
 import { expect, greet, mesh, test } from "./test.ts";
+
+const SHOTS = fileURLToPath(new URL("../node_modules/.shots", import.meta.url));
 
 /** Nine services with edges past other services' stores, and the longest texts: FAILED_PRECONDITION is code 9. */
 function nineServices() {
@@ -37,6 +40,16 @@ function nineServices() {
       to: 60_000,
       edges: [...edges, { ...wait, p50: 123.4, p99: 456.7, queueWait: { p50: 12_345, p99: 23_456 } }],
     },
+    processes: {
+      at: 0,
+      processes: names.map((name) => ({
+        name,
+        state: "not ready",
+        reasons: ["store: gone"],
+        store: { up: false, inserts: 0 },
+        queue: { ready: 1, deadLetters: 99_999 },
+      })),
+    },
   };
 }
 
@@ -44,6 +57,7 @@ async function showNineServices(page: Page): Promise<void> {
   const data = nineServices();
   await page.route("**/api/topology", (route) => route.fulfill({ json: data.topology }));
   await page.route("**/api/mesh?*", (route) => route.fulfill({ json: data.mesh }));
+  await page.route("**/api/processes", (route) => route.fulfill({ json: data.processes }));
   await page.goto("/#/mesh");
   await expect(page.locator(".edge.failing").first()).toBeVisible();
 }
@@ -65,7 +79,7 @@ test("labels overlap neither nodes nor each other, with nine services and errors
   const overlaps = await page.evaluate(() => {
     const box = (element: Element) => element.getBoundingClientRect();
     const texts = [...document.querySelectorAll("text.metrics")].filter((text) => text.textContent !== "");
-    const shapes = [...document.querySelectorAll(".node .shape:not(.lid)")];
+    const shapes = [...document.querySelectorAll(".node .shape:not(.lid), .badge rect")];
     const found: string[] = [];
     for (const text of texts) {
       const own = box(text);
@@ -78,10 +92,91 @@ test("labels overlap neither nodes nor each other, with nine services and errors
         }
       }
     }
-    return { texts: texts.length, found };
+    return { texts: texts.length, badges: document.querySelectorAll(".badge").length, found };
   });
+  await page.screenshot({ path: `${SHOTS}/nine-services.png` });
   expect(overlaps.texts).toBeGreaterThan(30);
+  // Nine services, five databases, and the queue.
+  expect(overlaps.badges).toBe(15);
   expect(overlaps.found).toEqual([]);
+});
+
+/** Half of the calls of the mesh fail in G, a few in C, and many callers of H left. */
+async function showOutage(page: Page): Promise<void> {
+  const edge = (caller: string, callee: string, more: object = {}) => {
+    const counts = {
+      kind: "rpc",
+      count: 6_000,
+      errors: 0,
+      propagated: 0,
+      cancelled: 0,
+      p50: 12.3,
+      p99: 45.6,
+    };
+    return { ...counts, caller, callee, ...more };
+  };
+  const passed = { errors: 3_000, propagated: 3_000, codes: { "14": 3_000 } };
+  const edges = [
+    edge("gateway", "service-a", passed),
+    edge("service-a", "service-b", passed),
+    edge("service-b", "service-e", passed),
+    edge("service-e", "service-g", { errors: 3_000, codes: { "14": 3_000 } }),
+    edge("service-e", "service-h", { cancelled: 2_400 }),
+    edge("service-a", "service-c", { errors: 1, codes: { "4": 1 } }),
+  ];
+  const to = Date.now();
+  const mesh = { sample: false, traces: 6_000, kept: 900, completeSince: 0, from: to - 60_000, to, edges };
+  await page.route("**/api/mesh?*", (route) => route.fulfill({ json: mesh }));
+}
+
+test("the cause of an outage is the reddest edge, and cancelled calls have a colour of their own", async ({
+  page,
+}) => {
+  await showOutage(page);
+  await page.goto("/#/mesh");
+  const edge = (name: string) => page.getByRole("button", { name: new RegExp(`^${name}, gRPC`) });
+  await expect(edge("service-e to service-g")).toHaveClass(/failing/);
+  for (const name of ["gateway to service-a", "service-a to service-b", "service-b to service-e"]) {
+    await expect(edge(name)).toHaveClass(/degraded/);
+  }
+  await expect(edge("service-e to service-h")).toHaveClass(/cancelled/);
+  await expect(edge("service-e to service-h")).toContainText("⊘ 40 %");
+  // One error in 6,000 calls; its rate is beside the colour.
+  await expect(edge("service-a to service-c")).toHaveClass(/live/);
+  await expect(edge("service-a to service-c")).toContainText("✕ <0.1 %");
+  // The latency is there in any case.
+  await expect(edge("service-e to service-g")).toContainText("12 · 46 ms");
+  await expect(page.locator(".legend")).toContainText("5 % or more of calls fail at the callee itself");
+
+  await edge("service-e to service-h").press("Enter");
+  await expect(page.getByRole("complementary")).toContainText("⊘ 2400 · 40 %: the caller left");
+  await expect(page.getByRole("complementary")).toContainText("none");
+  await page.goto("/#/mesh?as=table&lookback=5m");
+  const row = (callee: string) => page.locator("tbody tr", { has: page.getByText(callee, { exact: true }) });
+  await expect(row("service-h").first().locator("td.cancelled")).toHaveText("⊘ 2,400 · 40 %");
+  await expect(row("service-g").first().locator("td.failing").first()).toHaveText("✕ 3,000 · 50 %");
+
+  await page.goto("/#/mesh?degraded=0.01&failing=60");
+  await expect(edge("service-a to service-c")).toHaveClass(/degraded/);
+  await expect(edge("service-e to service-g")).toHaveClass(/degraded/);
+  await expect(page.locator(".legend")).toContainText("60 % or more of calls fail");
+});
+
+test("what the counts lack is said", async ({ page }) => {
+  const to = Date.now();
+  const lacking = { completeSince: to - 20_000, droppedSpans: 1_234, uncountedCalls: 1 };
+  const edges = [{ caller: "gateway", callee: "service-a", kind: "rpc", count: 40, errors: 0 }];
+  await page.route("**/api/mesh?*", (route) =>
+    route.fulfill({ json: { sample: false, traces: 40, kept: 7, from: to - 60_000, to, ...lacking, edges } }),
+  );
+  await page.goto("/#/mesh");
+  await expect(page.locator(".note")).toContainText("Counted since");
+  await expect(page.locator(".note")).toContainText("1,234 spans lost on the way: their calls are missing");
+  await expect(page.locator(".note")).toContainText("1 call beyond the collector's limits");
+  // 40 calls in the 20 s since the start.
+  await expect(page.locator(".status-bar")).toContainText("2.0/s");
+  await page.goto("/#/traces?lookback=1m");
+  await expect(page.locator(".note")).toContainText("7 of 40 traces in the last minute are kept");
 });
 
 test("all of the graph is visible at first in a window of 1280 pixels", async ({ page }) => {

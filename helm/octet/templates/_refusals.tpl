@@ -99,6 +99,9 @@
 {{- if and $values.gatewayApi.enabled (not $values.gatewayApi.className) (not $values.gatewayApi.parentRefs) -}}
   {{- fail "gatewayApi.className is required: a GatewayClass from `kubectl get gatewayclass`; or name an existing Gateway in gatewayApi.parentRefs" -}}
 {{- end -}}
+{{- if and $values.gatewayApi.grpcHost (has $values.gatewayApi.grpcHost (list $values.hosts.ui $values.hosts.api)) -}}
+  {{- fail (printf "gatewayApi.grpcHost: %s is also hosts.ui or hosts.api; a GRPCRoute and an HTTPRoute may not share a host name" $values.gatewayApi.grpcHost) -}}
+{{- end -}}
 {{- if and $values.gatewayApi.tlsSecret $values.gatewayApi.parentRefs -}}
   {{- fail "gatewayApi.tlsSecret: with gatewayApi.parentRefs, the existing Gateway's listeners have the certificate; leave it empty" -}}
 {{- end -}}

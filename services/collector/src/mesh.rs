@@ -31,7 +31,11 @@ use self::{
     series::{Ages, MINUTE, Series},
     trace::{Counted, Counts, Published, Trace},
 };
-pub(crate) use self::{series::Period, totals::Totals};
+pub(crate) use self::{
+    histogram::{Histogram, Sum},
+    series::Period,
+    totals::Totals,
+};
 
 /// For how long counts are kept by the second, and at all; in seconds. A query of 15 minutes takes less than a minute.
 const BY_SECOND: u32 = 16 * MINUTE;

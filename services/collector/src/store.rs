@@ -1,9 +1,10 @@
 //! The newest traces, in a bounded number of bytes.
 //!
 //! Memory is estimated from the parts of each span, including allocations and index entries; equal texts are stored and
-//! counted once. When it is full, the traces whose last span is oldest are evicted, each as a whole. A trace that
-//! exceeds its share loses its further spans, so that it cannot evict the others.
+//! counted once. When it is full, whole traces are evicted: never the newest half, and of the others failed and slow ones
+//! last (see `keep`). A trace that exceeds its share loses its further spans, so that it cannot evict the others.
 
+mod keep;
 mod repeats;
 mod search;
 mod services;
@@ -17,6 +18,7 @@ use std::{
 };
 
 use foldhash::quality::RandomState;
+use keep::Keep;
 use octet_zipkin::{
     Annotation, Batch, Endpoint, Span, Text, TraceId,
     read::{Entry, Intern, Reader},
@@ -121,9 +123,13 @@ pub struct Store {
     memory: Memory,
     /// Boxed, so that the map's nodes are small: a report looks up as many traces as it has spans.
     traces: BTreeMap<TraceId, Box<Trace>>,
-    /// By the number of an arrival: the next to evict comes first. A trace that grew keeps its old number here until it
-    /// comes first.
+    /// The newest traces by the number of an arrival, the longest inactive first. A trace that grew keeps its old number
+    /// here until it comes first.
     by_arrival: BTreeMap<u64, TraceId>,
+    /// The others.
+    keep: Keep,
+    /// The spans of the newest traces.
+    newest_spans: usize,
     /// By timestamp; a trace without one is found only by its id.
     by_time: BTreeSet<(u64, TraceId)>,
     services: Services,
@@ -144,6 +150,8 @@ impl Store {
             memory,
             traces: BTreeMap::new(),
             by_arrival: BTreeMap::new(),
+            keep: Keep::default(),
+            newest_spans: 0,
             by_time: BTreeSet::new(),
             services: Services::default(),
             texts: Texts::default(),
@@ -210,6 +218,12 @@ impl Store {
             return Outcome::Dropped;
         }
         self.services.add(&span);
+        if span.parent_id.is_none() && span.duration > 0 && trace.slowness.is_none() {
+            let address = |text: Option<&Text>| text.map(|text| Arc::as_ptr(text).cast::<u8>().addr());
+            let root = self.hasher.hash_one((address(span.service()), address(span.name.as_ref())));
+            trace.slowness = Some((root, span.duration));
+            self.keep.add_root(root, span.duration);
+        }
 
         let previous = trace.timestamp();
         self.span_bytes -= trace.bytes();
@@ -221,6 +235,13 @@ impl Store {
         trace.arrival = self.arrivals;
         trace.add(span, hash);
         self.spans += 1;
+        self.newest_spans += 1;
+        if let Some(rank) = trace.rank.take() {
+            // It is one of the newest again.
+            self.keep.remove(rank, id);
+            self.by_arrival.insert(self.arrivals, id);
+            self.newest_spans += trace.spans().len() - 1;
+        }
         self.span_bytes += trace.bytes();
         if trace.timestamp() != previous {
             self.by_time.remove(&(previous, id));
@@ -228,13 +249,14 @@ impl Store {
         }
 
         while self.bytes() + self.mesh.bytes() > self.memory.all && self.traces.len() > 1 {
-            self.evict_oldest();
+            self.evict_one();
         }
         Outcome::Stored
     }
 
     /// Moves to a second, counted from the start. Returns whether more is left to do for it.
     pub(crate) fn advance(&mut self, second: u32) -> bool {
+        self.keep.advance(second);
         self.mesh.advance(second)
     }
 
@@ -296,9 +318,19 @@ impl Store {
         self.span_bytes + self.texts.bytes() + self.services.bytes()
     }
 
-    fn evict_oldest(&mut self) {
-        let Some(id) = self.pop_quietest() else { return };
+    /// Evicts the trace that is worth least.
+    fn evict_one(&mut self) {
+        // Twice for each eviction, so that the others grow to half of all.
+        for _ in 0..2 {
+            if self.newest_spans * 2 > self.spans && self.by_arrival.len() > 1 {
+                self.rank_quietest();
+            }
+        }
+        let Some(id) = self.keep.pop_lowest().or_else(|| self.pop_quietest()) else { return };
         let Some(trace) = self.traces.remove(&id) else { return };
+        if trace.rank.is_none() {
+            self.newest_spans -= trace.spans().len();
+        }
         self.by_time.remove(&(trace.timestamp(), id));
         self.span_bytes -= trace.bytes();
         self.spans -= trace.spans().len();
@@ -309,7 +341,18 @@ impl Store {
         }
     }
 
-    /// The trace whose last span is oldest. Traces that grew are moved to their new position on the way.
+    /// Moves the longest inactive of the newest traces to the others.
+    fn rank_quietest(&mut self) {
+        let Some(id) = self.pop_quietest() else { return };
+        let Some(trace) = self.traces.get_mut(&id) else { return };
+        let is_slow = trace.slowness.is_some_and(|(root, duration)| self.keep.is_slow(root, duration));
+        let rank = self.keep.rank(self.hasher.hash_one(id), trace.is_failed, is_slow);
+        trace.rank = Some(rank);
+        self.newest_spans -= trace.spans().len();
+        self.keep.add(rank, id);
+    }
+
+    /// The newest trace whose last span is oldest. Traces that grew are moved to their new position on the way.
     fn pop_quietest(&mut self) -> Option<TraceId> {
         loop {
             let (arrival, id) = self.by_arrival.pop_first()?;

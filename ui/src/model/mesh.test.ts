@@ -1,14 +1,6 @@
 import { expect, test } from "vitest";
 import { layoutKey, layoutOf } from "./layout.ts";
-import {
-  faultCount,
-  type Mesh,
-  mostFrequentCode,
-  parseMesh,
-  relatedIds,
-  windowSeconds,
-  withMetrics,
-} from "./mesh.ts";
+import { type Mesh, mostFrequentCode, parseMesh, relatedIds, windowSeconds, withMetrics } from "./mesh.ts";
 import { parseTopology, roleText, toGraph } from "./topology.ts";
 
 const service = (name: string, more: object = {}) => ({
@@ -126,20 +118,19 @@ test("the most frequent error code is shown", () => {
   expect(edge && mostFrequentCode(edge)).toBe("14");
 });
 
-test("a cancelled call is not an error of its edge", () => {
-  const edge = { caller: "a", callee: "b", kind: "rpc", count: 9 };
-  const [given, mixed] = measured([
-    { ...edge, errors: 3, codes: { "1": 3 } },
-    { ...edge, errors: 4, codes: { "1": 3, "14": 1 } },
-  ]).edges;
-  expect([given && faultCount(given), mixed && faultCount(mixed)]).toEqual([0, 1]);
-  expect([given && mostFrequentCode(given), mixed && mostFrequentCode(mixed)]).toEqual(["1", "14"]);
+test("cancelled and passed on calls are counts of their own", () => {
+  const edge = { caller: "a", callee: "b", kind: "rpc", count: 9, errors: 2, propagated: 1, cancelled: 3 };
+  const { metrics } = withMetrics(GRAPH, measured([edge]));
+  expect(metrics.get("a>b")).toMatchObject({ count: 9, errors: 2, propagated: 1, cancelled: 3 });
 });
 
 test("rates use the time range in the response", () => {
   const json = { from: 1_000, to: 31_000, edges: [] };
   const mesh = parseMesh(json);
   expect(mesh && windowSeconds(mesh)).toBe(30);
+  // Of a collector that started within the range.
+  const young = parseMesh({ ...json, completeSince: 21_000 });
+  expect(young && windowSeconds(young)).toBe(10);
   for (const none of [null, {}, { edges: [] }, { from: 1, to: 2, edges: {} }])
     expect(parseMesh(none)).toBeUndefined();
   expect(

@@ -11,7 +11,12 @@ export interface Percentiles {
 
 export interface EdgeMetrics extends Percentiles {
   count: number;
+  /** Failed calls; cancelled ones are not among them. */
   errors: number;
+  /** The errors that only pass on the failure of a call that the callee made. */
+  propagated: number;
+  /** Calls whose caller left before their end: neither errors nor successes. */
+  cancelled: number;
   /** Failed calls by gRPC code (a number as text) or HTTP status. */
   codes: Record<string, number>;
   /** From the end of publishing to the start of consuming. */
@@ -28,6 +33,14 @@ export interface Mesh {
   /** Whether the metrics are from some traces of the time range instead of all. */
   sample: boolean;
   traces: number;
+  /** The stored traces of the time range; undefined for a sample. */
+  kept: number | undefined;
+  /** Since when the metrics are complete, in milliseconds since 1970; undefined for a sample. */
+  completeSince: number | undefined;
+  /** Spans that were lost on their way, so that their calls are missing. */
+  droppedSpans: number;
+  /** Calls beyond the collector's limits. */
+  uncountedCalls: number;
   /** Milliseconds since 1970. */
   from: number;
   to: number;
@@ -45,6 +58,10 @@ export function parseMesh(json: unknown): Mesh | undefined {
   return {
     sample: body.sample === true,
     traces: number(body.traces) ?? 0,
+    kept: number(body.kept),
+    completeSince: number(body.completeSince),
+    droppedSpans: number(body.droppedSpans) ?? 0,
+    uncountedCalls: number(body.uncountedCalls) ?? 0,
     from,
     to,
     edges: edges.map(parseEdge).filter((edge) => edge !== undefined),
@@ -64,6 +81,8 @@ function parseEdge(json: unknown): MeasuredEdge | undefined {
     kind,
     count,
     errors: number(body.errors) ?? 0,
+    propagated: number(body.propagated) ?? 0,
+    cancelled: number(body.cancelled) ?? 0,
     codes: parseCodes(body.codes),
     ...parsePercentiles(body),
     queueWait: record(body.queueWait) ? parsePercentiles(record(body.queueWait) ?? {}) : undefined,
@@ -81,9 +100,9 @@ function parseCodes(json: unknown): Record<string, number> {
   );
 }
 
-/** Seconds that the metrics cover. */
+/** Seconds that the metrics cover: of a collector that has just started, those since its start. */
 export function windowSeconds(mesh: Mesh): number {
-  return Math.max(mesh.to - mesh.from, 1) / 1000;
+  return Math.max(mesh.to - Math.max(mesh.from, mesh.completeSince ?? 0), 1) / 1000;
 }
 
 /** The declared graph, and any other nodes and edges seen in traces. */
@@ -128,6 +147,8 @@ function splitAtQueue(measured: MeasuredEdge, graph: Graph): EdgeWithMetrics[] {
   const published: EdgeMetrics = {
     ...seen,
     errors: 0,
+    propagated: 0,
+    cancelled: 0,
     codes: {},
     p50: undefined,
     p99: undefined,
@@ -155,21 +176,19 @@ function merged(one: EdgeMetrics, other: EdgeMetrics): EdgeMetrics {
   for (const [code, count] of Object.entries(other.codes)) codes[code] = (codes[code] ?? 0) + count;
   // Percentiles of two groups cannot be merged: the slower group's are shown.
   const slower = (other.p99 ?? 0) > (one.p99 ?? 0) ? other : one;
-  return { ...slower, count: one.count + other.count, errors: one.errors + other.errors, codes };
+  return {
+    ...slower,
+    count: one.count + other.count,
+    errors: one.errors + other.errors,
+    propagated: one.propagated + other.propagated,
+    cancelled: one.cancelled + other.cancelled,
+    codes,
+  };
 }
 
-/** gRPC's CANCELLED: the caller cancelled the call, usually because a sibling call failed. */
-const CANCELLED = "1";
-
-/** Failed calls, without calls that their caller cancelled. */
-export function faultCount({ errors, codes }: EdgeMetrics): number {
-  return Math.max(0, errors - (codes[CANCELLED] ?? 0));
-}
-
-/** The most frequent error code of an edge; CANCELLED only when there is no other. */
+/** The most frequent error code of an edge. */
 export function mostFrequentCode(metrics: EdgeMetrics): string | undefined {
-  const rank = ([code, count]: [string, number]) => (code === CANCELLED ? 0 : count);
-  return Object.entries(metrics.codes).sort((one, other) => rank(other) - rank(one))[0]?.[0];
+  return Object.entries(metrics.codes).sort(([, one], [, other]) => other - one)[0]?.[0];
 }
 
 /** A node or edge with everything upstream and downstream of it. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseSpans, parseTraces } from "./zipkin.ts";
+import { isCancelled, isError, parseSpans, parseTraces } from "./zipkin.ts";
 
 const RAW = {
   traceId: "463AC35C9F6413AD48485A3953BB6124",
@@ -53,4 +53,20 @@ test("tag values of other types become text", () => {
     code: "14",
     error: "true",
   });
+});
+
+test("a cancelled call is no error", () => {
+  const span = (tags: object) => parseSpans([{ traceId: "a", id: "b", tags }])?.[0];
+  const verdict = (tags: object) => {
+    const parsed = span(tags);
+    return parsed && [isError(parsed), isCancelled(parsed)];
+  };
+  expect(verdict({ error: "x", "rpc.grpc.status_code": "14" })).toEqual([true, false]);
+  expect(verdict({ error: "x", "rpc.grpc.status_code": "1", "error.type": "CANCELLED" })).toEqual([
+    false,
+    true,
+  ]);
+  expect(verdict({ error: "x", "error.type": "CANCELLED" })).toEqual([false, true]);
+  expect(verdict({ "http.response.status_code": "499" })).toEqual([false, true]);
+  expect(verdict({ "rpc.grpc.status_code": "0" })).toEqual([false, false]);
 });

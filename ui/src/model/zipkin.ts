@@ -118,9 +118,17 @@ function mergeTwo(one: Span, other: Span): Span {
   };
 }
 
-/** Zipkin's rule: a tag `error` with any value. */
+/** Zipkin's rule: a tag `error` with any value. A cancelled call is no error. */
 export function isError(span: Span): boolean {
-  return "error" in span.tags;
+  return "error" in span.tags && !isCancelled(span);
+}
+
+/** gRPC's CANCELLED as a number and as a name, and what proxies log for a client that left. */
+const CANCELLED: readonly string[] = ["1", "CANCELLED", "499"];
+
+/** Whether the caller left before the call's end: neither an error nor a success. */
+export function isCancelled(span: Span): boolean {
+  return CANCELLED.includes(statusCode(span) ?? span.tags["error.type"] ?? "");
 }
 
 const CODE_TAGS = [

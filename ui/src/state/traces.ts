@@ -4,7 +4,8 @@ import { computed, effect, signal } from "@preact/signals";
 import { fetchJson, toFailure } from "../client/fetch-json.ts";
 import { log } from "../client/log.ts";
 import { texts } from "../model/json.ts";
-import { link } from "../model/route.ts";
+import { type Mesh, parseMesh } from "../model/mesh.ts";
+import { LOOKBACKS, link } from "../model/route.ts";
 import { problems, readTraceQuery, searchPath } from "../model/trace-query.ts";
 import { readOrder } from "../model/trace-sort.ts";
 import { summarize, type TraceSummary } from "../model/trace-summary.ts";
@@ -15,6 +16,8 @@ import { REFRESH_MS } from "./mesh.ts";
 import { route } from "./route.ts";
 
 export const results = newFeed<TraceSummary[]>();
+/** How many of the traces that arrived are stored. */
+export const stored = newFeed<Mesh>();
 export const services = signal<string[]>([]);
 export const spanNames = signal<string[]>([]);
 
@@ -64,6 +67,14 @@ export function startSearch(): () => void {
       if (path !== undefined) {
         void fetchInto(results, { base, path, parse: parseSummaries, signal: abort.signal });
       }
+      return () => abort.abort();
+    }),
+    effect(() => {
+      const base = api.value;
+      const path = `/api/mesh?lookback=${LOOKBACKS[query.value.lookback] ?? LOOKBACKS["15m"]}`;
+      void searches.value;
+      const abort = new AbortController();
+      void fetchInto(stored, { base, path, parse: parseMesh, signal: abort.signal });
       return () => abort.abort();
     }),
     effect(() => {

@@ -14,7 +14,7 @@ const ALLOCATION: usize = 16;
 
 /// Microseconds, up to 71 minutes; longer ones count as 71 minutes.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Histogram {
+pub(crate) struct Histogram {
     /// Ordered by step.
     steps: Vec<Step>,
     range: Option<(u32, u32)>,
@@ -40,7 +40,7 @@ impl Step {
 }
 
 impl Histogram {
-    pub(super) fn add(&mut self, micros: u32) {
+    pub(crate) fn add(&mut self, micros: u32) {
         self.add_times(step(micros), 1);
         let (least, most) = self.range.unwrap_or((micros, micros));
         self.range = Some((least.min(micros), most.max(micros)));
@@ -89,7 +89,7 @@ impl Histogram {
 
 /// The sum of histograms.
 #[derive(Debug)]
-pub(super) struct Sum {
+pub(crate) struct Sum {
     counts: Vec<u64>,
     range: Option<(u32, u32)>,
 }
@@ -101,7 +101,7 @@ impl Default for Sum {
 }
 
 impl Sum {
-    pub(super) fn add(&mut self, histogram: &Histogram) {
+    pub(crate) fn add(&mut self, histogram: &Histogram) {
         for entry in &histogram.steps {
             if let Some(count) = self.counts.get_mut(usize::from(entry.step)) {
                 *count += u64::from(entry.count());
@@ -117,7 +117,7 @@ impl Sum {
     }
 
     /// A percentile in microseconds; `None` without values.
-    pub(super) fn at(&self, percent: u64) -> Option<u64> {
+    pub(crate) fn at(&self, percent: u64) -> Option<u64> {
         let (least, most) = self.range?;
         let total: u64 = self.counts.iter().sum();
         let rank = (total * percent).div_ceil(100).max(1);

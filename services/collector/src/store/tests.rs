@@ -64,11 +64,10 @@ fn a_trace_that_grows_outlives_idle_ones() {
     }
     assert!(store.usage().evicted > 10_000, "{:?}", store.usage());
     assert_eq!(store.trace(TraceId::first_of(1)).len(), 100);
-    assert!(store.trace(TraceId::first_of(1_000)).is_empty());
 }
 
 #[test]
-fn the_longest_idle_traces_are_evicted_and_all_their_memory_is_released() {
+fn the_newest_traces_stay_and_all_memory_of_evicted_ones_is_released() {
     let mut store = Store::new(Memory::of(1 << 20));
     for trace in 1..=20_000 {
         insert(&mut store, span(trace, 1, &format!("value {trace}")));
@@ -77,15 +76,14 @@ fn the_longest_idle_traces_are_evicted_and_all_their_memory_is_released() {
     let used = usage.bytes + usage.count_bytes;
     assert!(used <= 1 << 20 && used > 900_000, "{usage:?}");
     assert_eq!(u64::try_from(usage.traces).unwrap() + usage.evicted, 20_000);
-    assert!(
-        store.trace(TraceId::first_of(20_000)).len() == 1 && store.trace(TraceId::first_of(1)).is_empty()
-    );
+    let newest = 20_000 - u64::try_from(usage.traces / 3).unwrap();
+    assert!((newest..=20_000).all(|trace| store.trace(TraceId::first_of(trace)).len() == 1));
     assert_eq!(store.count(all()), usage.traces);
     assert_eq!(ListTags::keys().run(&store).found.len(), 1);
     assert_eq!(ListTags::values("k").run(&store).found.len(), usage.traces);
 
     while !store.traces.is_empty() {
-        store.evict_oldest();
+        store.evict_one();
     }
     assert_eq!((store.usage().bytes, store.usage().spans), (0, 0), "all texts and names are released");
     assert!(store.by_time.is_empty() && store.services(None).next().is_none());
@@ -201,7 +199,7 @@ proptest! {
             }
         }
         while !store.traces.is_empty() {
-            store.evict_oldest();
+            store.evict_one();
         }
         prop_assert_eq!(store.usage().bytes, 0);
     }
@@ -243,9 +241,82 @@ fn work_that_is_interrupted_continues_after_changes() {
     // A newer trace than those found so far, and a trace that disappears.
     insert(&mut store, span(9, 1, "a"));
     while store.versioned(TraceId::first_of(1)).is_some() {
-        store.evict_oldest();
+        store.evict_one();
     }
     let found: Vec<String> =
         find.run(&store).found.iter().map(|id| id.to_string()[15..].to_owned()).collect();
     assert_eq!(found, ["5", "4", "3", "2"]);
+}
+
+/// A trace of one span with a duration, which can have failed.
+fn rooted(trace: u64, duration: u64, tags: &str) -> Span {
+    let text = format!(
+        r#"[{{"traceId":"{trace:016x}","id":"0000000000000001","name":"get","timestamp":{},"duration":{duration},
+            "localEndpoint":{{"serviceName":"gateway"}},"tags":{{"k":"{trace}"{tags}}}}}]"#,
+        trace * 1_000
+    );
+    spans(&text).remove(0)
+}
+
+#[test]
+fn failed_traces_stay_longest_then_slow_ones_and_the_rest_is_a_fair_sample() {
+    let mut store = Store::new(Memory::of(4 << 20));
+    let total = 30_000_u64;
+    let is_failed = |trace: u64| trace % 1_000 == 7;
+    let is_slow = |trace: u64| trace % 150 == 11 && trace > 1_000;
+    for trace in 1..=total {
+        // 300 a second.
+        store.advance(u32::try_from(trace / 300).unwrap());
+        let tags = if is_failed(trace) {
+            r#","error":"x","rpc.grpc.status_code":"14""#
+        } else if trace % 1_000 == 8 {
+            // A cancelled call is no failure.
+            r#","error":"x","rpc.grpc.status_code":"1""#
+        } else {
+            ""
+        };
+        let duration = if is_slow(trace) { 90_000 } else { 1_000 + trace % 500 };
+        assert_eq!(insert(&mut store, rooted(trace, duration, tags)), Outcome::Stored);
+    }
+    let kept: Vec<u64> =
+        (1..=total).filter(|trace| !store.trace(TraceId::first_of(*trace)).is_empty()).collect();
+    assert_eq!(kept.len(), store.usage().traces);
+    assert!(kept.len() > 1_000 && kept.len() < 5_000, "{}", kept.len());
+    let of = |is: &dyn Fn(u64) -> bool| kept.iter().filter(|trace| is(**trace)).count();
+    assert_eq!(of(&is_failed), 30, "every failed one");
+    // 193 were slow; some of the first may have gone before there were enough to compare.
+    assert!(of(&is_slow) >= 190, "{}", of(&is_slow));
+    assert!(of(&|trace| trace % 1_000 == 8) < 20);
+
+    // Of the ordinary ones that are older than the newest half: some of each third, since all are of the last two minutes.
+    let oldest_of_newest = total - u64::try_from(kept.len()).unwrap() / 2;
+    let ordinary: Vec<u64> = kept
+        .iter()
+        .copied()
+        .filter(|trace| *trace < oldest_of_newest && !is_failed(*trace) && !is_slow(*trace))
+        .collect();
+    let third = oldest_of_newest / 3;
+    for part in 0..3 {
+        let found = ordinary.iter().filter(|trace| **trace / third == part).count();
+        assert!(found * 6 > ordinary.len(), "{found} of {} in part {part}", ordinary.len());
+    }
+}
+
+#[test]
+fn a_trace_that_fails_late_stays_as_a_failed_one() {
+    let mut store = Store::new(Memory::of(1 << 20));
+    for trace in 1..=20_000 {
+        insert(&mut store, rooted(trace, 1_000, ""));
+        // It is among the older half by now, if it was not evicted.
+        if trace % 20 == 0 && trace > 2_000 && store.trace(TraceId::first_of(trace - 1_500)).len() == 1 {
+            let late = rooted(trace - 1_500, 900, r#","error":"late""#);
+            assert_eq!(insert(&mut store, late), Outcome::Stored);
+        }
+    }
+    let failed = (1..=20_000).filter(|trace| store.trace(TraceId::first_of(*trace)).len() == 2).count();
+    assert!(failed > 20, "{failed}");
+    while !store.traces.is_empty() {
+        store.evict_one();
+    }
+    assert_eq!((store.newest_spans, store.usage().bytes), (0, 0));
 }

@@ -2,6 +2,8 @@
 
 use octet_zipkin::{Annotation, Span, Text};
 
+use super::keep::{self, Rank};
+
 /// The bytes of a trace in the maps of all traces, with its share of their nodes.
 const TRACE: usize = 320;
 
@@ -21,6 +23,11 @@ pub(super) struct Trace {
     /// The number of its last arrival; zero for none.
     pub(super) arrival: u64,
     root: u64,
+    /// The root's name and duration, once it arrived with one.
+    pub(super) slowness: Option<(u64, u64)>,
+    pub(super) is_failed: bool,
+    /// Its rank among the traces that are older than the newest half.
+    pub(super) rank: Option<Rank>,
     first: u64,
     /// The bytes of the spans' own allocations.
     parts: usize,
@@ -40,6 +47,7 @@ impl Trace {
     }
 
     pub(super) fn add(&mut self, span: Span, hash: u64) {
+        self.is_failed = self.is_failed || keep::is_failed(&span);
         self.parts += parts(&span);
         self.weight += weight(&span);
         self.json_bytes += json_bytes(&span);

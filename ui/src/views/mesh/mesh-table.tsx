@@ -1,18 +1,20 @@
 import { duration, percent, rate } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
-import { type EdgeMetrics, faultCount, type MeasuredGraph } from "../../model/mesh.ts";
+import type { EdgeMetrics, MeasuredGraph } from "../../model/mesh.ts";
+import { severityOf, type Thresholds } from "../../model/severity.ts";
 import { ScrollRegion } from "../shell/scroll-region.tsx";
 import { KIND_LABELS } from "./labels.ts";
 
 interface Props {
   graph: MeasuredGraph;
   seconds: number;
+  thresholds: Thresholds;
   selected: string | undefined;
   onSelect: (id: string | undefined) => void;
 }
 
 /** The graph's data, one edge per row. */
-export function MeshTable({ graph, seconds, selected, onSelect }: Props) {
+export function MeshTable({ graph, seconds, thresholds, selected, onSelect }: Props) {
   return (
     <ScrollRegion label="Edges of the mesh">
       <table>
@@ -22,12 +24,18 @@ export function MeshTable({ graph, seconds, selected, onSelect }: Props) {
             <th scope="col">to</th>
             <th scope="col">kind</th>
             <th scope="col" class="number">
+              calls
+            </th>
+            <th scope="col" class="number">
               rate
             </th>
             <th scope="col" class="number">
               errors
             </th>
             <th scope="col">codes</th>
+            <th scope="col" class="number">
+              cancelled
+            </th>
             <th scope="col" class="number">
               p50
             </th>
@@ -59,7 +67,7 @@ export function MeshTable({ graph, seconds, selected, onSelect }: Props) {
                   </button>
                 </td>
                 <td>{KIND_LABELS[edge.kind]}</td>
-                <Cells metrics={metrics} seconds={seconds} />
+                <Cells metrics={metrics} seconds={seconds} thresholds={thresholds} />
               </tr>
             );
           })}
@@ -69,17 +77,32 @@ export function MeshTable({ graph, seconds, selected, onSelect }: Props) {
   );
 }
 
-function Cells({ metrics, seconds }: { metrics: EdgeMetrics | undefined; seconds: number }) {
-  if (!metrics) return <td colSpan={6}>no traffic</td>;
-  const codes = Object.entries(metrics.codes).map(([code, count]) => `${codeName(code)} × ${count}`);
+interface CellsProps {
+  metrics: EdgeMetrics | undefined;
+  seconds: number;
+  thresholds: Thresholds;
+}
+
+function Cells({ metrics, seconds, thresholds }: CellsProps) {
+  if (!metrics) return <td colSpan={8}>no traffic</td>;
+  const { count, errors, cancelled } = metrics;
+  const codes = Object.entries(metrics.codes).map(([code, times]) => `${codeName(code)} × ${times}`);
+  const severity = severityOf(metrics, thresholds);
+  const trouble = severity === "failing" || severity === "degraded" ? severity : "";
   return (
     <>
-      <td class="number">{rate(metrics.count, seconds)}</td>
-      <td class={`number ${faultCount(metrics) > 0 ? "trouble" : ""}`}>
-        {faultCount(metrics) > 0 && <span aria-hidden="true">✕ </span>}
-        {percent(faultCount(metrics), metrics.count)}
+      <td class="number">{count.toLocaleString("en")}</td>
+      <td class="number">{rate(count, seconds)}</td>
+      <td class={`number ${trouble}`}>
+        {errors > 0 && <span aria-hidden="true">✕ </span>}
+        {errors > 0 && `${errors.toLocaleString("en")} · `}
+        {percent(errors, count)}
       </td>
-      <td class={faultCount(metrics) > 0 ? "trouble" : ""}>{codes.join(", ")}</td>
+      <td class={trouble}>{codes.join(", ")}</td>
+      <td class={`number ${cancelled > 0 ? "cancelled" : ""}`}>
+        {cancelled > 0 && <span aria-hidden="true">⊘ </span>}
+        {cancelled > 0 ? `${cancelled.toLocaleString("en")} · ${percent(cancelled, count)}` : "0"}
+      </td>
       <td class="number">{duration(metrics.p50)}</td>
       <td class="number">{duration(metrics.p99)}</td>
       <td class="number">{metrics.queueWait ? duration(metrics.queueWait.p50) : ""}</td>

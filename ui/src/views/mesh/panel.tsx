@@ -1,14 +1,17 @@
 import { count, duration, percent, rate } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
-import { type EdgeMetrics, faultCount, type MeasuredGraph } from "../../model/mesh.ts";
+import type { EdgeMetrics, MeasuredGraph } from "../../model/mesh.ts";
+import type { Process } from "../../model/processes.ts";
 import { link } from "../../model/route.ts";
 import { type GraphEdge, roleText, type Topology } from "../../model/topology.ts";
 import { useEscape } from "../shell/use-escape.ts";
+import { Health } from "./health.tsx";
 import { KIND_LABELS } from "./labels.ts";
 
 interface Props {
   graph: MeasuredGraph;
   topology: Topology;
+  processes: readonly Process[];
   seconds: number;
   lookback: string;
   selected: string;
@@ -16,7 +19,7 @@ interface Props {
 }
 
 /** Details of the selected node or edge, and a link to its traces. */
-export function Panel({ graph, topology, seconds, lookback, selected, onClose }: Props) {
+export function Panel({ graph, topology, processes, seconds, lookback, selected, onClose }: Props) {
   useEscape(onClose);
   const edge = graph.edges.find(({ id }) => id === selected);
   const node = graph.nodes.find(({ id }) => id === selected);
@@ -40,6 +43,7 @@ export function Panel({ graph, topology, seconds, lookback, selected, onClose }:
           <bdi>{service.greeting}</bdi>
         </p>
       )}
+      {node && <Health node={node} topology={topology} processes={processes} />}
       {touching.map((one) => (
         <section key={one.id}>
           <h3>
@@ -73,8 +77,7 @@ function EdgeName({ edge }: { edge: GraphEdge }) {
 
 function MetricsList({ metrics, seconds }: { metrics: EdgeMetrics | undefined; seconds: number }) {
   if (!metrics) return <p class="quiet">No traffic in this time range.</p>;
-  const { p50, p99, queueWait, codes } = metrics;
-  const errors = faultCount(metrics);
+  const { p50, p99, queueWait, codes, errors, propagated, cancelled } = metrics;
   return (
     <dl class="metrics-list">
       <Fact name="calls" value={`${count(metrics.count, "call")} · ${rate(metrics.count, seconds)}`} />
@@ -84,8 +87,15 @@ function MetricsList({ metrics, seconds }: { metrics: EdgeMetrics | undefined; s
         isBad={errors > 0}
       />
       {Object.entries(codes).map(([code, times]) => (
-        <Fact key={code} name="" value={`${codeName(code)} × ${times}`} isBad={code !== "1"} />
+        <Fact key={code} name="" value={`${codeName(code)} × ${times}`} isBad />
       ))}
+      {propagated > 0 && <Fact name="" value={`${propagated} passed on from further down`} isBad />}
+      {cancelled > 0 && (
+        <Fact
+          name="cancelled"
+          value={`⊘ ${cancelled} · ${percent(cancelled, metrics.count)}: the caller left`}
+        />
+      )}
       {p50 !== undefined && <Fact name="p50 · p99" value={`${duration(p50)} · ${duration(p99)}`} />}
       {queueWait?.p50 !== undefined && (
         <Fact name="queue wait" value={`${duration(queueWait.p50)} · ${duration(queueWait.p99)}`} />

@@ -1,7 +1,7 @@
 import { duration, inMilliseconds } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
 import type { SpanNode } from "../../model/trace-tree.ts";
-import { isError, statusCode } from "../../model/zipkin.ts";
+import { isCancelled, isError, statusCode } from "../../model/zipkin.ts";
 import { useEscape } from "../shell/use-escape.ts";
 
 interface Props {
@@ -44,6 +44,12 @@ export function Detail({ node, color, onClose }: Props) {
         <p class="trouble">
           <span aria-hidden="true">✕ </span>
           <bdi>{span.tags.error || "failed"}</bdi>
+        </p>
+      )}
+      {isCancelled(span) && (
+        <p class="left">
+          <span aria-hidden="true">⊘ </span>
+          Cancelled: the caller left before the end.
         </p>
       )}
       <List entries={facts} />

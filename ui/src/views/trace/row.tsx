@@ -3,7 +3,7 @@ import { duration, inMilliseconds } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
 import { operationOf, type SpanNode } from "../../model/trace-tree.ts";
 import { fitLabel, type Position, positionOf, type TimeRange } from "../../model/waterfall.ts";
-import { isError, statusCode } from "../../model/zipkin.ts";
+import { isCancelled, isError, statusCode } from "../../model/zipkin.ts";
 
 /** A row's height in pixels; the virtual list depends on it. */
 export const ROW_HEIGHT = 30;
@@ -32,6 +32,7 @@ export function Row(props: Props) {
   const { node, index, count, isSelected, isCollapsed, isMatch, color, onSelect, onToggle } = props;
   const { span } = node;
   const failed = isError(span);
+  const cancelled = isCancelled(span);
   const hasChildren = node.children.length > 0;
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the tree handles keys, with aria-activedescendant
@@ -39,7 +40,7 @@ export function Row(props: Props) {
     <div
       role="treeitem"
       id={rowId(node.key)}
-      class={`row${isSelected ? " selected" : ""}${failed ? " failed" : ""}${isMatch ? " match" : ""}`}
+      class={`row${isSelected ? " selected" : ""}${failed ? " failed" : ""}${cancelled ? " cancelled" : ""}${isMatch ? " match" : ""}`}
       style={{ top: `${index * ROW_HEIGHT}px`, "--service": color }}
       aria-level={node.depth + 1}
       aria-posinset={index + 1}
@@ -64,6 +65,11 @@ export function Row(props: Props) {
           {failed && (
             <span class="trouble" role="img" aria-label="failed:">
               ✕{" "}
+            </span>
+          )}
+          {cancelled && (
+            <span class="left" role="img" aria-label="cancelled:">
+              ⊘{" "}
             </span>
           )}
           {anomalyOf(node) && (
@@ -137,7 +143,7 @@ function Label({ node, start, bar, width }: LabelProps) {
 
 /** Duration, wait in the queue and the code of an error; and the duration alone, where there is no room. */
 function labelTexts({ span, queueWait }: SpanNode): string[] {
-  const code = isError(span) ? statusCode(span) : undefined;
+  const code = isError(span) || isCancelled(span) ? statusCode(span) : undefined;
   const length = duration(inMilliseconds(span.duration));
   const wait = queueWait ? ` · queue wait ${duration((queueWait.to - queueWait.from) / 1000)}` : "";
   return [`${length}${wait}${code ? ` · ${codeName(code)}` : ""}`, length];

@@ -6,7 +6,7 @@ import { sortTraces } from "../../model/trace-sort.ts";
 import type { TraceSummary } from "../../model/trace-summary.ts";
 import { now } from "../../state/mesh.ts";
 import { refine, route } from "../../state/route.ts";
-import { order, query, results, startSearch } from "../../state/traces.ts";
+import { order, query, results, startSearch, stored } from "../../state/traces.ts";
 import { FailureBox, StaleNote } from "../shell/failure.tsx";
 import { Filters } from "./filters.tsx";
 import { OpenTrace } from "./open-trace.tsx";
@@ -24,7 +24,7 @@ export function TracesView() {
       {failure && data && at !== undefined && <StaleNote failure={failure} age={age(now.value - at)} />}
       <p class="note quiet" role="status">
         {data
-          ? `${count(data.length, "trace")}${limitNote(data.length)}. Times are in ${timeZone(now.value)}.`
+          ? `${count(data.length, "trace")}${limitNote(data.length)}.${keptNote()} Times are in ${timeZone(now.value)}.`
           : isLoading
             ? "Searching…"
             : ""}
@@ -43,6 +43,15 @@ export function TracesView() {
 
 function limitNote(length: number): string {
   return length >= query.value.limit ? ", the limit; only the newest are shown" : "";
+}
+
+/** How many of the traces of the time range are stored; empty when the backend does not say. */
+function keptNote(): string {
+  const { data } = stored.value;
+  if (data?.kept === undefined || data.traces === 0) return "";
+  const { kept, traces } = data;
+  const rest = kept < traces ? "; of the others only their edges' counts are kept" : "";
+  return ` ${kept.toLocaleString("en")} of ${count(traces, "trace")} in the last ${lookbackText(query.value.lookback)} are kept${rest}.`;
 }
 
 function Empty() {
