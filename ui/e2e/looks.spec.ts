@@ -143,7 +143,7 @@ const VIEWS: readonly { name: string; open: (page: Page) => Promise<void> }[] = 
         route.fulfill({ json: { available: false, reason, limits: null, run: null } }),
       );
       await page.goto("/#/load");
-      await expect(page.locator(".note")).toContainText("at most 4");
+      await expect(page.locator(".load-view > .note")).toContainText("at most 4");
       await page.unroute("**/api/load");
     },
   },
