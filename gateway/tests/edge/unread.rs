@@ -23,6 +23,9 @@ use crate::{
     hostile::frame,
 };
 
+/// The gateway disconnects a client that has answered no ping for this long.
+const UNANSWERED_PINGS: Duration = Duration::from_secs(40);
+
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
@@ -218,7 +221,8 @@ async fn an_unread_stream_ends_before_its_deadline_and_a_waiting_one_does_not() 
 
 #[tokio::test]
 async fn calls_that_are_not_read_hold_at_most_half_of_the_permits() {
-    // Only giving up unread calls can release permits.
+    // Before clients that answer no pings are disconnected, only giving up unread calls can release permits.
+    let started = Instant::now();
     let gateway =
         Gateway::with(&[("MAX_CONCURRENT", "8"), ("BODY_TIMEOUT", "1h"), ("REQUEST_TIMEOUT", "1h")]).await;
     // It waits for the service, not for its client.
@@ -242,10 +246,12 @@ async fn calls_that_are_not_read_hold_at_most_half_of_the_permits() {
     assert_eq!(waited.text().lines().count(), 2, "{}", waited.text());
     // More than the gateway admits are still open.
     others_are_served(&gateway).await;
+    assert!(started.elapsed() < UNANSWERED_PINGS, "{:?}", started.elapsed());
 }
 
 #[tokio::test]
 async fn watches_of_health_that_are_not_read_leave_room_for_others() {
+    let started = Instant::now();
     let gateway = Gateway::with(&[("BODY_TIMEOUT", "1h"), ("REQUEST_TIMEOUT", "1h")]).await;
     let grpc = [("content-type", "application/grpc"), ("te", "trailers")];
     let mut unread = Vec::new();
@@ -261,6 +267,7 @@ async fn watches_of_health_that_are_not_read_leave_room_for_others() {
         watch.message().await
     })
     .await;
+    assert!(started.elapsed() < UNANSWERED_PINGS, "{:?}", started.elapsed());
 }
 
 #[tokio::test]
