@@ -10,7 +10,20 @@ function startProxy(): Promise<{ url: string; server: Server }> {
       response.writeHead(404, { "content-type": "text/plain" }).end("not below /octet/");
       return;
     }
-    const upstream = await fetch(mesh.url + path.slice("/octet".length));
+    // As nginx does with `proxy_pass http://gateway/` and the usual headers.
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part);
+    const upstream = await fetch(mesh.url + path.slice("/octet".length), {
+      method: request.method ?? "GET",
+      headers: {
+        accept: request.headers.accept ?? "*/*",
+        ...(request.headers["content-type"] ? { "content-type": request.headers["content-type"] } : {}),
+        "x-forwarded-for": "192.0.2.1",
+        "x-forwarded-proto": "http",
+        "x-forwarded-prefix": "/octet",
+      },
+      ...(parts.length > 0 ? { body: Buffer.concat(parts) } : {}),
+    });
     const headers = Object.fromEntries(upstream.headers);
     // `fetch` has decoded the body.
     for (const name of ["content-encoding", "content-length", "transfer-encoding"]) delete headers[name];
