@@ -11,14 +11,16 @@ use axum::{
     response::Response,
 };
 use http_body::Body as _;
-use octet_runtime::{logs, metrics::HttpMetrics, propagation::X_REQUEST_ID, serve::Peer};
+use octet_runtime::{
+    admin::came_through_proxy, logs, metrics::HttpMetrics, propagation::X_REQUEST_ID, serve::Peer,
+};
 use tower::ServiceExt;
 use tracing::Instrument;
 
 use crate::{
     backlog::Backlog,
     deadline_body,
-    edge::{self, ClientAddress, Leftover, Observed, Origins, TrustedProxies, complete_security},
+    edge::{self, ClientAddress, Leftover, Observed, Origins, Proxied, TrustedProxies, complete_security},
     grpc::Grpc,
 };
 
@@ -106,6 +108,9 @@ impl Dispatcher {
 
     fn client(&self, request: &mut Request) -> Option<IpAddr> {
         let Peer(peer) = *request.extensions().get::<Peer>()?;
+        if came_through_proxy(request.headers()) {
+            request.extensions_mut().insert(Proxied);
+        }
         let client = self.proxies.client(request.headers_mut(), peer.ip());
         request.extensions_mut().insert(ClientAddress(client));
         Some(client)

@@ -22,3 +22,7 @@ pub use self::{cors::Origins, proxies::TrustedProxies};
 /// The client's address: the connection's peer, or the one that trusted proxies report.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientAddress(pub(crate) IpAddr);
+
+/// The request came through a proxy. Headers that say so are removed where the proxy is not trusted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Proxied;

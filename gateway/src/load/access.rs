@@ -7,9 +7,11 @@
 use axum::http::{HeaderValue, Uri, header, request::Parts, uri::Authority};
 use octet_runtime::admin::is_local;
 
+use crate::edge::Proxied;
+
 /// Whether the request comes from this host, not through a proxy, and not from a page of another origin.
 pub(super) fn check(request: &Parts) -> Result<(), &'static str> {
-    if !is_local(request) {
+    if !is_local(request) || request.extensions.get::<Proxied>().is_some() {
         return Err(
             "only clients on the gateway's host may start loads, at http://localhost and not through a proxy",
         );

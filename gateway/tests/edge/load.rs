@@ -156,6 +156,17 @@ async fn strangers_and_plans_beyond_the_limits_start_nothing() {
 }
 
 #[tokio::test]
+async fn a_client_behind_a_proxy_that_is_not_trusted_starts_nothing() {
+    let program = Program::new(RUNS);
+    let gateway = Gateway::with_loads_and(program.path(), &[("TRUSTED_PROXIES", "192.0.2.0/24")]).await;
+    for header in ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"] {
+        let refused = ask(&gateway, "POST", PATH, &[JSON, (header, "203.0.113.9")], PLAN).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{header}: {}", refused.text());
+    }
+    assert_eq!(program.file("arguments"), None);
+}
+
+#[tokio::test]
 async fn cors_for_everybody_does_not_let_other_pages_start_loads() {
     let program = Program::new(RUNS);
     let gateway = Gateway::with_loads_and(program.path(), &[("ALLOWED_ORIGINS", "*")]).await;

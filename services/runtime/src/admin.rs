@@ -18,7 +18,7 @@ use axum::{
 use futures_util::future::{BoxFuture, join_all};
 use tokio::net::TcpListener;
 
-pub use access::{AdminAccess, is_local};
+pub use access::{AdminAccess, came_through_proxy, is_local};
 pub use histogram::Histogram;
 pub use log_level::LogControl;
 pub use report::{AdminClient, AdminReport, QueueReport, StoreReport, UnreadableAdmin};

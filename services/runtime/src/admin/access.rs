@@ -14,8 +14,15 @@ use crate::{environment::Environment, serve::Peer};
 const ALLOWED: &str = "16 to 512 visible ASCII characters without spaces";
 
 /// Headers of proxies: such a request comes through this host's proxy, from any client behind it.
-const PROXY_HEADERS: [&str; 5] =
-    ["forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-envoy-external-address"];
+const PROXY_HEADERS: [&str; 7] = [
+    "forwarded",
+    "via",
+    "x-envoy-external-address",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
 
 /// Who may make changes through the admin server. Reading needs no permission.
 #[derive(Clone, Default)]
@@ -102,8 +109,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 pub fn is_local(request: &Parts) -> bool {
     let peer = request.extensions.get::<Peer>().map(|Peer(address)| address.ip().to_canonical());
     let is_near = peer.is_some_and(is_loopback);
-    let is_direct = PROXY_HEADERS.iter().all(|name| !request.headers.contains_key(*name));
-    is_near && is_direct && has_local_host(request)
+    is_near && !came_through_proxy(&request.headers) && has_local_host(request)
+}
+
+/// Whether a proxy has left a header.
+pub fn came_through_proxy(headers: &HeaderMap) -> bool {
+    PROXY_HEADERS.iter().any(|name| headers.contains_key(*name))
 }
 
 /// Whether `Host` is a loopback address or `localhost`, which no name of an attacker can be.

@@ -133,10 +133,15 @@ impl Upstream {
             attempt(self.channel.clone(), headers)
         };
         let connect_wait = if kind.client_streams() { Duration::ZERO } else { self.settings.connect_wait };
-        let response = self.retry_until_processed(&mut span, connect_wait, attempt);
-        let outcome = match timeout_at(deadline.instant(), response).await {
-            Ok(outcome) => outcome.map_err(CallError::from_status),
-            Err(_) => Err(CallError::deadline_passed()),
+        // A timer that has expired still lets a response win that is there at once.
+        let outcome = if deadline.has_passed() {
+            Err(CallError::deadline_passed())
+        } else {
+            let response = self.retry_until_processed(&mut span, connect_wait, attempt);
+            match timeout_at(deadline.instant(), response).await {
+                Ok(outcome) => outcome.map_err(CallError::from_status),
+                Err(_) => Err(CallError::deadline_passed()),
+            }
         };
         let in_flight = InFlight { call, span };
         match outcome {
