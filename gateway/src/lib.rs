@@ -2,7 +2,7 @@
 //!
 //! [`run`] accepts connections. `dispatch` gives each request an id and a log line and passes it on: gRPC and gRPC-Web go
 //! through `grpc` as bytes; for REST, `rest` finds the route and the deadline and [`transcode`] builds the message. `entry`
-//! calls the entry service. `endpoints`, `ui`, `docs` and `traces` answer the rest.
+//! calls the entry service. `endpoints`, `processes`, `ui`, `docs` and `traces` answer the rest.
 
 mod admit;
 mod backlog;
@@ -18,6 +18,7 @@ mod grpc;
 mod limits;
 mod load;
 pub mod openapi;
+mod processes;
 mod request_span;
 mod rest;
 mod server;

@@ -31,7 +31,7 @@ use crate::{
     entry::{Entry, Names},
     grpc::{self, Grpc, Own, OwnServices},
     load::Loads,
-    openapi,
+    openapi, processes,
     rest::{self, Rest},
     settings::GatewaySettings,
     traces,
@@ -181,6 +181,7 @@ fn router(
         .merge(own_metrics::router(metrics.clone()))
         .merge(status::router())
         .merge(traces::router(settings.traces.clone()))
+        .merge(processes::router(settings.processes.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
         .merge(loads.router())
         .route_layer(from_fn_with_state(Arc::new(Semaphore::new(MAX_PAGES)), admitted))

@@ -14,6 +14,7 @@ use octet_topology::Topology;
 use crate::{
     edge::{Origins, TrustedProxies},
     limits::Limits,
+    processes::AdminAddresses,
 };
 
 /// `max_concurrent`: what two cores answer in about a fifth of a second.
@@ -33,6 +34,7 @@ pub struct GatewaySettings {
     pub(crate) topology: Topology,
     pub(crate) entry: UpstreamAddress,
     pub(crate) traces: Option<HttpUrl>,
+    pub(crate) processes: AdminAddresses,
     pub(crate) limits: Limits,
     pub(crate) origins: Option<Origins>,
     pub(crate) proxies: TrustedProxies,
@@ -62,6 +64,7 @@ impl GatewaySettings {
             "an http:// URL without user, query and fragment, for example http://zipkin:9411",
             |text| HttpUrl::parse_http(text).ok_or(()),
         );
+        let processes = AdminAddresses::from_environment(environment, topology.as_ref());
         let limits = Limits::from_environment(environment);
         let origins = Origins::from_environment(environment);
         let proxies = TrustedProxies::from_environment(environment);
@@ -85,6 +88,7 @@ impl GatewaySettings {
             topology: topology?,
             entry: entry?,
             traces,
+            processes,
             limits,
             origins,
             proxies,

@@ -54,16 +54,18 @@ CASES = {
     "ingress": [*IMAGE, *sets("ingress.enabled=true", "ingress.className=nginx", *HOSTS)],
     "page on another origin": [*IMAGE, *sets("gateway.allowedOrigins={https://page.example.com}",
                                          "gateway.serviceType=LoadBalancer")],
+    "process health": [*IMAGE, *sets("processHealth.enabled=true",
+                                     "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=observability")],
     # Every variable that the chart may set; helm/tests/processes.py runs the program with them.
     "all settings": [*IMAGE, *sets(
         "gateway.allowedOrigins={https://page.example.com}", "gateway.apiUrl=https://api.example.com",
         "gateway.trustedProxies={127.0.0.6,192.168.0.0/16}", "tracing.sampler=parentbased_traceidratio",
-        "tracing.samplerArgument=1.0", "defaults.env.MAX_CONCURRENT=200")],
+        "tracing.samplerArgument=1.0", "defaults.env.MAX_CONCURRENT=200", "processHealth.enabled=true")],
     "gateway api": [*IMAGE, *sets(*GATEWAY_API)],
     "gateway api, tls, canary": [*IMAGE, *sets(
         *GATEWAY_API, "gatewayApi.tlsSecret=octet-tls", "canary.enabled=true", "canary.tag=0.2.0")],
     "istio, everything": [*IMAGE, *values("istio"), *sets(
-        "canary.enabled=true", "canary.greeting=Ahlan wa sahlan", "istio.tlsSecret=octet-tls",
+        "processHealth.enabled=true", "canary.enabled=true", "canary.greeting=Ahlan wa sahlan", "istio.tlsSecret=octet-tls",
         "istio.registryOnly=true", "istio.egressNamespace=istio-egress", "istio.telemetry.accessLogs=true",
         "istio.faults.service-e.delay.percent=10", "istio.faults.service-e.delay.duration=2s",
         "istio.faults.service-g.abort.percent=5", "istio.faults.service-g.abort.status=UNAVAILABLE",

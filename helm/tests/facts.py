@@ -14,6 +14,7 @@ SAFE_RETRIES = "connect-failure,refused-stream"
 def faults(objects, own_topology):
     """One line per error in one rendering."""
     return [*_graph(objects, own_topology), *_edges(objects, own_topology), *_environment(objects, own_topology),
+            *_admin_services(objects),
             *references.faults(objects), *_istio(objects)]
 
 
@@ -52,13 +53,15 @@ def _edges(objects, own):
     clients = {(client, *callee) for client in graph.clients(objects)
                for callee in (graph.GATEWAY, *([graph.COLLECTOR] if sidecars else []))}
 
+    admin = _admin_reads(deployments)
     # The console's, in its own namespace, is there in any case.
     if any(selected(policy["spec"]["podSelector"]) == "gateway" for policy in of_kind(objects, "NetworkPolicy")):
         everyones = graph.open_to_all(objects)
         for direction in ("ingress", "egress"):
             edges, others = graph.of_network(objects, direction)
+            reads = {edge for edge in admin if direction == "egress" or edge[1:] not in everyones}
             asked = {edge for edge in clients if direction == "egress" or edge[1:] not in everyones}
-            yield from _difference(f"NetworkPolicies ({direction})", edges, expected)
+            yield from _difference(f"NetworkPolicies ({direction})", edges, expected | reads)
             yield from _difference(f"NetworkPolicies ({direction}) of clients", others, asked)
     if istio:
         edges, others = graph.of_authorization(objects)
@@ -67,7 +70,37 @@ def _edges(objects, own):
         servers = {(service["name"], server) for service in own["services"] for server in graph.SERVERS
                    if graph.uses(service, server)}
         pairs = {(caller, callee) for caller, callee, _ in expected} | servers
+        pairs |= {(caller, f"{callee}-admin") for caller, callee, _ in admin}
         yield from _difference("Sidecars", graph.of_sidecars(objects, external), pairs)
+
+
+def _admin_reads(deployments):
+    """The admin ports that the gateway reads, if it does: those of all processes."""
+    if "ADMIN_ADDRESSES" not in variables(deployments["gateway"]):
+        return set()
+    return {("gateway", name.removesuffix("-v2"), variables(deployment)["ADMIN_PORT"])
+            for name, deployment in deployments.items() if "ADMIN_PORT" in variables(deployment)}
+
+
+def _admin_services(objects):
+    """ADMIN_ADDRESSES names a headless Service of each process that includes pods which are not ready."""
+    deployments = _deployments(objects)
+    configured = variables(deployments["gateway"]).get("ADMIN_ADDRESSES")
+    services = {found["metadata"]["name"]: found["spec"] for found in of_kind(objects, "Service")}
+    if configured is None:
+        yield from (f"Service {name}: nobody uses it" for name in services if name.endswith("-admin"))
+        return
+    named = dict(entry.split("=") for entry in configured.split(","))
+    for _, name, port in _admin_reads(deployments):
+        if named.pop(name, None) != f"{name}-admin:{port}":
+            yield f"gateway: ADMIN_ADDRESSES lacks {name}"
+        spec = services.get(f"{name}-admin", {})
+        if spec.get("clusterIP") != "None" or spec.get("publishNotReadyAddresses") is not True:
+            yield f"Service {name}-admin: does not name all pods"
+        if spec.get("selector", {}).get("app.kubernetes.io/name") != name:
+            yield f"Service {name}-admin: selects other pods"
+    if named:
+        yield f"gateway: ADMIN_ADDRESSES names {sorted(named)}, which do not run"
 
 
 def _others(objects, clients, sidecars):

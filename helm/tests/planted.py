@@ -109,6 +109,22 @@ def edge_missing_from_sidecar(objects):
     pick(objects, "Sidecar", "service-b")["spec"]["egress"][0]["hosts"].pop(0)
 
 
+def admin_port_blocked(objects):
+    rules = pick(objects, "NetworkPolicy", "gateway")["spec"]["egress"]
+    rules.remove(next(rule for rule in rules if rule["ports"][0]["port"] == 9001
+                      and rule["to"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "service-b"))
+
+
+def only_ready_pods(objects):
+    pick(objects, "Service", "service-b-admin")["spec"]["publishNotReadyAddresses"] = False
+
+
+def process_not_read(objects):
+    entries = container(objects, "gateway")["env"]
+    entry = next(entry for entry in entries if entry["name"] == "ADMIN_ADDRESSES")
+    entry["value"] = entry["value"].replace("service-b=service-b-admin:9001,", "")
+
+
 def upstream_missing_from_environment(objects):
     entries = container(objects, "service-b")["env"]
     entries.remove(next(entry for entry in entries if entry["name"] == "SERVICE_E_URL"))
@@ -276,6 +292,9 @@ PLANTED = [
     (edge_missing_from_network, by_facts, "NetworkPolicies (ingress): ('service-e', 'service-h', '50051') is missing"),
     (peers_lost, by_facts, "NetworkPolicy/mongodb: a rule of ingress has no peer"),
     (edge_missing_from_sidecar, by_facts, "Sidecars: ('service-b', 'service-d') is missing"),
+    (admin_port_blocked, by_facts, "NetworkPolicies (egress): ('gateway', 'service-b', '9001') is missing"),
+    (only_ready_pods, by_facts, "Service service-b-admin: does not name all pods"),
+    (process_not_read, by_facts, "gateway: ADMIN_ADDRESSES lacks service-b"),
     (upstream_missing_from_environment, by_facts, "service-b: its environment names"),
     (queue_missing_from_environment, by_facts, "service-d: RABBITMQ_CONN_FILE is None"),
     (wrong_port_name, by_facts, "which a mesh does not recognise as gRPC"),
@@ -326,7 +345,7 @@ PLANTED_BESIDE = [
 
 
 def main():
-    good = render([*CASES["istio"], *sets(*LOAD)])
+    good = render([*CASES["istio"], *sets("processHealth.enabled=true", *LOAD)])
     rendered = {case: render(CASES[case]) for case in (*knobs.EXPECTED, "openshift", "console and load")}
     unexpected = by_knobs(rendered)
     missed = [*unexpected, *_missed(PLANTED, good), *_missed(PLANTED_KNOBS, rendered), *_missed(PLANTED_BESIDE, _files())]

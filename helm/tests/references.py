@@ -33,7 +33,7 @@ def _ports(objects):
                     yield f"{name_of(service)}: {pod.name} has no port {port['targetPort']}"
                 elif known[port["targetPort"]] != port["port"]:
                     yield f"{name_of(service)}: port {port['port']} leads to {known[port['targetPort']]}"
-        if name.startswith("service-"):
+        if name.startswith("service-") and not name.endswith("-admin"):
             protocols = {(port["name"], port.get("appProtocol"))
                          for port in service["spec"]["ports"] if port["port"] == 50051}
             if protocols != {("grpc", "grpc")}:

@@ -1,5 +1,8 @@
+import { fileURLToPath } from "node:url";
 import type { Locator, Page } from "@playwright/test";
 import { expect, greet, mesh, test } from "./test.ts";
+
+const SHOTS = fileURLToPath(new URL("../node_modules/.shots", import.meta.url));
 
 /** Nine services with edges past other services' stores, and the longest texts: FAILED_PRECONDITION is code 9. */
 function nineServices() {
@@ -37,6 +40,16 @@ function nineServices() {
       to: 60_000,
       edges: [...edges, { ...wait, p50: 123.4, p99: 456.7, queueWait: { p50: 12_345, p99: 23_456 } }],
     },
+    processes: {
+      at: 0,
+      processes: names.map((name) => ({
+        name,
+        state: "not ready",
+        reasons: ["store: gone"],
+        store: { up: false, inserts: 0 },
+        queue: { ready: 1, deadLetters: 99_999 },
+      })),
+    },
   };
 }
 
@@ -44,6 +57,7 @@ async function showNineServices(page: Page): Promise<void> {
   const data = nineServices();
   await page.route("**/api/topology", (route) => route.fulfill({ json: data.topology }));
   await page.route("**/api/mesh?*", (route) => route.fulfill({ json: data.mesh }));
+  await page.route("**/api/processes", (route) => route.fulfill({ json: data.processes }));
   await page.goto("/#/mesh");
   await expect(page.locator(".edge.failing").first()).toBeVisible();
 }
@@ -65,7 +79,7 @@ test("labels overlap neither nodes nor each other, with nine services and errors
   const overlaps = await page.evaluate(() => {
     const box = (element: Element) => element.getBoundingClientRect();
     const texts = [...document.querySelectorAll("text.metrics")].filter((text) => text.textContent !== "");
-    const shapes = [...document.querySelectorAll(".node .shape:not(.lid)")];
+    const shapes = [...document.querySelectorAll(".node .shape:not(.lid), .badge rect")];
     const found: string[] = [];
     for (const text of texts) {
       const own = box(text);
@@ -78,9 +92,12 @@ test("labels overlap neither nodes nor each other, with nine services and errors
         }
       }
     }
-    return { texts: texts.length, found };
+    return { texts: texts.length, badges: document.querySelectorAll(".badge").length, found };
   });
+  await page.screenshot({ path: `${SHOTS}/nine-services.png` });
   expect(overlaps.texts).toBeGreaterThan(30);
+  // Nine services, five databases, and the queue.
+  expect(overlaps.badges).toBe(15);
   expect(overlaps.found).toEqual([]);
 });
 

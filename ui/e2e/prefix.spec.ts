@@ -44,7 +44,12 @@ test("every view works below a path of a proxy", async ({ page }) => {
     await page.goto(`${url}#/traces`);
     await expect(page.locator(".trace-list li").first()).toBeVisible();
     await page.getByRole("link", { name: "API", exact: true }).click();
-    await expect(page.locator(".swagger-ui .opblock").first()).toBeVisible();
+    // Its requests, too, go below the proxy's path.
+    const operation = page.locator(".swagger-ui .opblock").filter({ hasText: "/api/greeting" });
+    await operation.locator(".opblock-summary-control").click();
+    await operation.getByRole("button", { name: "Execute" }).click();
+    await expect(operation.locator(".live-responses-table .response-col_status").last()).toContainText("200");
+    await expect(operation.locator(".request-url")).toContainText(`${url}api/greeting`);
     expect([...paths].filter((path) => !path.startsWith("/octet/"))).toEqual([]);
   } finally {
     server.close();

@@ -80,8 +80,12 @@ test.describe("failures", () => {
         json: { code: 14, message: "service-a/service-b/service-e: connection refused", details: [] },
       }),
     );
+    // Also when the failure arrives before the topology, without which its services are not known.
+    const release = await hold(page, "**/api/topology");
     await page.goto("/#/greeting");
     await page.getByRole("button", { name: "Submit" }).click();
+    await expect(page.locator(".outcome .failure")).toContainText("connection refused");
+    release();
     await expect(page.locator(".outcome .failure")).toContainText("service-b → service-e");
     await expect(page.locator(".card.failed")).toContainText("UNAVAILABLE");
   });
@@ -114,7 +118,9 @@ test.describe("failures", () => {
       await page.goto(bare.url);
       await expect(page.locator(".node")).toHaveCount(14);
       await expect(page.locator(".failure")).toContainText("No trace backend is configured");
-      await expect(page.locator(".failure")).toContainText("TRACE_QUERY_URL");
+      await expect(page.locator(".failure")).toContainText(
+        "where OTEL_EXPORTER_* sends spans to a backend of your own",
+      );
       await page.getByRole("button", { name: "Send a greeting" }).click();
       await expect(page.locator(".summary")).toContainText("7 greetings");
       await expect(page.locator(".summary")).toContainText("no trace");
@@ -122,6 +128,40 @@ test.describe("failures", () => {
       await expect(page.locator(".failure")).toContainText("No trace backend is configured");
     } finally {
       await bare.stop();
+    }
+  });
+
+  test("spans that go to a backend of one's own do not look like a mesh without traffic", async ({
+    page,
+  }) => {
+    const elsewhere = await startEmptyBackend();
+    const gateway = await startGateway(mesh, {
+      TRACE_QUERY_URL: elsewhere.url,
+      OTEL_TRACES_EXPORTER: "zipkin",
+      OTEL_EXPORTER_ZIPKIN_ENDPOINT: `${mesh.collector}/api/v2/spans`,
+    });
+    try {
+      await page.goto(gateway.url);
+      await expect(page.locator(".note")).toContainText("No traffic in the last minute.");
+      await page.getByRole("button", { name: "Send a greeting" }).click();
+      await expect(page.locator(".note")).toContainText("Waiting for the greeting's spans");
+      await expect(page.locator(".note")).toContainText("set the gateway's TRACE_QUERY_URL", {
+        timeout: 30_000,
+      });
+    } finally {
+      await gateway.stop();
+      elsewhere.server.close();
+    }
+    const silent = await startGateway(mesh, { TRACE_QUERY_URL: mesh.collector });
+    try {
+      await page.route("**/api/mesh?*", (route) =>
+        route.fulfill({ json: { sample: false, traces: 0, from: 0, to: 60_000, edges: [] } }),
+      );
+      await page.goto(silent.url);
+      await page.getByRole("button", { name: "Send a greeting" }).click();
+      await expect(page.locator(".note")).toContainText("set OTEL_TRACES_EXPORTER=zipkin");
+    } finally {
+      await silent.stop();
     }
   });
 
@@ -142,6 +182,20 @@ test.describe("failures", () => {
     }
   });
 });
+
+/** Zipkin's v2 API of a backend that has received nothing. */
+function startEmptyBackend(): Promise<{ url: string; server: Server }> {
+  const server = createServer((request, response) => {
+    const isMesh = (request.url ?? "").startsWith("/api/v2/mesh");
+    response.writeHead(isMesh ? 404 : 200, { "content-type": "application/json" }).end("[]");
+  });
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      resolve({ url: `http://127.0.0.1:${port}`, server });
+    });
+  });
+}
 
 /** Zipkin's v2 API without the collector's extension `/api/v2/mesh`. */
 function startZipkin(): Promise<{ url: string; server: Server }> {

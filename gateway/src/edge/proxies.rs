@@ -11,11 +11,12 @@ const VARIABLE: &str = "TRUSTED_PROXIES";
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Headers by which proxies describe the client, and which any client could forge.
-const SET_BY_PROXIES: [HeaderName; 6] = [
+const SET_BY_PROXIES: [HeaderName; 7] = [
     header::FORWARDED,
     FORWARDED_FOR,
     HeaderName::from_static("x-forwarded-host"),
     HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-prefix"),
     HeaderName::from_static("x-forwarded-proto"),
     HeaderName::from_static("x-real-ip"),
 ];

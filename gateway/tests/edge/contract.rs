@@ -109,6 +109,7 @@ const ELSEWHERE: &[&str] = &[
     "Reflection (v1 and v1alpha)",            // grpc
     "A service or method that is not served", // grpc
     "`/openapi.json` is an OpenAPI",          // openapi
+    "`/api/processes` lists every",           // processes
     "`/api/load` starts, shows and stops",    // load, octet/tests/mesh/load_runs.rs
     "`GET /api/load` is 200",                 // load
     "`POST /api/load` with",                  // load
@@ -245,7 +246,7 @@ fn cases() -> Vec<Case> {
         get("others are 400", "/api/status/teapot", 400, At("/code", json!(3))),
         get("`/api/topology` is the graph", "/api/topology", 200, At("/entry", json!("service-a"))),
         get("`/docs` shows it", "/docs/", 200, Header("content-type", "text/html; charset=utf-8")),
-        get("`/docs` shows it", "/docs", 308, Header("location", "/docs/")),
+        get("`/docs` shows it", "/docs", 308, Header("location", "docs/")),
         get("keep browsers from interpreting data as pages", "/v1/shelves/one", 200, Header("x-content-type-options", "nosniff")),
         get("keep browsers from interpreting data as pages", "/v1/nothing", 404, Header("content-security-policy", "default-src 'none'; frame-ancestors 'none'")),
         get("keep browsers from interpreting data as pages", "/docs/", 200, Header("x-frame-options", "DENY")),

@@ -25,6 +25,7 @@ mod load;
 mod log;
 mod openapi;
 mod others;
+mod processes;
 mod slow;
 mod streaming;
 mod unread;

@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{client::get, gateway::Gateway};
+use crate::{
+    client::{ask, get},
+    gateway::Gateway,
+};
 
 async fn document() -> Value {
     let gateway = Gateway::start().await;
@@ -28,6 +31,7 @@ async fn every_rule_that_openapi_can_express_is_an_operation() {
         ("/v1/files/{path}", "get"),
         ("/v1/shelves/{shelf}:watch", "get"),
         ("/api/health", "get"),
+        ("/api/processes", "get"),
         ("/api/request-echo", "trace"),
     ] {
         assert!(paths.contains_key(path), "{path}: {:?}", paths.keys());
@@ -94,4 +98,24 @@ fn gather<'d>(value: &'d Value, references: &mut Vec<&'d str>) {
         Value::Array(values) => values.iter().for_each(|value| gather(value, references)),
         _ => {}
     }
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_the_server_is_the_proxys_path() {
+    let gateway = Gateway::start().await;
+    let server = async |gateway: &Gateway, prefix: &str| {
+        let reply = ask(gateway, "GET", "/openapi.json", &[("X-Forwarded-Prefix", prefix)], "").await;
+        reply.json()["servers"].clone()
+    };
+    for (prefix, url) in [("/octet/", "/octet"), ("/a/b-c_d.e~1", "/a/b-c_d.e~1")] {
+        assert_eq!(server(&gateway, prefix).await, serde_json::json!([{ "url": url }]), "{prefix}");
+    }
+    let long = format!("/{}", "x".repeat(300));
+    for prefix in
+        ["/", "octet", "//evil.example", "/a//b", "https://evil.example/", "/a\"b", "/a%22", "/a, /b", &long]
+    {
+        assert_eq!(server(&gateway, prefix).await, serde_json::json!([{ "url": "/" }]), "{prefix}");
+    }
+    let untrusting = Gateway::with(&[("TRUSTED_PROXIES", "192.0.2.0/24")]).await;
+    assert_eq!(server(&untrusting, "/octet").await, serde_json::json!([{ "url": "/" }]));
 }

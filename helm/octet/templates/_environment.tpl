@@ -20,6 +20,13 @@
 {{- if eq $workload.component "gateway" -}}
   {{- $query := $workload.traceQueryUrl | default (ternary "http://collector:9411" "" $values.collector.enabled) -}}
   {{- if $query }}{{ $set = append $set (list "TRACE_QUERY_URL" $query) }}{{ end -}}
+  {{- if $values.processHealth.enabled -}}
+    {{- $addresses := list -}}
+    {{- range $name, $other := include "octet.workloads" $.root | fromYaml -}}
+      {{- $addresses = append $addresses (printf "%s=%s-admin:%v" $name $name $other.adminPort) -}}
+    {{- end -}}
+    {{- $set = append $set (list "ADMIN_ADDRESSES" (join "," $addresses)) -}}
+  {{- end -}}
   {{- with $workload.apiUrl }}{{ $set = append $set (list "UI_API_URL" .) }}{{ end -}}
   {{- with $workload.trustedProxies }}{{ $set = append $set (list "TRUSTED_PROXIES" (join "," .)) }}{{ end -}}
   {{- with $workload.allowedOrigins }}{{ $set = append $set (list "ALLOWED_ORIGINS" (join "," .)) }}{{ end -}}

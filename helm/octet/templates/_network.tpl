@@ -42,6 +42,13 @@ namespaceSelector:
     - {port: 15020, protocol: TCP}
     - {port: 15090, protocol: TCP}
     {{- end }}
+{{- if and .root.Values.networkPolicy.metricsFrom .root.Values.processHealth.enabled }}
+# The gateway reads the state of all processes.
+- from:
+    - {{- include "octet.peer" (dict "root" .root "name" "gateway") | nindent 6 }}
+  ports:
+    - {port: {{ .workload.adminPort }}, protocol: TCP}
+{{- end }}
 {{- end }}
 
 {{- /* For pods whose process has no metrics, the sidecar's: Prometheus scrapes every sidecar. */ -}}
@@ -92,6 +99,14 @@ namespaceSelector:
     - {{- include "octet.peer" (dict "root" $root "name" .) | nindent 6 }}
   ports:
     - {port: 50051, protocol: TCP}
+{{- end }}
+{{- if and (eq .workload.component "gateway") $root.Values.processHealth.enabled }}
+{{- range $name, $other := include "octet.workloads" $root | fromYaml }}
+- to:
+    - {{- include "octet.peer" (dict "root" $root "name" $name) | nindent 6 }}
+  ports:
+    - {port: {{ $other.adminPort }}, protocol: TCP}
+{{- end }}
 {{- end }}
 {{- if .workload.reachesCollector }}
 - to:

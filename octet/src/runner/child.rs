@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use octet_runtime::process::RESTARTS;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -23,12 +24,19 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn start(program: &Path, process: &ProcessPlan, data: &DataDirectory) -> io::Result<Self> {
+    /// Starts the process, which reports that it has been restarted `restarts` times.
+    pub(super) fn start(
+        program: &Path,
+        process: &ProcessPlan,
+        data: &DataDirectory,
+        restarts: u64,
+    ) -> io::Result<Self> {
         let log = log_file::open(&data.log(&process.name))?;
         let mut command = Command::new(program);
         command
             .args(&process.arguments)
             .envs(&process.set)
+            .env(RESTARTS, restarts.to_string())
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -15,6 +15,7 @@ use octet_runtime::{
     drain::DrainSettings,
     environment::{Environment, Lookup},
     lifeline,
+    process::RESTARTS,
 };
 use octet_topology::{Service, Topology};
 
@@ -22,8 +23,8 @@ use super::{data_directory::DataDirectory, notes, ports::Ports};
 use crate::failure::Failure;
 
 /// Variables that a user's environment cannot set for `octet up`: each process has its own value.
-pub const SET_FOR_EACH_PROCESS: [&str; 6] =
-    ["ADMIN_PORT", "GREETING", lifeline::VARIABLE, "OTEL_SERVICE_NAME", "PORT", "SERVICE_NAME"];
+pub const SET_FOR_EACH_PROCESS: [&str; 7] =
+    ["ADMIN_PORT", "GREETING", lifeline::VARIABLE, RESTARTS, "OTEL_SERVICE_NAME", "PORT", "SERVICE_NAME"];
 
 /// Variables that belong to one process and are not passed to all.
 const OF_ONE_PROCESS: [&str; 2] = ["SERVICE_NAME", "GREETING"];
@@ -99,13 +100,20 @@ impl Plan {
         );
         let traces = (!is_set(inherited, TRACE_QUERY_URL))
             .then(|| (TRACE_QUERY_URL.to_owned(), format!("http://{}", ports.collector())));
+        let admins = (!is_set(inherited, ADMIN_ADDRESSES)).then(|| {
+            let services =
+                indexed().map(|(index, service)| (service.name.as_str(), ports.service_admin(index)));
+            let others = [("gateway", ports.gateway_admin()), (COLLECTOR, ports.collector_admin())];
+            let all = services.chain(others).map(|(name, address)| format!("{name}={address}"));
+            (ADMIN_ADDRESSES.to_owned(), all.collect::<Vec<_>>().join(","))
+        });
         // All processes are on the user's own host: nobody else's server gets the load.
         let loads = (!is_set(inherited, LOAD_RUNS)).then(|| (LOAD_RUNS.to_owned(), "on".to_owned()));
         let gateway = ProcessPlan::new(
             "gateway",
             &["gateway"],
             (ports.gateway(), ports.gateway_admin()),
-            shared.clone().into_iter().chain(url(topology.entry())).chain(traces).chain(loads),
+            shared.clone().into_iter().chain(url(topology.entry())).chain(traces).chain(admins).chain(loads),
         );
         let processes = std::iter::once(collector).chain(services).chain([gateway]).collect();
         let mut notes = notes::of_topology(topology);
@@ -197,6 +205,9 @@ impl ProcessPlan {
 
 const COLLECTOR: &str = "collector";
 
+/// The admin servers that the gateway reads for the page.
+const ADMIN_ADDRESSES: &str = "ADMIN_ADDRESSES";
+
 /// The URL from which the gateway reads traces.
 pub(super) const TRACE_QUERY_URL: &str = "TRACE_QUERY_URL";
 
@@ -284,6 +295,24 @@ mod tests {
         assert_eq!(urls("gateway"), ["SERVICE_A_URL=127.0.0.1:20010"]);
         assert_eq!(urls("service-a"), ["SERVICE_B_URL=127.0.0.1:20011", "SERVICE_C_URL=127.0.0.1:20012"]);
         assert_eq!(urls("service-f"), [""; 0]);
+    }
+
+    #[test]
+    fn the_gateway_knows_the_admin_server_of_every_process() {
+        let plan = plan(&[]).unwrap();
+        for process in &plan.processes {
+            let addresses = process.set.get(ADMIN_ADDRESSES);
+            assert_eq!(addresses.is_some(), process.name == "gateway", "{}", process.name);
+        }
+        let gateway = plan.processes.iter().find(|process| process.name == "gateway").unwrap();
+        let addresses: Vec<_> = gateway.set[ADMIN_ADDRESSES].split(',').collect();
+        assert_eq!(addresses.len(), plan.processes.len());
+        for process in &plan.processes {
+            assert!(
+                addresses.contains(&format!("{}={}", process.name, process.admin).as_str()),
+                "{addresses:?}"
+            );
+        }
     }
 
     #[test]

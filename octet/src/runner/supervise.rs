@@ -42,7 +42,8 @@ pub(super) async fn supervise(
     let name = &process.name;
     let drain = if process.receives_spans() { Order::DrainCollector } else { Order::Drain };
     let mut wait = Duration::ZERO;
-    let mut starting = Running::start(&program, &process, &data)
+    let mut restarts = 0;
+    let mut starting = Running::start(&program, &process, &data, restarts)
         .with_context(|| format!("cannot start {name}"))
         .map(Some)?;
     loop {
@@ -50,7 +51,7 @@ pub(super) async fn supervise(
         // A failed restart counts as an end of the process: it is tried again, and the others keep running.
         let running = match starting.take() {
             Some(running) => Ok(running),
-            None => Running::start(&program, &process, &data),
+            None => Running::start(&program, &process, &data, restarts),
         };
         let ended = match running {
             Ok(mut running) => {
@@ -84,6 +85,7 @@ pub(super) async fn supervise(
             () = tokio::time::sleep(wait) => {}
             () = ordered(&mut order, drain) => return Ok(()),
         }
+        restarts += 1;
         run.count_restart(name);
         wait = (wait * 2).clamp(FIRST_WAIT, MAX_WAIT);
     }

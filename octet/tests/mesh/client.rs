@@ -98,6 +98,11 @@ impl Client {
 
     /// The gRPC status of a greeting call, made without a gRPC client, which would enforce the deadline itself.
     pub async fn grpc_status(&self, address: &str, timeout: &str) -> Code {
+        self.grpc_outcome(address, timeout).await.0
+    }
+
+    /// As [`grpc_status`](Self::grpc_status), with the message of a failure.
+    pub async fn grpc_outcome(&self, address: &str, timeout: &str) -> (Code, String) {
         let request = Request::post(format!("http://{address}/greeting.v3.GreetingService/Greeting"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
@@ -108,7 +113,9 @@ impl Client {
         let response = tokio::time::timeout(PATIENCE, self.0.request(request)).await.expect("in time");
         let headers = response.expect("a response").into_parts().0.headers;
         // A response with a message has its status in the trailers.
-        headers.get("grpc-status").map_or(Code::Ok, |status| Code::from_bytes(status.as_bytes()))
+        let message = headers.get("grpc-message").map(|message| message.to_str().expect("ASCII"));
+        let code = headers.get("grpc-status").map_or(Code::Ok, |status| Code::from_bytes(status.as_bytes()));
+        (code, message.unwrap_or_default().replace("%20", " "))
     }
 
     /// Like [`send`](Self::send), but retries for up to 3 s if the connection fails, since nothing was sent.

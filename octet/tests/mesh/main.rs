@@ -46,6 +46,7 @@ mod lifetime;
 mod load_runs;
 mod logs;
 mod openapi;
+mod processes;
 mod prometheus;
 mod refused;
 mod secrets;

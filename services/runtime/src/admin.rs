@@ -1,6 +1,7 @@
 //! The admin server of every process: `/livez`, `/readyz`, `/metrics`, `/log-level`.
 
 mod access;
+mod histogram;
 mod log_level;
 mod report;
 
@@ -18,8 +19,9 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio::net::TcpListener;
 
 pub use access::{AdminAccess, is_local};
+pub use histogram::Histogram;
 pub use log_level::LogControl;
-pub use report::{AdminClient, AdminReport, QueueReport, UnreadableAdmin};
+pub use report::{AdminClient, AdminReport, QueueReport, StoreReport, UnreadableAdmin};
 
 use crate::{
     drain::Drain,

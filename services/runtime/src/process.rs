@@ -8,7 +8,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tower::Service;
 
-pub use self::settings::{Defaults, Ports, ProcessSettings};
+pub use self::settings::{Defaults, Ports, ProcessSettings, RESTARTS};
 use crate::{
     admin::{self, LogControl, Readiness},
     drain::Drain,
@@ -76,6 +76,11 @@ impl Process {
         drain: Drain,
     ) -> Result<Self, StartError> {
         let metrics = Metrics::new(name).map_err(StartError::internal)?;
+        if let Some(restarts) = settings.restarts {
+            let help = "Number of restarts of this process by octet up";
+            let gauge = metrics.gauge("octet_process_restarts", help, &[]).map_err(StartError::internal)?;
+            gauge.with_label_values::<&str>(&[]).set(restarts);
+        }
         let local = ports.main.local_addr().ok();
         let telemetry =
             Telemetry::start(&settings.telemetry, name, local, &metrics).map_err(StartError::internal)?;

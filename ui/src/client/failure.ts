@@ -114,8 +114,8 @@ function traceBackendFailure(
     return new Failure("no-trace-backend", url, "No trace backend is configured", {
       ...details,
       cause:
-        "Greeting and Load work without one. Set the gateway's TRACE_QUERY_URL to Octet's collector or to a Zipkin " +
-        "server to see metrics and traces (“octet up” sets it).",
+        "Greeting and Load work without one. Set the gateway's TRACE_QUERY_URL to Octet's collector (“octet up” does), or, " +
+        "where OTEL_EXPORTER_* sends spans to a backend of your own, to that backend's Zipkin API.",
     });
   }
   if (details.httpStatus >= 500) {

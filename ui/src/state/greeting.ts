@@ -1,6 +1,6 @@
 /** The last greeting request, from whichever view it was sent. */
 
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import type { Failure } from "../client/failure.ts";
 import { fetchJson, toFailure } from "../client/fetch-json.ts";
 import { failedPaths, type Greeting, type Missing, parseGreetings, parseMissing } from "../model/greeting.ts";
@@ -15,19 +15,25 @@ export interface GreetingResult {
   took: number;
   trace: TraceResponse | undefined;
   requestId: string | null;
+  /** When it arrived, in milliseconds since 1970. */
+  at: number;
 }
 
 export interface GreetingState {
   isSending: boolean;
   result: GreetingResult | undefined;
   failure: Failure | undefined;
-  /** The services that the failure names: from the entry to each that failed. */
-  paths: string[][];
 }
 
-const NOTHING: GreetingState = { isSending: false, result: undefined, failure: undefined, paths: [] };
+const NOTHING: GreetingState = { isSending: false, result: undefined, failure: undefined };
 
 export const greeting = signal<GreetingState>(NOTHING);
+
+/** From the entry to each service that the failure names. The topology may arrive after the failure. */
+export const failed = computed(() => {
+  const names = topology.value.data?.services.map(({ name }) => name) ?? [];
+  return failedPaths(greeting.value.failure?.details.detail ?? "", names);
+});
 
 // Another gateway has neither this greeting nor its trace.
 effect(() => {
@@ -51,15 +57,14 @@ export async function sendGreeting(): Promise<void> {
       took,
       trace: parseTraceResponse(headers.get("traceresponse")),
       requestId: headers.get("x-request-id"),
+      at: Date.now(),
     };
     if (base !== api.value) return;
-    greeting.value = { isSending: false, result, failure: undefined, paths: [] };
+    greeting.value = { isSending: false, result, failure: undefined };
   } catch (error) {
     if (base !== api.value) return;
     const failure = toFailure(error, base + path);
-    const names = topology.value.data?.services.map((service) => service.name) ?? [];
-    const paths = failedPaths(failure.details.detail ?? "", names);
-    greeting.value = { isSending: false, result: undefined, failure, paths };
+    greeting.value = { isSending: false, result: undefined, failure };
   }
   for (const after of SPANS_ARRIVE_MS) setTimeout(refresh, after);
 }

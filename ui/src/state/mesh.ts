@@ -3,6 +3,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import { record, text } from "../model/json.ts";
 import { type Mesh, parseMesh, withMetrics } from "../model/mesh.ts";
+import { type Process, parseProcesses, troubleOf } from "../model/processes.ts";
 import { LOOKBACKS, lookbackName } from "../model/route.ts";
 import { parseTopology, type Topology, toGraph } from "../model/topology.ts";
 import { api } from "./api.ts";
@@ -25,6 +26,12 @@ export interface Health {
 export const topology = newFeed<Topology>();
 export const mesh = newFeed<Mesh>();
 export const health = newFeed<Health>();
+
+/** Every process; empty where the gateway knows no admin addresses. */
+export const processes = newFeed<Process[]>();
+
+/** What is wrong with the processes, in a few words. */
+export const trouble = computed(() => troubleOf(processes.value.data ?? [], topology.value.data));
 
 /** The current time, updated each second while the page is visible. */
 export const now = signal(Date.now());
@@ -54,7 +61,7 @@ export function startFeeds(): void {
   effect(() => {
     const base = api.value;
     const abort = new AbortController();
-    for (const feed of [topology, health]) reset<unknown>(feed as never);
+    for (const feed of [topology, health, processes]) reset<unknown>(feed as never);
     const polling = poll(() => fetchGateway(base, abort.signal));
     return () => {
       abort.abort();
@@ -80,7 +87,10 @@ async function fetchGateway(base: string, signal: AbortSignal): Promise<void> {
   const { data, at = 0, failure } = topology.peek();
   // A gateway that was down may come back with another topology.
   const isOld = Date.now() - at > TOPOLOGY_MS || health.peek().failure !== undefined;
-  const fetches = [fetchInto(health, { base, path: "/api/health", parse: parseHealth, signal })];
+  const fetches = [
+    fetchInto(health, { base, path: "/api/health", parse: parseHealth, signal }),
+    fetchInto(processes, { base, path: "/api/processes", parse: parseProcesses, signal }),
+  ];
   if (!data || failure || isOld) {
     fetches.push(fetchInto(topology, { base, path: "/api/topology", parse: parseTopology, signal }));
   }

@@ -25,6 +25,11 @@ fault:
 {{- $root := .root -}}
 {{- $hosts := list -}}
 {{- range .workload.calls }}{{ $hosts = append $hosts (include "octet.host" (dict "root" $root "name" .)) }}{{ end -}}
+{{- if and (eq .workload.component "gateway") $root.Values.processHealth.enabled -}}
+  {{- range $name, $other := include "octet.workloads" $root | fromYaml -}}
+    {{- $hosts = append $hosts (include "octet.host" (dict "root" $root "name" (printf "%s-admin" $name))) -}}
+  {{- end -}}
+{{- end -}}
 {{- if .workload.reachesCollector }}{{ $hosts = append $hosts (include "octet.host" (dict "root" $root "name" "collector")) }}{{ end -}}
 {{- range $server, $used := dict "mongodb" .workload.usesStore "rabbitmq" .workload.usesQueue -}}
   {{- if $used -}}

@@ -1,4 +1,4 @@
-//! What another process reports at its admin server: readiness, version, CPU, memory, queue.
+//! What another process reports at its admin server: readiness, version, restarts, CPU, memory, store, queue.
 
 use std::{fmt, time::Duration};
 
@@ -10,6 +10,8 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use tokio::time::timeout;
+
+use super::histogram::Histogram;
 
 /// Bytes of the largest response that is read.
 const RESPONSE_LIMIT: usize = 1024 * 1024;
@@ -33,12 +35,25 @@ pub struct AdminReport {
     pub version: Option<String>,
     /// Its start, in seconds since the Unix epoch.
     pub started: Option<f64>,
+    /// How often `octet up` has restarted it.
+    pub restarts: Option<u64>,
     /// CPU time since its start, in seconds.
     pub cpu_seconds: Option<f64>,
     /// Resident memory, in bytes.
     pub resident_bytes: Option<u64>,
+    /// Its store.
+    pub store: Option<StoreReport>,
     /// The queue that it consumes.
     pub queue: Option<QueueReport>,
+}
+
+/// The state of a store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoreReport {
+    /// Whether it answered the last check.
+    pub up: bool,
+    /// Durations of inserts in seconds, since the start of the process.
+    pub inserts: Histogram,
 }
 
 /// The state of a queue, as its consumer sees it.
@@ -121,15 +136,35 @@ impl AdminReport {
             oldest_seconds: value("octet_queue_oldest_seconds"),
             dead_letters: whole("octet_queue_dead_letters").unwrap_or_default(),
         });
+        let store = value("octet_store_up").map(|up| StoreReport {
+            up: up > 0.0,
+            inserts: histogram(metrics, "octet_store_insert_seconds_bucket"),
+        });
         Self {
             readiness,
             version: sample(metrics, "octet_build_info").and_then(|(labels, _)| label(labels, "version")),
             started: value("process_start_time_seconds"),
+            restarts: whole("octet_process_restarts"),
             cpu_seconds: value("process_cpu_seconds_total"),
             resident_bytes: whole("process_resident_memory_bytes"),
+            store,
             queue,
         }
     }
+}
+
+/// The buckets of a histogram without other labels.
+fn histogram(metrics: &str, name: &str) -> Histogram {
+    let mut histogram = Histogram::default();
+    for line in metrics.lines() {
+        let bucket = line.strip_prefix(name).and_then(|rest| rest.strip_prefix("{le=\""));
+        if let Some((bound, count)) = bucket.and_then(|rest| rest.split_once("\"} "))
+            && let Ok(count) = count.trim().parse()
+        {
+            histogram.add(bound, count);
+        }
+    }
+    histogram
 }
 
 /// The labels and the value of the first sample of a series in Prometheus's text format.
@@ -183,7 +218,15 @@ octet_queue_ready 7\n\
 octet_queue_ready_more 9\n\
 process_cpu_seconds_total 1.25\n\
 process_resident_memory_bytes 12345678\n\
-process_start_time_seconds 1700000000\n";
+process_start_time_seconds 1700000000\n\
+octet_process_restarts 3\n\
+octet_store_up 1\n\
+octet_store_insert_seconds_bucket{le=\"0.001\"} 8\n\
+octet_store_insert_seconds_bucket{le=\"+Inf\"} 9\n";
+        let mut inserts = Histogram::default();
+        for (bound, count) in [("0.001", 8), ("+Inf", 9)] {
+            inserts.add(bound, count);
+        }
         let report = AdminReport::new(Err("store: connection refused".to_owned()), metrics);
         assert_eq!(
             report,
@@ -191,8 +234,10 @@ process_start_time_seconds 1700000000\n";
                 readiness: Err("store: connection refused".to_owned()),
                 version: Some("0.1.0".to_owned()),
                 started: Some(1_700_000_000.0),
+                restarts: Some(3),
                 cpu_seconds: Some(1.25),
                 resident_bytes: Some(12_345_678),
+                store: Some(StoreReport { up: true, inserts }),
                 queue: Some(QueueReport { ready: 7, oldest_seconds: None, dead_letters: 2 }),
             }
         );

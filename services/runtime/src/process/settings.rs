@@ -16,6 +16,9 @@ use crate::{
     upstream::UpstreamSettings,
 };
 
+/// The variable by which the local runner reports how often it has restarted a process.
+pub const RESTARTS: &str = "OCTET_RESTARTS";
+
 /// The defaults that differ between processes.
 #[derive(Debug, Clone, Copy)]
 pub struct Defaults {
@@ -50,6 +53,8 @@ pub struct ProcessSettings {
     pub upstream: UpstreamSettings,
     /// Its spans and their exporters.
     pub telemetry: TelemetrySettings,
+    /// How often it has been restarted, if the local runner reports that.
+    pub restarts: Option<i64>,
 }
 
 impl ProcessSettings {
@@ -66,6 +71,9 @@ impl ProcessSettings {
             admission: Admission::from_environment(environment, defaults.max_concurrent),
             upstream: UpstreamSettings::from_environment(environment),
             telemetry: TelemetrySettings::from_environment(environment),
+            restarts: environment.optional(RESTARTS, "a number of restarts", |text| {
+                text.parse().ok().filter(|restarts| *restarts >= 0).ok_or(())
+            }),
         }
     }
 

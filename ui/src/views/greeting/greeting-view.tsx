@@ -3,7 +3,7 @@ import type { Greeting } from "../../model/greeting.ts";
 import { zonedMoment } from "../../model/time.ts";
 import { roleText, type Service } from "../../model/topology.ts";
 import { type DeliveryState, delivery } from "../../state/delivery.ts";
-import { greeting } from "../../state/greeting.ts";
+import { failed, greeting } from "../../state/greeting.ts";
 import { topology } from "../../state/mesh.ts";
 import { FailureBox } from "../shell/failure.tsx";
 import { AddressForm } from "./address-form.tsx";
@@ -27,12 +27,12 @@ export function GreetingView() {
 
 /** A card per service in the declared order, grey without a greeting; greetings of other services follow. */
 function Cards() {
-  const { result, isSending, paths, failure } = greeting.value;
+  const { result, isSending, failure } = greeting.value;
   const declared = topology.value.data;
   const order = declared?.order ?? [];
   const services = new Map(declared?.services.map((service) => [service.name, service]));
   const failures = new Map(result?.missing.map(({ path, code }) => [path.at(-1), code]));
-  for (const path of paths) failures.set(path.at(-1), failure?.details.code ?? "failed");
+  for (const path of failed.value) failures.set(path.at(-1), failure?.details.code ?? "failed");
 
   const remaining = [...(result?.greetings ?? [])];
   const placed = order.map((name) => {

@@ -1,6 +1,6 @@
 import { count, duration } from "../../model/format.ts";
 import { link } from "../../model/route.ts";
-import { type GreetingResult, greeting, sendGreeting } from "../../state/greeting.ts";
+import { failed, type GreetingResult, greeting, sendGreeting } from "../../state/greeting.ts";
 import { FailureBox } from "../shell/failure.tsx";
 
 export function SendButton({ label }: { label: string }) {
@@ -14,13 +14,13 @@ export function SendButton({ label }: { label: string }) {
 }
 
 export function Outcome() {
-  const { result, failure, paths } = greeting.value;
+  const { result, failure } = greeting.value;
   return (
     <div class="outcome" role="status">
       {result && <Summary result={result} />}
       {failure && (
         <FailureBox failure={failure}>
-          {paths.map((path) => (
+          {failed.value.map((path) => (
             <p key={path.join("/")}>
               <bdi>{path.at(-1)}</bdi> failed. Path: <bdi>{path.join(" → ")}</bdi>
             </p>

@@ -2,11 +2,12 @@ import type { Signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { type Layout, layoutKey, layoutOf, pathThrough, shortName } from "../../model/layout.ts";
 import { type EdgeMetrics, type MeasuredGraph, relatedIds } from "../../model/mesh.ts";
+import type { Badge } from "../../model/processes.ts";
 import { type Severity, severityOf, type Thresholds } from "../../model/severity.ts";
 import type { GraphEdge, GraphNode } from "../../model/topology.ts";
 import type { Zoom } from "../../model/zoom.ts";
 import { Canvas } from "./canvas.tsx";
-import { edgeDescription, labelLines, squeezedWidth } from "./labels.ts";
+import { badgeWidth, edgeDescription, labelLines, squeezedWidth } from "./labels.ts";
 
 interface Props {
   graph: MeasuredGraph;
@@ -17,10 +18,22 @@ interface Props {
   zoom: Zoom;
   scale: Signal<number>;
   onZoom: (zoom: number) => void;
+  /** By node. */
+  badges: ReadonlyMap<string, Badge>;
 }
 
 /** The graph, left to right. Its layout depends on nodes and edges, not on their metrics. */
-export function MeshGraph({ graph, seconds, thresholds, selected, onSelect, zoom, scale, onZoom }: Props) {
+export function MeshGraph({
+  graph,
+  seconds,
+  thresholds,
+  selected,
+  onSelect,
+  zoom,
+  scale,
+  onZoom,
+  badges,
+}: Props) {
   const key = layoutKey(graph);
   // The key covers everything in the graph that these depend on.
   const layout = useMemo(() => layoutOf(graph), [key]);
@@ -68,8 +81,11 @@ export function MeshGraph({ graph, seconds, thresholds, selected, onSelect, zoom
           })}
           {graph.nodes.map((node) => (
             <g key={node.id} {...target(node.id)} class={`node ${node.kind}${isDim(node.id) ? " dim" : ""}`}>
-              <Node node={node} layout={layout} />
+              <Node node={node} layout={layout} badge={badges.get(node.id)} />
             </g>
+          ))}
+          {graph.nodes.map(({ id }) => (
+            <BadgeLabel key={id} id={id} badge={badges.get(id)} layout={layout} />
           ))}
         </svg>
       )}
@@ -150,18 +166,37 @@ function Label({ text, ...place }: { class: string; x: number; y: number; text: 
   );
 }
 
-function Node({ node, layout }: { node: GraphNode; layout: Layout }) {
+function Node({ node, layout, badge }: { node: GraphNode; layout: Layout; badge: Badge | undefined }) {
   const box = layout.nodes.get(node.id);
   if (!box) return null;
   const { x, y, width, height } = box;
   return (
     <>
-      <title>{`${node.id}, ${node.kind}`}</title>
+      <title>{badge ? `${node.id}, ${node.kind}: ${badge.title}` : `${node.id}, ${node.kind}`}</title>
       <Shape kind={node.kind} left={x - width / 2} top={y - height / 2} width={width} height={height} />
       <text x={x} y={y + (node.kind === "database" ? 8 : 5)}>
         {shortName(node.id)}
       </text>
     </>
+  );
+}
+
+/**
+ * On the upper edge of its node, within the space that the layout keeps between nodes. Apart from its node, so that
+ * trouble stays visible when another selection dims it.
+ */
+function BadgeLabel({ id, badge, layout }: { id: string; badge: Badge | undefined; layout: Layout }) {
+  const box = layout.nodes.get(id);
+  if (!badge || !box) return null;
+  const width = badgeWidth(badge.text);
+  const y = box.y - box.height / 2;
+  return (
+    <g class={`badge ${badge.kind}`} data-node={id}>
+      <rect x={box.x - width / 2} y={y - 9} width={width} height={17} rx={8.5} />
+      <text x={box.x} y={y + 4}>
+        {badge.text}
+      </text>
+    </g>
   );
 }
 

@@ -34,6 +34,11 @@ export function squeezedWidth(text: string): number | undefined {
   return width > MAX_WIDTH ? MAX_WIDTH : undefined;
 }
 
+/** The width of a badge, estimated for its font of 11 units. */
+export function badgeWidth(text: string): number {
+  return 14 + text.length * 6.2;
+}
+
 export const KIND_LABELS: Record<EdgeKind, string> = {
   rpc: "gRPC",
   messaging: "messaging",

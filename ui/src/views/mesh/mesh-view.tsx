@@ -1,13 +1,14 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { age, count } from "../../model/format.ts";
-import { type Mesh, windowSeconds } from "../../model/mesh.ts";
+import { type MeasuredGraph, type Mesh, windowSeconds } from "../../model/mesh.ts";
+import { type Badge, badgeOf, type Process } from "../../model/processes.ts";
 import { LOOKBACKS, lookbackText } from "../../model/route.ts";
 import { readThresholds, type Thresholds } from "../../model/severity.ts";
 import { zonedMoment } from "../../model/time.ts";
 import { formatZoom, limited, readZoom, STEP, type Zoom } from "../../model/zoom.ts";
 import { greeting } from "../../state/greeting.ts";
-import { lookback, measuredGraph, mesh, now, REFRESH_MS, topology } from "../../state/mesh.ts";
+import { lookback, measuredGraph, mesh, now, processes, REFRESH_MS, topology } from "../../state/mesh.ts";
 import { refine, route } from "../../state/route.ts";
 import { Outcome, SendButton } from "../greeting/send-button.tsx";
 import { FailureBox, StaleNote } from "../shell/failure.tsx";
@@ -29,6 +30,7 @@ export function MeshView() {
   const scale = useSignal(1);
   const thresholds = readThresholds(query);
   const props = { graph, seconds, thresholds, selected: query.select, onSelect: select };
+  const known = processes.value.data ?? [];
   return (
     <div class="mesh-view">
       <h1 class="sr-only">Mesh</h1>
@@ -41,13 +43,21 @@ export function MeshView() {
       <div class={`stage${query.select ? " with-panel" : ""}`} aria-busy={!graph}>
         {!graph && !topology.value.failure && <p class="quiet">Loading the topology…</p>}
         {graph && !isTable && (
-          <MeshGraph {...props} graph={graph} zoom={zoom} scale={scale} onZoom={setZoom} />
+          <MeshGraph
+            {...props}
+            graph={graph}
+            zoom={zoom}
+            scale={scale}
+            onZoom={setZoom}
+            badges={badgesOf(graph, known)}
+          />
         )}
         {graph && isTable && <MeshTable {...props} graph={graph} />}
         {graph && query.select && topology.value.data && (
           <Panel
             graph={graph}
             topology={topology.value.data}
+            processes={known}
             seconds={seconds}
             lookback={lookback.value}
             selected={query.select}
@@ -62,6 +72,16 @@ export function MeshView() {
       {graph && !isTable && <Legend thresholds={thresholds} />}
     </div>
   );
+}
+
+function badgesOf(graph: MeasuredGraph, known: readonly Process[]): Map<string, Badge> {
+  const declared = topology.value.data;
+  const badges = new Map<string, Badge>();
+  for (const node of declared ? graph.nodes : []) {
+    const badge = declared && badgeOf(node, known, declared);
+    if (badge) badges.set(node.id, badge);
+  }
+  return badges;
 }
 
 /** The zoom in the URL, stored there once it no longer changes. */
@@ -140,12 +160,7 @@ function Status({ isTable }: { isTable: boolean }) {
 
 function noteOf(data: Mesh, isTable: boolean): string {
   const range = `in the last ${lookbackText(lookback.value)}`;
-  if (data.edges.length === 0) {
-    const isWaiting = greeting.value.result?.trace?.recorded;
-    return isWaiting
-      ? `No traffic ${range} yet. Waiting for the greeting's spans.`
-      : `No traffic ${range}. Shown is the declared topology. Send a greeting, or open Load.`;
-  }
+  if (data.edges.length === 0) return emptyNote(range);
   const every = `Refreshes every ${REFRESH_MS / 1000} s.`;
   if (data.sample) {
     const from = zonedMoment(data.from, now.value);
@@ -153,6 +168,27 @@ function noteOf(data: Mesh, isTable: boolean): string {
   }
   const labels = isTable ? "" : " Edge labels: rate · errors, p50 · p99.";
   return `${count(data.traces, "trace")} ${range}.${lackOf(data)}${labels} ${every}`;
+}
+
+/** Milliseconds in which the spans of a greeting arrive, with time to spare. */
+const SPANS_LATE_MS = 10_000;
+
+/** Without any edge: spans that go elsewhere must not look like a mesh without traffic. */
+function emptyNote(range: string): string {
+  const { result } = greeting.value;
+  if (!result) return `No traffic ${range}. Shown is the declared topology. Send a greeting, or open Load.`;
+  if (!result.trace?.recorded) {
+    return (
+      `No metrics ${range}: the greeting has no recorded trace. If the gateway exports no spans, set ` +
+      "OTEL_TRACES_EXPORTER=zipkin and OTEL_EXPORTER_ZIPKIN_ENDPOINT."
+    );
+  }
+  if (now.value - result.at < SPANS_LATE_MS)
+    return `No traffic ${range} yet. Waiting for the greeting's spans.`;
+  return (
+    "The greeting's spans have not arrived at the trace backend that this page reads. If OTEL_EXPORTER_* sends them to a " +
+    "backend of your own, set the gateway's TRACE_QUERY_URL to that backend's Zipkin API."
+  );
 }
 
 /** What the metrics lack; empty when they are complete. */

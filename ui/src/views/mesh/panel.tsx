@@ -1,14 +1,17 @@
 import { count, duration, percent, rate } from "../../model/format.ts";
 import { codeName } from "../../model/grpc.ts";
 import type { EdgeMetrics, MeasuredGraph } from "../../model/mesh.ts";
+import type { Process } from "../../model/processes.ts";
 import { link } from "../../model/route.ts";
 import { type GraphEdge, roleText, type Topology } from "../../model/topology.ts";
 import { useEscape } from "../shell/use-escape.ts";
+import { Health } from "./health.tsx";
 import { KIND_LABELS } from "./labels.ts";
 
 interface Props {
   graph: MeasuredGraph;
   topology: Topology;
+  processes: readonly Process[];
   seconds: number;
   lookback: string;
   selected: string;
@@ -16,7 +19,7 @@ interface Props {
 }
 
 /** Details of the selected node or edge, and a link to its traces. */
-export function Panel({ graph, topology, seconds, lookback, selected, onClose }: Props) {
+export function Panel({ graph, topology, processes, seconds, lookback, selected, onClose }: Props) {
   useEscape(onClose);
   const edge = graph.edges.find(({ id }) => id === selected);
   const node = graph.nodes.find(({ id }) => id === selected);
@@ -40,6 +43,7 @@ export function Panel({ graph, topology, seconds, lookback, selected, onClose }:
           <bdi>{service.greeting}</bdi>
         </p>
       )}
+      {node && <Health node={node} topology={topology} processes={processes} />}
       {touching.map((one) => (
         <section key={one.id}>
           <h3>

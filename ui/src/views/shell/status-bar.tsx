@@ -2,7 +2,7 @@ import type { Reason } from "../../client/failure.ts";
 import { age, duration, percent, rate } from "../../model/format.ts";
 import { type EdgeMetrics, windowSeconds } from "../../model/mesh.ts";
 import { edgeId, GATEWAY } from "../../model/topology.ts";
-import { health, isStale, lookback, measuredGraph, mesh, now, topology } from "../../state/mesh.ts";
+import { health, isStale, lookback, measuredGraph, mesh, now, topology, trouble } from "../../state/mesh.ts";
 
 /** Health, rate, errors, p99 and the age of the data, in every view. */
 export function StatusBar() {
@@ -42,6 +42,7 @@ function HealthItem() {
   const { data, failure } = health.value;
   if (failure) return <Item name="health" value={FAILURE_TEXTS[failure.reason] ?? "unknown"} isBad="down" />;
   if (!data) return <Item name="health" value="…" />;
+  if (trouble.value) return <Item name="health" value={trouble.value} isBad="down" />;
   if (data.status === "SERVING") return <Item name="health" value="serving" />;
   return <Item name="health" value={`${data.service}: ${data.status}`} isBad="down" />;
 }

@@ -1,0 +1,133 @@
+//! Where the admin servers of all processes are: `ADMIN_ADDRESSES`.
+
+use std::{collections::BTreeSet, net::SocketAddr};
+
+use octet_runtime::{environment::Environment, http_url::HttpUrl};
+use octet_topology::Topology;
+use tokio::net::lookup_host;
+
+const VARIABLE: &str = "ADMIN_ADDRESSES";
+
+/// The processes that are not services.
+const OTHERS: [&str; 2] = ["gateway", "collector"];
+
+/// Addresses that are read of one process: its replicas, where its name has several.
+const MAX_REPLICAS: usize = 8;
+
+/// The admin server of each process, by the process's name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AdminAddresses(Vec<AdminAddress>);
+
+/// The admin server of one process, or of its replicas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AdminAddress {
+    pub(super) process: String,
+    host: String,
+    port: u16,
+}
+
+impl AdminAddresses {
+    /// Reads `ADMIN_ADDRESSES`: `service-a=127.0.0.1:9001,gateway=octet-gateway:9000`; empty by default.
+    pub(crate) fn from_environment(environment: &mut Environment<'_>, topology: Option<&Topology>) -> Self {
+        let Some(text) = environment.text(VARIABLE) else { return Self::default() };
+        let mut names = BTreeSet::new();
+        let mut addresses = Vec::new();
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            let Some(address) = parse(entry) else {
+                environment.fault(
+                    VARIABLE,
+                    format!("{entry:?} must be NAME=HOST:PORT, for example service-a=127.0.0.1:9001"),
+                );
+                continue;
+            };
+            let is_known = topology.is_none_or(|topology| is_process(topology, &address.process));
+            if !is_known {
+                let name = &address.process;
+                environment.fault(VARIABLE, format!("{name:?} must be a service, gateway or collector"));
+            } else if names.insert(address.process.clone()) {
+                addresses.push(address);
+            } else {
+                environment.fault(VARIABLE, format!("{:?} is named twice", address.process));
+            }
+        }
+        Self(addresses)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &AdminAddress> {
+        self.0.iter()
+    }
+}
+
+impl AdminAddress {
+    /// The addresses of its replicas, in a stable order.
+    pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
+        let found = lookup_host((self.host.as_str(), self.port)).await;
+        let found: BTreeSet<_> = found.map_err(|_| "name does not resolve".to_owned())?.collect();
+        if found.is_empty() {
+            return Err("name does not resolve".to_owned());
+        }
+        Ok(found.into_iter().take(MAX_REPLICAS).collect())
+    }
+}
+
+fn parse(entry: &str) -> Option<AdminAddress> {
+    let (process, address) = entry.split_once('=')?;
+    let url =
+        HttpUrl::parse_http(&format!("http://{}", address.trim())).filter(|url| url.path().is_empty())?;
+    let authority = url.authority();
+    Some(AdminAddress {
+        process: process.trim().to_owned(),
+        host: authority.host().trim_start_matches('[').trim_end_matches(']').to_owned(),
+        port: authority.port_u16()?,
+    })
+}
+
+fn is_process(topology: &Topology, name: &str) -> bool {
+    OTHERS.contains(&name) || topology.services().iter().any(|service| service.name.as_str() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<String>, String> {
+        let variables = BTreeMap::from([(VARIABLE.to_owned(), text.to_owned())]);
+        let mut environment = Environment::new(&variables);
+        let topology = Topology::built_in().expect("valid");
+        let addresses = AdminAddresses::from_environment(&mut environment, Some(&topology));
+        let shown = addresses.iter().map(|it| format!("{} {} {}", it.process, it.host, it.port)).collect();
+        environment.finish(shown).map_err(|faults| faults.to_string())
+    }
+
+    #[test]
+    fn services_gateway_and_collector_have_addresses() {
+        let addresses = read("service-a=127.0.0.1:9001, collector=[::1]:9412,gateway=octet-gateway:9000,");
+        assert_eq!(
+            addresses.expect("valid"),
+            ["service-a 127.0.0.1 9001", "collector ::1 9412", "gateway octet-gateway 9000"]
+        );
+    }
+
+    #[test]
+    fn every_fault_is_reported() {
+        let faults = read(
+            "service-a,service-b=:1,service-c=c:9001/x,service-z=z:1,service-d=d,gateway=g:1,gateway=h:1",
+        )
+        .expect_err("six faults");
+        assert_eq!(faults.lines().count(), 6, "{faults}");
+        assert!(
+            faults.contains(r#"ADMIN_ADDRESSES: "service-z" must be a service, gateway or collector"#),
+            "{faults}"
+        );
+        assert!(faults.contains(r#""gateway" is named twice"#), "{faults}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_does_not_resolve_is_an_error() {
+        let address = parse("service-a=name.invalid:1").expect("valid");
+        assert_eq!(address.resolve().await, Err("name does not resolve".to_owned()));
+        assert_eq!(parse("a=127.0.0.1:7").expect("valid").resolve().await.map(|found| found.len()), Ok(1));
+    }
+}
