@@ -16,6 +16,9 @@ use crate::checks::{SECRET, no_secret, one_line};
 /// Errors about these repeat their value: names, which are public.
 const PUBLIC: [&str; 2] = ["PROPAGATE_HEADERS", "SERVICE_NAME"];
 
+/// Variables whose whole value is a secret. Errors about others repeat it, unless it has the form of credentials.
+const SECRET_VARIABLES: [&str; 3] = ["CONN", "TOKEN", "OTLP_HEADERS"];
+
 static TOPOLOGY: LazyLock<Topology> = LazyLock::new(|| Topology::built_in().expect("valid"));
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -95,7 +98,9 @@ impl Lookup for Block<'_> {
         let mut value = value.to_vec();
         if self.plants && !PUBLIC.contains(&name) {
             let at = self.bytes.len() % (value.len() + 1);
-            value.splice(at..at, SECRET.bytes());
+            let is_secret = SECRET_VARIABLES.iter().any(|part| name.contains(part));
+            let planted = if is_secret { SECRET.to_owned() } else { format!("user:{SECRET}@") };
+            value.splice(at..at, planted.bytes());
         }
         Some(OsString::from_vec(value))
     }

@@ -231,9 +231,13 @@ async fn without_a_run_status_fails_and_stop_has_nothing_to_do() {
 async fn logs_prints_the_last_lines_of_one_process_and_follows_it() {
     let mesh = Mesh::start().await;
     let data = text(mesh.data());
-    let log = fs::read_to_string(mesh.data().join("logs/service-c.log")).expect("a log");
-    let output = run(&["logs", "service-c", "--data", data]).await;
-    assert_eq!(stdout(&output), log, "unchanged where stdout is no terminal");
+    // `octet up` may not have written all of it yet.
+    let log = eventually("the log is printed unchanged where stdout is no terminal", async || {
+        let log = fs::read_to_string(mesh.data().join("logs/service-c.log")).ok()?;
+        let output = run(&["logs", "service-c", "--data", data]).await;
+        (log.contains(" serving") && stdout(&output) == log).then_some(log)
+    })
+    .await;
     let output = run(&["logs", "service-c", "-n", "1", "--data", data]).await;
     assert_eq!(stdout(&output).trim_end(), log.lines().last().expect("a line"));
 

@@ -47,6 +47,8 @@ async fn received(url: &str, spans: usize) -> Vec<Value> {
 fn as_zipkin(span: &Value) -> Value {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
+        // Zipkin's text of a whole number has no fraction.
+        Value::Number(number) => number.as_f64().expect("a number").to_string(),
         other => other.to_string(),
     };
     let micros = |name: &str| span[name].as_u64().expect("nanoseconds") / 1_000;
