@@ -235,7 +235,7 @@ async fn logs_prints_the_last_lines_of_one_process_and_follows_it() {
     let log = eventually("the log is printed unchanged where stdout is no terminal", async || {
         let log = fs::read_to_string(mesh.data().join("logs/service-c.log")).ok()?;
         let output = run(&["logs", "service-c", "--data", data]).await;
-        (log.contains(" serving") && stdout(&output) == log).then_some(log)
+        (log.contains("serving") && stdout(&output) == log).then_some(log)
     })
     .await;
     let output = run(&["logs", "service-c", "-n", "1", "--data", data]).await;

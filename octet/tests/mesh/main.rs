@@ -28,7 +28,6 @@ mod cli;
 mod collector;
 mod commands;
 mod configuration;
-mod counts;
 mod deadlines;
 mod drain;
 mod drills;
