@@ -1,6 +1,6 @@
 //! Generates load: a closed loop of users, or an open loop at a given rate, over HTTP/1.1, HTTP/2 or gRPC.
 //!
-//! [`Plan`] is what to send, [`run`] sends it, and [`Report`] is what came back. A report is complete: its counts, its
+//! [`Plan`] is what to send, [`run()`] sends it, and [`Report`] is what came back. A report is complete: its counts, its
 //! percentiles and its seconds are of all requests; only examples (the slowest, the failed) are bounded in number.
 //!
 //! In an open loop, latency counts from the moment at which a request was due, not from the moment at which it was sent: a

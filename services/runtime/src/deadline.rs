@@ -1,7 +1,7 @@
 //! Deadlines: the moment by which a call must have its response, propagated from hop to hop as the remaining time
 //! (`grpc-timeout`, gRPC over HTTP/2, "Requests").
 //!
-//! A process that receives a timeout responds a [reserve](reserve) before it ends, so that its response, which names the
+//! A process that receives a timeout responds a [reserve] before it ends, so that its response, which names the
 //! service that was too slow, still reaches the caller in time. See docs/decisions/0021.
 
 use std::time::{Duration, Instant};
