@@ -69,7 +69,7 @@ pub(crate) struct Mesh {
     traces: HashMap<TraceId, Box<Trace>, RandomState>,
     /// By the second of their last arrival, as far as known: a trace that grew moves back when it comes first.
     order: VecDeque<(u32, TraceId)>,
-    /// The traces with a receiver that waits for its caller, by the second in which they are settled.
+    /// The traces that wait to be settled, by the second in which they are.
     due: VecDeque<(u32, TraceId)>,
     counts: Store,
     trace_bytes: usize,
@@ -139,7 +139,7 @@ impl Mesh {
         let mut counts = ForTrace { id, store: &mut self.counts };
         let is_counted = trace.add(span.id.number(), facts, &mut counts);
         self.trace_bytes = self.trace_bytes + trace.bytes() - before;
-        if !trace.is_due && trace.has_new_waiting() {
+        if !trace.is_due && trace.needs_settling() {
             trace.is_due = true;
             self.due.push_back((now + SETTLED, id));
         }
@@ -279,9 +279,6 @@ impl Counts for ForTrace<'_> {
         let is_unknown = |ends: &Ends| [ends.caller, ends.callee].contains(&NameId::UNKNOWN);
         let counted = now.and_then(|(ends, call)| {
             let edge = if is_unknown(&ends) { None } else { store.edges.id(ends, second) };
-            if edge.is_none() && before.is_none() {
-                store.total(|totals| totals.uncounted = totals.uncounted.saturating_add(1));
-            }
             edge.map(|edge| Counted { edge, second, call })
         });
         if counted != before {
@@ -293,6 +290,10 @@ impl Counts for ForTrace<'_> {
             }
         }
         counted
+    }
+
+    fn uncounted(&mut self) {
+        self.store.total(|totals| totals.uncounted = totals.uncounted.saturating_add(1));
     }
 
     fn published(&self, span: u64) -> Option<Published> {

@@ -5,6 +5,8 @@
 //! consumed, or where publishing it failed. Each span's contribution is computed again whenever a span that matters to it
 //! arrives, so the counts do not depend on the order.
 
+mod recount;
+
 use std::collections::HashMap;
 
 use octet_zipkin::{Kind, edges::EdgeKind};
@@ -50,6 +52,8 @@ struct Entry {
     /// The service that made a call that failed, as part of the work of the receiver with this id.
     failed_below: NameId,
     is_listed: bool,
+    /// It is among the uncounted calls.
+    is_uncounted: bool,
     wait: Wait,
 }
 
@@ -77,10 +81,18 @@ pub(super) struct Published {
     pub(super) end: u64,
 }
 
+impl Published {
+    fn of(producer: &Facts) -> Self {
+        Self { service: producer.service, end: producer.end() }
+    }
+}
+
 /// Where traces count their calls.
 pub(super) trait Counts {
     /// Replaces a contribution; returns what to take back next time.
     fn replace(&mut self, before: Option<Counted>, now: Option<(Ends, Call)>) -> Option<Counted>;
+    /// Notes a call that could not be counted.
+    fn uncounted(&mut self);
     /// The publisher of a message whose trace was forgotten.
     fn published(&self, span: u64) -> Option<Published>;
 }
@@ -93,9 +105,9 @@ pub(super) struct Trace {
     index: Option<HashMap<u64, u32, foldhash::quality::RandomState>>,
     /// The second of its last arrival.
     pub(super) last: u32,
-    /// Whether it is to be settled.
+    /// Whether it waits to be settled.
     pub(super) is_due: bool,
-    has_new_waiting: bool,
+    needs_settling: bool,
 }
 
 /// What precedes a receiver.
@@ -122,6 +134,8 @@ impl Trace {
         self.evaluate_receiver(main, counts);
         self.evaluate_children(main, counts);
         let Some(Entry { facts, .. }) = self.entries.get(entry).copied() else { return true };
+        // Ids of two sides, spans within a service, and causes of failures.
+        self.needs_settling |= entry != main || facts.kind.is_none() || facts.ended == Ended::Failed;
         // Also when its partner arrives: the receiver is no child of its parent then.
         if let Some(receiver) = self.facts(main, Side::Receiver)
             && let Some(parent) = self.find(receiver.parent)
@@ -137,23 +151,20 @@ impl Trace {
         true
     }
 
-    /// Whether a receiver has started to wait for its caller since the last call.
-    pub(super) fn has_new_waiting(&mut self) -> bool {
-        std::mem::take(&mut self.has_new_waiting)
+    /// Whether the counts may not be final: a receiver waits for its caller, or the order of arrival matters.
+    pub(super) fn needs_settling(&self) -> bool {
+        self.needs_settling
     }
 
-    /// Counts the receivers that still wait by what is known of them.
+    /// Counts everything by what is known, receivers that still wait for their caller included.
     pub(super) fn settle(&mut self, counts: &mut impl Counts) {
-        for index in 0..self.entries.len() {
-            let Some(entry) = self.entries.get_mut(index) else { break };
+        for entry in &mut self.entries {
             if entry.wait == Wait::Yes {
                 entry.wait = Wait::Over;
-                let id = entry.id;
-                if let Some(main) = self.find(id) {
-                    self.evaluate_receiver(main, counts);
-                }
             }
         }
+        self.recount(counts);
+        self.needs_settling = false;
     }
 
     /// The messages that nobody has consumed.
@@ -161,7 +172,7 @@ impl Trace {
         let published = |entry: &Entry| {
             let facts = &entry.facts;
             let waits = facts.is(Kind::Producer) && !entry.has_consumer && facts.ended == Ended::Ok;
-            waits.then(|| (entry.id, Published { service: facts.service, end: facts.end() }))
+            waits.then(|| (entry.id, Published::of(facts)))
         };
         self.entries.iter().filter_map(published)
     }
@@ -229,6 +240,7 @@ impl Trace {
             has_consumer: false,
             failed_below: NameId::NONE,
             is_listed: false,
+            is_uncounted: false,
             wait: Wait::No,
         });
         self.entries.len() - 1
@@ -348,20 +360,22 @@ impl Trace {
         let Some(starter) = self.side(main, Side::Starter) else { return };
         let Some(Entry { facts, .. }) = self.entries.get(starter) else { return };
         let now = match facts.kind {
-            Some(Kind::Client) => self.client_call(main, facts),
-            Some(Kind::Producer) => self.failed_publishing(main, facts),
+            Some(Kind::Client) => Self::client_call(facts, self.server_of(main)),
+            Some(Kind::Producer) => Self::failed_publishing(facts, self.is_consumed(main)),
             _ => None,
         };
         self.set(starter, now, counts);
     }
 
-    fn client_call(&self, main: usize, client: &Facts) -> Option<(Ends, Call)> {
+    /// A client's server, and whether a call failed as part of its work.
+    fn server_of(&self, main: usize) -> Option<(&Facts, bool)> {
         let shared = self.side(main, Side::Receiver).map(|index| (main, index));
-        let child = || self.server_below(main);
-        let server = shared.or_else(child).and_then(|(main, index)| {
-            let facts = &self.entries.get(index)?.facts;
-            facts.is(Kind::Server).then_some((facts, self.failed_below(main, facts)))
-        });
+        let (main, index) = shared.or_else(|| self.server_below(main))?;
+        let facts = &self.entries.get(index)?.facts;
+        facts.is(Kind::Server).then_some((facts, self.failed_below(main, facts)))
+    }
+
+    fn client_call(client: &Facts, server: Option<(&Facts, bool)>) -> Option<(Ends, Call)> {
         let (failing, failed_below) = match (client.ended, server) {
             (Ended::Ok, Some((server, below))) if server.ended == Ended::Failed => (server, below),
             (_, server) => (client, server.is_some_and(|(_, below)| below)),
@@ -393,10 +407,13 @@ impl Trace {
         server(first).or_else(|| all.by_ref().take(MAX_CHILDREN).find_map(server))
     }
 
-    /// Counts a message that could not be published; others count where they are consumed.
-    fn failed_publishing(&self, main: usize, producer: &Facts) -> Option<(Ends, Call)> {
+    fn is_consumed(&self, main: usize) -> bool {
         let shares = self.facts(main, Side::Receiver).is_some_and(|receiver| receiver.is(Kind::Consumer));
-        let is_consumed = shares || self.entries.get(main)?.has_consumer;
+        shares || self.entries.get(main).is_some_and(|main| main.has_consumer)
+    }
+
+    /// Counts a message that could not be published; others count where they are consumed.
+    fn failed_publishing(producer: &Facts, is_consumed: bool) -> Option<(Ends, Call)> {
         if producer.ended != Ended::Failed || is_consumed {
             return None;
         }
@@ -428,26 +445,17 @@ impl Trace {
             }
             Some(Kind::Consumer) => {
                 let published = match above {
-                    Above::Found(above) if above.is(Kind::Producer) => {
-                        Some(Published { service: above.service, end: above.end() })
-                    }
+                    Above::Found(above) if above.is(Kind::Producer) => Some(Published::of(above)),
                     Above::Found(_) | Above::Nothing => None,
                     Above::Unknown => counts.published(facts.parent),
                 };
                 is_waiting &= published.is_none();
-                let from = published.map_or(NameId::NONE, |published| published.service).or(facts.remote);
-                let mut call = call(facts, facts.duration, failed_below);
-                let published = published.filter(|published| published.end > 0 && facts.start > 0);
-                // Zero where the consumer's clock is behind the publisher's.
-                call.wait = published.map(|published| saturated(facts.start.saturating_sub(published.end)));
-                ends(from, facts.service, EdgeKind::Messaging)
-                    .filter(|_| !is_waiting)
-                    .map(|ends| (ends, call))
+                message(facts, published, failed_below).filter(|_| !is_waiting)
             }
             _ => None,
         };
         is_waiting &= facts.kind.is_some();
-        self.has_new_waiting |= is_waiting;
+        self.needs_settling |= is_waiting;
         if wait != Wait::Over
             && let Some(entry) = self.entries.get_mut(receiver)
         {
@@ -523,7 +531,12 @@ impl Trace {
         if let Some(entry) = self.entries.get_mut(index)
             && (entry.counted.is_some() || now.is_some())
         {
+            let is_known = entry.counted.is_some() || entry.is_uncounted;
             entry.counted = counts.replace(entry.counted, now);
+            if entry.counted.is_none() && !is_known {
+                entry.is_uncounted = true;
+                counts.uncounted();
+            }
         }
     }
 }
@@ -538,6 +551,15 @@ fn saturated(micros: u64) -> u32 {
 
 fn ends(caller: NameId, callee: NameId, kind: EdgeKind) -> Option<Ends> {
     (caller != NameId::NONE && callee != NameId::NONE).then_some(Ends { caller, callee, kind })
+}
+
+fn message(consumer: &Facts, published: Option<Published>, failed_below: bool) -> Option<(Ends, Call)> {
+    let from = published.map_or(NameId::NONE, |published| published.service).or(consumer.remote);
+    let mut call = call(consumer, consumer.duration, failed_below);
+    let published = published.filter(|published| published.end > 0 && consumer.start > 0);
+    // Zero where the consumer's clock is behind the publisher's.
+    call.wait = published.map(|published| saturated(consumer.start.saturating_sub(published.end)));
+    Some((ends(from, consumer.service, EdgeKind::Messaging)?, call))
 }
 
 fn call(facts: &Facts, duration: u32, failed_below: bool) -> Call {
