@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
 };
 
-use foldhash::quality::RandomState;
+use foldhash::quality::SeedableRandomState;
 use keep::Keep;
 use octet_zipkin::{
     Annotation, Batch, Endpoint, Span, Text, TraceId,
@@ -136,7 +136,7 @@ pub struct Store {
     texts: Texts,
     mesh: Mesh,
     repeats: Repeats,
-    hasher: RandomState,
+    hasher: SeedableRandomState,
     arrivals: u64,
     spans: usize,
     span_bytes: usize,
@@ -157,7 +157,7 @@ impl Store {
             texts: Texts::default(),
             mesh: Mesh::new(memory.mesh),
             repeats: Repeats::default(),
-            hasher: RandomState::default(),
+            hasher: SeedableRandomState::random(),
             arrivals: 0,
             spans: 0,
             span_bytes: 0,

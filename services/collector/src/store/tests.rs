@@ -240,18 +240,18 @@ fn work_that_is_interrupted_continues_after_changes() {
     assert!(find.step(&store) && find.step(&store));
     // A newer trace than those found so far, and a trace that disappears.
     insert(&mut store, span(9, 1, "a"));
-    while store.versioned(TraceId::first_of(1)).is_some() {
-        store.evict_one();
-    }
+    store.evict_one();
+    let is_stored = |trace: &u64| store.versioned(TraceId::first_of(*trace)).is_some();
+    let expected: Vec<String> = (1..=5).rev().filter(is_stored).map(|trace| trace.to_string()).collect();
+    assert!(expected.len() == 4 && expected.starts_with(&["5".to_owned(), "4".to_owned()]), "{expected:?}");
     let found: Vec<String> =
         find.run(&store).found.iter().map(|id| id.to_string()[15..].to_owned()).collect();
-    // Others may have been evicted with it: which ones is left to chance.
-    let is_stored = |trace: &u64| store.versioned(TraceId::first_of(*trace)).is_some();
-    let may_be_found = ["5", "4", "3", "2"];
-    assert!(may_be_found.iter().filter(|id| found.iter().any(|found| found == *id)).eq(&found), "{found:?}");
-    for trace in (2..=5).filter(is_stored) {
-        assert!(found.contains(&trace.to_string()), "{trace} is missing: {found:?}");
-    }
+    assert_eq!(found, expected);
+}
+
+/// A store that keeps the same traces in every run.
+fn without_chance(bytes: usize) -> Store {
+    Store { hasher: SeedableRandomState::fixed(), ..Store::new(Memory::of(bytes)) }
 }
 
 /// A trace of one span with a duration, which can have failed.
@@ -266,7 +266,7 @@ fn rooted(trace: u64, duration: u64, tags: &str) -> Span {
 
 #[test]
 fn failed_traces_stay_longest_then_slow_ones_and_the_rest_is_a_fair_sample() {
-    let mut store = Store::new(Memory::of(4 << 20));
+    let mut store = without_chance(4 << 20);
     let total = 30_000_u64;
     let is_failed = |trace: u64| trace % 1_000 == 7;
     let is_slow = |trace: u64| trace % 150 == 11 && trace > 1_000;
@@ -290,8 +290,8 @@ fn failed_traces_stay_longest_then_slow_ones_and_the_rest_is_a_fair_sample() {
     assert!(kept.len() > 1_000 && kept.len() < 5_000, "{}", kept.len());
     let of = |is: &dyn Fn(u64) -> bool| kept.iter().filter(|trace| is(**trace)).count();
     assert_eq!(of(&is_failed), 30, "every failed one");
-    // 193 were slow. Some of the first go, by chance, before there are enough to compare.
-    assert!(of(&is_slow) >= 180, "{}", of(&is_slow));
+    // 193 were slow; some of the first may have gone before there were enough to compare.
+    assert!(of(&is_slow) >= 190, "{}", of(&is_slow));
     assert!(of(&|trace| trace % 1_000 == 8) < 20);
 
     // Of the ordinary ones that are older than the newest half: some of each third, since all are of the last two minutes.
@@ -310,7 +310,7 @@ fn failed_traces_stay_longest_then_slow_ones_and_the_rest_is_a_fair_sample() {
 
 #[test]
 fn a_trace_that_fails_late_stays_as_a_failed_one() {
-    let mut store = Store::new(Memory::of(1 << 20));
+    let mut store = without_chance(1 << 20);
     for trace in 1..=20_000 {
         insert(&mut store, rooted(trace, 1_000, ""));
         // It is among the older half by now, if it was not evicted.
@@ -320,8 +320,7 @@ fn a_trace_that_fails_late_stays_as_a_failed_one() {
         }
     }
     let failed = (1..=20_000).filter(|trace| store.trace(TraceId::first_of(*trace)).len() == 2).count();
-    // How many are still kept when they fail is left to chance.
-    assert!(failed > 5, "{failed}");
+    assert!(failed > 20, "{failed}");
     while !store.traces.is_empty() {
         store.evict_one();
     }
