@@ -32,7 +32,7 @@ fn peak() -> usize {
     line.split_whitespace().nth(1).expect("a number").parse::<usize>().expect("a number") * 1024
 }
 
-/// The JSON of `response`, or why there is none.
+/// The JSON of `response`, or the error.
 async fn json(binding: &Binding, response: &[u8]) -> Result<Vec<u8>, tonic::Status> {
     let length = u32::try_from(response.len()).unwrap().to_be_bytes();
     let response = Bytes::from([&[0][..], &length, response].concat());

@@ -120,7 +120,7 @@ impl Board {
     }
 
     /// The list as JSON, at most [`MAX_AGE`] older than a round takes. While too many callers wait for a round, the last
-    /// list; `None` if there is none yet.
+    /// list; `None` before the first round.
     pub(super) async fn current(self: &Arc<Self>) -> Option<Bytes> {
         if let Some(mut list) = self.next_round()
             && let Ok(_permit) = self.waiting.try_acquire()
@@ -254,7 +254,7 @@ impl Process {
     }
 }
 
-/// The addresses of a process's replicas; one entry with the reason if there is none.
+/// The addresses of a process's replicas; one entry with the reason if it has no address.
 async fn resolve(address: AdminAddress) -> Vec<(String, Result<SocketAddr, String>)> {
     let name = address.process.clone();
     match tokio::time::timeout(RESOLVE_TIMEOUT, address.resolve()).await {

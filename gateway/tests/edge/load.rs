@@ -12,7 +12,7 @@ use crate::{
     gateway::Gateway,
 };
 
-/// Reports, and ends when it is told to, or when its standard input closes.
+/// Reports, and ends at SIGTERM or when its standard input closes.
 const RUNS: &str = r#"
 echo "$*" > "$0.arguments"
 export > "$0.environment"
