@@ -26,6 +26,7 @@ HOSTS = ("hosts.ui=octet.example.com", "hosts.api=api.octet.example.com")
 GATEWAY_API = ("gatewayApi.enabled=true", "gatewayApi.className=istio", *HOSTS)
 LOAD = ("loadGenerator.enabled=true", "loadGenerator.image.repository=registry.example.com/hey",
         "loadGenerator.image.tag=0.1.4")
+WAYPOINT = ("istio.mode=ambient", "istio.waypoint.enabled=true")
 
 # Name, arguments. The first five are the usual installations.
 CASES = {
@@ -76,6 +77,12 @@ CASES = {
     "external servers by selector": own("external"),
     "istio, names of its own": [*IMAGE, *values("istio"), *sets(
         "clusterDomain=cluster.example", "services.service-a.serviceAccount.name=own-account")],
+    "ambient": [*IMAGE, *values("istio"), *sets("istio.mode=ambient", "processHealth.enabled=true", *LOAD)],
+    "ambient, waypoint, canary": [*IMAGE, *values("istio"), *sets(
+        *WAYPOINT, "istio.waypoint.replicas=3", "canary.enabled=true", "canary.tag=0.2.0", "mongoExpress.enabled=true",
+        "mongoExpress.existingSecret=mongo-express")],
+    "eks, ambient, waypoint": [*IMAGE, *values("eks", "istio"), *sets(*WAYPOINT)],
+    "in an ambient namespace": [*IMAGE, *sets("networkPolicy.hbone=true", "processHealth.enabled=true")],
     "console and load": [*IMAGE, *sets("mongoExpress.enabled=true", "mongoExpress.existingSecret=mongo-express", *LOAD)],
 }
 
@@ -172,5 +179,18 @@ REFUSALS = [
      "gatewayApi.tlsSecret: with gatewayApi.parentRefs"),
     ([*IMAGE, *sets(*GATEWAY_API, "gatewayApi.grpcHost=api.octet.example.com")],
      "gatewayApi.grpcHost: api.octet.example.com is also hosts.ui or hosts.api"),
+    ([*IMAGE, *values("istio"), *sets("istio.mode=both")], "istio/mode"),
+    ([*IMAGE, *values("istio"), *sets("istio.waypoint.enabled=true")], "istio.waypoint.enabled: needs istio.enabled with"),
+    ([*IMAGE, *sets(*WAYPOINT)], "istio.waypoint.enabled: needs istio.enabled with"),
+    ([*IMAGE, *values("istio"), *sets(*WAYPOINT, "istio.faults.service-e.abort.percent=5",
+                                      "istio.faults.service-e.abort.status=UNAVAILABLE")],
+     "istio.faults: not supported with istio.mode ambient"),
+    ([*IMAGE, *values("istio"), *sets(*WAYPOINT, "istio.registryOnly=true")],
+     "istio.registryOnly: not supported with istio.mode ambient"),
+    ([*IMAGE, *values("istio"), *sets(*WAYPOINT, "istio.egressNamespace=istio-egress")],
+     "istio.egressNamespace: not supported with istio.mode ambient"),
+    ([*IMAGE, *values("istio"), *sets("istio.mode=ambient", "canary.enabled=true")],
+     "canary.enabled: with istio.mode ambient it needs istio.waypoint.enabled"),
+    ([*IMAGE, *values("istio"), *sets(*WAYPOINT, "istio.waypoint.replicas=0")], "istio/waypoint/replicas"),
     ([*IMAGE, *sets("extraObjects[0].kind=Service")], "extraObjects/0"),
 ]

@@ -10,6 +10,7 @@ import beside
 import capacity
 import facts
 import knobs
+import planted_ambient
 import policy
 import schemas
 import workloads
@@ -281,6 +282,14 @@ def sixth_value(files):
         '[{"field": "http-header", "httpHeaderConfig": {"httpHeaderName": "content-type", "values": ["a", "b", "c"]}}]'
 
 
+def by_facts_of(case):
+    def look(rendered):
+        return by_facts(rendered[case])
+    return look
+
+
+PLANTED_AMBIENT = [(plant, by_facts_of(case), sentence) for plant, case, sentence in planted_ambient.PLANTED]
+
 PLANTED = [
     (removed_api, by_schemas, "has no policy/v1beta1 PodDisruptionBudget"),
     (unknown_core_field, by_schemas, "restartPolice"),
@@ -348,10 +357,12 @@ def main():
     good = render([*CASES["istio"], *sets("processHealth.enabled=true", *LOAD)])
     rendered = {case: render(CASES[case]) for case in (*knobs.EXPECTED, "openshift", "console and load")}
     unexpected = by_knobs(rendered)
-    missed = [*unexpected, *_missed(PLANTED, good), *_missed(PLANTED_KNOBS, rendered), *_missed(PLANTED_BESIDE, _files())]
+    ambient = {case: render(CASES[case]) for case in (planted_ambient.ZTUNNEL, planted_ambient.WAYPOINT)}
+    missed = [*unexpected, *_missed(PLANTED, good), *_missed(PLANTED_KNOBS, rendered), *_missed(PLANTED_AMBIENT, ambient),
+              *_missed(PLANTED_BESIDE, _files())]
     for line in missed:
         print(line, file=sys.stderr)
-    count = len(PLANTED) + len(PLANTED_KNOBS) + len(PLANTED_BESIDE)
+    count = sum(map(len, (PLANTED, PLANTED_KNOBS, PLANTED_AMBIENT, PLANTED_BESIDE)))
     if missed:
         sys.exit(f"{len(missed)} of {count} planted faults were missed")
     print(f"helm/octet: all {count} planted faults are found")

@@ -64,7 +64,9 @@ def _selectors(objects):
             chosen = spec["workloadSelector"]["labels"]
         else:
             continue
-        if chosen is not None and not any(_matches(chosen, pod, found) for pod in labelled):
+        # istiod creates the waypoint's pods.
+        made = {"gateway.networking.k8s.io/gateway-name": "octet-waypoint"}
+        if chosen is not None and chosen != made and not any(_matches(chosen, pod, found) for pod in labelled):
             yield f"{name_of(found)}: selects no pod"
     deployments = {found["metadata"]["name"]: found for found in of_kind(objects, "Deployment")}
     for scaler in of_kind(objects, "HorizontalPodAutoscaler"):
