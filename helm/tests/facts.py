@@ -4,6 +4,7 @@ import pathlib
 import tempfile
 
 import ambient
+import delivery
 import graph
 import references
 from graph import of_kind, selected
@@ -16,7 +17,7 @@ def faults(objects, own_topology):
     """One line per error in one rendering."""
     return [*_graph(objects, own_topology), *_edges(objects, own_topology), *_environment(objects, own_topology),
             *_admin_services(objects),
-            *references.faults(objects), *_istio(objects), *ambient.faults(objects)]
+            *references.faults(objects), *_istio(objects), *ambient.faults(objects), *delivery.faults(objects, own_topology)]
 
 
 def _graph(objects, own):

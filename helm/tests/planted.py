@@ -11,6 +11,7 @@ import capacity
 import facts
 import knobs
 import planted_ambient
+import planted_delivery
 import policy
 import schemas
 import workloads
@@ -288,7 +289,8 @@ def by_facts_of(case):
     return look
 
 
-PLANTED_AMBIENT = [(plant, by_facts_of(case), sentence) for plant, case, sentence in planted_ambient.PLANTED]
+PLANTED_CASES = [(plant, by_facts_of(case), sentence)
+                 for plant, case, sentence in (*planted_ambient.PLANTED, *planted_delivery.PLANTED)]
 
 PLANTED = [
     (removed_api, by_schemas, "has no policy/v1beta1 PodDisruptionBudget"),
@@ -357,12 +359,12 @@ def main():
     good = render([*CASES["istio"], *sets("processHealth.enabled=true", *LOAD)])
     rendered = {case: render(CASES[case]) for case in (*knobs.EXPECTED, "openshift", "console and load")}
     unexpected = by_knobs(rendered)
-    ambient = {case: render(CASES[case]) for case in (planted_ambient.ZTUNNEL, planted_ambient.WAYPOINT)}
-    missed = [*unexpected, *_missed(PLANTED, good), *_missed(PLANTED_KNOBS, rendered), *_missed(PLANTED_AMBIENT, ambient),
-              *_missed(PLANTED_BESIDE, _files())]
+    others = {case: render(CASES[case]) for _, case, _ in (*planted_ambient.PLANTED, *planted_delivery.PLANTED)}
+    missed = [*unexpected, *_missed(PLANTED, good), *_missed(PLANTED_KNOBS, rendered), *_missed(PLANTED_CASES, others),
+              *_missed_kinds(others), *_missed(PLANTED_BESIDE, _files())]
     for line in missed:
         print(line, file=sys.stderr)
-    count = sum(map(len, (PLANTED, PLANTED_KNOBS, PLANTED_AMBIENT, PLANTED_BESIDE)))
+    count = sum(map(len, (PLANTED, PLANTED_KNOBS, PLANTED_CASES, planted_delivery.UNKNOWN_FIELDS, PLANTED_BESIDE)))
     if missed:
         sys.exit(f"{len(missed)} of {count} planted faults were missed")
     print(f"helm/octet: all {count} planted faults are found")
@@ -376,6 +378,14 @@ def _missed(planted, good):
         said = check([found for found in bad if found not in good] if check is by_schemas else bad)
         if not any(sentence in fault for fault in said):
             yield f"{plant.__name__}: {check.__name__} expected {sentence!r}, got {said}"
+
+
+def _missed_kinds(rendered):
+    for kind, name, case, field in planted_delivery.UNKNOWN_FIELDS:
+        bad = copy.deepcopy(pick(rendered[case], kind, name))
+        bad["spec"][field] = {}
+        if not any(field in fault for fault in by_schemas([bad])):
+            yield f"{kind}/{name}: the models accept {field}"
 
 
 def _files():

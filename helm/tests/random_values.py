@@ -117,6 +117,13 @@ def values(choice):
     splits = mesh in ("istio", "gatewayApi") or found.get("istio", {}).get("waypoint", {}).get("enabled")
     if splits and choice.random() < 0.5:
         found["canary"] = {"enabled": True, "service": choice.choice(list(services)), "tag": "2.0.0"}
+    if any("consumes" in it for it in services.values()) and choice.random() < 0.5:
+        broker = mesh not in ("istio", "ambient") or found["rabbitmq"]["mode"] != "bundled"
+        found["keda"] = {"enabled": True, **(some(choice, {"minReplicas": [0], "authenticationRef": ["own-login"]}) if broker
+                                             else {"trigger": "prometheus", "prometheusUrl": "http://prometheus.elsewhere"})}
+    if choice.random() < 0.3 and "canary" not in found:
+        found["argoRollouts"] = {"enabled": True, "service": choice.choice(list(services)),
+                                 "analysis": {"prometheusUrl": "https://prometheus.elsewhere", "maxErrorRatio": 0.5}}
     if choice.random() < 0.3:
         found["tracing"] = {"exporter": "otlp", "endpoint": "http://otel.elsewhere:4318"}
     if choice.random() < 0.3:

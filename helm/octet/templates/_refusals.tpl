@@ -55,6 +55,7 @@
 {{- include "octet.refuse-workloads" . -}}
 {{- include "octet.refuse-metadata" . -}}
 {{- include "octet.refuse-meshes" . -}}
+{{- include "octet.refuse-delivery" . -}}
 {{- include "octet.refuse-extras" . -}}
 {{- end }}
 
