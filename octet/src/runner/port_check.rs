@@ -71,10 +71,14 @@ fn in_use(plan: &Plan) -> Vec<InUse> {
     for process in &plan.processes {
         for (address, what) in [(process.address, ""), (process.admin, "'s admin server")] {
             // The standard library sets SO_REUSEADDR, as the processes do: a closed connection of a listener is no obstacle.
-            if let Err(error) = TcpListener::bind(address) {
-                let needed_by = format!("{}{what}", process.name);
-                in_use.push(InUse { address, needed_by, holder: holder(address), error });
+            let Err(error) = TcpListener::bind(address) else { continue };
+            let holder = holder(address);
+            // The system may not have shown what held the port because it has just ended.
+            if holder == Holder::Listener && TcpListener::bind(address).is_ok() {
+                continue;
             }
+            let needed_by = format!("{}{what}", process.name);
+            in_use.push(InUse { address, needed_by, holder, error });
         }
     }
     in_use
