@@ -44,6 +44,7 @@ mod https;
 mod lifetime;
 mod load_runs;
 mod logs;
+mod node_sdk;
 mod openapi;
 mod processes;
 mod prometheus;

@@ -7,13 +7,13 @@ use std::time::SystemTime;
 
 use opentelemetry::{
     Array, KeyValue, Value,
-    trace::{SpanId, SpanKind, Status, TraceState},
+    trace::{SpanContext, SpanId, SpanKind, Status, TraceState},
 };
 use opentelemetry_sdk::trace::SpanData;
 
 use super::wire::{bytes, double, fixed32, fixed64, message, text, varint_field};
 
-/// Whether `flags` says if the parent is remote, and that it is.
+/// Whether the flags say if the span is remote, and that it is.
 const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
@@ -57,6 +57,7 @@ pub(super) fn span(out: &mut Vec<u8>, span: &SpanData) {
                 bytes(out, 2, &link.span_context.span_id().to_bytes());
                 attributes(out, 4, &link.attributes);
                 count(out, 5, link.dropped_attributes_count);
+                fixed32(out, 6, flags(&link.span_context, link.span_context.is_remote()));
             });
         }
         count(out, 14, span.links.dropped_count);
@@ -70,9 +71,14 @@ pub(super) fn span(out: &mut Vec<u8>, span: &SpanData) {
                 varint_field(out, 3, 2);
             }),
         }
-        let remote = if span.parent_span_is_remote { IS_REMOTE } else { 0 };
-        fixed32(out, 16, u32::from(context.trace_flags().to_u8()) | HAS_IS_REMOTE | remote);
+        fixed32(out, 16, flags(context, span.parent_span_is_remote));
     });
+}
+
+/// The W3C flags of a span or link, and whether the parent or the linked span is of another process.
+fn flags(context: &SpanContext, is_remote: bool) -> u32 {
+    let remote = if is_remote { IS_REMOTE } else { 0 };
+    u32::from(context.trace_flags().to_u8()) | HAS_IS_REMOTE | remote
 }
 
 /// Appends attributes as elements of the field.
