@@ -84,6 +84,14 @@ test("in a drill the page, /api/mesh, the load's report and the processes' own c
   const answer = await (await fetch(`${mesh.url}/api/mesh?lookback=${LOOKBACKS["5m"]}`)).json();
   const edges: Edge[] = answer.edges;
   expect(answer.droppedSpans).toBe(0);
+  const message = edges.find(({ kind }) => kind === "messaging");
+  expect(`${message?.caller}>${message?.callee}`).toBe("service-d>service-f");
+  truth.set("service-d>service-f", {
+    calls: truth.get("service-b>service-d")?.calls ?? 0,
+    errors: 0,
+    cancelled: 0,
+  });
+  expect(truth.size).toBe(8);
   for (const [name, expected] of truth) {
     const edge = edges.find(({ caller, callee }) => `${caller}>${callee}` === name);
     const found = { calls: edge?.count ?? 0, errors: edge?.errors ?? 0, cancelled: edge?.cancelled ?? 0 };
@@ -91,18 +99,19 @@ test("in a drill the page, /api/mesh, the load's report and the processes' own c
       ...(["calls", "errors", "cancelled"] as const).map((what) => Math.abs(found[what] - expected[what])),
     );
     const seen = `${name}: ${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`;
-    console.log(seen);
     expect.soft(off, seen).toBeLessThanOrEqual(expected.calls / 100);
   }
   const entry = edges.find(({ caller }) => caller === "gateway");
   // The edge is a part of what the client waited for; the rest is the gateway's own work and the client's.
-  console.log(`p99 of the edge ${entry?.p99} ms, of the client ${report.latency.p99_ms} ms`);
   expect(entry?.p99).toBeLessThanOrEqual(report.latency.p99_ms * (1 + ERROR_OF_A_PERCENTILE));
+  if (report.latency.p99_ms > 2_000) {
+    // The requests of the freeze, beside which that work is small.
+    expect(entry?.p99).toBeGreaterThanOrEqual(report.latency.p99_ms * (0.9 - ERROR_OF_A_PERCENTILE));
+  }
 
   await tableShows(page, edges);
   await failuresAreFound(report);
   const gaps = refreshes.slice(1).map((at, index) => at - (refreshes[index] ?? at));
-  console.log(`milliseconds between refreshes: ${gaps}`);
   expect(Math.max(...gaps), `milliseconds between refreshes: ${gaps}`).toBeLessThanOrEqual(6_000);
 });
 
@@ -130,7 +139,7 @@ function run(args: string[]): Promise<string> {
 
 /** A process's calls to each upstream, by its own counters. */
 async function counters(caller: string): Promise<Map<string, Counted>> {
-  const text = await (await fetch(`http://127.0.0.1:${adminPort(caller)}/metrics`)).text();
+  const text = await metrics(caller);
   const found = new Map<string, Counted>();
   for (const line of text.split("\n")) {
     const [, what, labels = "", value] =
@@ -153,9 +162,9 @@ function adminPort(process: string): number {
   return process === "gateway" ? base + 1 : base + 90 + SERVICES.indexOf(process);
 }
 
-/** The calls on every edge; those of the killed process until shortly before its end, and of its successor. */
+/** What the callers counted on every edge: the killed process until shortly before its end, and its successor. */
 async function counts(killed: Map<string, Counted>): Promise<Map<string, Counted>> {
-  const all = new Map(killed);
+  const all = new Map<string, Counted>();
   for (const caller of ["service-a", "service-b", "service-e"]) {
     for (const [edge, counted] of await counters(caller)) {
       const before = killed.get(edge) ?? { calls: 0, errors: 0, cancelled: 0 };
@@ -166,13 +175,32 @@ async function counts(killed: Map<string, Counted>): Promise<Map<string, Counted
       });
     }
   }
+  // E made some calls after its counters were read. Each time it calls G and H together, and H, which nothing happened to,
+  // counted all of them.
+  const calls = served(await metrics("service-h"));
+  for (const edge of ["service-e>service-g", "service-e>service-h"]) {
+    const counted = all.get(edge);
+    if (counted) all.set(edge, { ...counted, calls });
+  }
   return all;
+}
+
+async function metrics(process: string): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${adminPort(process)}/metrics`)).text();
+}
+
+function served(text: string): number {
+  const [, calls] = /^grpc_server_started_total\{.*GreetingService.*\} (\d+)$/m.exec(text) ?? [];
+  return Number(calls);
 }
 
 /** The table has the same figures, once it shows the answer. */
 async function tableShows(page: Page, edges: Edge[]): Promise<void> {
   for (const { caller, callee, kind, count, errors } of edges) {
-    const row = page.getByRole("row", { name: new RegExp(`^${caller} ${callee} `) });
+    // A message has two rows, with the queue between them.
+    if (kind === "messaging") continue;
+    const edge = page.getByRole("button", { name: `${caller} to ${callee}`, exact: true });
+    const row = page.locator("tbody tr", { has: edge });
     await expect(row.locator("td").nth(3), `${caller} to ${callee}, ${kind}`).toHaveText(
       count.toLocaleString("en"),
     );

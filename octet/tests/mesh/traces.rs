@@ -64,7 +64,8 @@ async fn greet(mesh: &Mesh, headers: &[(&str, &str)]) {
 async fn one_request_is_one_trace_and_every_process_logs_its_id() {
     let zipkin = Zipkin::start().await;
     let mesh = traced(&zipkin, &[]).await;
-    greet(&mesh, &[]).await;
+    // A client cannot pretend to be a caller of the entry.
+    greet(&mesh, &[("user-agent", "service-b/1")]).await;
 
     let id = zipkin.trace_id().await;
     let trace = zipkin.trace(&id, SPANS).await;

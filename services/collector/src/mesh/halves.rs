@@ -34,7 +34,7 @@ pub(super) struct Received {
 /// The newest halves, at most as many as their memory has room for.
 #[derive(Debug)]
 pub(super) struct Halves {
-    /// By a keyed hash of trace and span, which is a fifth of both and of what is needed to compare them.
+    /// By a keyed hash of trace and span, which is a third of both.
     known: HashMap<u64, Half, RandomState>,
     order: VecDeque<(u32, u64)>,
     hasher: RandomState,
