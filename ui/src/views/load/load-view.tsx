@@ -93,7 +93,7 @@ function Result({ run }: { run: Run }) {
             </figure>
             <figure>
               <figcaption>
-                Duration of all requests, failed ones too (logarithmic scale); a gap: nothing was answered
+                Duration of all requests (log scale); a gap: no answer
               </figcaption>
               <LatencyChart seconds={report.seconds} length={elapsed / 1000} />
             </figure>
