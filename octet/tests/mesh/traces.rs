@@ -113,6 +113,12 @@ async fn one_request_is_one_trace_and_every_process_logs_its_id() {
     let left = |service| tag(service, "SERVER", "octet.deadline.remaining_ms");
     let path = ["gateway", "service-a", "service-b", "service-e", "service-g"].map(left);
     assert!(path.is_sorted_by(|earlier, later| earlier > later), "{path:?}");
+    for span in &trace {
+        // Rounded to a microsecond.
+        let left = span["tags"]["octet.deadline.remaining_ms"].as_str().unwrap_or_default();
+        let (_, digits) = left.split_once('.').unwrap_or_default();
+        assert!(digits.len() <= 3, "{span}");
+    }
     assert!(tag("service-f", "CONSUMER", "octet.queue.wait_ms") >= 0.0);
     mesh.end().await;
 }
