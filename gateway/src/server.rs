@@ -12,6 +12,7 @@ use axum::{
 use octet_runtime::{
     admin::Readiness,
     drain::Drain,
+    identity::GATEWAY,
     metrics::{GrpcMetrics, HttpMetrics, Metrics},
     process::{Ports, Process, StartError},
     serve::Plain,
@@ -70,7 +71,7 @@ pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartErr
 /// [`StartError`], before anything is served.
 pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> Result<(), StartError> {
     let address = ports.main.local_addr().ok();
-    let process = Process::start(ports, &settings.process, "gateway", drain)?;
+    let process = Process::start(ports, &settings.process, GATEWAY, drain)?;
     let pool = DescriptorPool::decode(settings.descriptors.as_ref()).map_err(StartError::internal)?;
     let own = Own::new(&pool, &settings.descriptors).map_err(StartError::internal)?;
     let bodies = bodies(&settings);
@@ -118,7 +119,8 @@ fn dispatcher(
 ) -> Result<Arc<Dispatcher>, StartError> {
     let entry = &settings.topology.entry().name;
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
-    let upstream = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
+    let (caller, connecting) = (settings.process.telemetry.service_name(GATEWAY), settings.process.upstream);
+    let upstream = Upstream::new(entry.as_str(), caller, &settings.entry, connecting, &client)
         .map_err(StartError::internal)?;
     let names = Names {
         entry: entry.to_string(),

@@ -67,7 +67,7 @@ impl Telemetry {
             "Ended spans by exporter and result",
             &["exporter", "result"],
         )?;
-        let service = settings.service.as_deref().unwrap_or(service);
+        let service = settings.service_name(service);
         if let Some(otlp) = &settings.otlp {
             let sender = Sender::new(otlp.timeout, otlp.protocol.version(), otlp.tls.clone())?;
             let exporter = OtlpExporter::new(otlp, sender, service, &settings.attributes);
