@@ -27,11 +27,12 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     Target { name: "answer", run: targets::answer::run },
     Target { name: "deadline", run: targets::deadline::run },
     Target { name: "edge", run: targets::edge::run },
     Target { name: "environment", run: targets::environment::run },
+    Target { name: "fault", run: targets::fault::run },
     Target { name: "json", run: targets::json::run },
     Target { name: "logs", run: targets::logs::run },
     Target { name: "message", run: targets::message::run },

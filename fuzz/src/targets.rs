@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod deadline;
 pub(crate) mod edge;
 pub(crate) mod environment;
+pub(crate) mod fault;
 pub(crate) mod json;
 pub(crate) mod logs;
 pub(crate) mod message;

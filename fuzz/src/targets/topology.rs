@@ -44,7 +44,16 @@ fn check_topology(topology: &Topology) {
     assert_eq!(shown["order"], json!(order.iter().map(|name| ServiceName::as_str(name)).collect::<Vec<_>>()));
     assert_eq!(shown["services"].as_array().map(Vec::len), Some(services.len()));
     assert_eq!(shown["entry"], Value::from(topology.entry().name.as_str()));
-    assert_eq!(table(topology).lines().count(), services.len() + 1);
+    assert!(table(topology).lines().count() > services.len());
+    assert_eq!(
+        Topology::parse(&topology.to_toml(), "fuzz").as_ref(),
+        Ok(topology),
+        "its text is another topology"
+    );
+    for fault in topology.faults() {
+        assert_eq!(octet_fault::parse(&fault.to_string()), Ok(vec![fault.clone()]));
+        assert_eq!(topology.check_fault(fault), Ok(()));
+    }
 }
 
 fn check_findings(text: &str, findings: &Findings) {

@@ -46,7 +46,7 @@ macro_rules! targets {
 }
 
 targets! {
-    answer deadline edge environment json logs message metadata openapi propagation query routes spans status template
+    answer deadline edge environment fault json logs message metadata openapi propagation query routes spans status template
     topology trace upstream
 }
 

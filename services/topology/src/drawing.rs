@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use crate::model::Topology;
+use octet_fault::{Address, GATEWAY};
+
+use crate::{model::Topology, table::behaviour};
 
 /// What a drawing shows: the gateway, services, queues and stores.
 struct Node {
     /// Letters, digits and `_`: valid in both languages.
     id: String,
-    label: String,
+    /// The name, and for a service what else it says, one a line.
+    label: Vec<String>,
     kind: Kind,
 }
 
@@ -25,6 +28,8 @@ struct Edge {
     to: String,
     /// A message and not a call.
     is_message: bool,
+    /// The call's settings and faults, one a line; empty for most.
+    label: Vec<String>,
 }
 
 impl Topology {
@@ -39,11 +44,17 @@ impl Topology {
                 Kind::Queue => "cds",
                 Kind::Store => "cylinder",
             };
-            // Writing to a String cannot fail. Names need no escape: they have neither quotes nor backslashes.
+            // Writing to a String cannot fail.
+            let label = escape_dot(&label);
             let _ = writeln!(text, "  {id} [label = \"{label}\", shape = {shape}]");
         }
-        for Edge { from, to, is_message } in edges {
-            let style = if is_message { " [style = dashed]" } else { "" };
+        for Edge { from, to, is_message, label } in edges {
+            let style = match (is_message, label.is_empty()) {
+                (true, true) => " [style = dashed]".to_owned(),
+                (true, false) => format!(" [style = dashed, label = \"{}\"]", escape_dot(&label)),
+                (false, true) => String::new(),
+                (false, false) => format!(" [label = \"{}\"]", escape_dot(&label)),
+            };
             let _ = writeln!(text, "  {from} -> {to}{style}");
         }
         text.push_str("}\n");
@@ -55,6 +66,7 @@ impl Topology {
         let (nodes, edges) = drawing(self);
         let mut text = "flowchart LR\n".to_owned();
         for Node { id, label, kind } in nodes {
+            let label = escape_mermaid(&label);
             let _ = match kind {
                 Kind::Gateway => writeln!(text, "  {id}{{{{\"{label}\"}}}}"),
                 Kind::Service => writeln!(text, "  {id}[\"{label}\"]"),
@@ -62,9 +74,11 @@ impl Topology {
                 Kind::Store => writeln!(text, "  {id}[(\"{label}\")]"),
             };
         }
-        for Edge { from, to, is_message } in edges {
+        for Edge { from, to, is_message, label } in edges {
             let arrow = if is_message { "-.->" } else { "-->" };
-            let _ = writeln!(text, "  {from} {arrow} {to}");
+            let label = escape_mermaid(&label);
+            let label = if label.is_empty() { label } else { format!("|\"{label}\"|") };
+            let _ = writeln!(text, "  {from} {arrow}{label} {to}");
         }
         text
     }
@@ -84,35 +98,76 @@ fn drawing(topology: &Topology) -> (Vec<Node>, Vec<Edge>) {
     let queue_id =
         |name| format!("queue_{}", queues.iter().position(|queue| *queue == name).unwrap_or(0) + 1);
 
-    let gateway = Node { id: "gateway".to_owned(), label: "gateway".to_owned(), kind: Kind::Gateway };
+    let faults = |is_here: &dyn Fn(&Address) -> bool| {
+        let here = topology.faults().iter().filter(|fault| is_here(fault.at()));
+        here.map(|fault| {
+            let (effect, share) = (fault.effect(), fault.share());
+            let share = if share.is_whole() { String::new() } else { format!(" {share}") };
+            format!("fault: {} {}{share}", effect.key(), effect.value())
+        })
+        .collect::<Vec<_>>()
+    };
+    let call = |from: &str, to: &str| {
+        let summary = topology.edge(from, to).summary();
+        let mut label: Vec<_> = Some(summary).filter(|summary| !summary.is_empty()).into_iter().collect();
+        label.extend(faults(
+            &|at| matches!(at, Address::Call { caller, callee } if caller.is(from) && callee.is(to)),
+        ));
+        label
+    };
+
+    let gateway = Node { id: "gateway".to_owned(), label: vec!["gateway".to_owned()], kind: Kind::Gateway };
     let mut nodes = vec![gateway];
     let mut edges = vec![Edge {
         from: "gateway".to_owned(),
         to: service_id(topology.entry().name.as_str()),
         is_message: false,
+        label: call(GATEWAY, topology.entry().name.as_str()),
     }];
     for service in topology.services() {
-        let id = service_id(service.name.as_str());
-        nodes.push(Node { id: id.clone(), label: service.name.to_string(), kind: Kind::Service });
-        for upstream in &service.calls {
-            edges.push(Edge { from: id.clone(), to: service_id(upstream.as_str()), is_message: false });
+        let (id, name) = (service_id(service.name.as_str()), service.name.as_str());
+        let mut label = vec![name.to_owned()];
+        label.extend(Some(behaviour(service)).filter(|behaviour| !behaviour.is_empty()));
+        label.extend(faults(&|at| matches!(at, Address::Service { name: at, .. } if at.is(name))));
+        nodes.push(Node { id: id.clone(), label, kind: Kind::Service });
+        for (number, step) in (1..).zip(&service.steps) {
+            for upstream in step {
+                let mut label = call(name, upstream.as_str());
+                if service.steps.len() > 1 {
+                    label.insert(0, format!("step {number}"));
+                }
+                let to = service_id(upstream.as_str());
+                edges.push(Edge { from: id.clone(), to, is_message: false, label });
+            }
         }
         if let Some(queue) = &service.publishes {
-            edges.push(Edge { from: id.clone(), to: queue_id(queue), is_message: true });
+            let label = faults(&|at| matches!(at, Address::Queue(at) if at.is(name)));
+            edges.push(Edge { from: id.clone(), to: queue_id(queue), is_message: true, label });
         }
         if let Some(queue) = &service.consumes {
-            edges.push(Edge { from: queue_id(queue), to: id.clone(), is_message: true });
+            edges.push(Edge { from: queue_id(queue), to: id.clone(), is_message: true, label: Vec::new() });
         }
         if let Some(store) = &service.store {
             let store_id = format!("store_of_{id}");
-            edges.push(Edge { from: id, to: store_id.clone(), is_message: false });
-            nodes.push(Node { id: store_id, label: store.to_string(), kind: Kind::Store });
+            let label = faults(&|at| matches!(at, Address::Store(at) if at.is(name)));
+            edges.push(Edge { from: id, to: store_id.clone(), is_message: false, label });
+            nodes.push(Node { id: store_id, label: vec![store.to_string()], kind: Kind::Store });
         }
     }
     nodes.extend(queues.iter().map(|queue| Node {
         id: queue_id(queue),
-        label: queue.to_string(),
+        label: vec![queue.to_string()],
         kind: Kind::Queue,
     }));
     (nodes, edges)
+}
+
+/// The lines of a label between quotes of Graphviz. No text here has a backslash or a quote.
+fn escape_dot(lines: &[String]) -> String {
+    lines.join("\\n")
+}
+
+/// The lines of a label between quotes of Mermaid.
+fn escape_mermaid(lines: &[String]) -> String {
+    lines.join("<br>")
 }

@@ -13,8 +13,9 @@ use crate::{
 ///
 /// The search recurses as deep as the graph, so the caller must have checked that there are at most
 /// [`MAX_SERVICES`](crate::MAX_SERVICES) services.
-pub(crate) fn check(services: &[RawService<'_>], reporter: &mut Reporter) {
-    let mut search = Search::new(services);
+/// `times` is how often a caller calls an upstream.
+pub(crate) fn check(services: &[RawService<'_>], times: impl Fn(&str, &str) -> u32, reporter: &mut Reporter) {
+    let mut search = Search::new(services, &times);
     for service in services {
         if let Some(name) = &service.name {
             search.visit(name.value);
@@ -38,10 +39,11 @@ struct Search<'a> {
     /// Each call that leads back to its own path, with the cycle that it closes. There can be exponentially many
     /// cycles, but none without these calls.
     cycles: Vec<(&'a RawText<'a>, String)>,
+    times: &'a dyn Fn(&str, &str) -> u32,
 }
 
 impl<'a> Search<'a> {
-    fn new(services: &'a [RawService<'a>]) -> Self {
+    fn new(services: &'a [RawService<'a>], times: &'a dyn Fn(&str, &str) -> u32) -> Self {
         let mut calls = BTreeMap::<_, Vec<&RawText<'_>>>::new();
         for service in services {
             let Some(name) = &service.name else { continue };
@@ -54,7 +56,7 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        Self { calls, path: Vec::new(), greetings: BTreeMap::new(), cycles: Vec::new() }
+        Self { calls, path: Vec::new(), greetings: BTreeMap::new(), cycles: Vec::new(), times }
     }
 
     /// Visits each service once, and returns the number of greetings in its answer.
@@ -69,7 +71,8 @@ impl<'a> Search<'a> {
                 let cycle = self.path.iter().skip(start).chain([&call.value]).map(|name| bare(name));
                 self.cycles.push((call, cycle.collect::<Vec<_>>().join(" -> ")));
             } else if self.calls.contains_key(call.value) {
-                greetings = greetings.saturating_add(self.visit(call.value));
+                let times = usize::try_from((self.times)(service, call.value)).unwrap_or(usize::MAX);
+                greetings = greetings.saturating_add(self.visit(call.value).saturating_mul(times));
             }
         }
         self.path.pop();

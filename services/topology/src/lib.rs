@@ -15,7 +15,10 @@
 //! publishers or consumers of one queue, and a service that neither the entry nor a queue reaches (it can be called
 //! directly).
 
+mod addresses;
+mod behaviour;
 mod drawing;
+mod edge;
 mod finding;
 mod graph;
 mod json;
@@ -31,8 +34,10 @@ mod table;
 mod text;
 mod validate;
 
+pub use behaviour::{Behaviour, Limit, WhenLeft};
+pub use edge::{Balance, EdgeRule, EdgeSettings, Retry};
 pub use finding::{Finding, Findings};
-pub use limits::{MAX_BYTES, MAX_GREETINGS, MAX_SERVICES};
+pub use limits::{MAX_BYTES, MAX_EDGES, MAX_GREETINGS, MAX_PROCESSES, MAX_REPLICAS, MAX_SERVICES};
 pub use model::{Policy, Service, Store, Topology};
 pub use name::{CollectionName, DatabaseName, GreetingText, InvalidText, QueueName, ServiceName};
 pub use suggest::suggest;

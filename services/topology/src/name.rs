@@ -106,11 +106,7 @@ impl ServiceName {
 const RESERVED_SERVICES: [&str; 5] = ["collector", "gateway", "queue", "store", "trace-query"];
 
 fn service_name(text: &str) -> Result<(), &'static str> {
-    let label = (1..=63).contains(&text.len())
-        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        && text.starts_with(|first: char| first.is_ascii_lowercase())
-        && !text.ends_with('-');
-    if !label {
+    if !octet_fault::is_label(text) {
         Err("use 1 to 63 lower-case letters, digits and '-', starting with a letter and not ending with '-'")
     } else if RESERVED_SERVICES.contains(&text) {
         Err("collector, gateway, queue, store and trace-query are reserved")

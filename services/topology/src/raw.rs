@@ -2,14 +2,20 @@
 //!
 //! The table is walked by hand because serde stops at the first error, and all of them must be reported.
 
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+mod edge;
+mod fault;
+mod fields;
+mod role;
 
+use toml::de::{DeTable, DeValue};
+
+pub(crate) use edge::{RawEdge, RawRetry};
+pub(crate) use fault::RawFault;
+pub(crate) use role::{RawLimit, RawRole};
+
+use self::fields::{Fields, elements, names, wrong_type};
 use crate::{
-    limits::MAX_SERVICES,
-    quote::bare,
+    limits::{MAX_EDGES, MAX_SERVICES},
     reporter::{Position, Reporter},
 };
 
@@ -20,10 +26,22 @@ pub(crate) struct RawText<'t> {
     pub(crate) position: Position,
 }
 
+/// A whole number of the file.
+#[derive(Debug)]
+pub(crate) struct RawNumber {
+    /// `None` where it is negative or does not fit.
+    pub(crate) value: Option<u64>,
+    pub(crate) position: Position,
+}
+
 #[derive(Debug)]
 pub(crate) struct RawTopology<'t> {
     pub(crate) entry: Option<RawText<'t>>,
+    pub(crate) seed: Option<RawNumber>,
+    pub(crate) defaults: RawRole<'t>,
     pub(crate) services: Vec<RawService<'t>>,
+    pub(crate) edges: Vec<RawEdge<'t>>,
+    pub(crate) faults: Vec<RawFault<'t>>,
 }
 
 /// A required field is `None` only when a finding was reported for it.
@@ -31,12 +49,14 @@ pub(crate) struct RawTopology<'t> {
 pub(crate) struct RawService<'t> {
     pub(crate) position: Position,
     pub(crate) name: Option<RawText<'t>>,
-    pub(crate) greeting: Option<RawText<'t>>,
+    /// Of all steps.
     pub(crate) calls: Vec<RawText<'t>>,
+    /// The number of calls in each step.
+    pub(crate) steps: Vec<usize>,
     pub(crate) store: Option<RawStore<'t>>,
     pub(crate) publishes: Option<RawText<'t>>,
     pub(crate) consumes: Option<RawText<'t>>,
-    pub(crate) policy: Option<RawText<'t>>,
+    pub(crate) role: RawRole<'t>,
 }
 
 #[derive(Debug)]
@@ -46,11 +66,27 @@ pub(crate) struct RawStore<'t> {
     pub(crate) collection: Option<RawText<'t>>,
 }
 
+/// The fields of a service that no default can replace.
+const OWN: [&str; 5] = ["name", "calls", "store", "publishes", "consumes"];
+
 /// Reads a document. A value that cannot be read is reported and left out.
 pub(crate) fn read<'t>(document: &'t DeTable<'t>, reporter: &mut Reporter) -> RawTopology<'t> {
     let fields = Fields { table: document, position: Position { path: String::new(), offset: 0 } };
-    fields.refuse_others(&["entry", "service"], reporter);
-    RawTopology { entry: fields.required_text("entry", reporter), services: services(&fields, reporter) }
+    fields.refuse_others(&["entry", "seed", "defaults", "service", "edge", "fault"], reporter);
+    RawTopology {
+        entry: fields.required_text("entry", reporter),
+        seed: fields.number("seed", reporter),
+        defaults: defaults(&fields, reporter),
+        services: services(&fields, reporter),
+        edges: tables(&fields, "edge", MAX_EDGES, edge::edge, reporter),
+        faults: tables(&fields, "fault", octet_fault::MAX_FAULTS, fault::fault, reporter),
+    }
+}
+
+fn defaults<'t>(document: &Fields<'t>, reporter: &mut Reporter) -> RawRole<'t> {
+    let Some(fields) = document.table("defaults", reporter) else { return RawRole::default() };
+    fields.refuse_others(&role::FIELDS, reporter);
+    RawRole::read(&fields, reporter)
 }
 
 fn services<'t>(document: &Fields<'t>, reporter: &mut Reporter) -> Vec<RawService<'t>> {
@@ -72,31 +108,85 @@ fn services<'t>(document: &Fields<'t>, reporter: &mut Reporter) -> Vec<RawServic
     elements(&position, tables).map(|(position, value)| service(position, value, reporter)).collect()
 }
 
+/// At most `most` tables of an array; more are a finding, and not read.
+fn tables<'t, T>(
+    document: &Fields<'t>,
+    key: &str,
+    most: usize,
+    read: impl Fn(&Position, &'t DeValue<'t>, &mut Reporter) -> Option<T>,
+    reporter: &mut Reporter,
+) -> Vec<T> {
+    let wanted = format!("an array of tables ([[{key}]])");
+    let Some((position, values)) = document.array(key, &wanted, reporter) else { return Vec::new() };
+    if let Some((position, _)) = elements(&position, values).nth(most) {
+        reporter.report(&position, format!("must have at most {most} [[{key}]]"));
+    }
+    elements(&position, values)
+        .take(most)
+        .filter_map(|(position, value)| read(&position, value, reporter))
+        .collect()
+}
+
 fn service<'t>(position: Position, value: &'t DeValue<'t>, reporter: &mut Reporter) -> RawService<'t> {
     let Some(fields) = Fields::of(&position, value, reporter) else {
         return RawService {
             position,
             name: None,
-            greeting: None,
             calls: Vec::new(),
+            steps: Vec::new(),
             store: None,
             publishes: None,
             consumes: None,
-            policy: None,
+            role: RawRole::default(),
         };
     };
-    fields
-        .refuse_others(&["name", "greeting", "calls", "store", "publishes", "consumes", "policy"], reporter);
+    let known: Vec<_> = OWN.into_iter().chain(role::FIELDS).collect();
+    fields.refuse_others(&known, reporter);
+    let (calls, steps) = calls(&fields, reporter);
     RawService {
         name: fields.required_text("name", reporter),
-        greeting: fields.required_text("greeting", reporter),
-        calls: fields.texts("calls", reporter),
+        calls,
+        steps,
         store: fields.field("store").map(|(position, value)| store(position, value, reporter)),
         publishes: fields.text("publishes", reporter),
         consumes: fields.text("consumes", reporter),
-        policy: fields.text("policy", reporter),
+        role: RawRole::read(&fields, reporter),
         position,
     }
+}
+
+/// The calls of all steps, and the number of calls in each: a list of names is one step, a list of lists several.
+fn calls<'t>(fields: &Fields<'t>, reporter: &mut Reporter) -> (Vec<RawText<'t>>, Vec<usize>) {
+    const WANTED: &str = "an array of strings, or of arrays of strings (steps)";
+    let Some((position, values)) = fields.array("calls", WANTED, reporter) else {
+        return (Vec::new(), Vec::new());
+    };
+    let is_step = |value: &DeValue<'_>| matches!(value, DeValue::Array(_));
+    let steps = values.iter().filter(|value| is_step(value.get_ref())).count();
+    if steps == 0 {
+        let calls = names(&position, values, reporter);
+        let step = calls.len();
+        return (calls, if step == 0 { Vec::new() } else { vec![step] });
+    }
+    if steps < values.len() {
+        let message = "must be all names (called together) or all arrays of names (steps), not both";
+        reporter.report(&position, message);
+        return (Vec::new(), Vec::new());
+    }
+    let (mut calls, mut steps) = (Vec::new(), Vec::new());
+    for (position, value) in elements(&position, values).take(MAX_SERVICES) {
+        let DeValue::Array(values) = value else { continue };
+        if values.is_empty() {
+            reporter.report(&position, "a step must have at least one name");
+        }
+        let step = names(&position, values, reporter);
+        steps.push(step.len());
+        calls.extend(step);
+    }
+    if let Some((position, _)) = elements(&position, values).nth(MAX_SERVICES) {
+        reporter.report(&position, format!("must have at most {MAX_SERVICES} steps"));
+    }
+    (calls, steps)
 }
 
 fn store<'t>(position: Position, value: &'t DeValue<'t>, reporter: &mut Reporter) -> RawStore<'t> {
@@ -109,96 +199,4 @@ fn store<'t>(position: Position, value: &'t DeValue<'t>, reporter: &mut Reporter
         collection: fields.required_text("collection", reporter),
         position,
     }
-}
-
-/// A table, for reading its fields.
-struct Fields<'t> {
-    table: &'t DeTable<'t>,
-    position: Position,
-}
-
-impl<'t> Fields<'t> {
-    fn of(position: &Position, value: &'t DeValue<'t>, reporter: &mut Reporter) -> Option<Self> {
-        match value {
-            DeValue::Table(table) => Some(Self { table, position: position.clone() }),
-            other => {
-                reporter.report(position, wrong_type("a table", other));
-                None
-            }
-        }
-    }
-
-    fn position_of(&self, key: &str, offset: usize) -> Position {
-        let dot = if self.position.path.is_empty() { "" } else { "." };
-        Position { path: format!("{}{dot}{}", self.position.path, bare(key)), offset }
-    }
-
-    fn refuse_others(&self, known: &[&str], reporter: &mut Reporter) {
-        for key in self.table.keys().filter(|key| !known.contains(&&**key.get_ref())) {
-            let position = self.position_of(key.get_ref(), key.span().start);
-            reporter.report(&position, format!("unknown field; fields are: {}", known.join(", ")));
-        }
-    }
-
-    fn field(&self, key: &str) -> Option<(Position, &'t DeValue<'t>)> {
-        self.table.get(key).map(|value| (self.position_of(key, value.span().start), value.get_ref()))
-    }
-
-    fn text(&self, key: &str, reporter: &mut Reporter) -> Option<RawText<'t>> {
-        self.field(key).and_then(|(position, value)| text(position, value, reporter))
-    }
-
-    fn required_text(&self, key: &str, reporter: &mut Reporter) -> Option<RawText<'t>> {
-        if !self.table.contains_key(key) {
-            reporter.report(&self.position_of(key, self.position.offset), "missing");
-        }
-        self.text(key, reporter)
-    }
-
-    /// At most [`MAX_SERVICES`] strings; more are a finding, and not read.
-    fn texts(&self, key: &str, reporter: &mut Reporter) -> Vec<RawText<'t>> {
-        let Some((position, value)) = self.field(key) else { return Vec::new() };
-        let DeValue::Array(values) = value else {
-            reporter.report(&position, wrong_type("an array of strings", value));
-            return Vec::new();
-        };
-        if let Some((position, _)) = elements(&position, values).nth(MAX_SERVICES) {
-            reporter.report(&position, format!("must have at most {MAX_SERVICES} names"));
-        }
-        elements(&position, values)
-            .take(MAX_SERVICES)
-            .filter_map(|(position, value)| text(position, value, reporter))
-            .collect()
-    }
-}
-
-fn text<'t>(position: Position, value: &'t DeValue<'t>, reporter: &mut Reporter) -> Option<RawText<'t>> {
-    let DeValue::String(text) = value else {
-        reporter.report(&position, wrong_type("a string", value));
-        return None;
-    };
-    Some(RawText { value: text, position })
-}
-
-fn elements<'t>(
-    array: &Position,
-    values: &'t [Spanned<DeValue<'t>>],
-) -> impl Iterator<Item = (Position, &'t DeValue<'t>)> {
-    values.iter().enumerate().map(|(index, value)| {
-        let path = format!("{}[{index}]", array.path);
-        (Position { path, offset: value.span().start }, value.get_ref())
-    })
-}
-
-fn wrong_type(wanted: &str, found: &DeValue<'_>) -> String {
-    let found = match found {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a float",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "an array",
-        DeValue::Table(_) => "a table",
-    };
-    format!("must be {wanted}, not {found}")
 }

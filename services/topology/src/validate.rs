@@ -1,17 +1,25 @@
 //! Parses and validates a topology.
 
-use std::str::FromStr;
+mod edge;
+mod role;
 
+use std::{ops::RangeInclusive, str::FromStr};
+
+use octet_fault::{Fault, Seed};
 use toml::de::DeTable;
 
+use self::role::Role;
+
 use crate::{
+    addresses::Mesh,
+    edge::resolve,
     finding::Findings,
     graph,
-    limits::{MAX_BYTES, MAX_SERVICES, MAX_SYNTAX_FINDINGS},
-    model::{Service, Store, Topology},
-    name::InvalidText,
+    limits::{MAX_BYTES, MAX_PROCESSES, MAX_SEED, MAX_SERVICES, MAX_SYNTAX_FINDINGS},
+    model::{Conditions, Service, Store, Topology},
+    name::{InvalidText, ServiceName},
     quote::quoted,
-    raw::{self, RawService, RawStore, RawText, RawTopology},
+    raw::{self, RawFault, RawNumber, RawService, RawStore, RawText, RawTopology},
     relations,
     reporter::{Position, Reporter},
 };
@@ -78,32 +86,71 @@ fn report_syntax(text: &str, error: &toml::de::Error, reporter: &mut Reporter) {
 }
 
 fn validated(raw: &RawTopology<'_>, reporter: &mut Reporter) -> Option<Topology> {
-    let services: Vec<_> = raw.services.iter().map(|raw| service(raw, reporter)).collect();
+    let seed = raw.seed.as_ref().and_then(|seed| number(seed, 0..=MAX_SEED, reporter)).map(Seed);
+    let defaults = role::role(&raw.defaults, reporter);
+    let services: Vec<_> = raw.services.iter().map(|raw| service(raw, &defaults, reporter)).collect();
     if let Some(first_too_many) = raw.services.get(MAX_SERVICES) {
         // The relations are not checked: their findings would list thousands of names.
         reporter.report(&first_too_many.position, format!("must have at most {MAX_SERVICES} services"));
         return None;
     }
+    check_processes(raw, &services, reporter);
     relations::check(raw, reporter);
-    graph::check(&raw.services, reporter);
+    let mesh = Mesh::of_raw(raw);
+    let edges = edge::edges(&raw.edges, &mesh, reporter);
+    let faults = faults(&raw.faults, &mesh, reporter);
+    graph::check(&raw.services, |caller, callee| resolve(&edges, caller, callee).times, reporter);
 
     let services: Vec<_> = services.into_iter().collect::<Option<_>>()?;
     let entry_name = raw.entry.as_ref()?.value;
     let entry = services.iter().find(|service| service.name.as_str() == entry_name)?.clone();
-    Some(Topology::new(entry, services))
+    Some(Topology::new(entry, services, Conditions { seed, edges, faults }))
 }
 
 /// Checks every part before returning `None` for a missing one, so that all findings are reported.
-fn service(raw: &RawService<'_>, reporter: &mut Reporter) -> Option<Service> {
-    let name = value(raw.name.as_ref(), reporter);
-    let greeting = value(raw.greeting.as_ref(), reporter);
+fn service(raw: &RawService<'_>, defaults: &Role, reporter: &mut Reporter) -> Option<Service> {
+    let name: Option<ServiceName> = value(raw.name.as_ref(), reporter);
     let store = raw.store.as_ref().and_then(|raw| store(raw, reporter));
     let publishes = value(raw.publishes.as_ref(), reporter);
     let consumes = value(raw.consumes.as_ref(), reporter);
-    let policy = value(raw.policy.as_ref(), reporter).unwrap_or_default();
+    let role = role::role(&raw.role, reporter);
     // An invalid upstream is not reported here: it is either unknown, or the name of its own service is reported.
-    let calls = raw.calls.iter().filter_map(|upstream| upstream.value.parse().ok()).collect();
-    Some(Service { name: name?, greeting: greeting?, calls, store, publishes, consumes, policy })
+    let calls: Vec<ServiceName> =
+        raw.calls.iter().filter_map(|upstream| upstream.value.parse().ok()).collect();
+    let mut rest = calls.as_slice();
+    let steps = raw.steps.iter().map(|length| {
+        let (step, others) = rest.split_at_checked(*length).unwrap_or((rest, &[]));
+        rest = others;
+        step.to_vec()
+    });
+    let steps = steps.collect();
+    let name = name?;
+    let greeting = role.greeting.clone().or_else(|| defaults.greeting.clone());
+    let greeting = greeting.or_else(|| format!("Hello, from {name}!").parse().ok())?;
+    Some(Service {
+        greeting,
+        name,
+        calls,
+        steps,
+        store,
+        publishes,
+        consumes,
+        policy: role.policy.or(defaults.policy).unwrap_or_default(),
+        replicas: role.replicas.or(defaults.replicas).unwrap_or(1),
+        behaviour: role.behaviour(defaults),
+    })
+}
+
+fn check_processes(raw: &RawTopology<'_>, services: &[Option<Service>], reporter: &mut Reporter) {
+    let mut processes = 0;
+    for (raw, service) in raw.services.iter().zip(services) {
+        let before = processes;
+        processes += service.as_ref().map_or(1, |service| service.replicas);
+        if processes > MAX_PROCESSES && before <= MAX_PROCESSES {
+            let message = format!("with this service there are more than {MAX_PROCESSES} processes");
+            reporter.report(&raw.position, message);
+        }
+    }
 }
 
 fn store(raw: &RawStore<'_>, reporter: &mut Reporter) -> Option<Store> {
@@ -112,7 +159,53 @@ fn store(raw: &RawStore<'_>, reporter: &mut Reporter) -> Option<Store> {
     Some(Store { database: database?, collection: collection? })
 }
 
+fn faults(raw: &[RawFault<'_>], mesh: &Mesh<'_>, reporter: &mut Reporter) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for RawFault { position, fields } in raw {
+        match octet_fault::read_fields(fields, position) {
+            Ok(fault) => {
+                let at = fields.iter().find(|field| field.key == "at");
+                if let (Err(message), Some(at)) = (mesh.check(fault.at()), at) {
+                    reporter.report(&at.value_at, message);
+                }
+                faults.push(fault);
+            }
+            Err(problems) => {
+                for (position, message) in problems {
+                    reporter.report(&position, message);
+                }
+            }
+        }
+    }
+    faults
+}
+
 fn value<T: FromStr<Err = InvalidText>>(raw: Option<&RawText<'_>>, reporter: &mut Reporter) -> Option<T> {
     let raw = raw?;
     raw.value.parse().map_err(|error: InvalidText| reporter.report(&raw.position, error.to_string())).ok()
+}
+
+/// The text as `parse` reads it; `allowed` completes the sentence "must be …".
+fn parsed<T>(
+    raw: Option<&RawText<'_>>,
+    allowed: impl FnOnce() -> String,
+    parse: impl FnOnce(&str) -> Option<T>,
+    reporter: &mut Reporter,
+) -> Option<T> {
+    let raw = raw?;
+    let parsed = parse(raw.value);
+    if parsed.is_none() {
+        reporter.report(&raw.position, format!("{} must be {}", quoted(raw.value), allowed()));
+    }
+    parsed
+}
+
+/// The number, if it is within the range.
+fn number(raw: &RawNumber, range: RangeInclusive<u64>, reporter: &mut Reporter) -> Option<u64> {
+    let number = raw.value.filter(|number| range.contains(number));
+    if number.is_none() {
+        let message = format!("must be a whole number from {} to {}", range.start(), range.end());
+        reporter.report(&raw.position, message);
+    }
+    number
 }

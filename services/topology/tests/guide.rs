@@ -1,9 +1,12 @@
-//! The user's guide shows topologies and their errors; what it shows must be what users get.
+//! The user's guide and the reference show topologies and their errors; what they show must be what users get.
 #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
 
-use octet_topology::{MAX_BYTES, MAX_GREETINGS, MAX_SERVICES, Topology};
+use octet_topology::{
+    MAX_BYTES, MAX_EDGES, MAX_GREETINGS, MAX_PROCESSES, MAX_REPLICAS, MAX_SERVICES, Topology,
+};
 
 const GUIDE: &str = include_str!("../../../docs/guide.md");
+const REFERENCE: &str = include_str!("../../../docs/topology.md");
 
 /// The fenced blocks of a document with the word behind their opening fence.
 fn blocks(document: &str) -> Vec<(String, String)> {
@@ -19,10 +22,16 @@ fn blocks(document: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn each_topology_of_the_guide_parses_or_has_the_errors_shown_after_it() {
+fn each_topology_that_is_shown_parses_or_has_the_errors_shown_after_it() {
+    assert_eq!(check_topologies(GUIDE), (1, 1), "topologies found in docs/guide.md");
+    assert_eq!(check_topologies(REFERENCE), (1, 1), "topologies found in docs/topology.md");
+}
+
+/// Returns how many topologies of the document are valid, and how many are not.
+fn check_topologies(document: &str) -> (usize, usize) {
     let mut parsed = 0;
     let mut refused = 0;
-    let mut blocks = blocks(GUIDE).into_iter().peekable();
+    let mut blocks = blocks(document).into_iter().peekable();
     while let Some((kind, text)) = blocks.next() {
         if kind != "toml" {
             continue;
@@ -32,12 +41,13 @@ fn each_topology_of_the_guide_parses_or_has_the_errors_shown_after_it() {
         assert_eq!(errors, shown, "of this topology:\n{text}");
         if shown.is_some() { refused += 1 } else { parsed += 1 }
     }
-    assert_eq!((parsed, refused), (1, 1), "topologies found in docs/guide.md");
+    (parsed, refused)
 }
 
 #[test]
-fn the_guide_has_a_row_for_each_field_and_names_the_limits() {
-    let text = "x = 1\nentry = 'a'\n[[service]]\nname = 'a'\ngreeting = 'a'\nx = 1\nstore = { x = 1 }";
+fn the_reference_has_a_row_for_each_field_and_names_the_limits() {
+    let text = "x = 1\nentry = 'a'\n[defaults]\nx = 1\n[[service]]\nname = 'a'\nx = 1\nstore = { x = 1 }\n\
+        limit = { x = 1 }\n[[edge]]\nx = 1\nretry = { x = 1 }\n[[fault]]\nx = 1";
     let errors = Topology::parse(text, "t").unwrap_err();
     let fields = errors.iter().filter_map(|error| {
         let (_, fields) = error.message.split_once("fields are: ")?;
@@ -45,15 +55,20 @@ fn the_guide_has_a_row_for_each_field_and_names_the_limits() {
         Some(fields.split(", ").map(|field| format!("| `{table}{field}` |")).collect::<Vec<_>>())
     });
     let mut fields: Vec<_> = fields.flatten().collect();
-    // The array of tables itself has no row: its fields have.
-    fields.retain(|row| row != "| `service` |");
-    assert_eq!(fields.len(), 10, "{fields:?}");
+    // Tables have no rows, but their fields have; and a default is described with its service.
+    let tables = ["| `service` |", "| `edge` |", "| `fault` |", "| `defaults` |"];
+    fields.retain(|row| !tables.contains(&row.as_str()) && !row.starts_with("| `defaults."));
+    assert_eq!(fields.len(), 50, "{fields:?}");
     let limits = [
         format!("{} KiB", MAX_BYTES / 1024),
         format!("{MAX_SERVICES} services"),
+        format!("{MAX_REPLICAS} replicas"),
+        format!("{MAX_PROCESSES} processes"),
+        format!("{MAX_EDGES} `[[edge]]`"),
+        format!("{} `[[fault]]`", octet_fault::MAX_FAULTS),
         format!("{},{:03} greetings", MAX_GREETINGS / 1000, MAX_GREETINGS % 1000),
     ];
     for expected in fields.iter().chain(&limits) {
-        assert!(GUIDE.contains(expected.as_str()), "docs/guide.md lacks {expected:?}");
+        assert!(REFERENCE.contains(expected.as_str()), "docs/topology.md lacks {expected:?}");
     }
 }

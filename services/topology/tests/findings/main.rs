@@ -1,6 +1,7 @@
 //! Every finding that a topology can have, with its path and message.
 #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
 
+mod language;
 mod limits;
 mod relations;
 mod shape;
@@ -63,8 +64,7 @@ store = { database = "a/b", colection = "c" }
     let known = r#"services are: service-a, "Service B""#;
     let expected = [
         &format!(r#"t:1:9: entry: "service-z" is not a service; {known}"#),
-        "t:2:1: colour: unknown field; fields are: entry, service",
-        "t:4:1: service[0].greeting: missing",
+        "t:2:1: colour: unknown field; fields are: entry, seed, defaults, service, edge, fault",
         &format!(r#"t:6:10: service[0].calls[0]: "service-b" is not a service; {known}"#),
         &format!(r#"t:6:23: service[0].calls[1]: "service-x" is not a service; {known}"#),
         "t:6:36: service[0].calls[2]: must be a string, not an integer",

@@ -35,13 +35,14 @@ fn a_missing_unknown_or_mistyped_field_is_reported() {
         (
             "an unknown field at the top",
             format!("entry = 'a'\nversion = 3\n{two}"),
-            "t:2:1: version: unknown field; fields are: entry, service",
+            "t:2:1: version: unknown field; fields are: entry, seed, defaults, service, edge, fault",
         ),
         (
             "an unknown field of a service",
             mesh("", "'gree ting' = 'Hi'"),
             "t:9:1: service[1].\"gree ting\": unknown field; \
-             fields are: name, greeting, calls, store, publishes, consumes, policy",
+             fields are: name, calls, store, publishes, consumes, greeting, policy, replicas, work, cpu, memory, payload, \
+             limit, when_left, ready_after",
         ),
         (
             "an unknown field of a store",
@@ -54,14 +55,9 @@ fn a_missing_unknown_or_mistyped_field_is_reported() {
             "t:2:1: service[0].name: missing",
         ),
         (
-            "a missing greeting",
-            "entry = 'a'\n[[service]]\nname = 'a'".to_owned(),
-            "t:2:1: service[0].greeting: missing",
-        ),
-        (
             "calls of the wrong type",
             mesh("calls = 'service-b'", ""),
-            "t:5:9: service[0].calls: must be an array of strings, not a string",
+            "t:5:9: service[0].calls: must be an array of strings, or of arrays of strings (steps), not a string",
         ),
         (
             "an upstream of the wrong type",
