@@ -55,6 +55,7 @@
 {{- include "octet.refuse-workloads" . -}}
 {{- include "octet.refuse-metadata" . -}}
 {{- include "octet.refuse-meshes" . -}}
+{{- include "octet.refuse-delivery" . -}}
 {{- include "octet.refuse-extras" . -}}
 {{- end }}
 
@@ -78,7 +79,7 @@
       {{- fail (printf "%s.external: existingSecret and connection are mutually exclusive; set one" $server) -}}
     {{- end -}}
     {{- include "octet.refuse-port" (dict "root" $ "server" $server) -}}
-    {{- if and $.Values.istio.enabled (not $settings.external.hosts) -}}
+    {{- if and (include "octet.sidecars" $) (not $settings.external.hosts) -}}
       {{- fail (printf "%s.external.hosts: Istio needs the server's host names; list them" $server) -}}
     {{- end -}}
   {{- end -}}
@@ -111,6 +112,7 @@
 {{- if and $values.istio.enabled $values.istio.corsOrigins $values.gateway.allowedOrigins -}}
   {{- fail "istio.corsOrigins and gateway.allowedOrigins: browsers refuse a response with two Access-Control-Allow-Origin headers; set one" -}}
 {{- end -}}
+{{- include "octet.refuse-ambient" . -}}
 {{- range $name, $_ := $values.istio.faults -}}
   {{- if not (hasKey $values.services $name) -}}
     {{- fail (printf "istio.faults.%s: not a service; services are %s" $name (join ", " (keys $values.services | sortAlpha))) -}}

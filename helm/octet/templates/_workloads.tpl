@@ -48,6 +48,11 @@ Every process as YAML, by name: its values merged over `defaults`, and what foll
 
 {{- /* Whether every sidecar of the namespace reports there, clients included: Telemetry applies to the namespace. */ -}}
 {{- define "octet.sidecars-to-collector" -}}
+{{- and (eq (include "octet.sidecars" .) "true") (eq (include "octet.proxies-to-collector" .) "true") -}}
+{{- end }}
+
+{{- /* Whether any proxy reports there: sidecars, or the waypoint; and the ingress gateway. ztunnel has no spans. */ -}}
+{{- define "octet.proxies-to-collector" -}}
 {{- and .Values.collector.enabled .Values.istio.enabled (not (empty .Values.istio.telemetry.tracingProvider)) -}}
 {{- end }}
 
