@@ -68,8 +68,7 @@ async fn every_greeting_arrives_once_and_is_stored_over_grpc_and_both_forms_of_r
 
     let lines = stream_over_rest(&mesh, "*/*").await;
     assert_eq!(lines.header("content-type"), "application/json");
-    let named =
-        lines.text().lines().map(|line| service(line.parse::<Value>().expect("JSON")["result"].take()));
+    let named = lines.text().lines().map(|line| service(&line.parse::<Value>().expect("JSON")["result"]));
     assert_eq!(named.collect::<BTreeSet<_>>(), GREETED.map(String::from).into());
 
     let events = stream_over_rest(&mesh, EVENTS).await;
@@ -77,7 +76,7 @@ async fn every_greeting_arrives_once_and_is_stored_over_grpc_and_both_forms_of_r
     let (messages, end) = events.text().split_at(events.text().find("event:").expect("a last event"));
     assert_eq!(end, "event: end\ndata: {}\n\n");
     let data = messages.lines().filter_map(|line| line.strip_prefix("data: "));
-    let named: Vec<_> = data.map(|data| service(data.parse().expect("JSON"))).collect();
+    let named: Vec<_> = data.map(|data| service(&data.parse().expect("JSON"))).collect();
     assert_eq!((named.len(), named.into_iter().collect()), (7, BTreeSet::from(GREETED.map(String::from))));
 
     let gateway = mesh.url("").trim_start_matches("http://").to_owned();
@@ -91,7 +90,7 @@ fn id(greetings: &[Greeting], service: &str) -> String {
     greetings.iter().find(|greeting| greeting.service == service).expect(service).id.clone()
 }
 
-fn service(greeting: Value) -> String {
+fn service(greeting: &Value) -> String {
     greeting["service"].as_str().expect("a service").to_owned()
 }
 

@@ -141,7 +141,7 @@ mod tests {
         let (dropped, mut ended) = oneshot::channel();
         let mut greetings = respond(|sink| endless(sink, Guard(Some(dropped))));
         for _ in 0..10 {
-            sleep(MAX_UNREAD - LOOK - LOOK).await;
+            sleep(MAX_UNREAD * 4 / 5).await;
             assert!(greetings.next().await.unwrap().is_ok());
         }
         ended.try_recv().expect_err("the call goes on");
