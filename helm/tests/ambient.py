@@ -37,10 +37,12 @@ def of(objects):
 
     def ingress_reports(found, proxies):
         """The ingress gateway reports spans where proxies do. Without any in the namespace no Telemetry says so: then both
-        kinds of policies must agree."""
-        admitted = [rule for policy in of_kind(found, "NetworkPolicy") if policy["metadata"]["name"] == "collector"
-                    for rule in policy["spec"]["ingress"]]
-        return proxies or (on and not waypoint and any("istio-ingress" in str(rule) for rule in admitted))
+        kinds of policies must agree, where there are both."""
+        if proxies or not on or waypoint:
+            return proxies
+        admitting = [policy for kind in ("NetworkPolicy", "AuthorizationPolicy") for policy in of_kind(found, kind)
+                     if policy["metadata"]["name"] == "collector"]
+        return bool(admitting) and "istio-ingress" in str(admitting[0]["spec"])
 
     return types.SimpleNamespace(on=on, waypoint=waypoint, network=network, authorized=authorized,
                                  ingress_reports=ingress_reports)

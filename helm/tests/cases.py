@@ -83,6 +83,7 @@ CASES = {
         *WAYPOINT, "istio.waypoint.replicas=3", "canary.enabled=true", "canary.tag=0.2.0", "mongoExpress.enabled=true",
         "mongoExpress.existingSecret=mongo-express")],
     "eks, ambient, waypoint": [*IMAGE, *values("eks", "istio"), *sets(*WAYPOINT)],
+    "istio, clients in ambient mode": [*IMAGE, *values("istio"), *sets("networkPolicy.hbone=true", *LOAD)],
     "in an ambient namespace": [*IMAGE, *sets("networkPolicy.hbone=true", "processHealth.enabled=true")],
     "keda, broker": [*IMAGE, *sets("keda.enabled=true", "keda.minReplicas=0", "services.service-f.hpa.enabled=true",
                                    "services.service-f.hpa.memory=70",

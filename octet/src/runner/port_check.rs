@@ -69,7 +69,9 @@ async fn all_free_within(plan: &Plan, limit: Duration) -> Result<(), Failure> {
 fn in_use(plan: &Plan) -> Vec<InUse> {
     let mut in_use = Vec::new();
     for process in &plan.processes {
-        for (address, what) in [(process.address, ""), (process.admin, "'s admin server")] {
+        let own = [(process.address, String::new()), (process.admin, "'s admin server".to_owned())];
+        let otlp = process.otlp.iter().map(|(address, what)| (*address, format!(" for {what}")));
+        for (address, what) in own.into_iter().chain(otlp) {
             // The standard library sets SO_REUSEADDR, as the processes do: a closed connection of a listener is no obstacle.
             if let Err(error) = TcpListener::bind(address) {
                 let needed_by = format!("{}{what}", process.name);

@@ -1,7 +1,10 @@
 //! A response that streams. A task of its own makes it, so that it ends in time also if the caller does not read.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -9,15 +12,12 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use octet_proto::greeting::v3::Greeting;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{sleep, timeout},
+    time::sleep,
 };
 use tonic::{Code, Status, metadata::MetadataMap};
 
-/// The longest time for which a caller may leave greetings unread.
+/// How long a caller may leave a greeting unread; after at most twice this time the call ends.
 const MAX_UNREAD: Duration = Duration::from_secs(10);
-
-/// The pause between two looks at whether the caller reads.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// The messages of a response, as tonic takes them.
 pub(crate) type Greetings = BoxStream<'static, Result<Greeting, Status>>;
@@ -25,15 +25,17 @@ pub(crate) type Greetings = BoxStream<'static, Result<Greeting, Status>>;
 /// Where a call sends its greetings.
 pub(crate) struct Sink {
     greetings: mpsc::Sender<Greeting>,
-    sent: AtomicUsize,
+    sent: Arc<AtomicUsize>,
 }
 
 impl Sink {
-    /// Waits until the caller has taken the greeting before this one. If the caller leaves, the call is dropped.
+    /// Waits until the caller has taken the greeting before this one. After the caller has left, it waits for the call to
+    /// be dropped.
     pub(crate) async fn send(&self, greeting: Greeting) {
-        if self.greetings.send(greeting).await.is_ok() {
-            self.sent.fetch_add(1, Ordering::Relaxed);
+        if self.greetings.send(greeting).await.is_err() {
+            std::future::pending::<()>().await;
         }
+        self.sent.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The number of greetings sent so far.
@@ -51,12 +53,13 @@ where
 {
     let (greetings, received) = mpsc::channel(1);
     let (end, ended) = oneshot::channel();
-    let work = work(Sink { greetings: greetings.clone(), sent: AtomicUsize::new(0) });
+    let sent = Arc::new(AtomicUsize::new(0));
+    let work = work(Sink { greetings: greetings.clone(), sent: sent.clone() });
     tokio::spawn(async move {
         let outcome = tokio::select! {
             outcome = work => outcome,
             () = greetings.closed() => return,
-            () = unread(&greetings) => Err(Status::deadline_exceeded("the response was not read in time")),
+            () = unread(&greetings, &sent) => Err(Status::deadline_exceeded("the response was not read in time")),
         };
         // Fails if the caller has just left.
         end.send(outcome).ok();
@@ -77,10 +80,16 @@ where
     .boxed()
 }
 
-/// Resolves when the channel has been full for [`MAX_UNREAD`].
-async fn unread(greetings: &mpsc::Sender<Greeting>) {
-    while timeout(MAX_UNREAD, greetings.reserve()).await.is_ok() {
-        sleep(LOOK).await;
+/// Resolves when a greeting has been left unread for [`MAX_UNREAD`].
+async fn unread(greetings: &mpsc::Sender<Greeting>, sent: &AtomicUsize) {
+    let mut before = usize::MAX;
+    loop {
+        let now = sent.load(Ordering::Relaxed);
+        if now == before && greetings.capacity() == 0 {
+            return;
+        }
+        before = now;
+        sleep(MAX_UNREAD).await;
     }
 }
 
