@@ -73,10 +73,14 @@ fn in_use(plan: &Plan) -> Vec<InUse> {
         let otlp = process.otlp.iter().map(|(address, what)| (*address, format!(" for {what}")));
         for (address, what) in own.into_iter().chain(otlp) {
             // The standard library sets SO_REUSEADDR, as the processes do: a closed connection of a listener is no obstacle.
-            if let Err(error) = TcpListener::bind(address) {
-                let needed_by = format!("{}{what}", process.name);
-                in_use.push(InUse { address, needed_by, holder: holder(address), error });
+            let Err(error) = TcpListener::bind(address) else { continue };
+            let holder = holder(address);
+            // The system may not have shown what held the port because it has just ended.
+            if holder == Holder::Listener && TcpListener::bind(address).is_ok() {
+                continue;
             }
+            let needed_by = format!("{}{what}", process.name);
+            in_use.push(InUse { address, needed_by, holder, error });
         }
     }
     in_use

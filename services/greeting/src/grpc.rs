@@ -13,6 +13,7 @@ use octet_runtime::{
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
     telemetry::{GrpcSpan, Tracer, code_name},
+    upstream::Callers,
 };
 use tokio::time::timeout_at;
 use tonic::{Request, Response, Status, metadata::MetadataMap};
@@ -31,6 +32,8 @@ use crate::{
 /// Implements `greeting.v3.GreetingService` with a [`Greeter`].
 pub(crate) struct GrpcService {
     pub(crate) greeter: Arc<Greeter>,
+    /// Named in the spans of their calls.
+    pub(crate) callers: Callers,
     pub(crate) propagation: Propagation,
     pub(crate) admission: Admission,
     pub(crate) metrics: GrpcMetrics,
@@ -102,7 +105,8 @@ impl GrpcService {
         let request_id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
         let incoming = self.tracer.extract(&headers);
         let peer = extensions.get::<Peer>().map(|peer| peer.0);
-        let mut span = GrpcSpan::server(&self.tracer, &incoming, path, peer);
+        let caller = self.callers.caller(&headers);
+        let mut span = GrpcSpan::server(&self.tracer, &incoming, path, caller, peer);
         let trace = span.span().ids().or_else(|| incoming.ids());
         let log = logs::request_span(request_id, trace.as_ref());
         let shown = || logs::masked(&headers);

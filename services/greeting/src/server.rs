@@ -16,7 +16,7 @@ use octet_runtime::{
     reflection,
     serve::{Plain, ServeLimits, refuse_other_than_grpc},
     telemetry::Tracer,
-    upstream::Upstream,
+    upstream::{Callers, Upstream},
 };
 use tonic::service::Routes;
 use tower::{Service, ServiceExt};
@@ -194,6 +194,7 @@ impl Parts {
         };
         let grpc = GrpcService {
             greeter: Arc::new(greeter),
+            callers: callers(settings),
             propagation: settings.process.propagation.clone(),
             admission: settings.process.admission.clone(),
             metrics: GrpcMetrics::server(metrics).map_err(StartError::internal)?,
@@ -205,12 +206,21 @@ impl Parts {
 
 fn upstreams(settings: &ServiceSettings, metrics: &Metrics) -> Result<Upstreams, StartError> {
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
+    let caller = settings.process.telemetry.service_name(settings.service.name.as_str());
     let upstreams = settings.upstreams.iter().map(|(name, address)| {
-        Upstream::new(name.as_str(), address, settings.process.upstream, &client)
+        Upstream::new(name.as_str(), caller, address, settings.process.upstream, &client)
             .map(|upstream| (name.clone(), upstream))
     });
     let upstreams = upstreams.collect::<Result<_, _>>().map_err(StartError::internal)?;
     Ok(Upstreams::new(settings.topology.clone(), settings.service.policy, upstreams))
+}
+
+/// The services that call this one; the gateway calls the entry.
+fn callers(settings: &ServiceSettings) -> Callers {
+    let (topology, own) = (&settings.topology, &settings.service.name);
+    let services = topology.edges().filter(|(_, upstream)| *upstream == own);
+    let gateway = (topology.entry().name == *own).then_some(identity::GATEWAY);
+    Callers::new(services.map(|(caller, _)| caller.as_str()).chain(gateway))
 }
 
 /// The other services of the gRPC port: health, and reflection in both versions that clients use.

@@ -2,6 +2,7 @@
 
 mod address;
 mod call;
+mod caller;
 mod classify;
 mod response;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 pub use address::UpstreamAddress;
 pub use call::{InFlight, Upstream};
+pub use caller::Callers;
 pub use classify::{CallError, Failure, classify};
 pub use response::GrpcChannel;
 
