@@ -52,6 +52,7 @@ mod prometheus;
 mod refused;
 mod secrets;
 mod series;
+mod streaming;
 mod telemetry;
 mod tools;
 mod traces;

@@ -1,28 +1,31 @@
 //! The gRPC side of the service: metadata in, greetings out, one status for every failure.
 
+mod observed_call;
+
 use std::{sync::Arc, time::Instant};
 
 use octet_proto::greeting::v3::{self as proto, greeting_service_server::GreetingService};
 use octet_runtime::{
-    admission::Admission,
+    admission::{Admission, Admitted},
     deadline::Deadline,
     logs::{self, HEADERS},
-    metrics::GrpcMetrics,
+    metrics::{GrpcMetrics, RpcKind},
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
     telemetry::{GrpcSpan, Tracer, code_name},
     upstream::Callers,
 };
 use tokio::time::timeout_at;
-use tonic::{Code, Request, Response, Status};
-use tracing::Instrument;
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
+use self::observed_call::ObservedCall;
 use crate::{
     body::Received,
     failure::GreetError,
     greeter::{Call, Greeter, Pending},
     greeting::Greeting,
-    rpc::GREETING,
+    response_stream::{Greetings, Sink, respond},
+    rpc::{GREETING, GREETING_STREAM},
     upstreams::Gathered,
 };
 
@@ -43,88 +46,127 @@ impl GreetingService for GrpcService {
         &self,
         request: Request<proto::GreetingRequest>,
     ) -> Result<Response<proto::GreetingResponse>, Status> {
-        let measured = self.metrics.start(GREETING);
+        let (observed, call) = self.receive(request, GREETING, RpcKind::Unary);
+        let answer = match call {
+            Ok((_admitted, call)) => observed.scope(greet(&self.greeter, call)).await,
+            Err(status) => Err(status),
+        };
+        match answer {
+            Ok(Gathered { greetings, missing }) => {
+                let greeting = greetings.into_iter().map(proto::Greeting::from).collect();
+                let mut response = Response::new(proto::GreetingResponse { greeting });
+                missing.write_to(response.metadata_mut());
+                observed.end(Ok(response.metadata()));
+                Ok(response)
+            }
+            Err(status) => {
+                observed.end(Err(&status));
+                Err(status)
+            }
+        }
+    }
+
+    type GreetingStreamStream = Greetings;
+
+    async fn greeting_stream(
+        &self,
+        request: Request<proto::GreetingRequest>,
+    ) -> Result<Response<Greetings>, Status> {
+        let (observed, call) = self.receive(request, GREETING_STREAM, RpcKind::ServerStream);
+        let (admitted, call) = match call {
+            Ok(call) => call,
+            Err(status) => {
+                observed.end(Err(&status));
+                return Err(status);
+            }
+        };
+        let greeter = self.greeter.clone();
+        let greetings = respond(async move |sink| {
+            let _admitted = admitted;
+            let outcome = observed.scope(greet_each(&greeter, call, &sink)).await;
+            observed.end(outcome.as_ref());
+            outcome
+        });
+        Ok(Response::new(greetings))
+    }
+}
+
+impl GrpcService {
+    /// Starts to observe a call, and admits it.
+    fn receive(
+        &self,
+        request: Request<proto::GreetingRequest>,
+        path: &'static str,
+        kind: RpcKind,
+    ) -> (ObservedCall, Result<(Admitted, Call), Status>) {
+        let measured = self.metrics.start_as(path, kind);
         let (metadata, extensions, message) = request.into_parts();
         let headers = metadata.into_headers();
         let request_id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
         let incoming = self.tracer.extract(&headers);
         let peer = extensions.get::<Peer>().map(|peer| peer.0);
-        let mut span =
-            GrpcSpan::server(&self.tracer, &incoming, GREETING, self.callers.caller(&headers), peer);
+        let caller = self.callers.caller(&headers);
+        let mut span = GrpcSpan::server(&self.tracer, &incoming, path, caller, peer);
         let trace = span.span().ids().or_else(|| incoming.ids());
         let log = logs::request_span(request_id, trace.as_ref());
         let shown = || logs::masked(&headers);
-        tracing::debug!(target: HEADERS, parent: &log, path = GREETING, headers = %shown(), "request received");
+        tracing::debug!(target: HEADERS, parent: &log, path, headers = %shown(), "request received");
 
-        let refused = |status: Status| {
-            log.in_scope(|| log_response(&Err(&status)));
-            Err(status)
-        };
         let deadline = extensions
             .get::<Received>()
             .map_or_else(|| Deadline::from_headers(&headers), |received| received.0);
-        let answer = match (self.admission.admit(), deadline) {
-            (Err(overloaded), _) => refused(Status::resource_exhausted(overloaded.to_string())),
-            (_, Err(malformed)) => refused(Status::invalid_argument(malformed.to_string())),
-            (Ok(_admitted), Ok(deadline)) => {
+        let call = match (self.admission.admit(), deadline) {
+            (Err(overloaded), _) => Err(Status::resource_exhausted(overloaded.to_string())),
+            (_, Err(malformed)) => Err(Status::invalid_argument(malformed.to_string())),
+            (Ok(admitted), Ok(deadline)) => {
                 span.set_deadline(deadline);
                 let carried = self.propagation.carried(&headers);
-                let call = Call { greeting: message.greeting.map(Greeting::from), deadline, carried };
-                let answering = async {
-                    let answer = self.answer(call).await;
-                    log_response(&answer.as_ref());
-                    answer
-                };
-                // Spans that the call starts are children of its span.
-                span.span().scope(answering).instrument(log).await
+                Ok((admitted, Call { greeting: message.greeting.map(Greeting::from), deadline, carried }))
             }
         };
-        measured.end(answer.as_ref().map_or_else(Status::code, |_| Code::Ok));
-        span.end(answer.as_ref().map(|_| ()));
-        answer
+        (ObservedCall::new(path, measured, span, log), call)
     }
 }
 
-impl GrpcService {
-    async fn answer(&self, call: Call) -> Result<Response<proto::GreetingResponse>, Status> {
-        let started = Instant::now();
-        let pending = Pending::default();
-        let outcome = timeout_at(call.deadline.instant(), self.greeter.greet(call, &pending)).await;
-        let answer = match outcome {
-            Ok(Ok(gathered)) => Ok(gathered),
-            Ok(Err(error)) => Err(log_failure(error)),
-            Err(_) => Err(Status::deadline_exceeded(pending.late())),
-        };
-        let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        match answer {
-            Ok(Gathered { greetings, missing }) => {
-                tracing::info!(code = "OK", greetings = greetings.len(), duration_us, "greeted");
-                let greeting = greetings.into_iter().map(proto::Greeting::from).collect();
-                let mut response = Response::new(proto::GreetingResponse { greeting });
-                missing.write_to(response.metadata_mut());
-                Ok(response)
-            }
-            Err(status) => {
-                tracing::warn!(
-                    code = code_name(status.code()),
-                    duration_us,
-                    reason = status.message(),
-                    "failed"
-                );
-                Err(status)
-            }
+async fn greet(greeter: &Greeter, call: Call) -> Result<Gathered, Status> {
+    let pending = Pending::default();
+    let deadline = call.deadline;
+    in_time(deadline, &pending, greeter.greet(call, &pending), |all| all.greetings.len()).await
+}
+
+async fn greet_each(greeter: &Greeter, call: Call, sink: &Sink) -> Result<MetadataMap, Status> {
+    let pending = Pending::default();
+    let deadline = call.deadline;
+    let missing =
+        in_time(deadline, &pending, greeter.greet_each(call, &pending, sink), |_| sink.sent()).await?;
+    let mut trailers = MetadataMap::new();
+    missing.write_to(&mut trailers);
+    Ok(trailers)
+}
+
+/// The outcome of `work` until `deadline`, with a log line; `greetings` counts those of an outcome.
+async fn in_time<T>(
+    deadline: Deadline,
+    pending: &Pending,
+    work: impl Future<Output = Result<T, GreetError>>,
+    greetings: impl FnOnce(&T) -> usize,
+) -> Result<T, Status> {
+    let started = Instant::now();
+    let outcome = match timeout_at(deadline.instant(), work).await {
+        Ok(outcome) => outcome.map_err(log_failure),
+        Err(_) => Err(Status::deadline_exceeded(pending.late())),
+    };
+    let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    match &outcome {
+        Ok(outcome) => {
+            tracing::info!(code = "OK", greetings = greetings(outcome), duration_us, "greeted");
+        }
+        Err(status) => {
+            let code = code_name(status.code());
+            tracing::warn!(code, duration_us, reason = status.message(), "failed");
         }
     }
-}
-
-/// Logs the metadata that the caller receives.
-fn log_response(answer: &Result<&Response<proto::GreetingResponse>, &Status>) {
-    let shown = || match answer {
-        Ok(answer) => logs::masked(answer.metadata().as_ref()),
-        Err(status) => logs::masked(status.metadata().as_ref()),
-    };
-    let code = || code_name(answer.map_or_else(Status::code, |_| Code::Ok));
-    tracing::debug!(target: HEADERS, path = GREETING, code = code(), headers = %shown(), "response sent");
+    outcome
 }
 
 /// Logs the details that the status withholds from the caller.

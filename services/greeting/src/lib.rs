@@ -16,6 +16,7 @@ mod message;
 mod metadata_limit;
 mod missing;
 mod observed;
+mod response_stream;
 mod rpc;
 pub mod server;
 mod settings;

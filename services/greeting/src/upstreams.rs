@@ -7,17 +7,20 @@ use http::HeaderMap;
 use octet_proto::greeting::v3::{self as proto, greeting_service_client::GreetingServiceClient};
 use octet_runtime::{
     deadline::Deadline,
+    metrics::RpcKind,
     upstream::{CallError, Failure, Upstream},
 };
 use octet_topology::{Policy, ServiceName, Topology};
+use tokio::time::timeout_at;
 use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
 
 use crate::{
     failure::{GreetError, all_late, at_upstream},
     greeting::Greeting,
     missing::Missing,
-    rpc::GREETING,
-    settings::MAX_ANSWER,
+    response_stream::Sink,
+    rpc::{GREETING, GREETING_STREAM},
+    settings::{MAX_ANSWER, MAX_REQUEST},
 };
 
 /// Every upstream of one service, in declared order.
@@ -60,10 +63,44 @@ impl Upstreams {
         deadline: Deadline,
         carried: &HeaderMap,
     ) -> Result<Gathered, GreetError> {
+        self.call_all(deadline, |name, upstream| async move {
+            greet(upstream, own, deadline, carried).await.map(|answer| gathered(name, answer))
+        })
+        .await
+    }
+
+    /// As [`greet_all`](Self::greet_all), but passes each greeting on to `sink` when it arrives. Returns the missing
+    /// upstreams; of one that failed on the way, some greetings were passed on.
+    ///
+    /// # Errors
+    /// As [`greet_all`](Self::greet_all).
+    pub(crate) async fn stream_all(
+        &self,
+        own: &Greeting,
+        deadline: Deadline,
+        carried: &HeaderMap,
+        sink: &Sink,
+    ) -> Result<Missing, GreetError> {
+        let all = self.call_all(deadline, |name, upstream| async move {
+            let trailers = stream(upstream, own, deadline, carried, sink).await?;
+            Ok(Gathered { greetings: Vec::new(), missing: Missing::from_metadata(name, &trailers) })
+        });
+        all.await.map(|all| all.missing)
+    }
+
+    /// Calls every upstream by `call`, concurrently.
+    async fn call_all<'a, F>(
+        &'a self,
+        deadline: Deadline,
+        call: impl Fn(&'a ServiceName, &'a Upstream) -> F,
+    ) -> Result<Gathered, GreetError>
+    where
+        F: Future<Output = Result<Gathered, CallError>>,
+    {
         let theirs = deadline.at_upstream();
-        let calls = self.called.iter().map(|(name, upstream)| async move {
-            match (greet(upstream, own, deadline, carried).await, self.policy) {
-                (Ok(answer), _) => Ok(Outcome::Answered(gathered(name, answer))),
+        let calls = self.called.iter().map(async |(name, upstream)| {
+            match (call(name, upstream).await, self.policy) {
+                (Ok(answer), _) => Ok(Outcome::Answered(answer)),
                 (Err(error), Policy::Strict) => {
                     let status = at_upstream(&self.topology, name, &error.status);
                     if is_late(&error, theirs) {
@@ -118,11 +155,46 @@ async fn greet(
 ) -> Result<Response<proto::GreetingResponse>, CallError> {
     upstream
         .call(GREETING, deadline, carried, |channel, headers| {
-            let mut request = Request::new(proto::GreetingRequest { greeting: Some(own.clone().into()) });
-            *request.metadata_mut() = MetadataMap::from_headers(headers);
             let mut client = GreetingServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER);
+            let request = request(own, headers);
             // Boxed: it is large, and every future around it would grow with it.
             Box::pin(async move { client.greeting(request).await })
         })
         .await
+}
+
+/// Passes the upstream's greetings on to `sink`. Returns the trailers.
+async fn stream(
+    upstream: &Upstream,
+    own: &Greeting,
+    deadline: Deadline,
+    carried: &HeaderMap,
+    sink: &Sink,
+) -> Result<MetadataMap, CallError> {
+    let started =
+        upstream.start(GREETING_STREAM, RpcKind::ServerStream, deadline, carried, |channel, headers| {
+            let mut client = GreetingServiceClient::new(channel).max_decoding_message_size(MAX_REQUEST);
+            let request = request(own, headers);
+            Box::pin(async move { client.greeting_stream(request).await })
+        });
+    let (response, in_flight) = started.await?;
+    let mut greetings = response.into_inner();
+    let relayed = async {
+        while let Some(greeting) = greetings.message().await? {
+            sink.send(greeting).await;
+        }
+        Ok(greetings.trailers().await?.unwrap_or_default())
+    };
+    let relayed = match timeout_at(deadline.instant(), relayed).await {
+        Ok(relayed) => relayed.map_err(CallError::from_status),
+        Err(_) => Err(CallError::deadline_passed()),
+    };
+    in_flight.end(relayed.as_ref().map(|_| ()).map_err(|error| &error.status));
+    relayed
+}
+
+fn request(own: &Greeting, headers: HeaderMap) -> Request<proto::GreetingRequest> {
+    let mut request = Request::new(proto::GreetingRequest { greeting: Some(own.clone().into()) });
+    *request.metadata_mut() = MetadataMap::from_headers(headers);
+    request
 }
