@@ -9,15 +9,18 @@ use axum::{
     response::Response,
     routing::get,
 };
+use octet_fault::GATEWAY;
 use octet_runtime::{
     admin::Readiness,
     drain::Drain,
+    faults::Faults,
     metrics::{GrpcMetrics, HttpMetrics, Metrics},
     process::{Ports, Process, StartError},
     serve::Plain,
     telemetry::Tracer,
-    upstream::Upstream,
+    upstream::{CallPolicy, Upstream},
 };
+use octet_topology::Retry;
 use prost_reflect::DescriptorPool;
 use tokio::sync::Semaphore;
 
@@ -67,7 +70,9 @@ pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartErr
 /// [`StartError`], before anything is served.
 pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> Result<(), StartError> {
     let address = ports.main.local_addr().ok();
-    let process = Process::start(ports, &settings.process, "gateway", drain)?;
+    let mut process = Process::start(ports, &settings.process, GATEWAY, drain)?;
+    let faults = settings.faults(process.metrics()).map_err(StartError::internal)?;
+    process.serve_faults(&faults);
     let pool = DescriptorPool::decode(settings.descriptors.as_ref()).map_err(StartError::internal)?;
     let own = Own::new(&pool, &settings.descriptors).map_err(StartError::internal)?;
     let bodies = bodies(&settings);
@@ -80,7 +85,7 @@ pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> 
         bodies.clone(),
     );
     let (metrics, tracer) = (process.metrics(), process.tracer());
-    let dispatcher = dispatcher(&settings, metrics, tracer, pool, &own, bodies, loads)?;
+    let dispatcher = dispatcher(&settings, &faults, (metrics, tracer), pool, &own, bodies, loads)?;
 
     let readiness = Readiness::new(process.drain().clone(), Vec::new());
     let health = tokio::spawn(own.follow(process.drain().clone()));
@@ -106,8 +111,8 @@ fn bodies(settings: &GatewaySettings) -> Backlog {
 
 fn dispatcher(
     settings: &GatewaySettings,
-    metrics: &Metrics,
-    tracer: Tracer,
+    faults: &Faults,
+    (metrics, tracer): (&Metrics, Tracer),
     pool: DescriptorPool,
     own: &Own,
     bodies: Backlog,
@@ -117,12 +122,16 @@ fn dispatcher(
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
     let upstream = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
         .map_err(StartError::internal)?;
+    let edge = settings.topology.edge(GATEWAY, entry.as_str());
+    let policy = CallPolicy::new(edge.deadline, edge.retry.as_ref().map(Retry::parts));
+    let retried = Upstream::retries(metrics).map_err(StartError::internal)?;
+    let upstream = upstream.with_policy(policy, &retried).with_faults(faults);
     let names = Names {
         entry: entry.to_string(),
         services: settings.topology.services().iter().map(|service| service.name.to_string()).collect(),
     };
     let propagation = settings.process.propagation.clone();
-    let entry = Entry { upstream, names: Arc::new(names), propagation };
+    let entry = Entry { upstream, names: Arc::new(names), propagation, faults: faults.clone() };
     let bytes = upload_bytes(settings);
     let admission = &settings.process.admission;
     let admit = Admit::new(admission.clone(), bytes);

@@ -35,6 +35,7 @@ mod edge;
 mod envoy;
 mod events;
 mod failure;
+mod faults;
 mod frozen;
 mod generator;
 mod greeting;

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use octet_proto::greeting::v3::{self as proto, greeting_service_server::GreetingService};
 use octet_runtime::{
-    admission::Admission,
+    admission::{Admission, Admitted},
     deadline::Deadline,
+    faults::{CALL, Hits},
     logs::{self, HEADERS},
     metrics::GrpcMetrics,
     propagation::{Propagation, X_REQUEST_ID},
@@ -18,6 +19,7 @@ use tracing::Instrument;
 
 use crate::{
     body::Received,
+    conduct::{Conduct, ConductError, Conducted},
     failure::GreetError,
     greeter::{Call, Greeter, Pending},
     greeting::Greeting,
@@ -28,6 +30,9 @@ use crate::{
 /// Implements `greeting.v3.GreetingService` with a [`Greeter`].
 pub(crate) struct GrpcService {
     pub(crate) greeter: Arc<Greeter>,
+    pub(crate) conduct: Arc<Conduct>,
+    /// Whether calls of one request can need numbers of their own.
+    pub(crate) numbers_calls: bool,
     pub(crate) propagation: Propagation,
     pub(crate) admission: Admission,
     pub(crate) metrics: GrpcMetrics,
@@ -42,7 +47,7 @@ impl GreetingService for GrpcService {
     ) -> Result<Response<proto::GreetingResponse>, Status> {
         let measured = self.metrics.start(GREETING);
         let (metadata, extensions, message) = request.into_parts();
-        let headers = metadata.into_headers();
+        let mut headers = metadata.into_headers();
         let request_id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
         let incoming = self.tracer.extract(&headers);
         let peer = extensions.get::<Peer>().map(|peer| peer.0);
@@ -59,15 +64,27 @@ impl GreetingService for GrpcService {
         let deadline = extensions
             .get::<Received>()
             .map_or_else(|| Deadline::from_headers(&headers), |received| received.0);
-        let answer = match (self.admission.admit(), deadline) {
-            (Err(overloaded), _) => refused(Status::resource_exhausted(overloaded.to_string())),
-            (_, Err(malformed)) => refused(Status::invalid_argument(malformed.to_string())),
-            (Ok(_admitted), Ok(deadline)) => {
+        let sent = self.conduct.faults().admit_from(&mut headers, peer);
+        let answer = match (self.admission.admit(), deadline, sent) {
+            (Err(overloaded), _, _) => refused(Status::resource_exhausted(overloaded.to_string())),
+            (_, Err(malformed), _) => refused(Status::invalid_argument(malformed.to_string())),
+            (_, _, Err(status)) => refused(status),
+            (Ok(admitted), Ok(deadline), Ok(sent)) => {
                 span.set_deadline(deadline);
-                let carried = self.propagation.carried(&headers);
+                let mut carried = self.propagation.carried(&headers);
+                sent.carry_to(&mut carried);
+                if self.numbers_calls
+                    && let Some(number) = headers.get(CALL)
+                {
+                    carried.insert(CALL, number.clone());
+                }
+                let hits = self.conduct.faults().on_service(&headers);
+                if let Some(hits) = &hits {
+                    hits.mark(span.span_mut());
+                }
                 let call = Call { greeting: message.greeting.map(Greeting::from), deadline, carried };
                 let answering = async {
-                    let answer = self.answer(call).await;
+                    let answer = self.answer(call, hits, admitted).await;
                     log_response(&answer.as_ref());
                     answer
                 };
@@ -82,22 +99,29 @@ impl GreetingService for GrpcService {
 }
 
 impl GrpcService {
-    async fn answer(&self, call: Call) -> Result<Response<proto::GreetingResponse>, Status> {
+    async fn answer(
+        &self,
+        call: Call,
+        hits: Option<Hits>,
+        admitted: Admitted,
+    ) -> Result<Response<proto::GreetingResponse>, Status> {
         let started = Instant::now();
-        let pending = Pending::default();
-        let outcome = timeout_at(call.deadline.instant(), self.greeter.greet(call, &pending)).await;
-        let answer = match outcome {
-            Ok(Ok(gathered)) => Ok(gathered),
-            Ok(Err(error)) => Err(log_failure(error)),
-            Err(_) => Err(Status::deadline_exceeded(pending.late())),
+        let answer = if hits.is_none() && self.conduct.is_plain() {
+            let _admitted = admitted;
+            self.greet(call).await
+        } else {
+            self.perform(call, hits, admitted).await
         };
         let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         match answer {
-            Ok(Gathered { greetings, missing }) => {
+            Ok(Conducted { gathered: Gathered { greetings, missing }, padding, throttle }) => {
                 tracing::info!(code = "OK", greetings = greetings.len(), duration_us, "greeted");
                 let greeting = greetings.into_iter().map(proto::Greeting::from).collect();
-                let mut response = Response::new(proto::GreetingResponse { greeting });
+                let mut response = Response::new(proto::GreetingResponse { greeting, padding });
                 missing.write_to(response.metadata_mut());
+                if let Some(throttle) = throttle {
+                    response.extensions_mut().insert(throttle);
+                }
                 Ok(response)
             }
             Err(status) => {
@@ -109,6 +133,32 @@ impl GrpcService {
                 );
                 Err(status)
             }
+        }
+    }
+}
+
+impl GrpcService {
+    /// A call that is nothing but a greeting.
+    async fn greet(&self, call: Call) -> Result<Conducted, Status> {
+        let pending = Pending::default();
+        match timeout_at(call.deadline.instant(), self.greeter.greet(call, &pending)).await {
+            Ok(Ok(gathered)) => Ok(Conducted { gathered, padding: None, throttle: None }),
+            Ok(Err(error)) => Err(log_failure(error)),
+            Err(_) => Err(Status::deadline_exceeded(pending.late())),
+        }
+    }
+
+    /// A call with work, a limit or faults.
+    async fn perform(&self, call: Call, hits: Option<Hits>, admitted: Admitted) -> Result<Conducted, Status> {
+        let pending = Arc::new(Pending::default());
+        let deadline = call.deadline.instant();
+        // Boxed: it is large, and calls without it should not grow.
+        let performing = Box::pin(self.conduct.perform(&self.greeter, call, hits, &pending, admitted));
+        match timeout_at(deadline, performing).await {
+            Ok(Ok(conducted)) => Ok(conducted),
+            Ok(Err(ConductError::Greet(error))) => Err(log_failure(error)),
+            Ok(Err(ConductError::Status(status))) => Err(status),
+            Err(_) => Err(Status::deadline_exceeded(pending.late())),
         }
     }
 }

@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use http::HeaderMap;
+use hyper::body::Bytes;
 use octet_proto::greeting::v3::{self as proto, greeting_service_client::GreetingServiceClient};
 use octet_runtime::{
     deadline::Deadline,
+    faults::Faults,
     upstream::{CallError, Failure, Upstream},
 };
-use octet_topology::{Policy, ServiceName, Topology};
+use octet_topology::{Policy, Service, ServiceName, Topology};
 use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
 
 use crate::{
+    calls::Called,
     failure::{GreetError, all_late, at_upstream},
     greeting::Greeting,
     missing::Missing,
+    padded,
     rpc::GREETING,
     settings::MAX_ANSWER,
 };
@@ -24,7 +28,12 @@ use crate::{
 pub(crate) struct Upstreams {
     topology: Arc<Topology>,
     policy: Policy,
-    called: Vec<(ServiceName, Upstream)>,
+    /// The caller's name.
+    own: ServiceName,
+    called: Vec<Called>,
+    /// The number of upstreams in each step.
+    steps: Vec<usize>,
+    faults: Faults,
 }
 
 /// The answers of all upstreams.
@@ -43,11 +52,17 @@ enum Outcome {
 }
 
 impl Upstreams {
-    pub(crate) fn new(topology: Arc<Topology>, policy: Policy, called: Vec<(ServiceName, Upstream)>) -> Self {
-        Self { topology, policy, called }
+    pub(crate) fn new(
+        topology: Arc<Topology>,
+        service: &Service,
+        called: Vec<Called>,
+        steps: Vec<usize>,
+        faults: Faults,
+    ) -> Self {
+        Self { topology, policy: service.policy, own: service.name.clone(), called, steps, faults }
     }
 
-    /// Sends `own` to every upstream concurrently and returns all their greetings, in declared order.
+    /// Sends `own` to every upstream, those of a step concurrently, and returns all their greetings, in declared order.
     ///
     /// # Errors
     /// Under [`Policy::Strict`] the first failure; the calls in flight are dropped, and so cancelled down to the
@@ -61,44 +76,81 @@ impl Upstreams {
         carried: &HeaderMap,
     ) -> Result<Gathered, GreetError> {
         let theirs = deadline.at_upstream();
-        let calls = self.called.iter().map(|(name, upstream)| async move {
-            match (greet(upstream, own, deadline, carried).await, self.policy) {
-                (Ok(answer), _) => Ok(Outcome::Answered(gathered(name, answer))),
+        let mut all = Gathered::default();
+        let mut rest = self.called.as_slice();
+        for length in &self.steps {
+            let (step, others) = rest.split_at_checked(*length).unwrap_or((rest, &[]));
+            rest = others;
+            let calls = step.iter().map(|called| self.greet(called, own, (deadline, theirs), carried));
+            let mut late = Vec::new();
+            for outcome in try_join_all(calls).await? {
+                match outcome {
+                    Outcome::Answered(answer) => all.extend(answer),
+                    Outcome::Late(status) => late.push(status),
+                }
+            }
+            if !late.is_empty() {
+                return Err(GreetError::Upstream(all_late(&self.topology, &late)));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Calls one upstream as often as its edge says, one call after the other.
+    async fn greet(
+        &self,
+        called: &Called,
+        own: &Greeting,
+        (deadline, theirs): (Deadline, Deadline),
+        carried: &HeaderMap,
+    ) -> Result<Outcome, GreetError> {
+        let (name, caller) = (&called.name, self.own.as_str());
+        let mut all = Gathered::default();
+        if !called.is_made(&self.faults, caller, carried) {
+            return Ok(Outcome::Answered(all));
+        }
+        for number in 0..called.times {
+            let numbered = called.numbered(caller, carried, number);
+            let headers = numbered.as_ref().unwrap_or(carried);
+            let padding = called.padding(&self.faults, caller, carried, number);
+            match (greet(&called.upstream, own, padding, deadline, headers).await, self.policy) {
+                (Ok(answer), _) => all.extend(gathered(name, answer)),
                 (Err(error), Policy::Strict) => {
                     let status = at_upstream(&self.topology, name, &error.status);
-                    if is_late(&error, theirs) {
+                    return if is_late(&error, deadline, theirs) {
                         Ok(Outcome::Late(status))
                     } else {
                         Err(GreetError::Upstream(status))
-                    }
+                    };
                 }
                 (Err(error), Policy::Partial) => {
                     tracing::warn!(upstream = %name, %error, "upstream failed; omitted (partial policy)");
-                    let missing = Missing::upstream(name, error.status.code());
-                    Ok(Outcome::Answered(Gathered { greetings: Vec::new(), missing }))
+                    all.missing.extend(Missing::upstream(name, error.status.code()));
                 }
-            }
-        });
-        let mut all = Gathered::default();
-        let mut late = Vec::new();
-        for outcome in try_join_all(calls).await? {
-            match outcome {
-                Outcome::Answered(answer) => {
-                    all.greetings.extend(answer.greetings);
-                    all.missing.extend(answer.missing);
-                }
-                Outcome::Late(status) => late.push(status),
             }
         }
-        if late.is_empty() { Ok(all) } else { Err(GreetError::Upstream(all_late(&self.topology, &late))) }
+        Ok(Outcome::Answered(all))
+    }
+}
+
+impl Gathered {
+    fn extend(&mut self, other: Self) {
+        // Most answers are the only one: nothing is copied.
+        if self.greetings.is_empty() {
+            self.greetings = other.greetings;
+        } else {
+            self.greetings.extend(other.greetings);
+        }
+        self.missing.extend(other.missing);
     }
 }
 
 /// Whether a call failed because the deadline passed, here or at the upstream, whose own deadline is not before `theirs`.
-/// An upstream that reports `DEADLINE_EXCEEDED` earlier has another reason for it, and fails the call at once.
-fn is_late(error: &CallError, theirs: Deadline) -> bool {
+/// An upstream that reports `DEADLINE_EXCEEDED` earlier has another reason for it, and fails the call at once, as does an
+/// edge whose own deadline is earlier than the call's.
+fn is_late(error: &CallError, own: Deadline, theirs: Deadline) -> bool {
     match error.failure {
-        Failure::DeadlinePassed => true,
+        Failure::DeadlinePassed => own.has_passed(),
         Failure::Answered => error.status.code() == Code::DeadlineExceeded && theirs.has_passed(),
         Failure::NotProcessed | Failure::Interrupted | Failure::InvalidResponse => false,
     }
@@ -113,16 +165,25 @@ fn gathered(name: &ServiceName, answer: Response<proto::GreetingResponse>) -> Ga
 async fn greet(
     upstream: &Upstream,
     own: &Greeting,
+    padding: Option<Bytes>,
     deadline: Deadline,
     carried: &HeaderMap,
 ) -> Result<Response<proto::GreetingResponse>, CallError> {
     upstream
         .call(GREETING, deadline, carried, |channel, headers| {
-            let mut request = Request::new(proto::GreetingRequest { greeting: Some(own.clone().into()) });
-            *request.metadata_mut() = MetadataMap::from_headers(headers);
-            let mut client = GreetingServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER);
+            let greeting = Some(own.clone().into());
+            let metadata = MetadataMap::from_headers(headers);
+            let padding = padding.clone();
             // Boxed: it is large, and every future around it would grow with it.
-            Box::pin(async move { client.greeting(request).await })
+            Box::pin(async move {
+                if padding.is_some() {
+                    return padded::greeting(channel, metadata, padded::Request { greeting, padding }).await;
+                }
+                let mut request = Request::new(proto::GreetingRequest { greeting });
+                *request.metadata_mut() = metadata;
+                let mut client = GreetingServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER);
+                client.greeting(request).await
+            })
         })
         .await
 }

@@ -1,8 +1,10 @@
 //! Upstreams: their addresses, a lazy channel to each, and calls with deadlines and safe retries.
 
 mod address;
+mod attempts;
 mod call;
 mod classify;
+mod policy;
 mod response;
 
 use std::time::Duration;
@@ -10,6 +12,7 @@ use std::time::Duration;
 pub use address::UpstreamAddress;
 pub use call::{InFlight, Upstream};
 pub use classify::{CallError, Failure, classify};
+pub use policy::{CallPolicy, RetryPolicy};
 pub use response::GrpcChannel;
 
 use crate::environment::Environment;
