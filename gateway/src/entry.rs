@@ -21,6 +21,7 @@ use tokio::time::timeout_at;
 use tonic::{Status, Streaming, client::Grpc, codec::Codec, metadata::MetadataMap};
 
 use crate::{
+    edge::Proxied,
     ending::Ending,
     transcode::{self, Client, RequestError},
 };
@@ -111,7 +112,7 @@ impl Entry {
         if parts.headers.contains_key(FAULT) {
             // Read from the request: what it asks for does not pass by itself.
             let mut headers = parts.headers.clone();
-            let sent = self.faults.admit(&mut headers, |_| is_local(parts));
+            let sent = self.faults.admit(&mut headers, |_| is_near(parts));
             sent.map_err(|status| MetadataError::Fault(Box::new(status)))?.carry_to(&mut metadata);
         }
         match metadata::size(&metadata) {
@@ -170,6 +171,11 @@ impl Entry {
             }
         }
     }
+}
+
+/// Whether the request comes from this host, and not through a proxy.
+fn is_near(parts: &Parts) -> bool {
+    is_local(parts) && parts.extensions.get::<Proxied>().is_none()
 }
 
 /// Names the service that failed in the messages of failed calls.

@@ -42,6 +42,7 @@ mod greeting;
 mod headers;
 mod hostile;
 mod https;
+mod language;
 mod lifetime;
 mod load_runs;
 mod logs;
