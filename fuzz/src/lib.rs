@@ -27,7 +27,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 23] = [
     Target { name: "answer", run: targets::answer::run },
     Target { name: "deadline", run: targets::deadline::run },
     Target { name: "edge", run: targets::edge::run },
@@ -38,10 +38,14 @@ pub const TARGETS: [Target; 19] = [
     Target { name: "message", run: targets::message::run },
     Target { name: "metadata", run: targets::metadata::run },
     Target { name: "openapi", run: targets::openapi::run },
+    Target { name: "otlp", run: targets::otlp::run },
+    Target { name: "otlp_json", run: targets::otlp_json::run },
     Target { name: "propagation", run: targets::propagation::run },
     Target { name: "query", run: targets::query::run },
     Target { name: "routes", run: targets::routes::run },
     Target { name: "spans", run: targets::spans::run },
+    Target { name: "spans_proto", run: targets::spans_proto::run },
+    Target { name: "spans_v1", run: targets::spans_v1::run },
     Target { name: "status", run: targets::status::run },
     Target { name: "template", run: targets::template::run },
     Target { name: "topology", run: targets::topology::run },

@@ -190,6 +190,13 @@ pub(crate) struct Pieces<B> {
     transfer: Transfer,
 }
 
+impl<B: Body> Pieces<B> {
+    /// What follows the frame that was read last, as far as that is in memory.
+    fn following(&self) -> usize {
+        self.body.size_hint().exact().and_then(|rest| usize::try_from(rest).ok()).unwrap_or_default()
+    }
+}
+
 impl<B: Body<Data = Bytes> + Unpin> Body for Pieces<B> {
     type Data = Bytes;
     type Error = B::Error;
@@ -202,7 +209,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Pieces<B> {
             match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(content) if content.len() <= PIECE => {
-                        self.transfer.progress(content.len());
+                        let left = content.len() + self.following();
+                        self.transfer.progress(left);
                         return Poll::Ready(Some(Ok(Frame::data(content))));
                     }
                     Ok(content) => self.content = content,
@@ -218,7 +226,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Pieces<B> {
         let length = PIECE.min(self.content.len());
         // A copy: a slice would keep the whole response in memory.
         let piece = Bytes::copy_from_slice(&self.content.split_to(length));
-        let left = self.content.len();
+        let left = self.content.len() + self.following();
         self.transfer.progress(left);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }

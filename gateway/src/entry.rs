@@ -17,10 +17,11 @@ use octet_runtime::{
     upstream::{CallError, Failure, GrpcChannel, Upstream},
 };
 use prost_reflect::MethodDescriptor;
-use tokio::time::timeout_at;
+use tokio::{sync::oneshot, time::timeout_at};
 use tonic::{Status, Streaming, client::Grpc, codec::Codec, metadata::MetadataMap};
 
 use crate::{
+    admit::{Caller, Turns},
     edge::Proxied,
     ending::Ending,
     transcode::{self, Client, RequestError},
@@ -59,6 +60,7 @@ pub(crate) struct Entry {
     pub(crate) names: Arc<Names>,
     pub(crate) propagation: Propagation,
     pub(crate) faults: Faults,
+    pub(crate) turns: Turns,
 }
 
 /// The RPC to call, and its deadline.
@@ -67,6 +69,7 @@ pub(crate) struct Rpc<'a> {
     pub(crate) path: &'a PathAndQuery,
     pub(crate) kind: RpcKind,
     pub(crate) deadline: Deadline,
+    pub(crate) caller: Caller,
 }
 
 /// The messages of a response whose head has arrived.
@@ -76,6 +79,35 @@ pub(crate) struct ResponseStream<T> {
     deadline: Deadline,
     names: Arc<Names>,
     ending: Ending,
+    interrupt: Interrupt,
+}
+
+/// Ends a call with a status, for example when its client's stream has failed.
+pub(crate) struct Interrupt(Option<oneshot::Receiver<Status>>);
+
+impl Interrupt {
+    pub(crate) fn new() -> (oneshot::Sender<Status>, Self) {
+        let (sender, receiver) = oneshot::channel();
+        (sender, Self(Some(receiver)))
+    }
+
+    /// For a call that nothing interrupts.
+    pub(crate) fn never() -> Self {
+        Self(None)
+    }
+
+    /// Resolves when the call is to end.
+    async fn received(&mut self) -> Status {
+        if let Some(receiver) = &mut self.0 {
+            let received = receiver.await;
+            // It must not be polled again.
+            self.0 = None;
+            if let Ok(status) = received {
+                return status;
+            }
+        }
+        std::future::pending().await
+    }
 }
 
 /// What a response stream yields next.
@@ -127,7 +159,7 @@ impl Entry {
     }
 
     /// Calls the RPC, with messages that `requests` creates for each attempt. `ending` ends with the call, also if it
-    /// fails here.
+    /// fails here, or with `interrupt`.
     ///
     /// # Errors
     /// The entry service's own status; a status about the way to it names the service.
@@ -138,6 +170,7 @@ impl Entry {
         codec: C,
         mut requests: impl FnMut() -> S,
         mut ending: Ending,
+        mut interrupt: Interrupt,
     ) -> Result<ResponseStream<C::Decode>, Status>
     where
         C: Codec + Clone + Send + 'static,
@@ -145,7 +178,7 @@ impl Entry {
         C::Encode: Sync,
         C::Decode: Sync,
     {
-        let Rpc { path, kind, deadline } = rpc;
+        let Rpc { path, kind, deadline, caller } = rpc;
         let attempt = |channel: GrpcChannel, headers| {
             let mut request = tonic::Request::new(requests());
             *request.metadata_mut() = MetadataMap::from_headers(headers);
@@ -157,15 +190,29 @@ impl Entry {
                 client.streaming(request, path.clone(), codec).await
             })
         };
-        let call = self.upstream.start(path.as_str(), kind, deadline, metadata, attempt);
-        match ending.scope(call).await {
+        let call = async {
+            // Until the response's head has arrived: the services have done their work.
+            let _turn = self.turns.take(caller, deadline).await;
+            self.upstream.start(path.as_str(), kind, deadline, metadata, attempt).await
+        };
+        let opened = tokio::select! {
+            opened = ending.scope(call) => opened.map_err(|error| self.names.status(error)),
+            status = interrupt.received() => Err(status),
+        };
+        match opened {
             Ok((response, in_flight)) => {
                 ending.called(in_flight, deadline);
                 let (metadata, messages, _) = response.into_parts();
-                Ok(ResponseStream { metadata, messages, deadline, names: self.names.clone(), ending })
+                Ok(ResponseStream {
+                    metadata,
+                    messages,
+                    deadline,
+                    names: self.names.clone(),
+                    ending,
+                    interrupt,
+                })
             }
-            Err(error) => {
-                let status = self.names.status(error);
+            Err(status) => {
                 ending.end(Err(&status));
                 Err(status)
             }
@@ -218,17 +265,21 @@ impl<T> ResponseStream<T> {
 
     /// The next event; a failure ends the call.
     pub(crate) async fn next(&mut self) -> Event<T> {
+        let Self { messages, deadline, names, interrupt, .. } = self;
         let read = async {
-            match self.messages.message().await? {
+            match messages.message().await? {
                 Some(message) => Ok(Event::Message(message)),
-                None => Ok(Event::End(self.messages.trailers().await?.unwrap_or_default())),
+                None => Ok(Event::End(messages.trailers().await?.unwrap_or_default())),
             }
         };
-        let failed = |error| Event::Failed(self.names.status(error));
-        let event = match timeout_at(self.deadline.instant(), read).await {
-            Ok(Ok(event)) => event,
-            Ok(Err(status)) => failed(CallError::from_status(status)),
-            Err(_) => failed(CallError::deadline_passed()),
+        let failed = |error| Event::Failed(names.status(error));
+        let event = tokio::select! {
+            read = timeout_at(deadline.instant(), read) => match read {
+                Ok(Ok(event)) => event,
+                Ok(Err(status)) => failed(CallError::from_status(status)),
+                Err(_) => failed(CallError::deadline_passed()),
+            },
+            status = interrupt.received() => Event::Failed(status),
         };
         if let Event::Failed(status) = &event {
             self.ending.end(Err(status));

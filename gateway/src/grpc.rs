@@ -2,6 +2,7 @@
 //! REST. Messages pass as bytes and are never decoded, so every method of the descriptors is served, streaming ones
 //! included.
 
+mod inbound;
 mod own;
 mod relay;
 mod text;
@@ -28,15 +29,19 @@ use octet_runtime::{
     upstream::CallError,
 };
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
-use tokio::{sync::Semaphore, time::timeout_at};
+use tokio::time::timeout_at;
 use tonic::{Status, body::Body, codegen::StdError, service::Routes};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt};
 
 pub(crate) use self::own::Own;
-use self::{relay::Relay, text::TextBody};
+use self::{
+    inbound::{Account, Counted},
+    relay::Relay,
+    text::TextBody,
+};
 use crate::{
-    admit::Admit,
+    admit::{Admit, Caller, Shares},
     backlog::{Backlog, Budget, GaveUp, Upload},
     bytes_codec::BytesCodec,
     deadline_body::{DeadlineBody, Limit},
@@ -58,14 +63,13 @@ const OWN_UNREAD: Budget =
 /// The gateway's own services, and their streams.
 pub(crate) struct OwnServices {
     routes: Routes,
-    permits: Arc<Semaphore>,
+    permits: Shares,
     unread: Backlog,
 }
 
 impl OwnServices {
     pub(crate) fn new(routes: Routes) -> Self {
-        let permits = Arc::new(Semaphore::new(MAX_OWN_STREAMS));
-        Self { routes, permits, unread: Backlog::new(OWN_UNREAD) }
+        Self { routes, permits: Shares::new(MAX_OWN_STREAMS), unread: Backlog::new(OWN_UNREAD) }
     }
 }
 
@@ -160,7 +164,7 @@ impl Shared {
         let (parts, body) = request.into_parts();
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
         let incoming = self.tracer.extract(&parts.headers);
-        let span = GrpcSpan::server(&self.tracer, &incoming, path.as_str(), peer);
+        let span = GrpcSpan::server(&self.tracer, &incoming, path.as_str(), None, peer);
         if let Some(ids) = span.span().ids().or_else(|| incoming.ids()) {
             octet_runtime::logs::record_trace(&ids);
         }
@@ -168,7 +172,11 @@ impl Shared {
         let call = self.metrics.start_as(path.as_str(), kind);
         let trace = trace_response(span.span());
         let labels = Labels::of(&parts.extensions);
+        let caller = Caller::of(&parts.extensions);
+        let account = Account::new(self.admit.messages(caller));
         let relay = Relay {
+            caller,
+            account: account.clone(),
             ending: Ending::new(ServerSide::Grpc { span, call }, labels),
             deadline,
             metadata: self.entry.metadata(&parts),
@@ -177,8 +185,11 @@ impl Shared {
             kind,
         };
         let limit = self.limits.body_bytes;
-        // A message of a client that streams is sent on at once.
-        let body = if kind.client_streams() { body } else { Body::new(Upload::new(body, &self.bodies)) };
+        let body = if kind.client_streams() {
+            Body::new(Counted::new(body, account))
+        } else {
+            Body::new(Upload::new(body, &self.bodies))
+        };
         let body = Body::new(Bounded::new(body, limit).map_err(with_status));
         let mut grpc = tonic::server::Grpc::new(BytesCodec).max_decoding_message_size(limit);
         let compresses = compression::is_used(&parts.headers);
@@ -207,7 +218,7 @@ impl Shared {
     /// after a short time: clients start them again.
     async fn answer_itself(&self, request: Request<Body>) -> Response<Body> {
         let is_stream = own::streams(request.uri().path());
-        let permit = match self.own.permits.clone().try_acquire_owned() {
+        let permit = match self.own.permits.take(Caller::of(request.extensions()), 1) {
             Ok(permit) if is_stream => Some(permit),
             Err(_) if is_stream => {
                 let message = "too many concurrent health and reflection streams; try again later";

@@ -23,11 +23,11 @@ use tonic::Status;
 use self::stream::lines;
 pub(crate) use self::{body::collect, failure::Failure};
 use crate::{
-    admit::{Admit, Permit},
+    admit::{Admit, Caller, Permit},
     backlog::Backlog,
     edge::{self, Labels},
     ending::{Ending, ServerSide},
-    entry::{Entry, Event, ResponseStream, Rpc, kind},
+    entry::{Entry, Event, Interrupt, ResponseStream, Rpc, kind},
     limits::Limits,
     request_span::{RequestSpan, TRACE_RESPONSE, trace_response},
     transcode::{self, Binding, Lookup, Match, Routes},
@@ -77,8 +77,13 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
             ending.admitted(call.permit);
             let requests = || futures_util::stream::once(std::future::ready(call.message.clone()));
             let binding = found.binding();
-            let rpc = Rpc { path: binding.grpc_path(), kind: kind(binding.rpc()), deadline: call.deadline };
-            let opened = rest.entry.open(rpc, &call.metadata, binding.codec(), requests, ending).await;
+            let kind = kind(binding.rpc());
+            let caller = Caller::of(&parts.extensions);
+            let rpc = Rpc { path: binding.grpc_path(), kind, deadline: call.deadline, caller };
+            let opened = rest
+                .entry
+                .open(rpc, &call.metadata, binding.codec(), requests, ending, Interrupt::never())
+                .await;
             match opened {
                 Ok(stream) if binding.rpc().is_server_streaming() => lines(&rest, binding, stream).await,
                 Ok(stream) => whole(binding, stream).await,
@@ -126,7 +131,7 @@ async fn prepare(
         }
     };
     // Only now: a client that sends its body slowly must not hold a permit.
-    let permit = rest.admit.admit(body.len()).map_err(Failure::busy)?;
+    let permit = rest.admit.admit(Caller::of(&parts.extensions), body.len()).map_err(Failure::busy)?;
     let message = found.encoded_request(parts.uri.query(), &body)?;
     let metadata = rest.entry.metadata(parts)?;
     Ok(Call { message, metadata, deadline, permit })

@@ -9,11 +9,11 @@ use axum::{
     response::Response,
     routing::get,
 };
-use octet_fault::GATEWAY;
 use octet_runtime::{
     admin::Readiness,
     drain::Drain,
     faults::Faults,
+    identity::GATEWAY,
     metrics::{GrpcMetrics, HttpMetrics, Metrics},
     process::{Ports, Process, StartError},
     serve::Plain,
@@ -22,10 +22,9 @@ use octet_runtime::{
 };
 use octet_topology::Retry;
 use prost_reflect::DescriptorPool;
-use tokio::sync::Semaphore;
 
 use crate::{
-    admit::Admit,
+    admit::{Admit, Caller, Shares, Turns},
     backlog::{Backlog, Budget},
     dispatch::Dispatcher,
     docs,
@@ -44,6 +43,10 @@ use crate::{
 
 /// Concurrent requests for the gateway's own pages and endpoints.
 const MAX_PAGES: usize = 64;
+
+/// The part of the permits whose calls may be with the services at once for one client while others call too: as many as
+/// keep two cores busy, by default.
+const TURNS: usize = 16;
 
 /// Request bodies that arrive at the same time.
 const MAX_UPLOADS: usize = 1024;
@@ -120,7 +123,8 @@ fn dispatcher(
 ) -> Result<Arc<Dispatcher>, StartError> {
     let entry = &settings.topology.entry().name;
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
-    let upstream = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
+    let (caller, connecting) = (settings.process.telemetry.service_name(GATEWAY), settings.process.upstream);
+    let upstream = Upstream::new(entry.as_str(), caller, &settings.entry, connecting, &client)
         .map_err(StartError::internal)?;
     let edge = settings.topology.edge(GATEWAY, entry.as_str());
     let policy = CallPolicy::new(edge.deadline, edge.retry.as_ref().map(Retry::parts));
@@ -131,10 +135,11 @@ fn dispatcher(
         services: settings.topology.services().iter().map(|service| service.name.to_string()).collect(),
     };
     let propagation = settings.process.propagation.clone();
-    let entry = Entry { upstream, names: Arc::new(names), propagation, faults: faults.clone() };
-    let bytes = upload_bytes(settings);
     let admission = &settings.process.admission;
-    let admit = Admit::new(admission.clone(), bytes);
+    let turns = Turns::new((admission.max() / TURNS).max(1));
+    let entry = Entry { upstream, names: Arc::new(names), propagation, faults: faults.clone(), turns };
+    let bytes = upload_bytes(settings);
+    let admit = Admit::new(admission, bytes);
     // At most half of the permits are held by calls that wait for their clients.
     let transfers = (admission.max() / 2).max(1);
     let unread = Backlog::new(Budget { transfers, bytes: RESPONSE_BYTES, max_bytes: 2 * RESPONSE_BYTES });
@@ -193,9 +198,9 @@ fn router(
         .merge(processes::router(settings.processes.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
         .merge(loads.router())
-        .route_layer(from_fn_with_state(Arc::new(Semaphore::new(MAX_PAGES)), admitted))
+        .route_layer(from_fn_with_state(Shares::new(MAX_PAGES), admitted))
         // Needs a permit of the calls', when its body has arrived.
-        .merge(echo::router(settings.process.admission.clone(), settings.limits, rest.bodies.clone()))
+        .merge(echo::router(rest.admit.clone(), settings.limits, rest.bodies.clone()))
         .route_layer(from_fn(Labels::record_route))
         .fallback(move |request| rest::answer(rest.clone(), request))
         .method_not_allowed_fallback(method_not_allowed);
@@ -210,8 +215,8 @@ async fn method_not_allowed(request: Request) -> Response {
 
 /// Admits a request for a page or an endpoint of the gateway's own. They have permits of their own, so that they answer
 /// while calls have all theirs.
-async fn admitted(State(pages): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    match pages.try_acquire() {
+async fn admitted(State(pages): State<Shares>, request: Request, next: Next) -> Response {
+    match pages.take(Caller::of(request.extensions()), 1) {
         Ok(_permit) => next.run(request).await,
         Err(_) => edge::overloaded("too many concurrent requests for pages; try again later"),
     }
@@ -226,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn requests_for_pages_have_a_limit_and_return_their_permits() {
-        let pages = Arc::new(Semaphore::new(1));
+        let pages = Shares::new(1);
         let router: Router = Router::new()
             .route("/quick", get(async || "done"))
             .route("/slow", get(std::future::pending::<String>))
@@ -237,7 +242,7 @@ mod tests {
         };
         assert_eq!([get("/quick").await, get("/quick").await], [StatusCode::OK; 2]);
         let refused = async {
-            while pages.available_permits() > 0 {
+            while pages.free() > 0 {
                 tokio::task::yield_now().await;
             }
             get("/quick").await

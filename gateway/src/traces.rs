@@ -5,6 +5,7 @@
 //! client.
 
 mod backend;
+mod blocks;
 mod mesh;
 mod pass;
 

@@ -12,6 +12,7 @@ import tempfile
 
 import amazon
 import capacity
+import eks
 import facts
 import graph
 import policy
@@ -25,7 +26,7 @@ K8S = ROOT / "k8s"
 OVERLAYS = ("app/base", "app/overlays/laptop", "app/overlays/eks")
 # Objects to apply; the other files are values for other charts and tools.
 APPLIED = ("namespaces/octet.yaml", "istio/egress.yaml", "observability/jaeger.yaml", "observability/istio.yaml",
-           "eks/ingress.yaml", "eks/external-secrets.yaml", "gitops/application.yaml")
+           "eks/ingress.yaml", "eks/external-secrets.yaml", "eks/karpenter.yaml", "gitops/application.yaml")
 GUIDES = ("docs/guide.md", "docs/eks.md", "docs/laptop.md", "docs/kubernetes.md", "README.md")
 # Annotations of the AWS Load Balancer Controller: it ignores wrong ones, and no schema covers them.
 ALB = {"group.name", "group.order", "scheme", "target-type", "listen-ports", "ssl-redirect", "ssl-policy",
@@ -37,7 +38,7 @@ CLUSTER = {"apiVersion", "kind", "metadata", "vpc", "accessConfig", "cloudWatch"
 
 def main():
     found = [*_overlays(), *_applied(), *_ingress(), *_cluster(), *_policies(), *_templates(), *_agreement(), *_proxies(),
-             *_commands()]
+             *_commands(), *_release()]
     for fault in found:
         print(fault, file=sys.stderr)
     if found:
@@ -144,6 +145,11 @@ def _templates():
         yield f"watch.yaml: CpuAlarm differs from {rule[1]} of a node's {sorted(cores)} cores"
 
 
+def _release():
+    return eks.faults(load, lambda name: amazon.template(K8S / f"eks/cloudformation/{name}.yaml"),
+                      (ROOT / "docs/eks.md").read_text())
+
+
 def _agreement():
     """Checks values that two files repeat."""
     istio = yaml.load((CHART / "values-istio.yaml").read_text(), Loader)
@@ -210,7 +216,8 @@ def _commands():
             if not (ROOT / path.rstrip(".")).exists():
                 yield f"{where}: {path} does not exist"
         # Values of other charts are not checked: their commands name a repository.
-        own = "\n".join(line for line in text.replace("\\\n", " ").splitlines() if " --repo " not in line)
+        own = "\n".join(line for line in text.replace("\\\n", " ").splitlines()
+                        if " --repo " not in line and " oci://public.ecr.aws/" not in line)
         for values in re.findall(r"--set(?:-string)? ([\w.]+)=", own):
             first = values.split(".")[0]
             if where != "README.md" and first not in yaml.load((CHART / "values.yaml").read_text(), Loader):

@@ -26,6 +26,8 @@ HOSTS = ("hosts.ui=octet.example.com", "hosts.api=api.octet.example.com")
 GATEWAY_API = ("gatewayApi.enabled=true", "gatewayApi.className=istio", *HOSTS)
 LOAD = ("loadGenerator.enabled=true", "loadGenerator.image.repository=registry.example.com/hey",
         "loadGenerator.image.tag=0.1.4")
+WAYPOINT = ("istio.mode=ambient", "istio.waypoint.enabled=true")
+ROLLOUTS = ("argoRollouts.enabled=true", "argoRollouts.analysis.prometheusUrl=http://prometheus-operated.observability:9090")
 
 # Name, arguments. The first five are the usual installations.
 CASES = {
@@ -76,6 +78,23 @@ CASES = {
     "external servers by selector": own("external"),
     "istio, names of its own": [*IMAGE, *values("istio"), *sets(
         "clusterDomain=cluster.example", "services.service-a.serviceAccount.name=own-account")],
+    "ambient": [*IMAGE, *values("istio"), *sets("istio.mode=ambient", "processHealth.enabled=true", *LOAD)],
+    "ambient, waypoint, canary": [*IMAGE, *values("istio"), *sets(
+        *WAYPOINT, "istio.waypoint.replicas=3", "canary.enabled=true", "canary.tag=0.2.0", "mongoExpress.enabled=true",
+        "mongoExpress.existingSecret=mongo-express")],
+    "eks, ambient, waypoint": [*IMAGE, *values("eks", "istio"), *sets(*WAYPOINT)],
+    "istio, clients in ambient mode": [*IMAGE, *values("istio"), *sets("networkPolicy.hbone=true", *LOAD)],
+    "in an ambient namespace": [*IMAGE, *sets("networkPolicy.hbone=true", "processHealth.enabled=true")],
+    "keda, broker": [*IMAGE, *sets("keda.enabled=true", "keda.minReplicas=0", "services.service-f.hpa.enabled=true",
+                                   "services.service-f.hpa.memory=70",
+                                   "services.service-f.hpa.behavior.scaleDown.stabilizationWindowSeconds=60")],
+    "keda, external broker": [*IMAGE, *values("eks"), *sets("keda.enabled=true", "keda.queueLength=20")],
+    "keda, prometheus": [*IMAGE, *values("istio"), *sets(
+        "keda.enabled=true", "keda.trigger=prometheus", "keda.prometheusUrl=https://prometheus.observability:9090")],
+    "rollouts": [*IMAGE, *sets(*ROLLOUTS)],
+    "rollouts, istio": [*IMAGE, *values("istio"), *sets(*ROLLOUTS, "canary.enabled=true", "canary.service=service-h")],
+    "rollout of a scaled consumer": [*IMAGE, *sets(*ROLLOUTS, "argoRollouts.service=service-f", "keda.enabled=true",
+                                                   "keda.authenticationRef=own-login")],
     "console and load": [*IMAGE, *sets("mongoExpress.enabled=true", "mongoExpress.existingSecret=mongo-express", *LOAD)],
 }
 
@@ -172,5 +191,34 @@ REFUSALS = [
      "gatewayApi.tlsSecret: with gatewayApi.parentRefs"),
     ([*IMAGE, *sets(*GATEWAY_API, "gatewayApi.grpcHost=api.octet.example.com")],
      "gatewayApi.grpcHost: api.octet.example.com is also hosts.ui or hosts.api"),
+    ([*IMAGE, *values("istio"), *sets("istio.mode=both")], "istio/mode"),
+    ([*IMAGE, *values("istio"), *sets("istio.waypoint.enabled=true")], "istio.waypoint.enabled: needs istio.enabled with"),
+    ([*IMAGE, *sets(*WAYPOINT)], "istio.waypoint.enabled: needs istio.enabled with"),
+    ([*IMAGE, *values("istio"), *sets(*WAYPOINT, "istio.faults.service-e.abort.percent=5",
+                                      "istio.faults.service-e.abort.status=UNAVAILABLE")],
+     "istio.faults: not supported with istio.mode ambient"),
+    ([*IMAGE, *values("istio"), *sets(*WAYPOINT, "istio.registryOnly=true")],
+     "istio.registryOnly: not supported with istio.mode ambient"),
+    ([*IMAGE, *values("istio"), *sets(*WAYPOINT, "istio.egressNamespace=istio-egress")],
+     "istio.egressNamespace: not supported with istio.mode ambient"),
+    ([*IMAGE, *values("istio"), *sets("istio.mode=ambient", "canary.enabled=true")],
+     "canary.enabled: with istio.mode ambient it needs istio.waypoint.enabled"),
+    ([*IMAGE, *values("istio"), *sets(*WAYPOINT, "istio.waypoint.replicas=0")], "istio/waypoint/replicas"),
+    ([*IMAGE, *sets("keda.enabled=true", "services.service-d.publishes=null", "services.service-f=null")],
+     "keda.enabled: no service consumes a queue"),
+    ([*IMAGE, *sets("keda.enabled=true", "keda.minReplicas=7")], "keda: minReplicas 7 exceeds maxReplicas 6"),
+    ([*IMAGE, *sets("keda.enabled=true", "keda.trigger=cron")], "keda/trigger"),
+    ([*IMAGE, *sets("keda.enabled=true", "keda.trigger=prometheus")], "keda.prometheusUrl: the trigger prometheus needs"),
+    ([*IMAGE, *sets("keda.enabled=true", "keda.trigger=prometheus", "keda.prometheusUrl=http://a", "keda.minReplicas=0")],
+     "keda.minReplicas: with the trigger prometheus at least 1"),
+    ([*IMAGE, *sets("keda.enabled=true", "keda.trigger=prometheus", "keda.prometheusUrl=http://a", "keda.authenticationRef=a")],
+     "keda.authenticationRef: only the trigger rabbitmq"),
+    ([*IMAGE, *values("istio"), *sets("keda.enabled=true")], "keda.trigger: KEDA is outside the mesh"),
+    ([*IMAGE, *sets("keda.enabled=true", "keda.queueLength=0")], "keda/queueLength"),
+    ([*IMAGE, *sets("argoRollouts.enabled=true")], "argoRollouts.analysis.prometheusUrl is required"),
+    ([*IMAGE, *sets(*ROLLOUTS, "argoRollouts.service=service-z")], "argoRollouts.service: service-z is not a service"),
+    ([*IMAGE, *values("istio"), *sets(*ROLLOUTS, "canary.enabled=true")],
+     "canary.service and argoRollouts.service are both service-g"),
+    ([*IMAGE, *sets(*ROLLOUTS, "argoRollouts.analysis.maxErrorRatio=2")], "argoRollouts/analysis/maxErrorRatio"),
     ([*IMAGE, *sets("extraObjects[0].kind=Service")], "extraObjects/0"),
 ]

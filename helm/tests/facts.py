@@ -3,6 +3,8 @@
 import pathlib
 import tempfile
 
+import ambient
+import delivery
 import graph
 import references
 from graph import of_kind, selected
@@ -15,7 +17,7 @@ def faults(objects, own_topology):
     """One line per error in one rendering."""
     return [*_graph(objects, own_topology), *_edges(objects, own_topology), *_environment(objects, own_topology),
             *_admin_services(objects),
-            *references.faults(objects), *_istio(objects)]
+            *references.faults(objects), *_istio(objects), *ambient.faults(objects), *delivery.faults(objects, own_topology)]
 
 
 def _graph(objects, own):
@@ -42,10 +44,11 @@ def _edges(objects, own):
     external = {host: entry["metadata"]["name"] for entry in of_kind(objects, "ServiceEntry")
                 for host in entry["spec"]["hosts"]}
     bundled = {found["metadata"]["name"] for found in of_kind(objects, "StatefulSet")}
-    istio = bool(of_kind(objects, "Sidecar"))
+    istio, mode = bool(of_kind(objects, "PeerAuthentication")), ambient.of(objects)
     endpoint = variables(deployments["service-a"]).get("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "")
     collector = "collector" in deployments
-    sidecars = collector and any("tracing" in found["spec"] for found in of_kind(objects, "Telemetry"))
+    proxies = collector and any("tracing" in found["spec"] for found in of_kind(objects, "Telemetry"))
+    sidecars = proxies and not mode.on
     spans = endpoint.startswith("http://collector:") or sidecars
     ports = {server: port for server, port in graph.SERVERS.items() if server in bundled}
     expected = graph.expected(own, spans and collector, collector, ports)
@@ -59,14 +62,22 @@ def _edges(objects, own):
         everyones = graph.open_to_all(objects)
         for direction in ("ingress", "egress"):
             edges, others = graph.of_network(objects, direction)
-            reads = {edge for edge in admin if direction == "egress" or edge[1:] not in everyones}
-            asked = {edge for edge in clients if direction == "egress" or edge[1:] not in everyones}
-            yield from _difference(f"NetworkPolicies ({direction})", edges, expected | reads)
+            wanted, asked = mode.network(expected | admin, proxies), mode.network(clients)
+            if direction == "ingress":
+                edges, others, wanted, asked = ({edge for edge in some if edge[1:] not in everyones}
+                                                for some in (edges, others, wanted, asked))
+            yield from _difference(f"NetworkPolicies ({direction})", edges, wanted)
             yield from _difference(f"NetworkPolicies ({direction}) of clients", others, asked)
     if istio:
         edges, others = graph.of_authorization(objects)
-        yield from _difference("AuthorizationPolicies", edges, expected)
-        yield from _difference("AuthorizationPolicies for others", others, _others(objects, clients, sidecars))
+        yield from _difference("AuthorizationPolicies", edges, mode.authorized(expected, proxies))
+        yield from _difference("AuthorizationPolicies for others", others,
+                               _others(objects, clients, mode.ingress_reports(objects, proxies)))
+    if mode.waypoint:
+        at_waypoint, _ = graph.of_authorization(objects, lambda policy: not graph.at_pods(policy))
+        calls = {edge for edge in expected if edge[2] == graph.GREETING}
+        yield from _difference("AuthorizationPolicies of the waypoint", at_waypoint, calls)
+    if istio and not mode.on:
         servers = {(service["name"], server) for service in own["services"] for server in graph.SERVERS
                    if graph.uses(service, server)}
         pairs = {(caller, callee) for caller, callee, _ in expected} | servers
@@ -103,12 +114,12 @@ def _admin_services(objects):
         yield f"gateway: ADMIN_ADDRESSES names {sorted(named)}, which do not run"
 
 
-def _others(objects, clients, sidecars):
+def _others(objects, clients, reports):
     deployments = _deployments(objects)
     ingress = "istio-ingress/istio-ingress"
     own = deployments["gateway"]["metadata"]["namespace"]
     expected = {(ingress, *graph.GATEWAY), *((f"{own}/{client}", *callee) for client, *callee in clients)}
-    if sidecars:
+    if reports:
         expected.add((ingress, *graph.COLLECTOR))
     servers = {found["metadata"]["name"] for found in of_kind(objects, "StatefulSet")}
     if "mongo-express" in deployments and "mongodb" in servers:
@@ -163,7 +174,7 @@ def proxies(objects, wanted):
 
 
 def _istio(objects):
-    subsets = {rule["spec"]["host"]: {subset["name"] for subset in rule["spec"]["subsets"]}
+    subsets = {rule["spec"]["host"]: {subset["name"] for subset in rule["spec"].get("subsets", [])}
                for rule in of_kind(objects, "DestinationRule")}
     for service in of_kind(objects, "VirtualService"):
         for route in service["spec"]["http"]:

@@ -8,6 +8,9 @@ import re
 from render import pods
 
 GREETING = "50051"
+# Where ztunnel receives what other pods of an ambient mesh send.
+HBONE = "15008"
+WAYPOINT = "octet-waypoint"
 GATEWAY = ("gateway", "8080")
 COLLECTOR = ("collector", "9411")
 SERVERS = {"mongodb": "27017", "rabbitmq": "5672"}
@@ -37,19 +40,26 @@ def of_kind(objects, kind):
 
 
 def selected(selector):
-    return selector["matchLabels"]["app.kubernetes.io/name"]
+    """The workload that a selector means, or the waypoint, whose pods istiod labels."""
+    labels = selector["matchLabels"]
+    return labels.get("app.kubernetes.io/name") or labels["gateway.networking.k8s.io/gateway-name"]
 
 
-def of_authorization(objects):
+def at_pods(policy):
+    """Whether sidecars or ztunnel enforce it, and not the waypoint."""
+    return "targetRefs" not in policy["spec"]
+
+
+def of_authorization(objects, enforced=at_pods):
     """What AuthorizationPolicies allow: edges within the namespace, and rules for others as (namespace/account, …)."""
     edges, others = set(), set()
     names = {pod.spec["serviceAccountName"]: pod.labels["app.kubernetes.io/name"] for pod in pods(objects)}
-    for policy in of_kind(objects, "AuthorizationPolicy"):
+    for policy in filter(enforced, of_kind(objects, "AuthorizationPolicy")):
         own = policy["metadata"]["namespace"]
         for rule in policy["spec"].get("rules", []):
             (to,) = rule["to"]
             for port in to["operation"]["ports"]:
-                callee = selected(policy["spec"]["selector"])
+                callee = selected(policy["spec"]["selector"]) if at_pods(policy) else policy["spec"]["targetRefs"][0]["name"]
                 if "from" not in rule:
                     others.add(("*", callee, port))
                     continue

@@ -12,7 +12,7 @@ PEER = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "tr
 # In the case "every knob": the value, its object, the field, and what the field is or, for a list, contains.
 KNOBS = [
     ("global.imageRegistry", A, f"{MAIN}.image", "mirror.example.com:5000/octet:0.1.0"),
-    ("global.imageRegistry", ("StatefulSet", "mongodb"), f"{MAIN}.image", "mirror.example.com:5000/library/mongo:8.0.13"),
+    ("global.imageRegistry", ("StatefulSet", "mongodb"), f"{MAIN}.image", "mirror.example.com:5000/library/mongo:8.0.29"),
     ("commonLabels", A, "metadata.labels.team", "mesh"),
     ("commonLabels", A, "spec.template.metadata.labels.team", "mesh"),
     ("commonLabels", ("Service", "mongo-express"), "metadata.labels.team", "mesh"),

@@ -69,7 +69,7 @@ class Mesh:
                                                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
 
     def _value(self, name, variable, value, files):
-        if variable in ("PORT", "ADMIN_PORT"):
+        if variable in ("PORT", "ADMIN_PORT", "OTLP_GRPC_PORT", "OTLP_HTTP_PORT"):
             return f"127.0.0.1:{self.ports[name][int(value)]}"
         for mount, place in files.items():
             if value.startswith(f"{mount}/"):

@@ -12,7 +12,7 @@ import { pathToFileURL } from "node:url";
 
 const root = resolve(process.argv[2]);
 const models = join(root, "node_modules/@kubernetes-models");
-const packages = ["istio", "gateway-api", "prometheus-operator", "argo-cd", "external-secrets"];
+const packages = ["istio", "gateway-api", "prometheus-operator", "argo-cd", "argo-rollouts", "keda", "karpenter", "external-secrets"];
 
 function modelOf(object) {
   for (const name of packages) {

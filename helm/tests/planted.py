@@ -5,16 +5,16 @@ import copy
 import sys
 
 import alerts
-import amazon
-import beside
-import capacity
 import facts
 import knobs
+import planted_ambient
+import planted_delivery
+import planted_eks
 import policy
 import schemas
 import workloads
 from cases import CASES, LOAD, sets
-from render import objects, render, topology
+from render import render, topology
 
 OWN = topology()
 
@@ -50,22 +50,6 @@ def by_knobs(rendered):
 
 def by_workloads_of_openshift(rendered):
     return list(workloads.faults(rendered["openshift"], fixed_user=False))
-
-
-def by_capacity(files):
-    return list(capacity.faults(files["objects"], files["cluster"], files["istiod"]))
-
-
-def by_descriptions(files):
-    return list(amazon.descriptions(files["servers"]))
-
-
-def by_topics(files):
-    return list(amazon.topics(files["watch"]))
-
-
-def by_rules(files):
-    return list(amazon.rules(files["ingress"]))
 
 
 def removed_api(objects):
@@ -238,48 +222,14 @@ def root_on_openshift(rendered):
     pick(rendered["openshift"], "Deployment", "gateway")["spec"]["template"]["spec"]["securityContext"]["runAsUser"] = 0
 
 
-def small_nodes(files):
-    files["cluster"]["managedNodeGroups"][0]["instanceTypes"].append("m7i.large")
+def by_facts_of(case):
+    def look(rendered):
+        return by_facts(rendered[case])
+    return look
 
 
-def two_nodes(files):
-    files["cluster"]["managedNodeGroups"][0]["minSize"] = 2
-
-
-def large_sidecars(files):
-    files["istiod"]["global"]["proxy"]["resources"]["requests"]["cpu"] = "150m"
-
-
-def apostrophe_in_a_group(files):
-    files["servers"]["Resources"]["BrokerGroup"]["Properties"]["GroupDescription"] = "Octet's broker"
-
-
-def apostrophe_in_a_rule(files):
-    rules = files["servers"]["Resources"]["DatabaseGroup"]["Properties"]["SecurityGroupIngress"]
-    rules[0]["Description"] = "The cluster's pods"
-
-
-def key_of_aws(files):
-    files["watch"]["Resources"]["Alarms"]["Properties"]["KmsMasterKeyId"] = "alias/aws/sns"
-
-
-def key_without_alarms(files):
-    files["watch"]["Resources"]["AlarmsKey"]["Properties"]["KeyPolicy"]["Statement"].pop()
-
-
-def grpc_by_path_alone(files):
-    del files["ingress"]["metadata"]["annotations"]["alb.ingress.kubernetes.io/conditions.istio-ingress"]
-
-
-def conditions_without_backend(files):
-    files["ingress"]["metadata"]["annotations"]["alb.ingress.kubernetes.io/conditions.gateway"] = "[]"
-
-
-def sixth_value(files):
-    annotations = files["ingress"]["metadata"]["annotations"]
-    annotations["alb.ingress.kubernetes.io/conditions.istio-ingress"] = \
-        '[{"field": "http-header", "httpHeaderConfig": {"httpHeaderName": "content-type", "values": ["a", "b", "c"]}}]'
-
+PLANTED_CASES = [(plant, by_facts_of(case), sentence)
+                 for plant, case, sentence in (*planted_ambient.PLANTED, *planted_delivery.PLANTED)]
 
 PLANTED = [
     (removed_api, by_schemas, "has no policy/v1beta1 PodDisruptionBudget"),
@@ -329,29 +279,16 @@ PLANTED_KNOBS = [
     (root_on_openshift, by_workloads_of_openshift, "Deployment/gateway: runs as root"),
 ]
 
-# In files of k8s/, outside the chart.
-PLANTED_BESIDE = [
-    (small_nodes, by_capacity, "leaves 660m of CPU to Octet with 2 nodes, and with minReplicas Octet requests 3800m"),
-    (two_nodes, by_capacity, "leaves 1320m of CPU to Octet with 1 node"),
-    (large_sidecars, by_capacity, "with maxReplicas Octet requests 13750m"),
-    (apostrophe_in_a_group, by_descriptions, "BrokerGroup: AWS refuses"),
-    (apostrophe_in_a_rule, by_descriptions, "DatabaseGroup: AWS refuses"),
-    (key_of_aws, by_topics, "Alarms: its key does not let alarms publish"),
-    (key_without_alarms, by_topics, "Alarms: its key does not let alarms publish"),
-    (grpc_by_path_alone, by_rules, "/greeting.v3.GreetingService matches more than gRPC"),
-    (conditions_without_backend, by_rules, "conditions.gateway matches no backend"),
-    (sixth_value, by_rules, "makes a rule with 6 values"),
-]
-
-
 def main():
     good = render([*CASES["istio"], *sets("processHealth.enabled=true", *LOAD)])
     rendered = {case: render(CASES[case]) for case in (*knobs.EXPECTED, "openshift", "console and load")}
     unexpected = by_knobs(rendered)
-    missed = [*unexpected, *_missed(PLANTED, good), *_missed(PLANTED_KNOBS, rendered), *_missed(PLANTED_BESIDE, _files())]
+    others = {case: render(CASES[case]) for _, case, _ in (*planted_ambient.PLANTED, *planted_delivery.PLANTED)}
+    missed = [*unexpected, *_missed(PLANTED, good), *_missed(PLANTED_KNOBS, rendered), *_missed(PLANTED_CASES, others),
+              *_missed_kinds(others), *_missed(planted_eks.PLANTED, planted_eks.files())]
     for line in missed:
         print(line, file=sys.stderr)
-    count = len(PLANTED) + len(PLANTED_KNOBS) + len(PLANTED_BESIDE)
+    count = sum(map(len, (PLANTED, PLANTED_KNOBS, PLANTED_CASES, planted_delivery.UNKNOWN_FIELDS, planted_eks.PLANTED)))
     if missed:
         sys.exit(f"{len(missed)} of {count} planted faults were missed")
     print(f"helm/octet: all {count} planted faults are found")
@@ -367,12 +304,12 @@ def _missed(planted, good):
             yield f"{plant.__name__}: {check.__name__} expected {sentence!r}, got {said}"
 
 
-def _files():
-    (ingress,) = [found for found in objects((beside.K8S / "eks/ingress.yaml").read_text())
-                  if found["metadata"]["name"] == "octet-grpc"]
-    templates = {name: amazon.template(beside.K8S / f"eks/cloudformation/{name}.yaml") for name in ("servers", "watch")}
-    return {"cluster": beside.load("eks/cluster.yaml"), "istiod": beside.load("istio/istiod.yaml"), "ingress": ingress,
-            "objects": render(CASES["eks behind istio"]), **templates}
+def _missed_kinds(rendered):
+    for kind, name, case, field in planted_delivery.UNKNOWN_FIELDS:
+        bad = copy.deepcopy(pick(rendered[case], kind, name))
+        bad["spec"][field] = {}
+        if not any(field in fault for fault in by_schemas([bad])):
+            yield f"{kind}/{name}: the models accept {field}"
 
 
 if __name__ == "__main__":

@@ -76,14 +76,14 @@ OF_THE_RELEASE = {
     "logs": [{"level": "debug,h2=info", "format": "pretty"}],
     "drain": [{"preStopSeconds": 0, "pause": "0s"}, {"terminationGracePeriodSeconds": 3600}],
     "podMonitor": [{"enabled": True, "interval": "30s"}], "dashboards": [{"enabled": True}],
-    "networkPolicy": [{"enabled": False}, {"dnsPorts": [5353]}, {"gatewayFrom": [PEER], "metricsFrom": [PEER], "extraEgress": [RULE]}],
+    "networkPolicy": [{"enabled": False}, {"dnsPorts": [5353], "hbone": True}, {"gatewayFrom": [PEER], "metricsFrom": [PEER], "extraEgress": [RULE]}],
     "extraObjects": [["apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-x', namespace: octet}\n"]],
 }
 
 
 def values(choice):
     """One set; `choice` is a random.Random."""
-    mesh = choice.choice(["none", "none", "istio", "gatewayApi", "ingress"])
+    mesh = choice.choice(["none", "none", "istio", "ambient", "gatewayApi", "ingress"])
     services = graph(choice)
     found = {
         **some(choice, OF_THE_RELEASE), "entry": choice.choice(list(services)),
@@ -104,6 +104,8 @@ def values(choice):
         "none": {}, "istio": {"istio": {"enabled": True, **some(choice, {
             "telemetry": [{"tracingProvider": "octet-collector"}, {"accessLogs": True}], "registryOnly": [True],
             "tlsSecret": ["tls"], "egressNamespace": ["istio-egress"]})}},
+        "ambient": {"istio": {"enabled": True, "mode": "ambient", **some(choice, {
+            "telemetry": [{"tracingProvider": "octet-collector"}], "waypoint": [{"enabled": True, "replicas": 1}]})}},
         "gatewayApi": {"gatewayApi": {"enabled": True, **choice.choice([
             {"className": "istio", "tlsSecret": "tls"}, {"parentRefs": [{"name": "shared", "namespace": "infra", "port": 443}]}])}},
         "ingress": {"ingress": {"enabled": True, **some(choice, {
@@ -112,8 +114,16 @@ def values(choice):
     }[mesh]
     if mesh != "none":
         found["hosts"] = choice.choice([HOSTS, {"ui": HOSTS["ui"], "api": HOSTS["ui"]}])
-    if mesh in ("istio", "gatewayApi") and choice.random() < 0.5:
+    splits = mesh in ("istio", "gatewayApi") or found.get("istio", {}).get("waypoint", {}).get("enabled")
+    if splits and choice.random() < 0.5:
         found["canary"] = {"enabled": True, "service": choice.choice(list(services)), "tag": "2.0.0"}
+    if any("consumes" in it for it in services.values()) and choice.random() < 0.5:
+        broker = mesh not in ("istio", "ambient") or found["rabbitmq"]["mode"] != "bundled"
+        found["keda"] = {"enabled": True, **(some(choice, {"minReplicas": [0], "authenticationRef": ["own-login"]}) if broker
+                                             else {"trigger": "prometheus", "prometheusUrl": "http://prometheus.elsewhere"})}
+    if choice.random() < 0.3 and "canary" not in found:
+        found["argoRollouts"] = {"enabled": True, "service": choice.choice(list(services)),
+                                 "analysis": {"prometheusUrl": "https://prometheus.elsewhere", "maxErrorRatio": 0.5}}
     if choice.random() < 0.3:
         found["tracing"] = {"exporter": "otlp", "endpoint": "http://otel.elsewhere:4318"}
     if choice.random() < 0.3:

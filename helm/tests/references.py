@@ -64,14 +64,18 @@ def _selectors(objects):
             chosen = spec["workloadSelector"]["labels"]
         else:
             continue
-        if chosen is not None and not any(_matches(chosen, pod, found) for pod in labelled):
+        # istiod creates the waypoint's pods.
+        made = {"gateway.networking.k8s.io/gateway-name": "octet-waypoint"}
+        if chosen is not None and chosen != made and not any(_matches(chosen, pod, found) for pod in labelled):
             yield f"{name_of(found)}: selects no pod"
     deployments = {found["metadata"]["name"]: found for found in of_kind(objects, "Deployment")}
     for scaler in of_kind(objects, "HorizontalPodAutoscaler"):
-        target = deployments.get(scaler["spec"]["scaleTargetRef"]["name"])
+        reference = scaler["spec"]["scaleTargetRef"]
+        owners = [found for found in of_kind(objects, reference["kind"]) if found["metadata"]["name"] == reference["name"]]
+        target = deployments.get(reference["name"])
         measured = {metric["containerResource"]["container"] for metric in scaler["spec"]["metrics"]}
-        if target is None or "replicas" in target["spec"]:
-            yield f"{name_of(scaler)}: no such Deployment, or its Deployment sets replicas"
+        if not owners or target is None or "replicas" in owners[0]["spec"]:
+            yield f"{name_of(scaler)}: no such {reference['kind']}, or it sets replicas"
         elif measured != {target["spec"]["template"]["spec"]["containers"][0]["name"]}:
             yield f"{name_of(scaler)}: measures {sorted(measured)}, which is not its container"
 

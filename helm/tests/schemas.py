@@ -11,7 +11,8 @@ VERSIONS = ("1.35", "1.36")
 
 # API groups of operators; helm/tests/models.mjs checks these.
 CUSTOM = ("networking.istio.io/v1", "security.istio.io/v1", "telemetry.istio.io/v1", "gateway.networking.k8s.io/v1",
-          "monitoring.coreos.com/v1", "argoproj.io/v1alpha1", "external-secrets.io/v1")
+          "monitoring.coreos.com/v1", "argoproj.io/v1alpha1", "external-secrets.io/v1", "keda.sh/v1alpha1",
+          "karpenter.sh/v1", "karpenter.k8s.aws/v1")
 
 
 def faults(labelled):

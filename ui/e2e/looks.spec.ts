@@ -138,7 +138,7 @@ const VIEWS: readonly { name: string; open: (page: Page) => Promise<void> }[] = 
   {
     name: "load-in-the-page",
     open: async (page) => {
-      const reason = "load runs are off; `octet up` switches them on";
+      const reason = "load runs are off; octet up switches them on";
       await page.route("**/api/load", (route) =>
         route.fulfill({ json: { available: false, reason, limits: null, run: null } }),
       );

@@ -12,14 +12,12 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use octet_runtime::{
-    admission::{Admission, Admitted},
-    logs::{is_secret, is_url},
-};
+use octet_runtime::logs::{is_secret, is_url};
 use prost_reflect::DescriptorPool;
 use serde::Serialize;
 
 use crate::{
+    admit::{Admit, Caller, Permit},
     backlog::Backlog,
     edge::{self, ClientAddress},
     limits::Limits,
@@ -35,7 +33,7 @@ const MASK: &str = "***";
 
 #[derive(Clone)]
 struct Echo {
-    admission: Admission,
+    admit: Admit,
     limits: Limits,
     bodies: Backlog,
     pool: Arc<DescriptorPool>,
@@ -68,14 +66,14 @@ enum EchoedBody<'a> {
     Binary(String),
 }
 
-pub(crate) fn router(admission: Admission, limits: Limits, bodies: Backlog) -> Router {
-    let state = Echo { admission, limits, bodies, pool: Arc::default() };
+pub(crate) fn router(admit: Admit, limits: Limits, bodies: Backlog) -> Router {
+    let state = Echo { admit, limits, bodies, pool: Arc::default() };
     Router::new().route("/api/request-echo", any(echo)).with_state(state)
 }
 
 async fn echo(State(echo): State<Echo>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let (body, _permit) = match echo.collected(body).await {
+    let (body, _permit) = match echo.collected(Caller::of(&parts.extensions), body).await {
         Ok(collected) => collected,
         Err(failure) => return failure.into_response(&echo.pool),
     };
@@ -95,9 +93,9 @@ async fn echo(State(echo): State<Echo>, request: Request) -> Response {
 }
 
 impl Echo {
-    async fn collected(&self, body: Body) -> Result<(Bytes, Admitted), Failure> {
+    async fn collected(&self, caller: Caller, body: Body) -> Result<(Bytes, Permit), Failure> {
         let body = collect(body, &self.limits, None, &self.bodies).await?;
-        Ok((body, self.admission.admit().map_err(Failure::overloaded)?))
+        Ok((body, self.admit.admit(caller, 0).map_err(Failure::busy)?))
     }
 }
 

@@ -17,12 +17,15 @@ use tokio::time::timeout_at;
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
 use tower::Service;
 
-use super::Shared;
+use super::{
+    Shared,
+    inbound::{Account, Outbound},
+};
 use crate::{
-    admit::Permit,
+    admit::{Caller, Permit},
     bytes_codec::BytesCodec,
     ending::Ending,
-    entry::{Event, MetadataError, ResponseStream, Rpc},
+    entry::{Event, Interrupt, MetadataError, ResponseStream, Rpc},
 };
 
 /// The messages of a response.
@@ -33,6 +36,9 @@ pub(super) struct Relay {
     pub(super) shared: Arc<Shared>,
     pub(super) path: PathAndQuery,
     pub(super) kind: RpcKind,
+    pub(super) caller: Caller,
+    /// For the messages of a client that streams.
+    pub(super) account: Account,
     pub(super) deadline: Result<Deadline, MalformedTimeout>,
     pub(super) metadata: Result<HeaderMap, MetadataError>,
     pub(super) ending: Ending,
@@ -85,8 +91,11 @@ impl Relay {
     }
 
     async fn open(self, inbound: Streaming<Bytes>) -> Result<ResponseStream<Bytes>, Status> {
-        let Self { shared, path, kind, deadline, metadata, mut ending } = self;
-        let call = match prepare(&shared, kind, deadline, metadata, inbound).await {
+        let Self { shared, path, kind, caller, account, deadline, metadata, mut ending } = self;
+        let admit = |message: usize| {
+            shared.admit.admit(caller, message).map_err(|refused| Status::unavailable(refused.to_string()))
+        };
+        let call = match prepare(&shared, kind, admit, deadline, metadata, inbound).await {
             Ok(call) => call,
             Err(status) => {
                 ending.fail(&status, None);
@@ -94,16 +103,16 @@ impl Relay {
             }
         };
         ending.admitted(call.permit);
-        let rpc = Rpc { path: &path, kind, deadline: call.deadline };
+        let rpc = Rpc { path: &path, kind, deadline: call.deadline, caller };
         match call.messages {
             Inbound::One(message) => {
                 let requests = || stream::once(std::future::ready(message.clone()));
-                shared.entry.open(rpc, &call.metadata, BytesCodec, requests, ending).await
+                shared.entry.open(rpc, &call.metadata, BytesCodec, requests, ending, Interrupt::never()).await
             }
             Inbound::Stream(inbound) => {
-                let mut inbound = Some(inbound);
-                let requests = || client_messages(inbound.take());
-                shared.entry.open(rpc, &call.metadata, BytesCodec, requests, ending).await
+                let (outbound, interrupt) = Outbound::new(inbound, account);
+                let requests = || outbound.messages();
+                shared.entry.open(rpc, &call.metadata, BytesCodec, requests, ending, interrupt).await
             }
         }
     }
@@ -112,13 +121,11 @@ impl Relay {
 async fn prepare(
     shared: &Shared,
     kind: RpcKind,
+    admit: impl Fn(usize) -> Result<Permit, Status>,
     deadline: Result<Deadline, MalformedTimeout>,
     metadata: Result<HeaderMap, MetadataError>,
     mut inbound: Streaming<Bytes>,
 ) -> Result<Call, Status> {
-    let admit = |message: usize| {
-        shared.admit.admit(message).map_err(|overloaded| Status::unavailable(overloaded.to_string()))
-    };
     let deadline = deadline.map_err(|error| Status::invalid_argument(error.to_string()))?;
     let metadata = metadata?;
     if kind.client_streams() {
@@ -131,21 +138,6 @@ async fn prepare(
         .ok_or_else(|| Status::internal("the request has no message"))?;
     // Only now: a client that sends its message slowly must not hold a permit.
     Ok(Call { permit: admit(message.len())?, deadline, metadata, messages: Inbound::One(message) })
-}
-
-/// The messages of a streaming client. If it fails part-way, the stream does not end, because an end would make the
-/// request look complete: the call is cancelled with the client, or ends at its deadline.
-fn client_messages(inbound: Option<Streaming<Bytes>>) -> impl futures_util::Stream<Item = Bytes> + Send {
-    stream::unfold(inbound, async |inbound| {
-        let mut inbound = inbound?;
-        match inbound.message().await {
-            Ok(message) => message.map(|message| (message, Some(inbound))),
-            Err(error) => {
-                tracing::debug!(%error, "client stream ended early");
-                std::future::pending().await
-            }
-        }
-    })
 }
 
 /// A message, or the end if there is anything to send with it; and whether anything follows.

@@ -4,7 +4,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use octet_runtime::admission::Overloaded;
 use prost_reflect::DescriptorPool;
 use tonic::Status;
 
@@ -65,12 +64,8 @@ impl Failure {
         Self { http: Some(http), ..Self::from(status) }
     }
 
-    /// 503 instead of 429, `RESOURCE_EXHAUSTED`'s status: all clients together send too much, not this one.
-    pub(crate) fn overloaded(overloaded: Overloaded) -> Self {
-        Self::busy(overloaded)
-    }
-
-    pub(super) fn busy(reason: impl std::error::Error) -> Self {
+    /// 503 instead of 429, `RESOURCE_EXHAUSTED`'s status: the same request may succeed a moment later.
+    pub(crate) fn busy(reason: impl std::error::Error) -> Self {
         let retry_after = Some(HeaderValue::from_static("1"));
         Self { retry_after, ..Self::from(Status::unavailable(reason.to_string())) }
     }

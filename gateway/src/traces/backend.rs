@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::QueryError;
+use super::{QueryError, blocks::Blocks};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -37,7 +37,7 @@ const UNIT: usize = 1024;
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: Blocks,
     /// The body's part of [`MAX_UNITS`].
     _held: Option<OwnedSemaphorePermit>,
 }
@@ -103,8 +103,11 @@ impl Backend {
     }
 
     /// Reads a body to its end, within the limits of its size and of the size of all.
-    async fn collect(&self, mut body: Incoming) -> Result<(Bytes, Option<OwnedSemaphorePermit>), QueryError> {
-        let mut collected = Vec::new();
+    async fn collect(
+        &self,
+        mut body: Incoming,
+    ) -> Result<(Blocks, Option<OwnedSemaphorePermit>), QueryError> {
+        let mut collected = Blocks::default();
         let mut held: Option<OwnedSemaphorePermit> = None;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
@@ -115,7 +118,7 @@ impl Backend {
             if collected.len() + data.len() > MAX_RESPONSE {
                 return Err(QueryError::TooLarge(MAX_RESPONSE));
             }
-            collected.extend_from_slice(&data);
+            collected.extend(&data);
             let units = collected.len() / UNIT - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
             let units = u32::try_from(units).map_err(|_| QueryError::TooLarge(MAX_RESPONSE))?;
             let more = self.units.clone().try_acquire_many_owned(units).map_err(|_| QueryError::Busy)?;
@@ -124,6 +127,6 @@ impl Backend {
                 None => held = Some(more),
             }
         }
-        Ok((collected.into(), held))
+        Ok((collected, held))
     }
 }

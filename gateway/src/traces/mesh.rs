@@ -54,7 +54,7 @@ pub(super) async fn mesh(
         let id = headers.get(X_REQUEST_ID);
         let known = backend.get(&format!("/api/v2/mesh?endTs={end}&lookback={lookback}"), id).await;
         match known {
-            Ok(reply) if is_mesh(&reply) => return Ok(Body::from(reply.body)),
+            Ok(reply) if is_mesh(&reply) => return Ok(Body::new(reply.body)),
             // A Zipkin without this path.
             Ok(_) | Err(QueryError::Failed(_)) => {}
             Err(error) => return Err(error),
@@ -73,7 +73,9 @@ fn is_mesh(reply: &Reply) -> bool {
         #[expect(dead_code, reason = "only its presence matters")]
         edges: Vec<serde::de::IgnoredAny>,
     }
-    reply.status.is_success() && reply.is_json() && serde_json::from_slice::<Known>(&reply.body).is_ok()
+    reply.status.is_success()
+        && reply.is_json()
+        && serde_json::from_slice::<Known>(&reply.body.joined()).is_ok()
 }
 
 /// The edges in another backend's traces; `None` if the reply is not a list of traces.
@@ -81,7 +83,8 @@ fn sampled(reply: &Reply, window: &Window) -> Option<Sample> {
     if !reply.status.is_success() {
         return None;
     }
-    let traces: Vec<&RawValue> = serde_json::from_slice(&reply.body).ok()?;
+    let body = reply.body.joined();
+    let traces: Vec<&RawValue> = serde_json::from_slice(&body).ok()?;
     let mut edges = Edges::default();
     let mut oldest = None;
     for trace in &traces {

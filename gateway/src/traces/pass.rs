@@ -1,6 +1,7 @@
 //! `/zipkin/api/v2/*`: passes reads on unchanged.
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -47,7 +48,7 @@ fn passed(reply: Reply) -> Response {
             headers.insert(name, value.clone());
         }
     }
-    (reply.status, headers, reply.body).into_response()
+    (reply.status, headers, Body::new(reply.body)).into_response()
 }
 
 /// The backend's error in the gateway's own form, with the backend's message if it sent one.
@@ -60,9 +61,10 @@ fn refused(reply: &Reply) -> Response {
         // The client need not be able to follow a redirect.
         _ => return super::QueryError::NotZipkin.into_response(),
     };
-    let json: Option<serde_json::Value> = serde_json::from_slice(&reply.body).ok();
+    let body = reply.body.joined();
+    let json: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
     let message = json.as_ref().and_then(|json| json.get("message")?.as_str()).map(str::to_owned);
-    let text = String::from_utf8_lossy(&reply.body);
+    let text = String::from_utf8_lossy(&body);
     // A page is not a message.
     let plain = || (!text.trim_start().starts_with(['<', '{'])).then(|| text.trim().to_owned());
     let reason = message.or_else(plain).filter(|reason| !reason.is_empty());

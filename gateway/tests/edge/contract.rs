@@ -117,6 +117,8 @@ const ELSEWHERE: &[&str] = &[
     "CORS by `ALLOWED_ORIGINS`",              // cors
     "With `ALLOWED_ORIGINS` unset",           // cors
     "More than `MAX_CONCURRENT`",             // limits
+    "A client holds at most seven eighths",   // shares
+    "While several clients call",             // shares
     "Metadata over 15 KiB",                   // hostile, grpc
     "Headers over `MAX_HEADER_BYTES`",        // hostile
     "head must be complete within",           // hostile

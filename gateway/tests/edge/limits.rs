@@ -65,7 +65,10 @@ async fn a_request_has_the_default_deadline_and_never_more_than_the_maximum() {
 #[tokio::test]
 async fn requests_over_max_concurrent_are_refused_at_once() {
     let gateway = Gateway::with(&[("MAX_CONCURRENT", "2")]).await;
-    let slow = || ask(&gateway, "GET", "/v1/shelves/slow", &[("Grpc-Timeout", "2S")], "");
+    // Of two clients: one alone would not get both permits.
+    let headers = |client| [("Grpc-Timeout", "2S"), ("X-Forwarded-For", client)];
+    let (first, second) = (headers("203.0.113.1"), headers("203.0.113.2"));
+    let slow = async |headers| ask(&gateway, "GET", "/v1/shelves/slow", headers, "").await;
     let refused = async {
         eventually("both calls to arrive", async || gateway.library.calls() == 2).await;
         let reply = get(&gateway, "/v1/shelves/one").await;
@@ -73,7 +76,7 @@ async fn requests_over_max_concurrent_are_refused_at_once() {
         assert_eq!(get(&gateway, "/api/topology").await.status, 200);
         reply
     };
-    let (_, _, reply) = tokio::join!(slow(), slow(), refused);
+    let (_, _, reply) = tokio::join!(slow(&first), slow(&second), refused);
     assert_eq!(reply.status, 503);
     assert_eq!(reply.header("retry-after"), "1");
     assert_eq!(reply.json()["code"], 14);

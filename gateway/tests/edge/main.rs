@@ -26,6 +26,7 @@ mod log;
 mod openapi;
 mod others;
 mod processes;
+mod shares;
 mod slow;
 mod streaming;
 mod unread;

@@ -20,7 +20,7 @@ use crate::{
     client::{PATIENCE, ask, get, raw},
     gateway::Gateway,
     grpc::channel,
-    hostile::frame,
+    hostile::{frame, resident},
 };
 
 /// The gateway disconnects a client that has answered no ping for this long.
@@ -288,6 +288,31 @@ async fn responses_of_the_trace_backend_have_one_budget() {
     let mut statuses = [replies.0, replies.1, replies.2].map(|reply| reply.status.as_u16());
     statuses.sort_unstable();
     assert_eq!(statuses, [503, 504, 504]);
+}
+
+#[tokio::test]
+async fn the_largest_traces_occupy_bounded_memory_while_nobody_reads_them() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let largest = Bytes::from(vec![b'1'; 16 << 20]);
+    let backend = axum::Router::new().fallback(async move || largest.clone());
+    tokio::spawn(async { axum::serve(listener, backend).await });
+    let gateway = Gateway::with(&[("TRACE_QUERY_URL", &url), ("BODY_TIMEOUT", "1h")]).await;
+    let path = "/zipkin/api/v2/traces";
+    let before = resident();
+    let mut unread = Vec::new();
+    for _ in 0..4 {
+        // As many queries as the gateway sends at once. Some are refused.
+        let client = || async {
+            let mut client = Stalled::ask(&gateway, "GET", path, &[], b"").await;
+            client.head_arrives().await;
+            client
+        };
+        unread.push(tokio::join!(client(), client(), client(), client()));
+        let grown = resident().saturating_sub(before);
+        assert!(grown < 96 << 20, "{grown} bytes for {} unread responses", 4 * unread.len());
+    }
+    assert_eq!(get(&gateway, path).await.body.len(), 16 << 20, "a client that reads gets all of it");
 }
 
 /// A trace backend that always returns a JSON string of 100,000 bytes.

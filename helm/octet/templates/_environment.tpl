@@ -31,7 +31,11 @@
   {{- with $workload.trustedProxies }}{{ $set = append $set (list "TRUSTED_PROXIES" (join "," .)) }}{{ end -}}
   {{- with $workload.allowedOrigins }}{{ $set = append $set (list "ALLOWED_ORIGINS" (join "," .)) }}{{ end -}}
 {{- end -}}
-{{- if eq $workload.component "collector" }}{{ $set = append $set (list "COLLECTOR_MEMORY" $workload.memory) }}{{ end -}}
+{{- if eq $workload.component "collector" }}
+  {{- $set = append $set (list "OTLP_GRPC_PORT" (index $workload.otlp "grpc-otlp")) -}}
+  {{- $set = append $set (list "OTLP_HTTP_PORT" (index $workload.otlp "http-otlp")) -}}
+  {{- $set = append $set (list "COLLECTOR_MEMORY" $workload.memory) }}
+{{- end -}}
 {{- with .greeting }}{{ $set = append $set (list "GREETING" .) }}{{ end -}}
 {{- range $variable, $value := ($workload.env | default dict) }}{{ $set = append $set (list $variable $value) }}{{ end -}}
 {{- range $pair := $set }}

@@ -28,6 +28,11 @@ app.kubernetes.io/part-of: octet
 app.kubernetes.io/component: {{ .component }}
 app: {{ .name }}
 version: {{ .version | default "v1" }}
+{{- if include "octet.ambient" .root }}
+# In ambient mode whatever the namespace's labels say.
+istio.io/dataplane-mode: ambient
+sidecar.istio.io/inject: "false"
+{{- end }}
 {{- with merge dict (.podLabels | default dict) .root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}

@@ -13,7 +13,7 @@ namespaceSelector:
 {{- if gt (len $parts) 1 }}{{ last $parts }}{{ else }}80{{ end -}}
 {{- end }}
 
-{{- /* What every pod may reach: DNS, and the mesh's control plane. */ -}}
+{{- /* What every pod may reach: DNS, and the control plane that its sidecar needs. */ -}}
 {{- define "octet.egress-basics" -}}
 - ports:
     {{- range .Values.networkPolicy.dnsPorts }}
@@ -23,7 +23,7 @@ namespaceSelector:
 {{- with .Values.networkPolicy.extraEgress }}
 {{ toYaml . }}
 {{- end }}
-{{- if .Values.istio.enabled }}
+{{- if include "octet.sidecars" . }}
 - to:
     - {{- include "octet.namespace-peer" "istio-system" | nindent 6 }}
   ports:
@@ -37,23 +37,44 @@ namespaceSelector:
   from: {{ toYaml . | nindent 4 }}
   {{ end -}}
   ports:
+    {{- if .root.Values.networkPolicy.metricsFrom }}
+    {{- include "octet.pod-ports" (dict "root" .root "ports" (list .workload.adminPort)) | nindent 4 }}
+    {{- else }}
+    {{- /* Not ztunnel's port: a rule without peers would open all ports behind it to everyone. */}}
     - {port: {{ .workload.adminPort }}, protocol: TCP}
-    {{- if .root.Values.istio.enabled }}
+    {{- end }}
+    {{- if include "octet.sidecars" .root }}
     - {port: 15020, protocol: TCP}
     - {port: 15090, protocol: TCP}
     {{- end }}
-{{- if and .root.Values.networkPolicy.metricsFrom .root.Values.processHealth.enabled }}
+{{- with include "octet.ingress-probes" (dict "root" .root "ports" (list .workload.port .workload.adminPort)) }}
+{{ . }}
+{{- end }}
+{{- $named := or .root.Values.networkPolicy.metricsFrom (include "octet.hbone" .root) }}
+{{- if and $named .root.Values.processHealth.enabled }}
 # The gateway reads the state of all processes.
 - from:
     - {{- include "octet.peer" (dict "root" .root "name" "gateway") | nindent 6 }}
   ports:
-    - {port: {{ .workload.adminPort }}, protocol: TCP}
+    {{- include "octet.pod-ports" (dict "root" .root "ports" (list .workload.adminPort)) | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{- /* In ambient mode Istio's CNI plugin gives the kubelet's probes this address. */ -}}
+{{- define "octet.ingress-probes" -}}
+{{- if include "octet.hbone" .root -}}
+- from:
+    - ipBlock: {cidr: 169.254.7.127/32}
+  ports:
+    {{- range .ports }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
 {{- end }}
 {{- end }}
 
 {{- /* For pods whose process has no metrics, the sidecar's: Prometheus scrapes every sidecar. */ -}}
 {{- define "octet.ingress-sidecar-metrics" -}}
-{{- if .Values.istio.enabled -}}
+{{- if include "octet.sidecars" . -}}
 - {{ with .Values.networkPolicy.metricsFrom -}}
   from: {{ toYaml . | nindent 4 }}
   {{ end -}}
@@ -75,44 +96,67 @@ namespaceSelector:
     {{- end }}
   {{ end -}}
   ports:
-    - {port: {{ .workload.port }}, protocol: TCP}
+    {{- include "octet.pod-ports" (dict "root" $root "ports" (list .workload.port)) | nindent 4 }}
 {{- else if or .workload.callers (eq .workload.component "collector") }}
+{{- $viaWaypoint := and (eq .workload.component "service") (include "octet.waypoint" $root) }}
 - from:
+    {{- if $viaWaypoint }}
+    - {{- include "octet.waypoint-peer" $root | nindent 6 }}
+    {{- else }}
     {{- range .workload.callers }}
     - {{- include "octet.peer" (dict "root" $root "name" .) | nindent 6 }}
     {{- end }}
-    {{- if and (eq .workload.component "collector") (eq (include "octet.sidecars-to-collector" $root) "true") }}
+    {{- end }}
+    {{- if eq .workload.component "collector" }}
+    {{- if eq (include "octet.sidecars-to-collector" $root) "true" }}
     {{- range $name := $clients }}
     - {{- include "octet.peer" (dict "root" $root "name" $name) | nindent 6 }}
     {{- end }}
+    {{- end }}
+    {{- if eq (include "octet.proxies-to-collector" $root) "true" }}
     - {{- include "octet.namespace-peer" $values.istio.ingress.namespace | nindent 6 }}
+    {{- if include "octet.waypoint" $root }}
+    - {{- include "octet.waypoint-peer" $root | nindent 6 }}
+    {{- end }}
+    {{- end }}
     {{- end }}
   ports:
-    - {port: {{ .workload.port }}, protocol: TCP}
+    {{- if $viaWaypoint }}
+    - {port: 15008, protocol: TCP}
+    {{- else }}
+    {{- include "octet.pod-ports" (dict "root" $root "ports" (list .workload.port)) | nindent 4 }}
+    {{- end }}
 {{- end }}
 {{- end }}
 
 {{- define "octet.egress-calls" -}}
 {{- $root := .root -}}
+{{- if and .workload.calls (include "octet.waypoint" $root) }}
+- to:
+    - {{- include "octet.waypoint-peer" $root | nindent 6 }}
+  ports:
+    - {port: 15008, protocol: TCP}
+{{- else }}
 {{- range .workload.calls }}
 - to:
     - {{- include "octet.peer" (dict "root" $root "name" .) | nindent 6 }}
   ports:
-    - {port: 50051, protocol: TCP}
+    {{- include "octet.pod-ports" (dict "root" $root "ports" (list 50051)) | nindent 4 }}
+{{- end }}
 {{- end }}
 {{- if and (eq .workload.component "gateway") $root.Values.processHealth.enabled }}
 {{- range $name, $other := include "octet.workloads" $root | fromYaml }}
 - to:
     - {{- include "octet.peer" (dict "root" $root "name" $name) | nindent 6 }}
   ports:
-    - {port: {{ $other.adminPort }}, protocol: TCP}
+    {{- include "octet.pod-ports" (dict "root" $root "ports" (list $other.adminPort)) | nindent 4 }}
 {{- end }}
 {{- end }}
 {{- if .workload.reachesCollector }}
 - to:
     - {{- include "octet.peer" (dict "root" $root "name" "collector") | nindent 6 }}
   ports:
-    - {port: 9411, protocol: TCP}
+    {{- include "octet.pod-ports" (dict "root" $root "ports" (list 9411)) | nindent 4 }}
 {{- end }}
 {{- range $server, $used := dict "mongodb" .workload.usesStore "rabbitmq" .workload.usesQueue }}
 {{- if $used }}
@@ -128,7 +172,12 @@ namespaceSelector:
     - {{- include "octet.peer" (dict "root" $root "name" $server) | nindent 6 }}
     {{- end }}
   ports:
-    - {port: {{ include "octet.server-port" (dict "root" $root "server" $server) }}, protocol: TCP}
+    {{- $port := include "octet.server-port" (dict "root" $root "server" $server) }}
+    {{- if and (eq $settings.mode "external") (not $settings.external.peers) }}
+    - {port: {{ $port }}, protocol: TCP}
+    {{- else }}
+    {{- include "octet.pod-ports" (dict "root" $root "ports" (list $port)) | nindent 4 }}
+    {{- end }}
 {{- end }}
 {{- end }}
 {{- if ne .workload.component "collector" }}
@@ -140,7 +189,11 @@ namespaceSelector:
   to: {{ toYaml . | nindent 4 }}
   {{ end -}}
   ports:
+    {{- if $root.Values.networkPolicy.tracesTo }}
+    {{- include "octet.pod-ports" (dict "root" $root "ports" (list (include "octet.port-of-url" .))) | nindent 4 }}
+    {{- else }}
     - {port: {{ include "octet.port-of-url" . }}, protocol: TCP}
+    {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

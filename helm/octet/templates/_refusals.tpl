@@ -55,11 +55,12 @@
 {{- include "octet.refuse-workloads" . -}}
 {{- include "octet.refuse-metadata" . -}}
 {{- include "octet.refuse-meshes" . -}}
+{{- include "octet.refuse-delivery" . -}}
 {{- include "octet.refuse-extras" . -}}
 {{- end }}
 
 {{- define "octet.refuse-environment" -}}
-{{- $own := list "PORT" "ADMIN_PORT" "TOPOLOGY" "SERVICE_NAME" "GREETING" "LOG_LEVEL" "LOG_FORMAT" "CONNECT_WAIT" "DRAIN_PAUSE" "DRAIN_GRACE" "MONGO_CONN" "MONGO_CONN_FILE" "RABBITMQ_CONN" "RABBITMQ_CONN_FILE" "STORE_URL" "QUEUE_URL" "ALLOWED_ORIGINS" "UI_API_URL" "TRUSTED_PROXIES" "TRACE_QUERY_URL" "COLLECTOR_MEMORY" "OTEL_TRACES_EXPORTER" "OTEL_EXPORTER_ZIPKIN_ENDPOINT" "OTEL_EXPORTER_OTLP_ENDPOINT" "OTEL_TRACES_SAMPLER" "OTEL_TRACES_SAMPLER_ARG" -}}
+{{- $own := list "PORT" "ADMIN_PORT" "TOPOLOGY" "SERVICE_NAME" "GREETING" "LOG_LEVEL" "LOG_FORMAT" "CONNECT_WAIT" "DRAIN_PAUSE" "DRAIN_GRACE" "MONGO_CONN" "MONGO_CONN_FILE" "RABBITMQ_CONN" "RABBITMQ_CONN_FILE" "STORE_URL" "QUEUE_URL" "ALLOWED_ORIGINS" "UI_API_URL" "TRUSTED_PROXIES" "TRACE_QUERY_URL" "COLLECTOR_MEMORY" "OTLP_GRPC_PORT" "OTLP_HTTP_PORT" "OTEL_TRACES_EXPORTER" "OTEL_EXPORTER_ZIPKIN_ENDPOINT" "OTEL_EXPORTER_OTLP_ENDPOINT" "OTEL_TRACES_SAMPLER" "OTEL_TRACES_SAMPLER_ARG" -}}
 {{- range $variable, $_ := (.env | default dict) -}}
   {{- if or (has $variable $own) (regexMatch "^SERVICE_.*_URL$" $variable) -}}
     {{- fail (printf "%s.env.%s: the chart sets this variable itself; use the corresponding value" $.place $variable) -}}
@@ -78,7 +79,7 @@
       {{- fail (printf "%s.external: existingSecret and connection are mutually exclusive; set one" $server) -}}
     {{- end -}}
     {{- include "octet.refuse-port" (dict "root" $ "server" $server) -}}
-    {{- if and $.Values.istio.enabled (not $settings.external.hosts) -}}
+    {{- if and (include "octet.sidecars" $) (not $settings.external.hosts) -}}
       {{- fail (printf "%s.external.hosts: Istio needs the server's host names; list them" $server) -}}
     {{- end -}}
   {{- end -}}
@@ -111,6 +112,7 @@
 {{- if and $values.istio.enabled $values.istio.corsOrigins $values.gateway.allowedOrigins -}}
   {{- fail "istio.corsOrigins and gateway.allowedOrigins: browsers refuse a response with two Access-Control-Allow-Origin headers; set one" -}}
 {{- end -}}
+{{- include "octet.refuse-ambient" . -}}
 {{- range $name, $_ := $values.istio.faults -}}
   {{- if not (hasKey $values.services $name) -}}
     {{- fail (printf "istio.faults.%s: not a service; services are %s" $name (join ", " (keys $values.services | sortAlpha))) -}}

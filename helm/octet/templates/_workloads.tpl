@@ -4,6 +4,7 @@ Every process as YAML, by name: its values merged over `defaults`, and what foll
   component           service, gateway or collector
   arguments           of the program
   port, adminPort     where it serves
+  otlp                where the collector takes OTLP: ports by name
   calls               upstreams
   callers             workloads that call it on `port`
   usesStore, usesQueue, reachesCollector
@@ -32,6 +33,7 @@ Every process as YAML, by name: its values merged over `defaults`, and what foll
 {{- if $values.collector.enabled -}}
   {{- $facts := dict
       "component" "collector" "arguments" (list "collector") "port" 9411 "adminPort" 9412 "replicas" 1
+      "otlp" (dict "grpc-otlp" 4317 "http-otlp" 4318)
       "calls" (list) "callers" (list "gateway") "reachesCollector" false "usesStore" false "usesQueue" false
       "hpa" (dict "enabled" false) "pdb" (dict "enabled" false) -}}
   {{- if $spans }}{{ $_ := set $facts "callers" (keys $workloads | sortAlpha) }}{{ end -}}
@@ -48,6 +50,11 @@ Every process as YAML, by name: its values merged over `defaults`, and what foll
 
 {{- /* Whether every sidecar of the namespace reports there, clients included: Telemetry applies to the namespace. */ -}}
 {{- define "octet.sidecars-to-collector" -}}
+{{- and (eq (include "octet.sidecars" .) "true") (eq (include "octet.proxies-to-collector" .) "true") -}}
+{{- end }}
+
+{{- /* Whether any proxy reports there: sidecars, or the waypoint; and the ingress gateway. ztunnel has no spans. */ -}}
+{{- define "octet.proxies-to-collector" -}}
 {{- and .Values.collector.enabled .Values.istio.enabled (not (empty .Values.istio.telemetry.tracingProvider)) -}}
 {{- end }}
 

@@ -50,11 +50,14 @@ pub(super) fn of_traces(inherited: &dyn Lookup, collector: &str) -> Vec<String> 
     } else if has("none") {
         notes.push(format!("the page will show no traces and no figures of the mesh: {EXPORTER}=none"));
     } else if !has("zipkin") {
-        notes.push(format!(
-            "the page will show no traces and no figures of the mesh, because {EXPORTER} has no `zipkin`: set \
-             {EXPORTER}=zipkin,otlp to send spans to Octet's collector as well, or {TRACE_QUERY_URL} to a backend with \
-             Zipkin's API"
-        ));
+        // Without an endpoint of the user's, OTLP goes to the collector.
+        if let Some(name) = otlp {
+            notes.push(format!(
+                "the page will show no traces and no figures of the mesh, because {name} sends spans elsewhere: set \
+                 {EXPORTER}=zipkin,otlp to send spans to Octet's collector as well, or {TRACE_QUERY_URL} to a backend \
+                 with Zipkin's API"
+            ));
+        }
     } else if let Some(endpoint) = text(ZIPKIN).filter(|endpoint| !endpoint.starts_with(collector)) {
         let base = endpoint.strip_suffix("/api/v2/spans").unwrap_or(&endpoint);
         notes.push(format!(
@@ -85,7 +88,7 @@ mod tests {
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://tempo:4318");
         for (variables, remedy) in [
             (&[ZIPKIN][..], "set TRACE_QUERY_URL=http://zipkin:9411 to read them"),
-            (&[otlp], "set OTEL_TRACES_EXPORTER=zipkin,otlp"),
+            (&[otlp, endpoint], "set OTEL_TRACES_EXPORTER=zipkin,otlp"),
             (&[otlp, endpoint], "or TRACE_QUERY_URL to a backend"),
             (&[endpoint], "OTEL_EXPORTER_OTLP_ENDPOINT has no effect"),
             (&[endpoint, QUERY], "OTEL_EXPORTER_OTLP_ENDPOINT has no effect"),
@@ -104,6 +107,7 @@ mod tests {
             &[("OTEL_EXPORTER_ZIPKIN_ENDPOINT", " ")],
             &[("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://127.0.0.1:9411/api/v2/spans")],
             &[("OTEL_TRACES_EXPORTER", "zipkin, otlp"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://tempo:4318")],
+            &[("OTEL_TRACES_EXPORTER", "otlp")],
             &[("OTEL_TRACES_EXPORTER", "otlp"), (TRACE_QUERY_URL, "http://tempo:9411")],
             &[("OTEL_TRACES_EXPORTER", "none"), (TRACE_QUERY_URL, "http://zipkin:9411")],
         ] {

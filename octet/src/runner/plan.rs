@@ -24,8 +24,21 @@ use super::{data_directory::DataDirectory, notes, ports::Ports};
 use crate::failure::Failure;
 
 /// Variables that a user's environment cannot set for `octet up`: each process has its own value.
-pub const SET_FOR_EACH_PROCESS: [&str; 7] =
-    ["ADMIN_PORT", "GREETING", lifeline::VARIABLE, RESTARTS, "OTEL_SERVICE_NAME", "PORT", "SERVICE_NAME"];
+pub const SET_FOR_EACH_PROCESS: [&str; 9] = [
+    "ADMIN_PORT",
+    "GREETING",
+    lifeline::VARIABLE,
+    OTLP_GRPC_PORT,
+    OTLP_HTTP_PORT,
+    RESTARTS,
+    "OTEL_SERVICE_NAME",
+    "PORT",
+    "SERVICE_NAME",
+];
+
+/// The collector's further ports.
+const OTLP_GRPC_PORT: &str = "OTLP_GRPC_PORT";
+const OTLP_HTTP_PORT: &str = "OTLP_HTTP_PORT";
 
 /// Variables that belong to one process and are not passed to all.
 const OF_ONE_PROCESS: [&str; 2] = ["SERVICE_NAME", "GREETING"];
@@ -55,6 +68,8 @@ pub struct ProcessPlan {
     pub address: SocketAddr,
     /// The address of its admin server.
     pub admin: SocketAddr,
+    /// The collector's addresses for OTLP, with what they are for.
+    pub otlp: Vec<(SocketAddr, &'static str)>,
     /// How long it may take to drain before it is killed: longer than its own grace periods.
     pub patience: Duration,
 }
@@ -71,7 +86,7 @@ impl Plan {
         data: &Path,
         inherited: &dyn Lookup,
     ) -> Result<Self, Failure> {
-        let mut shared = shared_environment(topology_file, data, ports.collector(), inherited);
+        let mut shared = shared_environment(topology_file, data, ports, inherited);
         let mut notes = notes::of_topology(topology);
         if topology.seed().is_none() && !is_set(inherited, SEED) {
             let seed = draw_seed();
@@ -103,12 +118,15 @@ impl Plan {
                 shared.clone().into_iter().chain(upstreams),
             )
         });
-        let collector = ProcessPlan::new(
+        let otlp = [(OTLP_GRPC_PORT, ports.otlp_grpc()), (OTLP_HTTP_PORT, ports.otlp_http())];
+        let otlp = otlp.map(|(name, address)| (name.to_owned(), address.to_string()));
+        let mut collector = ProcessPlan::new(
             COLLECTOR,
             &[COLLECTOR],
             (ports.collector(), ports.collector_admin()),
-            shared.clone().into_iter(),
+            shared.clone().into_iter().chain(otlp),
         );
+        collector.otlp = vec![(ports.otlp_grpc(), "OTLP over gRPC"), (ports.otlp_http(), "OTLP over HTTP")];
         let traces = (!is_set(inherited, TRACE_QUERY_URL))
             .then(|| (TRACE_QUERY_URL.to_owned(), format!("http://{}", ports.collector())));
         let admins = (!is_set(inherited, ADMIN_ADDRESSES)).then(|| {
@@ -208,6 +226,7 @@ impl ProcessPlan {
             unset: OF_ONE_PROCESS.map(str::to_owned).to_vec(),
             address,
             admin,
+            otlp: Vec::new(),
             patience: Duration::ZERO,
         }
     }
@@ -231,7 +250,7 @@ const LOAD_RUNS: &str = "LOAD_RUNS";
 fn shared_environment(
     topology_file: Option<&Path>,
     data: &Path,
-    collector: SocketAddr,
+    ports: &Ports,
     inherited: &dyn Lookup,
 ) -> BTreeMap<String, String> {
     let mut shared = BTreeMap::from([(lifeline::VARIABLE.to_owned(), "stdin".to_owned())]);
@@ -245,7 +264,9 @@ fn shared_environment(
             format!("sqlite:{}", data.join("queue").display()),
         ),
         (&["OTEL_TRACES_EXPORTER"], "zipkin".to_owned()),
-        (&["OTEL_EXPORTER_ZIPKIN_ENDPOINT"], format!("http://{collector}/api/v2/spans")),
+        (&["OTEL_EXPORTER_ZIPKIN_ENDPOINT"], format!("http://{}/api/v2/spans", ports.collector())),
+        // For either protocol: the collector's ports serve both.
+        (&["OTEL_EXPORTER_OTLP_ENDPOINT"], format!("http://{}", ports.otlp_http())),
         // Everybody on this host may ask for faults of their own requests.
         (&["FAULT_HEADERS", "FAULT_KEY", "FAULT_KEY_FILE"], "local".to_owned()),
         // There is no load balancer here that must notice the drain.

@@ -69,12 +69,18 @@ async fn all_free_within(plan: &Plan, limit: Duration) -> Result<(), Failure> {
 fn in_use(plan: &Plan) -> Vec<InUse> {
     let mut in_use = Vec::new();
     for process in &plan.processes {
-        for (address, what) in [(process.address, ""), (process.admin, "'s admin server")] {
+        let own = [(process.address, String::new()), (process.admin, "'s admin server".to_owned())];
+        let otlp = process.otlp.iter().map(|(address, what)| (*address, format!(" for {what}")));
+        for (address, what) in own.into_iter().chain(otlp) {
             // The standard library sets SO_REUSEADDR, as the processes do: a closed connection of a listener is no obstacle.
-            if let Err(error) = TcpListener::bind(address) {
-                let needed_by = format!("{}{what}", process.name);
-                in_use.push(InUse { address, needed_by, holder: holder(address), error });
+            let Err(error) = TcpListener::bind(address) else { continue };
+            let holder = holder(address);
+            // The system may not have shown what held the port because it has just ended.
+            if holder == Holder::Listener && TcpListener::bind(address).is_ok() {
+                continue;
             }
+            let needed_by = format!("{}{what}", process.name);
+            in_use.push(InUse { address, needed_by, holder, error });
         }
     }
     in_use

@@ -9,32 +9,38 @@ pub struct Ports {
     gateway_admin: u16,
     collector: u16,
     collector_admin: u16,
+    otlp_grpc: u16,
+    otlp_http: u16,
     first_service: u16,
     first_admin: u16,
 }
 
 impl Ports {
     /// The default ports: gateway 8080, its admin server 9000, services from 50051, their admin servers from 9001, the
-    /// collector on Zipkin's 9411, its admin server on 9412.
+    /// collector on Zipkin's 9411 and OTLP's 4317 and 4318, its admin server on 9412.
     pub fn standard() -> Self {
         Self {
             gateway: 8080,
             gateway_admin: 9000,
             collector: 9411,
             collector_admin: 9412,
+            otlp_grpc: 4317,
+            otlp_http: 4318,
             first_service: 50_051,
             first_admin: 9001,
         }
     }
 
-    /// A block of 160 ports from `base`: gateway +0, its admin server +1, collector +2, its admin server +3, services
-    /// from +10, their admin servers from +90. +4 to +9 are reserved.
+    /// A block of 160 ports from `base`: gateway +0, its admin server +1, collector +2, its admin server +3, OTLP over
+    /// gRPC +4 and over HTTP +5, services from +10, their admin servers from +90. +6 to +9 are reserved.
     pub fn block(base: u16) -> Self {
         Self {
             gateway: base,
             gateway_admin: base + 1,
             collector: base + 2,
             collector_admin: base + 3,
+            otlp_grpc: base + 4,
+            otlp_http: base + 5,
             first_service: base + 10,
             first_admin: base + 90,
         }
@@ -58,6 +64,16 @@ impl Ports {
     /// The address of the collector's admin server.
     pub fn collector_admin(&self) -> SocketAddr {
         loopback(self.collector_admin)
+    }
+
+    /// The collector's address for OTLP over gRPC.
+    pub fn otlp_grpc(&self) -> SocketAddr {
+        loopback(self.otlp_grpc)
+    }
+
+    /// The collector's address for OTLP over HTTP.
+    pub fn otlp_http(&self) -> SocketAddr {
+        loopback(self.otlp_http)
     }
 
     /// The address of the service at `index` in the topology; a topology has up to 64 services.
@@ -89,10 +105,12 @@ mod tests {
                 ports.gateway_admin(),
                 ports.collector(),
                 ports.collector_admin(),
+                ports.otlp_grpc(),
+                ports.otlp_http(),
             ]);
             let services = (0..64).flat_map(|index| [ports.service(index), ports.service_admin(index)]);
             taken.extend(services);
-            assert_eq!(taken.len(), 4 + 2 * 64, "{ports:?}");
+            assert_eq!(taken.len(), 6 + 2 * 64, "{ports:?}");
         }
     }
 

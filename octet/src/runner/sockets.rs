@@ -27,25 +27,30 @@ const LISTEN: u8 = 0x0a;
 /// `FIN_WAIT1`, `FIN_WAIT2`, `TIME_WAIT`, `CLOSE`, `CLOSE_WAIT`, `LAST_ACK`, `CLOSING`.
 const CLOSING: [u8; 7] = [4, 5, 6, 7, 8, 9, 11];
 
+/// How often the tables are read for a socket. The system writes them in pieces, and a socket that changes its state
+/// between two of them is in neither.
+const READS: usize = 10;
+
 /// What holds `address`, which cannot be bound.
 pub(super) fn holder(address: SocketAddr) -> Holder {
-    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].map(fs::read_to_string);
-    let sockets = tables.iter().flatten().flat_map(|table| table.lines().filter_map(Socket::parse));
-    holder_among(address, sockets)
+    (0..READS).find_map(|_| holder_among(address, &tables())).unwrap_or(Holder::Listener)
 }
 
-fn holder_among(address: SocketAddr, sockets: impl Iterator<Item = Socket>) -> Holder {
-    let mut holder = Holder::Listener;
-    for socket in sockets.filter(|socket| socket.holds(address)) {
+fn tables() -> Vec<Socket> {
+    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].map(fs::read_to_string);
+    tables.iter().flatten().flat_map(|table| table.lines().filter_map(Socket::parse)).collect()
+}
+
+fn holder_among(address: SocketAddr, sockets: &[Socket]) -> Option<Holder> {
+    let mut holder = None;
+    for socket in sockets.iter().filter(|socket| socket.holds(address)) {
         match socket.state {
-            LISTEN => return Holder::Listener,
+            LISTEN => return Some(Holder::Listener),
             state if CLOSING.contains(&state) => {
                 // An open connection is the worse news.
-                if holder == Holder::Listener {
-                    holder = Holder::ClosedConnection { to: socket.remote };
-                }
+                holder.get_or_insert(Holder::ClosedConnection { to: socket.remote });
             }
-            _ => holder = Holder::Connection { to: socket.remote },
+            _ => holder = Some(Holder::Connection { to: socket.remote }),
         }
     }
     holder
@@ -111,6 +116,20 @@ mod tests {
         assert_eq!(socket.remote.to_string(), "[::1]:0");
         assert!(Socket::parse("  sl  local_address rem_address   st").is_none());
         assert!(Socket::parse("").is_none());
+    }
+
+    #[test]
+    fn a_socket_that_a_table_does_not_show_is_unknown_and_a_listener_comes_before_connections() {
+        let socket = |state: &str| Socket::parse(&format!("0: 0100007F:C383 0100007F:1F90 {state}")).unwrap();
+        let (address, to) = ("127.0.0.1:50051".parse().unwrap(), "127.0.0.1:8080".parse().unwrap());
+        assert_eq!(holder_among(address, &[]), None);
+        assert_eq!(holder_among(to, &[socket("06")]), None);
+        let closed = [socket("06")];
+        assert_eq!(holder_among(address, &closed), Some(Holder::ClosedConnection { to }));
+        let open = [socket("06"), socket("01"), socket("06")];
+        assert_eq!(holder_among(address, &open), Some(Holder::Connection { to }));
+        let listening = [socket("01"), socket("0A")];
+        assert_eq!(holder_among(address, &listening), Some(Holder::Listener));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Clients of the platform.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, net::Ipv4Addr, time::Duration};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Request, StatusCode, body::Bytes};
@@ -71,6 +71,14 @@ impl Client {
     pub fn new() -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        Self(Legacy::builder(TokioExecutor::new()).build(connector))
+    }
+
+    /// With an address of its own: to the platform, another client than [`new`](Self::new).
+    pub fn from(address: Ipv4Addr) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_local_address(Some(address.into()));
         Self(Legacy::builder(TokioExecutor::new()).build(connector))
     }
 

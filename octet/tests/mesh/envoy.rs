@@ -49,36 +49,36 @@ ingress CLIENT gateway
       gateway CLIENT Greeting → service-a
         gateway.mesh CLIENT service-a
           service-a.mesh SERVER service-a
-            service-a SERVER Greeting
+            service-a SERVER Greeting ← gateway
               service-a CLIENT Greeting → service-b
                 service-a.mesh CLIENT service-b
                   service-b.mesh SERVER service-b
-                    service-b SERVER Greeting
+                    service-b SERVER Greeting ← service-a
                       service-b CLIENT Greeting → service-d
                         service-b.mesh CLIENT service-d
                           service-d.mesh SERVER service-d
-                            service-d SERVER Greeting
+                            service-d SERVER Greeting ← service-b
                               service-d PRODUCER send service-d.greeting → service-d.greeting
                                 service-f CONSUMER process service-d.greeting → service-d.greeting
                                   service-f CLIENT insert messages → service-f.messages
                       service-b CLIENT Greeting → service-e
                         service-b.mesh CLIENT service-e
                           service-e.mesh SERVER service-e
-                            service-e SERVER Greeting
+                            service-e SERVER Greeting ← service-b
                               service-e CLIENT Greeting → service-g
                                 service-e.mesh CLIENT service-g
                                   service-g.mesh SERVER service-g
-                                    service-g SERVER Greeting
+                                    service-g SERVER Greeting ← service-e
                                       service-g CLIENT insert greetings → service-g.greetings
                               service-e CLIENT Greeting → service-h
                                 service-e.mesh CLIENT service-h
                                   service-h.mesh SERVER service-h
-                                    service-h SERVER Greeting
+                                    service-h SERVER Greeting ← service-e
                                       service-h CLIENT insert greetings → service-h.greetings
               service-a CLIENT Greeting → service-c
                 service-a.mesh CLIENT service-c
                   service-c.mesh SERVER service-c
-                    service-c SERVER Greeting
+                    service-c SERVER Greeting ← service-a
                       service-c CLIENT insert greetings → service-c.greetings
 ";
 

@@ -29,6 +29,9 @@ impl Process {
             .args(arguments)
             .env("PORT", "127.0.0.1:0")
             .env("ADMIN_PORT", "127.0.0.1:0")
+            // Of the collector.
+            .env("OTLP_GRPC_PORT", "127.0.0.1:0")
+            .env("OTLP_HTTP_PORT", "127.0.0.1:0")
             .envs(environment.iter().copied())
             .stdout(Stdio::piped());
         let mut child = command.spawn().expect("octet starts");

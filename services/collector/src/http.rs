@@ -1,10 +1,11 @@
-//! Zipkin's v2 HTTP API: the parts that all routes share.
+//! Zipkin's v2 HTTP API, and OTLP's: the parts that all routes share.
 //!
 //! There is no CORS: pages read traces through the gateway, which has its own rules for other origins.
 
 mod answer;
 mod body;
 mod guard;
+mod otlp;
 mod parameters;
 mod parts;
 mod query;
@@ -121,16 +122,26 @@ impl Collector {
     }
 }
 
-/// Every route.
+/// Zipkin's routes.
 pub(crate) fn router(collector: Collector) -> Router {
-    Router::new()
+    let routes = Router::new()
         .merge(report::router())
         .merge(query::router())
         .route("/health", get(health))
         .route("/info", get(info))
         .fallback(async |request: Request| {
             Refusal::new(StatusCode::NOT_FOUND, format!("no route for {}", request.uri().path()))
-        })
+        });
+    layered(routes, collector)
+}
+
+/// OTLP's routes, on ports of their own: a network policy can allow reports without reads.
+pub(crate) fn otlp_router(collector: Collector) -> Router {
+    layered(otlp::router(), collector)
+}
+
+fn layered(routes: Router<Collector>, collector: Collector) -> Router {
+    routes
         .method_not_allowed_fallback(async |request: Request| {
             let message = format!("method {} is not allowed for {}", request.method(), request.uri().path());
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)

@@ -4,6 +4,7 @@
 //! counted once. When it is full, whole traces are evicted: never the newest half, and of the others failed and slow ones
 //! last (see `keep`). A trace that exceeds its share loses its further spans, so that it cannot evict the others.
 
+mod format;
 mod keep;
 mod repeats;
 mod search;
@@ -18,10 +19,12 @@ use std::{
 };
 
 use foldhash::quality::SeedableRandomState;
+pub use format::Format;
+use format::Reader;
 use keep::Keep;
 use octet_zipkin::{
     Annotation, Batch, Endpoint, Span, Text, TraceId,
-    read::{Entry, Intern, Reader},
+    read::{Entry, Intern},
 };
 use repeats::Repeats;
 pub use search::{CountLinks, Find, ListTags, Search, Window, Work};
@@ -80,10 +83,10 @@ pub struct Report<'a> {
 
 impl<'a> Report<'a> {
     /// A report of which nothing is stored yet.
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub fn new(format: Format, bytes: &'a [u8]) -> Self {
         Self {
             bytes,
-            reader: Reader::new(bytes),
+            reader: Reader::new(format, bytes),
             identity: None,
             kept: Kept::default(),
             errors: Batch::default(),
@@ -165,9 +168,15 @@ impl Store {
         }
     }
 
-    /// Parses a whole report and stores its spans, evicting old traces for them. Returns a batch of the errors.
+    /// Parses a whole report in Zipkin's JSON and stores its spans, evicting old traces for them. Returns a batch of the
+    /// errors.
     pub fn keep(&mut self, report: &[u8]) -> (Kept, Batch) {
-        let mut report = Report::new(report);
+        self.keep_as(Format::Zipkin, report)
+    }
+
+    /// As [`keep`](Self::keep), in any format.
+    pub fn keep_as(&mut self, format: Format, report: &[u8]) -> (Kept, Batch) {
+        let mut report = Report::new(format, report);
         while self.keep_next(&mut report) {}
         (report.kept, report.errors)
     }
@@ -191,6 +200,7 @@ impl Store {
             }
             Some(Entry::Malformed(malformed)) => report.errors.add_malformed(malformed),
             Some(Entry::Broken(broken)) => report.errors.broken = Some(broken),
+            Some(Entry::Nothing) => {}
             None => {
                 self.repeats.add(hash);
                 return false;
@@ -296,6 +306,11 @@ impl Store {
         let low = id.is_short().then(|| id.low())?;
         let same = self.traces.range(TraceId::first_of(low)..=TraceId::last_of(low));
         same.max_by_key(|(_, trace)| trace.arrival).map(|(id, _)| *id)
+    }
+
+    /// All stored spans.
+    pub fn spans(&self) -> impl Iterator<Item = &Span> {
+        self.traces.values().flat_map(|trace| trace.spans())
     }
 
     /// The estimated size of a trace as JSON, in bytes.

@@ -12,6 +12,7 @@ use octet_runtime::{
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
     telemetry::{GrpcSpan, Tracer, code_name},
+    upstream::Callers,
 };
 use tokio::time::timeout_at;
 use tonic::{Code, Request, Response, Status};
@@ -33,6 +34,8 @@ pub(crate) struct GrpcService {
     pub(crate) conduct: Arc<Conduct>,
     /// Whether calls of one request can need numbers of their own.
     pub(crate) numbers_calls: bool,
+    /// Named in the spans of their calls.
+    pub(crate) callers: Callers,
     pub(crate) propagation: Propagation,
     pub(crate) admission: Admission,
     pub(crate) metrics: GrpcMetrics,
@@ -51,7 +54,8 @@ impl GreetingService for GrpcService {
         let request_id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
         let incoming = self.tracer.extract(&headers);
         let peer = extensions.get::<Peer>().map(|peer| peer.0);
-        let mut span = GrpcSpan::server(&self.tracer, &incoming, GREETING, peer);
+        let mut span =
+            GrpcSpan::server(&self.tracer, &incoming, GREETING, self.callers.caller(&headers), peer);
         let trace = span.span().ids().or_else(|| incoming.ids());
         let log = logs::request_span(request_id, trace.as_ref());
         let shown = || logs::masked(&headers);

@@ -17,7 +17,7 @@ use octet_runtime::{
     reflection,
     serve::{Plain, ServeLimits, refuse_other_than_grpc},
     telemetry::Tracer,
-    upstream::Upstream,
+    upstream::{Callers, Upstream},
 };
 use tonic::service::Routes;
 use tower::{Service, ServiceExt};
@@ -216,6 +216,7 @@ impl Parts {
             greeter: Arc::new(greeter),
             conduct: Arc::new(conduct),
             numbers_calls: calls::are_numbered(&settings.topology),
+            callers: callers(settings),
             propagation: settings.process.propagation.clone(),
             admission: settings.process.admission.clone(),
             metrics: GrpcMetrics::server(metrics).map_err(StartError::internal)?,
@@ -232,17 +233,25 @@ fn upstreams(
 ) -> Result<Upstreams, StartError> {
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
     let retried = Upstream::retries(metrics).map_err(StartError::internal)?;
-    let topology = &settings.topology;
-    let caller = settings.service.name.as_str();
+    let (topology, own) = (&settings.topology, settings.service.name.as_str());
+    let caller = settings.process.telemetry.service_name(own);
     let called = settings.upstreams.iter().map(|(name, address)| {
-        let upstream = Upstream::new(name.as_str(), address, settings.process.upstream, &client)?;
-        let edge = topology.edge(caller, name.as_str());
+        let upstream = Upstream::new(name.as_str(), caller, address, settings.process.upstream, &client)?;
+        let edge = topology.edge(own, name.as_str());
         let upstream = upstream.with_policy(calls::policy(&edge), &retried).with_faults(faults);
         Ok(Called::new(topology, name.clone(), upstream, &edge))
     });
     let called = called.collect::<Result<_, tonic::transport::Error>>().map_err(StartError::internal)?;
     let steps = settings.service.steps.iter().map(Vec::len).collect();
     Ok(Upstreams::new(topology.clone(), &settings.service, called, steps, faults.clone()))
+}
+
+/// The services that call this one; the gateway calls the entry.
+fn callers(settings: &ServiceSettings) -> Callers {
+    let (topology, own) = (&settings.topology, &settings.service.name);
+    let services = topology.edges().filter(|(_, upstream)| *upstream == own);
+    let gateway = (topology.entry().name == *own).then_some(identity::GATEWAY);
+    Callers::new(services.map(|(caller, _)| caller.as_str()).chain(gateway))
 }
 
 /// The other services of the gRPC port: health, and reflection in both versions that clients use.

@@ -3,6 +3,7 @@
 mod address;
 mod attempts;
 mod call;
+mod caller;
 mod classify;
 mod policy;
 mod response;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use address::UpstreamAddress;
 pub use call::{InFlight, Upstream};
+pub use caller::Callers;
 pub use classify::{CallError, Failure, classify};
 pub use policy::{CallPolicy, RetryPolicy};
 pub use response::GrpcChannel;

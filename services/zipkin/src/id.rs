@@ -39,6 +39,11 @@ impl TraceId {
         Some(Self { low, high })
     }
 
+    /// The id of these halves; `None` for zero.
+    pub fn from_halves(high: u64, low: u64) -> Option<Self> {
+        (high != 0 || low != 0).then_some(Self { low, high })
+    }
+
     /// Whether it has only 64 bits.
     pub fn is_short(self) -> bool {
         self.high == 0
@@ -73,11 +78,14 @@ impl SpanId {
     /// Parses 1 to 16 lower-case hexadecimal digits that are not all zero, padded with zeros on the left as in Zipkin.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = u64::try_from(digits(text, 16)?).ok()?;
-        NonZeroU64::new(digits).map(Self)
+        Self::from_number(digits)
     }
-}
 
-impl SpanId {
+    /// The id of this number; `None` for zero.
+    pub fn from_number(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
     /// The id as a number above zero.
     pub fn number(self) -> u64 {
         self.0.get()

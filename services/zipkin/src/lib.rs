@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod read;
 pub mod span;
 pub mod tree;
+pub mod wire;
 mod write;
 
 pub use id::{SpanId, TraceId};

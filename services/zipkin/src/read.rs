@@ -1,13 +1,18 @@
-//! Parses a report: a JSON list of spans, read one by one, so that a malformed span does not affect the others.
+//! Parses a report: a list of spans, read one by one, so that a malformed span does not affect the others.
+//!
+//! [`Reader`] reads JSON of the v2 and v1 formats, [`ProtoReader`] zipkin-api's protobuf.
 
 mod field;
 mod plain;
+mod proto;
 mod span;
+mod v1;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use self::field::FieldError;
+pub use self::proto::ProtoReader;
 use crate::{Span, Text};
 
 /// The maximum number of malformed spans that are described; further ones are only counted.
@@ -78,6 +83,7 @@ impl Batch {
                 Entry::Span(span) => batch.spans.push(span),
                 Entry::Malformed(malformed) => batch.add_malformed(malformed),
                 Entry::Broken(broken) => batch.broken = Some(broken),
+                Entry::Nothing => {}
             }
         }
         batch
@@ -104,8 +110,10 @@ pub enum Entry {
     Span(Span),
     /// A malformed span.
     Malformed(Malformed),
-    /// The end of a report that is not a JSON list; the last entry.
+    /// The end of a report that is not in its format; the last entry.
     Broken(Broken),
+    /// A part without a span, such as the start of a list: the caller may pause.
+    Nothing,
 }
 
 /// Parses a report span by span, so that a caller can pause between them.
@@ -117,6 +125,16 @@ pub struct Reader<'a> {
     offset: usize,
     index: usize,
     next: Next,
+    version: Version,
+    /// Of the v1 format: the further spans of the last element.
+    further: Vec<Span>,
+}
+
+/// The formats in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    V1,
+    V2,
 }
 
 /// An element of a report: a span, or a text that may be one.
@@ -138,8 +156,17 @@ enum Next {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader at the start of a report.
+    /// A reader at the start of a report of the v2 format.
     pub fn new(bytes: &'a [u8]) -> Self {
+        Self::of_version(Version::V2, bytes)
+    }
+
+    /// A reader at the start of a report of the v1 format.
+    pub fn v1(bytes: &'a [u8]) -> Self {
+        Self::of_version(Version::V1, bytes)
+    }
+
+    fn of_version(version: Version, bytes: &'a [u8]) -> Self {
         let (text, is_cut) = match std::str::from_utf8(bytes) {
             Ok(text) => (text, false),
             // Reads what precedes the first invalid byte.
@@ -148,11 +175,14 @@ impl<'a> Reader<'a> {
                 (std::str::from_utf8(valid).unwrap_or_default(), true)
             }
         };
-        Self { text, is_cut, offset: 0, index: 0, next: Next::Opening }
+        Self { text, is_cut, offset: 0, index: 0, next: Next::Opening, version, further: Vec::new() }
     }
 
     /// The next element; `None` after the last. `texts` provides every text of a well-formed span, and no other.
     pub fn next_entry(&mut self, texts: &mut impl Intern) -> Option<Entry> {
+        if let Some(span) = self.further.pop() {
+            return Some(Entry::Span(interned(span, texts)));
+        }
         match self.element(texts) {
             Ok(element) => {
                 let entry = match element? {
@@ -175,25 +205,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn entry(&self, raw: &'a RawValue, texts: &mut impl Intern) -> Entry {
+    fn entry(&mut self, raw: &'a RawValue, texts: &mut impl Intern) -> Entry {
+        let (index, start) = (self.index, self.text.as_ptr().addr());
         let malformed = |error: FieldError| {
-            let offset = raw.get().as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
-            Entry::Malformed(Malformed {
-                index: self.index,
-                offset,
-                field: error.field,
-                problem: error.problem,
-            })
+            let offset = raw.get().as_ptr().addr().saturating_sub(start);
+            Entry::Malformed(Malformed { index, offset, field: error.field, problem: error.problem })
         };
         if raw.get().len() > MAX_SPAN {
             return malformed(FieldError::new("", format!("must have at most {MAX_SPAN} bytes")));
         }
-        match span::read(raw) {
-            Ok(mut span) => {
-                for text in span.texts_mut() {
-                    *text = texts.intern(text);
-                }
-                Entry::Span(span)
+        let spans = match self.version {
+            Version::V2 => span::read(raw).map(|span| vec![span]),
+            Version::V1 => v1::read(raw),
+        };
+        match spans {
+            Ok(mut spans) => {
+                // The client's comes first.
+                spans.reverse();
+                let first = spans.pop();
+                self.further = spans;
+                first.map_or(Entry::Nothing, |span| Entry::Span(interned(span, texts)))
             }
             Err(error) => malformed(error),
         }
@@ -219,7 +250,9 @@ impl<'a> Reader<'a> {
                 (Next::FirstElement | Next::Element, _) => {
                     // Most spans are read in this one pass.
                     let limit = trimmed.floor_char_boundary(MAX_SPAN);
-                    if let Some((span, length)) = plain::read(trimmed.get(..limit).unwrap_or_default(), texts)
+                    if self.version == Version::V2
+                        && let Some((span, length)) =
+                            plain::read(trimmed.get(..limit).unwrap_or_default(), texts)
                     {
                         self.offset += length;
                         self.next = Next::Separator;
@@ -242,6 +275,13 @@ impl<'a> Reader<'a> {
             self.offset += 1;
         }
     }
+}
+
+fn interned(mut span: Span, texts: &mut impl Intern) -> Span {
+    for text in span.texts_mut() {
+        *text = texts.intern(text);
+    }
+    span
 }
 
 /// The byte offset of an error; `serde_json` reports a line and a column in bytes, both from one.

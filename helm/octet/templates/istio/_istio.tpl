@@ -5,6 +5,22 @@ retries:
   retryOn: connect-failure,refused-stream
 {{- end }}
 
+{{- /* What one service may call at another. */ -}}
+{{- define "octet.istio-paths" -}}
+["/greeting.v3.GreetingService/*", "/grpc.health.v1.Health/*"]
+{{- end }}
+
+{{- /* The hosts between which a service's calls are split. */ -}}
+{{- define "octet.version-hosts" -}}
+{{- $hosts := list (include "octet.host" .) -}}
+{{- if and (include "octet.waypoint" .root) .root.Values.canary.enabled (eq .name .root.Values.canary.service) -}}
+{{- range $version := list "v1" "v2" }}
+{{- $hosts = append $hosts (include "octet.host" (dict "root" $.root "name" (printf "%s-%s" $.name $version))) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $hosts -}}
+{{- end }}
+
 {{- /* Istio accepts gRPC's codes by name. */ -}}
 {{- define "octet.istio-fault" -}}
 fault:

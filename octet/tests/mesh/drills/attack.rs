@@ -1,12 +1,12 @@
 //! Attacks on the gateway and the collector. Each repeats itself until it is dropped; the platform may refuse any of it.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, net::Ipv4Addr, pin::Pin, time::Duration};
 
 use http_body_util::Full;
 use hyper::{Method, Request};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     task::JoinSet,
     time::{interval, sleep},
 };
@@ -15,6 +15,9 @@ use crate::{client::Client, platform::Mesh};
 
 /// How long an attack holds what it has opened before it starts again.
 const HOLD: Duration = Duration::from_secs(2);
+
+/// The attacker's address: to the platform, another client than the honest users.
+const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// An attack with its name.
 pub(super) type Attack = (&'static str, fn(Targets) -> Pin<Box<dyn Future<Output = ()> + Send>>);
@@ -48,6 +51,12 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
+async fn connect(address: &str) -> Option<TcpStream> {
+    let socket = TcpSocket::new_v4().ok()?;
+    socket.bind((ATTACKER, 0).into()).ok()?;
+    socket.connect(address.parse().expect("an address")).await.ok()
+}
+
 /// An HTTP/2 client that sends one request many times and, where `window` is zero, reads none of the responses.
 async fn http2(address: &str, window: u8, method: &str, path: &str, requests: u32) -> Option<TcpStream> {
     let is_call = method == "POST";
@@ -70,28 +79,32 @@ async fn http2(address: &str, window: u8, method: &str, path: &str, requests: u3
             bytes.extend(frame(0, 1, stream, &[0; 5]));
         }
     }
-    let mut stream = TcpStream::connect(address).await.ok()?;
+    let mut stream = connect(address).await?;
     stream.write_all(&bytes).await.ok()?;
     Some(stream)
 }
 
 /// An HTTP/1.1 client that sends the start of a request.
 async fn start(address: &str, start: &str) -> Option<TcpStream> {
-    let mut stream = TcpStream::connect(address).await.ok()?;
+    let mut stream = connect(address).await?;
     stream.write_all(start.as_bytes()).await.ok()?;
     Some(stream)
 }
 
 async fn unread_calls(targets: Targets) {
     loop {
-        // Few enough that a busy machine does their work: more would be overload, which is refused with 503.
-        let _open = http2(&targets.gateway, 0, "POST", "/greeting.v3.GreetingService/Greeting", 60).await;
+        // As many as the gateway admits of all clients.
+        let mut open = Vec::new();
+        for _ in 0..4 {
+            let path = "/greeting.v3.GreetingService/Greeting";
+            open.push(http2(&targets.gateway, 0, "POST", path, 128).await);
+        }
         sleep(HOLD).await;
     }
 }
 
 async fn unread_metrics(targets: Targets) {
-    let client = Client::new();
+    let client = Client::from(ATTACKER);
     loop {
         // Responses of many kinds would make the page long.
         for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS]
@@ -159,7 +172,7 @@ async fn partial_prefaces(targets: Targets) {
 }
 
 async fn wide_json(targets: Targets) {
-    let client = Client::new();
+    let client = Client::from(ATTACKER);
     let body = format!("{{\"listValue\":[{}[]]}}", "[],".repeat(340_000));
     loop {
         for path in ["/api/request-echo", "/api/greeting", "/greeting.v3.GreetingService/Greeting"] {

@@ -2,6 +2,7 @@
 //! connection between two processes is allowed to reset by default (1,024).
 
 use std::{
+    net::Ipv4Addr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -44,11 +45,16 @@ fn up_to(max: Duration) -> Duration {
     Duration::from_micros(fastrand::u64(..u64::try_from(max.as_micros()).expect("short")))
 }
 
-/// Callers that leave within `stay`, each time with a connection of its own.
-pub(super) fn leaving(mesh: &Mesh, stay: Duration, cancelled: &Arc<AtomicUsize>) -> JoinSet<()> {
-    let leave = |url: String, cancelled: Arc<AtomicUsize>| async move {
+/// Callers at `address` that leave within `stay`, each time with a connection of its own.
+pub(super) fn leaving(
+    mesh: &Mesh,
+    address: Ipv4Addr,
+    stay: Duration,
+    cancelled: &Arc<AtomicUsize>,
+) -> JoinSet<()> {
+    let leave = move |url: String, cancelled: Arc<AtomicUsize>| async move {
         loop {
-            let client = Client::new();
+            let client = Client::from(address);
             let request = Request::get(&url).body(Full::default()).expect("a request");
             if tokio::time::timeout(up_to(stay), client.send(request)).await.is_err() {
                 cancelled.fetch_add(1, Ordering::Relaxed);
@@ -58,15 +64,16 @@ pub(super) fn leaving(mesh: &Mesh, stay: Duration, cancelled: &Arc<AtomicUsize>)
     (0..LEAVING).map(|_| leave(mesh.url("/api/greeting"), cancelled.clone())).collect()
 }
 
-/// A user whose deadline is 3 ms; further `users` have random ones up to `deadline`.
+/// A user at `address` whose deadline is 3 ms; further `users` have random ones up to `deadline`.
 pub(super) fn expiring(
     mesh: &Mesh,
+    address: Ipv4Addr,
     users: usize,
     deadline: Duration,
     expired: &Arc<AtomicUsize>,
 ) -> JoinSet<()> {
-    let expire = |user: usize, url: String, expired: Arc<AtomicUsize>| async move {
-        let client = Client::new();
+    let expire = move |user: usize, url: String, expired: Arc<AtomicUsize>| async move {
+        let client = Client::from(address);
         loop {
             let deadline = if user == 0 { Duration::from_millis(3) } else { up_to(deadline) };
             let request = Request::get(&url).header("grpc-timeout", format!("{}u", deadline.as_micros()));
@@ -92,7 +99,10 @@ async fn callers_that_cancel_thousands_of_calls_fail_no_call_of_others() {
     // Times in which about half of the callers cancel, so that many responses cross the cancellation of their call.
     let response_time = started.elapsed() * u32::try_from(HONEST).expect("small") / 100;
     let stay = (8 * response_time).max(Duration::from_millis(20));
-    let mut others = [leaving(&mesh, stay, &left), expiring(&mesh, EXPIRING, stay, &expired)];
+    let mut others = {
+        let address = Ipv4Addr::LOCALHOST;
+        [leaving(&mesh, address, stay, &left), expiring(&mesh, address, EXPIRING, stay, &expired)]
+    };
 
     let started = Instant::now();
     let (mut warm, mut max) = ([None; PROCESSES.len()], [0; PROCESSES.len()]);

@@ -1,8 +1,9 @@
-//! Honest users beside callers that leave, a user whose deadline nothing can meet, and every attack in turn: no honest
-//! request fails, and no process grows.
+//! Honest users beside every attack in turn, without and with callers that leave and a user whose deadline nothing can
+//! meet: no honest request fails, no process grows, and no attack makes responses much slower.
 
 use std::{
     fmt::Write as _,
+    net::Ipv4Addr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -40,7 +41,13 @@ const LEAST: usize = 10;
 /// Between two looks at the memory.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Rounds of honest users alone and then attacked, and the length of each part and of each attack.
+/// The address of the callers that leave: to the platform, other clients than the honest users.
+const OTHERS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+
+/// How much longer the slowest honest responses may take under an attack.
+const MAX_SLOWER: u32 = 3;
+
+/// Rounds, each without and then with the other callers; and in each, the time without an attack and of each attack.
 struct Plan {
     rounds: usize,
     alone: Duration,
@@ -50,8 +57,8 @@ struct Plan {
 impl Plan {
     fn new() -> Self {
         if is_full() {
-            // Ten minutes of attacks.
-            Self { rounds: 10, alone: Duration::from_secs(10), attack: Duration::from_secs(10) }
+            // Ten minutes of attacks, and two without.
+            Self { rounds: 5, alone: Duration::from_secs(10), attack: Duration::from_secs(10) }
         } else {
             Self { rounds: 1, alone: Duration::from_secs(2), attack: Duration::from_secs(1) }
         }
@@ -122,7 +129,7 @@ impl Memory {
 
     /// Checks that no process has grown from the first third of the time to the last, and returns the figures.
     fn check(self) -> String {
-        let mut text = String::new();
+        let mut text = String::from("    resident memory in each third of the time:\n");
         for ((process, pid), samples) in PROCESSES.iter().zip(self.pids).zip(self.samples) {
             let third = samples.len() / 3;
             let [start, middle, end] = [0, 1, 2].map(|part| {
@@ -150,6 +157,59 @@ impl Memory {
     }
 }
 
+/// The times of honest requests under one condition.
+struct Times {
+    condition: &'static str,
+    alone: Vec<Duration>,
+    by_attack: [Vec<Duration>; ATTACKS.len()],
+}
+
+impl Times {
+    fn new(condition: &'static str) -> Self {
+        Self { condition, alone: Vec::new(), by_attack: [const { Vec::new() }; ATTACKS.len()] }
+    }
+
+    /// Some time without an attack, then each attack.
+    async fn round(&mut self, plan: &Plan, mesh: &Mesh, honest: &Honest, memory: &mut Memory) {
+        honest.take();
+        memory.watch(plan.alone, honest).await;
+        self.alone.append(&mut honest.take());
+        for ((_, attack_with), times) in ATTACKS.iter().zip(&mut self.by_attack) {
+            let attacking = tokio::spawn(attack_with(Targets::of(mesh)));
+            memory.watch(plan.attack, honest).await;
+            attacking.abort();
+            times.append(&mut honest.take());
+        }
+        recovers(mesh).await;
+    }
+
+    fn report(&mut self) -> String {
+        let mut text = format!("stress, {}:\n", self.condition);
+        let names = std::iter::once("no attack").chain(ATTACKS.iter().map(|(name, _)| *name));
+        for (name, times) in names.zip(std::iter::once(&mut self.alone).chain(&mut self.by_attack)) {
+            let (requests, p50, p99) = (times.len(), percentile(times, 50), percentile(times, 99));
+            let _ = writeln!(text, "    {name}: {requests} requests, p50 {p50:?}, p99 {p99:?}");
+        }
+        text
+    }
+
+    /// Checks that no attack made responses much slower. Only the program that users run is fast enough for that.
+    fn check(&mut self) {
+        if !is_full() || cfg!(debug_assertions) {
+            return;
+        }
+        let alone = percentile(&mut self.alone, 99);
+        for ((name, _), times) in ATTACKS.iter().zip(&mut self.by_attack) {
+            let attacked = percentile(times, 99);
+            let condition = self.condition;
+            assert!(
+                attacked <= alone * MAX_SLOWER,
+                "{condition}, {name}: {attacked:?}, without it {alone:?}"
+            );
+        }
+    }
+}
+
 fn percentile(times: &mut [Duration], percent: usize) -> Duration {
     times.sort_unstable();
     times[(times.len() * percent / 100).min(times.len() - 1)]
@@ -157,62 +217,37 @@ fn percentile(times: &mut [Duration], percent: usize) -> Duration {
 
 #[tokio::test]
 async fn no_attack_fails_a_call_of_others_or_makes_a_process_grow() {
-    let Plan { rounds, alone, attack } = Plan::new();
+    let plan = Plan::new();
     // A small trace store is full soon, and then flat.
     let traces = if is_full() { "32MiB" } else { "8MiB" };
-    // Honest users do not run into the default deadline of 5 s, which a busy machine may need.
-    let mesh = Mesh::builder().with("COLLECTOR_MEMORY", traces).with("REQUEST_TIMEOUT", "25s").start().await;
+    let mesh = Mesh::builder().with("COLLECTOR_MEMORY", traces).start().await;
     let pids = mesh.pids();
     let honest = Honest::start(&mesh);
     // Caches and the trace store fill.
-    tokio::time::sleep(if is_full() { Duration::from_mins(1) } else { alone }).await;
+    tokio::time::sleep(if is_full() { Duration::from_mins(1) } else { plan.alone }).await;
 
     let mut memory = Memory { samples: vec![Vec::new(); pids.len()], pids: pids.clone() };
-    let (mut times_alone, mut times_attacked) = (Vec::new(), Vec::new());
-    let mut by_attack = vec![Vec::new(); ATTACKS.len()];
+    let mut quiet = Times::new("honest users only");
+    let mut busy = Times::new("beside callers that leave");
     let (left, expired) = (Arc::default(), Arc::default());
-    for _ in 0..rounds {
-        honest.take();
-        Memory::default().watch(alone, &honest).await;
-        times_alone.append(&mut honest.take());
-        let mut others = [leaving(&mesh, STAY, &left), expiring(&mesh, 1, STAY, &expired)];
-        for ((_, attack_with), times) in ATTACKS.iter().zip(&mut by_attack) {
-            let attacking = tokio::spawn(attack_with(Targets::of(&mesh)));
-            memory.watch(attack, &honest).await;
-            attacking.abort();
-            let mut taken = honest.take();
-            times.extend_from_slice(&taken);
-            times_attacked.append(&mut taken);
-        }
+    for _ in 0..plan.rounds {
+        quiet.round(&plan, &mesh, &honest, &mut memory).await;
+        let mut others = [leaving(&mesh, OTHERS, STAY, &left), expiring(&mesh, OTHERS, 1, STAY, &expired)];
+        busy.round(&plan, &mesh, &honest, &mut memory).await;
         for others in &mut others {
             others.shutdown().await;
         }
-        recovers(&mesh).await;
     }
     let recovery = recovers(&mesh).await;
     let report = honest.stop().await;
+    let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
+    let gone = format!("    {} callers left, {} deadlines expired\n", count(&left), count(&expired));
+    print_report(&(quiet.report() + &busy.report() + &gone));
     assert_eq!(report.failures(), [].into());
     assert_eq!(mesh.pids(), pids, "no process was restarted");
-
-    let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
-    let mut text = format!(
-        "stress: {} honest requests alone, p50 {:?}, p99 {:?}; {} attacked, p50 {:?}, p99 {:?}; {} callers left, {} \
-         deadlines expired\n",
-        times_alone.len(),
-        percentile(&mut times_alone, 50),
-        percentile(&mut times_alone, 99),
-        times_attacked.len(),
-        percentile(&mut times_attacked, 50),
-        percentile(&mut times_attacked, 99),
-        count(&left),
-        count(&expired),
-    );
-    for ((name, _), times) in ATTACKS.iter().zip(&mut by_attack) {
-        let (requests, p50, p99) = (times.len(), percentile(times, 50), percentile(times, 99));
-        let _ = writeln!(text, "    {name}: {requests} requests, p50 {p50:?}, p99 {p99:?}");
-    }
-    text.push_str(&memory.check());
-    print_report(&text);
+    print_report(&memory.check());
     conclude("stress", &mesh, &report, recovery).await;
+    quiet.check();
+    busy.check();
     mesh.end().await;
 }

@@ -10,7 +10,7 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
 };
 use flate2::bufread::MultiGzDecoder;
 use http_body_util::BodyExt;
@@ -28,6 +28,11 @@ pub(super) const MAX_REPORT: usize = 10 * MIB;
 
 /// The maximum size of all bodies in memory together.
 const MAX_BODIES: usize = 16 * MIB;
+
+/// The prefix of a gRPC message: a flag for compression, and the message's length.
+const PREFIX: usize = 5;
+
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// The step by which the buffer of a large body grows.
 const GROWTH: usize = MIB;
@@ -70,6 +75,8 @@ struct Receiver {
 #[derive(Debug)]
 pub(super) struct Arrived {
     is_compressed: bool,
+    /// The offset of the report.
+    start: usize,
     buffer: Vec<u8>,
     bodies: Arc<Bodies>,
 }
@@ -136,19 +143,53 @@ pub(super) fn busy() -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many concurrent reports; try again later")
 }
 
+/// Whether the report of a request is compressed with gzip, by the header of its encoding.
+pub(super) fn is_gzip(headers: &HeaderMap, name: &HeaderName) -> Result<bool, Refusal> {
+    match headers.get(name).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
+        None | Some(b"" | b"identity") => Ok(false),
+        Some(b"gzip" | b"x-gzip") => Ok(true),
+        Some(_) => {
+            let message = format!("{name} must be gzip or identity");
+            Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+        }
+    }
+}
+
 /// Reads a whole body.
 pub(super) async fn read(bodies: &Arc<Bodies>, headers: &HeaderMap, body: Body) -> Result<Arrived, Refusal> {
-    let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
-    let is_compressed = match encoding.as_deref() {
-        None | Some(b"" | b"identity") => false,
-        Some(b"gzip" | b"x-gzip") => true,
-        Some(_) => {
-            let message = "Content-Encoding must be gzip or identity";
-            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-        }
-    };
-    let receiver = bodies.start();
+    let is_compressed = is_gzip(headers, &header::CONTENT_ENCODING)?;
     let limit = if is_compressed { MAX_COMPRESSED } else { MAX_REPORT };
+    let buffer = read_within(bodies, body, limit).await?;
+    Ok(Arrived { is_compressed, start: 0, buffer, bodies: bodies.clone() })
+}
+
+/// Reads the one message of a unary gRPC request.
+pub(super) async fn read_message(
+    bodies: &Arc<Bodies>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Arrived, Refusal> {
+    let is_gzip = is_gzip(headers, &GRPC_ENCODING)?;
+    let buffer = read_within(bodies, body, MAX_REPORT + PREFIX).await?;
+    let arrived = Arrived { is_compressed: false, start: PREFIX, buffer, bodies: bodies.clone() };
+    let Some((prefix, message)) = arrived.buffer.split_first_chunk::<PREFIX>() else {
+        return Err(Refusal::bad("the request has no message"));
+    };
+    let [flag, length @ ..] = *prefix;
+    if usize::try_from(u32::from_be_bytes(length)).ok() != Some(message.len()) {
+        return Err(Refusal::bad("the request must be one message of the length in its prefix"));
+    }
+    match flag {
+        0 => Ok(arrived),
+        1 if !is_gzip => Err(Refusal::bad("a compressed message needs the header grpc-encoding")),
+        1 if message.len() > MAX_COMPRESSED => Err(too_large(MAX_COMPRESSED, "")),
+        1 => Ok(arrived.compressed()),
+        _ => Err(Refusal::bad("the message has an unknown flag")),
+    }
+}
+
+async fn read_within(bodies: &Arc<Bodies>, body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
+    let receiver = bodies.start();
     tokio::select! {
         received = timeout(TIMEOUT, receive(body, limit, &receiver)) => match received {
             Ok(received) => received?,
@@ -158,7 +199,7 @@ pub(super) async fn read(bodies: &Arc<Bodies>, headers: &HeaderMap, body: Body) 
         },
         () = receiver.given_up.notified() => return Err(busy()),
     }
-    Ok(Arrived { is_compressed, buffer: receiver.finish()?, bodies: bodies.clone() })
+    receiver.finish()
 }
 
 async fn receive(mut body: Body, limit: usize, receiver: &Receiver) -> Result<(), Refusal> {
@@ -183,12 +224,18 @@ fn reserve(bytes: &mut Vec<u8>, additional: usize) {
 }
 
 impl Arrived {
+    fn compressed(mut self) -> Self {
+        self.is_compressed = true;
+        self
+    }
+
     /// The report, decompressed with pauses for other requests.
     pub(super) async fn report(&self) -> Result<Cow<'_, [u8]>, Refusal> {
+        let sent = self.buffer.get(self.start..).unwrap_or_default();
         if !self.is_compressed {
-            return Ok(Cow::Borrowed(&self.buffer));
+            return Ok(Cow::Borrowed(sent));
         }
-        let mut decoder = MultiGzDecoder::new(self.buffer.as_slice());
+        let mut decoder = MultiGzDecoder::new(sent);
         let mut report = Vec::new();
         loop {
             reserve(&mut report, GROWTH / 4);

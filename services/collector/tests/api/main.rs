@@ -12,6 +12,7 @@
 
 mod guard;
 mod mesh;
+mod otlp;
 mod peer;
 mod pressure;
 mod queries;

@@ -21,6 +21,8 @@ use tokio::task::JoinHandle;
 pub(crate) struct Peer {
     pub(crate) address: String,
     admin: String,
+    pub(crate) otlp_grpc: String,
+    pub(crate) otlp_http: String,
     client: Client<HttpConnector, Body>,
     drain: DrainTrigger,
     serving: JoinHandle<()>,
@@ -32,7 +34,8 @@ impl Peer {
     }
 
     pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
-        let ports = [("PORT", "127.0.0.1:0"), ("ADMIN_PORT", "127.0.0.1:0")];
+        let ports =
+            ["PORT", "ADMIN_PORT", "OTLP_GRPC_PORT", "OTLP_HTTP_PORT"].map(|name| (name, "127.0.0.1:0"));
         let variables: BTreeMap<String, String> = ports
             .iter()
             .chain(variables)
@@ -41,13 +44,14 @@ impl Peer {
         let mut environment = Environment::new(&variables);
         let settings = CollectorSettings::from_environment(&mut environment);
         let settings = environment.finish(settings).expect("valid");
-        let ports = settings.process.bind().await.expect("bound");
+        let ports = settings.bind().await.expect("bound");
         let address = |listener: &tokio::net::TcpListener| listener.local_addr().expect("bound").to_string();
-        let (address, admin) = (address(&ports.main), address(&ports.admin));
+        let (main, admin) = (address(&ports.process.main), address(&ports.process.admin));
+        let (otlp_grpc, otlp_http) = (address(&ports.otlp_grpc), address(&ports.otlp_http));
         let (trigger, drain) = Drain::on_trigger(std::time::Duration::ZERO);
         let serving = tokio::spawn(async { run_on(ports, settings, drain).await.expect("served") });
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { address, admin, client, drain: trigger, serving }
+        Self { address: main, admin, otlp_grpc, otlp_http, client, drain: trigger, serving }
     }
 
     /// Stops it, and waits until it has stopped.
@@ -107,6 +111,10 @@ impl Reply {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
         Self { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.body
     }
 
     pub(crate) fn text(&self) -> String {

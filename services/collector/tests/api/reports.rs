@@ -113,7 +113,8 @@ async fn an_invalid_report_is_refused_with_its_status() {
         (&[], "{}".into(), 400),
         (&[("content-encoding", "gzip")], "no gzip".into(), 400),
         (&[("content-encoding", "br")], "[]".into(), 415),
-        (&[("content-type", "application/x-protobuf")], "[]".into(), 415),
+        (&[("content-type", "application/x-protobuf")], "[]".into(), 400),
+        (&[("content-type", "application/x-thrift")], "[]".into(), 415),
         (&[("content-type", "text/plain")], "[]".into(), 415),
         (&[("content-type", "application/jsonp")], "[]".into(), 415),
         (&[("content-type", "application/json; charset=utf-8")], "[]".into(), 202),
@@ -151,6 +152,40 @@ async fn spans_of_zipkins_v1_format_are_refused() {
         assert!(message.contains("v1 format"), "{message}");
     }
     assert_eq!(peer.get("/api/v2/trace/1").await.status, 404);
+    peer.stop().await;
+}
+
+#[tokio::test]
+async fn spans_of_zipkins_other_formats_are_stored() {
+    let peer = Peer::start().await;
+    // A span of trace 1 with id 2 and the name `get`.
+    let proto = [
+        0x0a, 25, 0x0a, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0x1a, 8, 0, 0, 0, 0, 0, 0, 0, 2, 0x2a, 3, b'g', b'e', b't',
+    ];
+    let reply = peer.post(&[("content-type", "application/x-protobuf")], proto.to_vec()).await;
+    assert_eq!((reply.status.as_u16(), reply.text()), (202, String::new()));
+    let stored = json!([{"traceId":"0000000000000001","id":"0000000000000002","name":"get"}]);
+    assert_eq!(peer.json("/api/v2/trace/1").await, stored);
+
+    let v1 = json!([{"traceId": "3", "id": "4", "name": "get", "annotations": [
+        {"timestamp": 5, "value": "cs", "endpoint": {"serviceName": "a"}},
+        {"timestamp": 9, "value": "cr", "endpoint": {"serviceName": "a"}}]}]);
+    for (content_type, status) in
+        [("application/json", 202), ("application/x-thrift", 415), ("application/x-protobuf", 415)]
+    {
+        let request = hyper::Request::post(format!("http://{}/api/v1/spans", peer.address))
+            .header("content-type", content_type)
+            .body(Body::from(v1.to_string()))
+            .unwrap();
+        let reply = peer.send(request).await;
+        assert_eq!(reply.status, status, "{content_type}: {}", reply.text());
+        assert_eq!(reply.text().contains("Thrift is not supported"), content_type.ends_with("thrift"));
+    }
+    assert_eq!(
+        peer.json("/api/v2/trace/3").await,
+        json!([{"traceId":"0000000000000003","id":"0000000000000004","kind":"CLIENT","name":"get","timestamp":5,
+                "duration":4,"localEndpoint":{"serviceName":"a"}}])
+    );
     peer.stop().await;
 }
 

@@ -91,6 +91,11 @@ impl TelemetrySettings {
             attributes,
         }
     }
+
+    /// The service's name in spans; `name` unless the environment names another.
+    pub fn service_name<'n>(&'n self, name: &'n str) -> &'n str {
+        self.service.as_deref().unwrap_or(name)
+    }
 }
 
 impl ZipkinSettings {

@@ -66,7 +66,7 @@ impl Telemetry {
             "Ended spans by exporter and result",
             &["exporter", "result"],
         )?;
-        let service = settings.service.as_deref().unwrap_or(service);
+        let service = settings.service_name(service);
         if let Some(otlp) = &settings.otlp {
             let exporter = otlp::exporter(otlp, service, &settings.attributes)?;
             telemetry.spawn_worker(exporter, settings.batch, &spans, closed.clone());

@@ -11,6 +11,7 @@ use tonic::{Code, Response, Status, transport::Endpoint};
 use super::{
     CallError, CallPolicy, GrpcChannel, UpstreamAddress, UpstreamSettings,
     attempts::{Attempts, BUDGET_SPENT, RETRIED},
+    caller,
     policy::Retries,
 };
 use crate::{
@@ -54,15 +55,22 @@ pub struct Upstream {
 impl Upstream {
     /// Prepares the channel. The first call connects; after a broken connection the next call reconnects.
     ///
+    /// `caller` is the name of this process in its spans, which its calls contain.
+    ///
     /// # Errors
     /// When the address is not a valid URI.
     pub fn new(
         name: impl Into<String>,
+        caller: &str,
         address: &UpstreamAddress,
         settings: UpstreamSettings,
         metrics: &GrpcMetrics,
     ) -> Result<Self, tonic::transport::Error> {
-        let channel = Endpoint::from_shared(address.uri())?
+        let mut endpoint = Endpoint::from_shared(address.uri())?;
+        if let Some(user_agent) = caller::user_agent(caller) {
+            endpoint = endpoint.user_agent(user_agent)?;
+        }
+        let channel = endpoint
             .tcp_nodelay(true)
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE.0)

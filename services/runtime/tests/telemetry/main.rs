@@ -73,7 +73,7 @@ async fn a_span_is_encoded_in_zipkins_json() {
     headers.insert("b3", "48485a3953bb6124-a2fb4a1d1a96d312-d".parse().expect("a value"));
     let extracted = process.tracer.extract(&headers);
     let peer = "[::1]:7".parse().ok();
-    let span = GrpcSpan::server(&process.tracer, &extracted, "/p.S/M", peer);
+    let span = GrpcSpan::server(&process.tracer, &extracted, "/p.S/M", Some(&"service-a".into()), peer);
     let child = span.span().scope(async {
         let mut child = Span::child(SpanKind::Client, "insert \"x\"\n");
         child.set("peer.service", "db");
@@ -97,7 +97,7 @@ async fn a_span_is_encoded_in_zipkins_json() {
         outer["localEndpoint"],
         json!({"serviceName": "service-x", "ipv4": "127.0.0.1", "port": 50051})
     );
-    assert_eq!(outer["remoteEndpoint"], json!({"ipv6": "::1", "port": 7}));
+    assert_eq!(outer["remoteEndpoint"], json!({"serviceName": "service-a", "ipv6": "::1", "port": 7}));
     assert_eq!(
         outer["tags"],
         json!({
@@ -105,6 +105,7 @@ async fn a_span_is_encoded_in_zipkins_json() {
             "rpc.system": "grpc",
             "rpc.service": "p.S",
             "rpc.method": "M",
+            "peer.service": "service-a",
             "network.peer.address": "::1",
             "network.peer.port": "7",
             "rpc.grpc.status_code": "14",

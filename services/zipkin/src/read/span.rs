@@ -18,7 +18,7 @@ pub(super) const MAX_SERVICE_NAME: usize = 1_024;
 /// The allowed values, for messages that start with "must be".
 const TRACE_ID: &str = "1 to 32 lower-case hexadecimal digits, not all zero";
 const SPAN_ID: &str = "1 to 16 lower-case hexadecimal digits, not all zero";
-const V1: &str = "is a member of Zipkin's v1 format; report spans in the v2 format";
+const V1: &str = "is a member of Zipkin's v1 format; report such spans to /api/v1/spans";
 const KIND: &str = "CLIENT, SERVER, PRODUCER or CONSUMER";
 
 /// The members of a span. Null counts as absent, and other members are ignored.
@@ -85,15 +85,15 @@ pub(super) fn read(raw: &RawValue) -> Result<Span, FieldError> {
     if span.binary_annotations.is_some() {
         return Err(FieldError::new("binaryAnnotations", V1));
     }
-    let id = required("id", SPAN_ID, span.id, SpanId::parse)?;
+    let (trace_id, id, parent_id) = ids(span.trace_id, span.id, span.parent_id)?;
     let kind = match span.kind {
         Some(raw) => Some(required("kind", KIND, Some(raw), Kind::named)?),
         None => None,
     };
     Ok(Span {
-        trace_id: required("traceId", TRACE_ID, span.trace_id, TraceId::parse)?,
+        trace_id,
         id,
-        parent_id: parent(span.parent_id)?.filter(|parent| *parent != id),
+        parent_id,
         kind,
         name: label("name", span.name)?,
         timestamp: micros_or_zero("timestamp", span.timestamp)?,
@@ -108,8 +108,23 @@ pub(super) fn read(raw: &RawValue) -> Result<Span, FieldError> {
     })
 }
 
+/// The ids of a span, its trace, and its parent.
+pub(super) fn ids(
+    trace_id: Option<&RawValue>,
+    id: Option<&RawValue>,
+    parent_id: Option<&RawValue>,
+) -> Result<(TraceId, SpanId, Option<SpanId>), FieldError> {
+    let id = required("id", SPAN_ID, id, SpanId::parse)?;
+    let trace_id = required("traceId", TRACE_ID, trace_id, TraceId::parse)?;
+    Ok((trace_id, id, parent(parent_id)?.filter(|parent| *parent != id)))
+}
+
 /// Accepts only an object: serde would also accept a list of the members.
-fn object<'a, T: Deserialize<'a>>(field: &str, allowed: &str, raw: &'a RawValue) -> Result<T, FieldError> {
+pub(super) fn object<'a, T: Deserialize<'a>>(
+    field: &str,
+    allowed: &str,
+    raw: &'a RawValue,
+) -> Result<T, FieldError> {
     if !raw.get().starts_with('{') {
         return Err(FieldError::expected(field, allowed, raw));
     }
@@ -141,7 +156,7 @@ pub(super) fn is_no_parent(text: &str) -> bool {
 }
 
 /// `None` for an endpoint without values.
-fn endpoint(field: &str, raw: Option<&RawValue>) -> Result<Option<Endpoint>, FieldError> {
+pub(super) fn endpoint(field: &str, raw: Option<&RawValue>) -> Result<Option<Endpoint>, FieldError> {
     let Some(raw) = raw else { return Ok(None) };
     let raw: RawEndpoint<'_> = object(field, "an object", raw)?;
     let read = || -> Result<Endpoint, FieldError> {

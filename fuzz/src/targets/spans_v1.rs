@@ -1,0 +1,9 @@
+//! A report in Zipkin's v1 JSON, as a client sends it to the collector.
+
+use octet_collector::store::Format;
+
+use super::spans::stored;
+
+pub(crate) fn run(bytes: &[u8]) {
+    stored(Format::ZipkinV1, bytes);
+}
