@@ -127,6 +127,15 @@ impl GreetingService for Seven {
         });
         Ok(Response::new(GreetingResponse { greeting: greeting.into(), padding: None }))
     }
+
+    type GreetingStreamStream = futures_util::stream::Empty<Result<Greeting, Status>>;
+
+    async fn greeting_stream(
+        &self,
+        _: Request<GreetingRequest>,
+    ) -> Result<Response<Self::GreetingStreamStream>, Status> {
+        Err(Status::unimplemented("only the unary RPC is measured"))
+    }
 }
 
 async fn upstream(address: mpsc::Sender<SocketAddr>) -> Outcome<()> {

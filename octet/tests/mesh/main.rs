@@ -53,6 +53,7 @@ mod prometheus;
 mod refused;
 mod secrets;
 mod series;
+mod streaming;
 mod telemetry;
 mod tools;
 mod traces;

@@ -8,7 +8,7 @@ use octet_fault::Draw;
 use octet_runtime::{
     admission::Admitted,
     deadline::Deadline,
-    faults::{Faults, Hits, Throttle, burn, hold},
+    faults::{Faults, Held, Hits, Throttle, burn, hold},
     metrics::Metrics,
 };
 use octet_topology::{Behaviour, WhenLeft};
@@ -17,7 +17,7 @@ use tonic::Status;
 use crate::{
     failure::GreetError,
     greeter::{Call, Greeter, Pending},
-    limit::Limiter,
+    limit::{Limiter, Turn},
     upstreams::Gathered,
 };
 
@@ -35,6 +35,12 @@ pub(crate) struct Conducted {
     pub(crate) padding: Option<Bytes>,
     /// Whether the answer trickles.
     pub(crate) throttle: Option<Throttle>,
+}
+
+/// What a call holds until it ends.
+pub(crate) struct Prepared {
+    _turn: Option<Turn>,
+    _held: Option<Held>,
 }
 
 /// Why a conducted call failed.
@@ -113,32 +119,46 @@ impl Conduct {
         pending: &Pending,
     ) -> Result<Conducted, ConductError> {
         let deadline = call.deadline;
+        let draw = self.draw(&call.carried, &greeter.role.service);
+        let _prepared = self.prepare(greeter, &call, hits.as_mut(), pending).await?;
+        let gathered = greeter.greet(call, pending).await?;
+        let gathered = match &hits {
+            Some(hits) => hits.after(Ok(gathered))?,
+            None => gathered,
+        };
+        let padding = self.behaviour.payload.map(|payload| padding(draw.text("payload"), payload));
+        let throttle = hits.as_ref().and_then(|hits| hits.throttle(deadline));
+        Ok(Conducted { gathered, padding, throttle })
+    }
+
+    /// Everything before the greeting: the turn, the faults, the work. What it returns is held until the call ends.
+    pub(crate) async fn prepare(
+        &self,
+        greeter: &Greeter,
+        call: &Call,
+        mut hits: Option<&mut Hits>,
+        pending: &Pending,
+    ) -> Result<Prepared, ConductError> {
+        let deadline = call.deadline;
         if let Some(hits) = hits.as_mut().filter(|hits| hits.aborts()) {
             hits.before(deadline).await?;
         }
-        let _turn = match &self.limiter {
+        let turn = match &self.limiter {
             Some(limiter) => Some(limiter.turn(&pending.turn).await?),
             None => None,
         };
-        if let Some(hits) = &mut hits {
+        if let Some(hits) = hits {
             hits.before(deadline).await?;
         }
         let draw = self.draw(&call.carried, &greeter.role.service);
-        let _held = self.behaviour.memory.and_then(|memory| hold(draw.text("memory").value(memory).get()));
+        let held = self.behaviour.memory.and_then(|memory| hold(draw.text("memory").value(memory).get()));
         if let Some(cpu) = self.behaviour.cpu {
             burn(draw.text("cpu").value(cpu)).await;
         }
         if let Some(work) = self.behaviour.work {
             self.wait(draw.text("work").value(work), deadline).await;
         }
-        let gathered = greeter.greet(call, pending).await.map_err(ConductError::Greet);
-        let gathered = match (&hits, gathered) {
-            (Some(hits), Ok(gathered)) => hits.after(Ok(gathered))?,
-            (_, gathered) => gathered?,
-        };
-        let padding = self.behaviour.payload.map(|payload| padding(draw.text("payload"), payload));
-        let throttle = hits.as_ref().and_then(|hits| hits.throttle(deadline));
-        Ok(Conducted { gathered, padding, throttle })
+        Ok(Prepared { _turn: turn, _held: held })
     }
 
     /// Work that a caller can end stops at its deadline, too.

@@ -21,6 +21,8 @@ use crate::{
     faulted::Faulted,
     greeting::Greeting,
     message,
+    missing::Missing,
+    response_stream::Sink,
     upstreams::{Gathered, Upstreams},
 };
 
@@ -80,7 +82,7 @@ impl Greeter {
     /// A greeting in the answer claims that its service stored the greeting it received and that the queue confirmed
     /// its own. The caller enforces the deadline: dropping the future cancels everything it started.
     pub(crate) async fn greet(&self, call: Call, pending: &Pending) -> Result<Gathered, GreetError> {
-        let own = Greeting::new(&self.role.service, &self.role.greeting, &self.role.hostname);
+        let own = self.own();
         let received = call.greeting.as_ref().unwrap_or(&own);
 
         // Concurrently: the slowest, not the sum. The first failure drops, and so cancels, the others.
@@ -91,6 +93,32 @@ impl Greeter {
         )?;
         all.greetings.insert(0, own);
         Ok(all)
+    }
+
+    /// As [`greet`](Self::greet), but sends each greeting to `sink` as soon as it is known. Returns the missing upstreams.
+    pub(crate) async fn greet_each(
+        &self,
+        call: Call,
+        pending: &Pending,
+        sink: &Sink,
+    ) -> Result<Missing, GreetError> {
+        let own = self.own();
+        let received = call.greeting.as_ref().unwrap_or(&own);
+        let greet = async {
+            tokio::try_join!(
+                self.store(received, &call, &pending.store),
+                self.publish(&own, &call, &pending.queue),
+            )?;
+            sink.send(own.clone().into()).await;
+            Ok(())
+        };
+        let ((), missing) =
+            tokio::try_join!(greet, self.upstreams.stream_all(&own, call.deadline, &call.carried, sink))?;
+        Ok(missing)
+    }
+
+    fn own(&self) -> Greeting {
+        Greeting::new(&self.role.service, &self.role.greeting, &self.role.hostname)
     }
 
     /// Stores the received greeting. A second call with the same greeting changes nothing.

@@ -22,6 +22,7 @@ mod metadata_limit;
 mod missing;
 mod observed;
 mod padded;
+mod response_stream;
 mod rpc;
 pub mod server;
 mod settings;

@@ -9,9 +9,11 @@ use octet_proto::greeting::v3::{self as proto, greeting_service_client::Greeting
 use octet_runtime::{
     deadline::Deadline,
     faults::Faults,
+    metrics::RpcKind,
     upstream::{CallError, Failure, Upstream},
 };
 use octet_topology::{Policy, Service, ServiceName, Topology};
+use tokio::time::timeout_at;
 use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
 
 use crate::{
@@ -20,8 +22,9 @@ use crate::{
     greeting::Greeting,
     missing::Missing,
     padded,
-    rpc::GREETING,
-    settings::MAX_ANSWER,
+    response_stream::Sink,
+    rpc::{GREETING, GREETING_STREAM},
+    settings::{MAX_ANSWER, MAX_REQUEST},
 };
 
 /// Every upstream of one service, in declared order.
@@ -75,13 +78,38 @@ impl Upstreams {
         deadline: Deadline,
         carried: &HeaderMap,
     ) -> Result<Gathered, GreetError> {
+        self.call_all(own, deadline, carried, None).await
+    }
+
+    /// As [`greet_all`](Self::greet_all), but passes each greeting on to `sink` when it arrives. Returns the missing
+    /// upstreams; of one that failed on the way, some greetings were passed on.
+    ///
+    /// # Errors
+    /// As [`greet_all`](Self::greet_all).
+    pub(crate) async fn stream_all(
+        &self,
+        own: &Greeting,
+        deadline: Deadline,
+        carried: &HeaderMap,
+        sink: &Sink,
+    ) -> Result<Missing, GreetError> {
+        self.call_all(own, deadline, carried, Some(sink)).await.map(|all| all.missing)
+    }
+
+    async fn call_all(
+        &self,
+        own: &Greeting,
+        deadline: Deadline,
+        carried: &HeaderMap,
+        sink: Option<&Sink>,
+    ) -> Result<Gathered, GreetError> {
         let theirs = deadline.at_upstream();
         let mut all = Gathered::default();
         let mut rest = self.called.as_slice();
         for length in &self.steps {
             let (step, others) = rest.split_at_checked(*length).unwrap_or((rest, &[]));
             rest = others;
-            let calls = step.iter().map(|called| self.greet(called, own, (deadline, theirs), carried));
+            let calls = step.iter().map(|called| self.call(called, own, (deadline, theirs), carried, sink));
             let mut late = Vec::new();
             for outcome in try_join_all(calls).await? {
                 match outcome {
@@ -97,12 +125,13 @@ impl Upstreams {
     }
 
     /// Calls one upstream as often as its edge says, one call after the other.
-    async fn greet(
+    async fn call(
         &self,
         called: &Called,
         own: &Greeting,
         (deadline, theirs): (Deadline, Deadline),
         carried: &HeaderMap,
+        sink: Option<&Sink>,
     ) -> Result<Outcome, GreetError> {
         let (name, caller) = (&called.name, self.own.as_str());
         let mut all = Gathered::default();
@@ -113,8 +142,20 @@ impl Upstreams {
             let numbered = called.numbered(caller, carried, number);
             let headers = numbered.as_ref().unwrap_or(carried);
             let padding = called.padding(&self.faults, caller, carried, number);
-            match (greet(&called.upstream, own, padding, deadline, headers).await, self.policy) {
-                (Ok(answer), _) => all.extend(gathered(name, answer)),
+            let answer = match sink {
+                None => {
+                    let answer = greet(&called.upstream, own, padding, deadline, headers).await;
+                    answer.map(|answer| gathered(name, answer))
+                }
+                // Boxed: calls without a stream should not grow.
+                Some(sink) => {
+                    Box::pin(stream(&called.upstream, own, deadline, headers, sink)).await.map(|trailers| {
+                        Gathered { greetings: Vec::new(), missing: Missing::from_metadata(name, &trailers) }
+                    })
+                }
+            };
+            match (answer, self.policy) {
+                (Ok(answer), _) => all.extend(answer),
                 (Err(error), Policy::Strict) => {
                     let status = at_upstream(&self.topology, name, &error.status);
                     return if is_late(&error, deadline, theirs) {
@@ -186,4 +227,41 @@ async fn greet(
             })
         })
         .await
+}
+
+/// Passes the upstream's greetings on to `sink`. Returns the trailers.
+async fn stream(
+    upstream: &Upstream,
+    own: &Greeting,
+    deadline: Deadline,
+    carried: &HeaderMap,
+    sink: &Sink,
+) -> Result<MetadataMap, CallError> {
+    let started =
+        upstream.start(GREETING_STREAM, RpcKind::ServerStream, deadline, carried, |channel, headers| {
+            let mut client = GreetingServiceClient::new(channel).max_decoding_message_size(MAX_REQUEST);
+            let request = request(own, headers);
+            Box::pin(async move { client.greeting_stream(request).await })
+        });
+    let deadline = upstream.limited(deadline);
+    let (response, in_flight) = started.await?;
+    let mut greetings = response.into_inner();
+    let relayed = async {
+        while let Some(greeting) = greetings.message().await? {
+            sink.send(greeting).await;
+        }
+        Ok(greetings.trailers().await?.unwrap_or_default())
+    };
+    let relayed = match timeout_at(deadline.instant(), relayed).await {
+        Ok(relayed) => relayed.map_err(CallError::from_status),
+        Err(_) => Err(CallError::deadline_passed()),
+    };
+    in_flight.end(relayed.as_ref().map(|_| ()).map_err(|error| &error.status));
+    relayed
+}
+
+fn request(own: &Greeting, headers: HeaderMap) -> Request<proto::GreetingRequest> {
+    let mut request = Request::new(proto::GreetingRequest { greeting: Some(own.clone().into()) });
+    *request.metadata_mut() = MetadataMap::from_headers(headers);
+    request
 }

@@ -22,7 +22,7 @@ use octet_fault::{Address, Draw, Effect, Fault, MAX_FAULTS, Seed};
 
 pub use authority::{Authority, CallFaults};
 pub use body::{Throttle, is_reset, reset_body, throttled};
-pub use effects::{burn, hold};
+pub use effects::{Held, burn, hold};
 pub use header::{FAULT, FAULT_PROOF};
 pub use hits::{Hits, Place};
 pub use proof::{FaultKey, InvalidProof, MAX_PROOF};

@@ -175,7 +175,7 @@ impl Upstream {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        let deadline = self.limit.map_or(deadline, |limit| deadline.min(Deadline::after(limit)));
+        let deadline = self.limited(deadline);
         let call = self.metrics.start_as(path, kind);
         let mut span = GrpcSpan::client(path, &self.name, self.address.host_and_port());
         span.set_deadline(deadline);
@@ -208,6 +208,12 @@ impl Upstream {
                 Err(error)
             }
         }
+    }
+
+    /// The deadline of a call that starts now, with the policy's own.
+    #[must_use]
+    pub fn limited(&self, deadline: Deadline) -> Deadline {
+        self.limit.map_or(deadline, |limit| deadline.min(Deadline::after(limit)))
     }
 
     /// Counts a retry, or one that the budget refused.
