@@ -47,6 +47,7 @@ mod language;
 mod lifetime;
 mod load_runs;
 mod logs;
+mod node_sdk;
 mod openapi;
 mod processes;
 mod prometheus;

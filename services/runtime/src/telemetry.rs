@@ -20,6 +20,7 @@ mod sender;
 mod settings;
 mod span;
 mod start;
+mod tls;
 mod trace_ids;
 mod tracer;
 mod w3c;
