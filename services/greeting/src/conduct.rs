@@ -1,13 +1,12 @@
 //! How a service conducts a call beside greeting: its limit, the faults that hit the call, the work it takes.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use http::HeaderMap;
 use hyper::body::Bytes;
 use octet_fault::Draw;
 use octet_runtime::{
     admission::Admitted,
-    deadline::Deadline,
     faults::{Faults, Held, Hits, Throttle, burn, hold},
     metrics::Metrics,
 };
@@ -156,18 +155,10 @@ impl Conduct {
             burn(draw.text("cpu").value(cpu)).await;
         }
         if let Some(work) = self.behaviour.work {
-            self.wait(draw.text("work").value(work), deadline).await;
+            // Dropped at the deadline, unless the service finishes what it started.
+            tokio::time::sleep(draw.text("work").value(work)).await;
         }
         Ok(Prepared { _turn: turn, _held: held })
-    }
-
-    /// Work that a caller can end stops at its deadline, too.
-    async fn wait(&self, work: Duration, deadline: Deadline) {
-        let work = match self.behaviour.when_left {
-            WhenLeft::Stop => work.min(deadline.remaining()),
-            WhenLeft::Finish => work,
-        };
-        tokio::time::sleep(work).await;
     }
 
     /// What the values of this service's behaviour are drawn from.
