@@ -52,7 +52,7 @@ impl From<RequestError> for Failure {
 impl From<MetadataError> for Failure {
     fn from(error: MetadataError) -> Self {
         match error {
-            MetadataError::Malformed(_) => Status::from(error).into(),
+            MetadataError::Malformed(_) | MetadataError::Fault(_) => Status::from(error).into(),
             MetadataError::TooLarge(_) => {
                 Self::with_http(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, error.into())
             }

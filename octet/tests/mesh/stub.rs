@@ -131,7 +131,7 @@ impl GreetingService for Recorder {
         }
         std::mem::forget(cancelled);
         let handed: Option<Greeting> = request.into_inner().greeting;
-        Ok(Response::new(GreetingResponse { greeting: handed.into_iter().collect() }))
+        Ok(Response::new(GreetingResponse { greeting: handed.into_iter().collect(), padding: None }))
     }
 
     type GreetingStreamStream = BoxStream<'static, Result<Greeting, Status>>;

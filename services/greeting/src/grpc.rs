@@ -8,6 +8,7 @@ use octet_proto::greeting::v3::{self as proto, greeting_service_server::Greeting
 use octet_runtime::{
     admission::{Admission, Admitted},
     deadline::Deadline,
+    faults::{CALL, Hits, Throttle},
     logs::{self, HEADERS},
     metrics::{GrpcMetrics, RpcKind},
     propagation::{Propagation, X_REQUEST_ID},
@@ -21,6 +22,7 @@ use tonic::{Request, Response, Status, metadata::MetadataMap};
 use self::observed_call::ObservedCall;
 use crate::{
     body::Received,
+    conduct::{Conduct, ConductError, Conducted},
     failure::GreetError,
     greeter::{Call, Greeter, Pending},
     greeting::Greeting,
@@ -32,6 +34,9 @@ use crate::{
 /// Implements `greeting.v3.GreetingService` with a [`Greeter`].
 pub(crate) struct GrpcService {
     pub(crate) greeter: Arc<Greeter>,
+    pub(crate) conduct: Arc<Conduct>,
+    /// Whether calls of one request can need numbers of their own.
+    pub(crate) numbers_calls: bool,
     /// Named in the spans of their calls.
     pub(crate) callers: Callers,
     pub(crate) propagation: Propagation,
@@ -48,15 +53,16 @@ impl GreetingService for GrpcService {
     ) -> Result<Response<proto::GreetingResponse>, Status> {
         let (observed, call) = self.receive(request, GREETING, RpcKind::Unary);
         let answer = match call {
-            Ok((_admitted, call)) => observed.scope(greet(&self.greeter, call)).await,
+            Ok(admitted) => observed.scope(self.answer(admitted)).await,
             Err(status) => Err(status),
         };
         match answer {
-            Ok(Gathered { greetings, missing }) => {
+            Ok(Conducted { gathered: Gathered { greetings, missing }, padding, throttle }) => {
                 let greeting = greetings.into_iter().map(proto::Greeting::from).collect();
-                let mut response = Response::new(proto::GreetingResponse { greeting });
+                let mut response = Response::new(proto::GreetingResponse { greeting, padding });
                 missing.write_to(response.metadata_mut());
                 observed.end(Ok(response.metadata()));
+                response.extensions_mut().extend(extension(throttle));
                 Ok(response)
             }
             Err(status) => {
@@ -73,21 +79,24 @@ impl GreetingService for GrpcService {
         request: Request<proto::GreetingRequest>,
     ) -> Result<Response<Greetings>, Status> {
         let (observed, call) = self.receive(request, GREETING_STREAM, RpcKind::ServerStream);
-        let (admitted, call) = match call {
+        let AdmittedCall { admitted, call, hits } = match call {
             Ok(call) => call,
             Err(status) => {
                 observed.end(Err(&status));
                 return Err(status);
             }
         };
-        let greeter = self.greeter.clone();
+        let (greeter, conduct) = (self.greeter.clone(), self.conduct.clone());
+        let throttle = hits.as_ref().and_then(|hits| hits.throttle(call.deadline));
         let greetings = respond(async move |sink| {
             let _admitted = admitted;
-            let outcome = observed.scope(greet_each(&greeter, call, &sink)).await;
+            let outcome = observed.scope(greet_each(&greeter, &conduct, call, hits, &sink)).await;
             observed.end(outcome.as_ref());
             outcome
         });
-        Ok(Response::new(greetings))
+        let mut response = Response::new(greetings);
+        response.extensions_mut().extend(extension(throttle));
+        Ok(response)
     }
 }
 
@@ -98,10 +107,10 @@ impl GrpcService {
         request: Request<proto::GreetingRequest>,
         path: &'static str,
         kind: RpcKind,
-    ) -> (ObservedCall, Result<(Admitted, Call), Status>) {
+    ) -> (ObservedCall, Result<AdmittedCall, Status>) {
         let measured = self.metrics.start_as(path, kind);
         let (metadata, extensions, message) = request.into_parts();
-        let headers = metadata.into_headers();
+        let mut headers = metadata.into_headers();
         let request_id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
         let incoming = self.tracer.extract(&headers);
         let peer = extensions.get::<Peer>().map(|peer| peer.0);
@@ -115,30 +124,83 @@ impl GrpcService {
         let deadline = extensions
             .get::<Received>()
             .map_or_else(|| Deadline::from_headers(&headers), |received| received.0);
-        let call = match (self.admission.admit(), deadline) {
-            (Err(overloaded), _) => Err(Status::resource_exhausted(overloaded.to_string())),
-            (_, Err(malformed)) => Err(Status::invalid_argument(malformed.to_string())),
-            (Ok(admitted), Ok(deadline)) => {
+        let sent = self.conduct.faults().admit_from(&mut headers, peer);
+        let call = match (self.admission.admit(), deadline, sent) {
+            (Err(overloaded), _, _) => Err(Status::resource_exhausted(overloaded.to_string())),
+            (_, Err(malformed), _) => Err(Status::invalid_argument(malformed.to_string())),
+            (_, _, Err(status)) => Err(status),
+            (Ok(admitted), Ok(deadline), Ok(sent)) => {
                 span.set_deadline(deadline);
-                let carried = self.propagation.carried(&headers);
-                Ok((admitted, Call { greeting: message.greeting.map(Greeting::from), deadline, carried }))
+                let mut carried = self.propagation.carried(&headers);
+                sent.carry_to(&mut carried);
+                if self.numbers_calls
+                    && let Some(number) = headers.get(CALL)
+                {
+                    carried.insert(CALL, number.clone());
+                }
+                let hits = self.conduct.faults().on_service(&headers);
+                if let Some(hits) = &hits {
+                    hits.mark(span.span_mut());
+                }
+                let call = Call { greeting: message.greeting.map(Greeting::from), deadline, carried };
+                Ok(AdmittedCall { admitted, call, hits })
             }
         };
         (ObservedCall::new(path, measured, span, log), call)
     }
 }
 
-async fn greet(greeter: &Greeter, call: Call) -> Result<Gathered, Status> {
-    let pending = Pending::default();
-    let deadline = call.deadline;
-    in_time(deadline, &pending, greeter.greet(call, &pending), |all| all.greetings.len()).await
+/// A call that is admitted, with the faults that hit it.
+struct AdmittedCall {
+    admitted: Admitted,
+    call: Call,
+    hits: Option<Hits>,
 }
 
-async fn greet_each(greeter: &Greeter, call: Call, sink: &Sink) -> Result<MetadataMap, Status> {
+impl GrpcService {
+    async fn answer(&self, AdmittedCall { admitted, call, hits }: AdmittedCall) -> Result<Conducted, Status> {
+        let deadline = call.deadline;
+        if hits.is_none() && self.conduct.is_plain() {
+            let _admitted = admitted;
+            let pending = Pending::default();
+            let work = async { Ok(self.greeter.greet(call, &pending).await?) };
+            let gathered = in_time(deadline, &pending, work, |all| all.greetings.len()).await?;
+            return Ok(Conducted { gathered, padding: None, throttle: None });
+        }
+        let pending = Arc::new(Pending::default());
+        // Boxed: it is large, and calls without it should not grow.
+        let work = Box::pin(self.conduct.perform(&self.greeter, call, hits, &pending, admitted));
+        in_time(deadline, &pending, work, |conducted| conducted.gathered.greetings.len()).await
+    }
+}
+
+/// What lets a response trickle, as an extension of the response.
+fn extension(throttle: Option<Throttle>) -> http::Extensions {
+    let mut extensions = http::Extensions::new();
+    if let Some(throttle) = throttle {
+        extensions.insert(throttle);
+    }
+    extensions
+}
+
+async fn greet_each(
+    greeter: &Greeter,
+    conduct: &Arc<Conduct>,
+    call: Call,
+    mut hits: Option<Hits>,
+    sink: &Sink,
+) -> Result<MetadataMap, Status> {
     let pending = Pending::default();
     let deadline = call.deadline;
-    let missing =
-        in_time(deadline, &pending, greeter.greet_each(call, &pending, sink), |_| sink.sent()).await?;
+    let work = async {
+        let _conducted = conduct.prepare(greeter, &call, hits.as_mut(), &pending).await?;
+        let missing = greeter.greet_each(call, &pending, sink).await?;
+        match &hits {
+            Some(hits) => Ok(hits.after_call(Ok(missing))?),
+            None => Ok(missing),
+        }
+    };
+    let missing = in_time(deadline, &pending, work, |_| sink.sent()).await?;
     let mut trailers = MetadataMap::new();
     missing.write_to(&mut trailers);
     Ok(trailers)
@@ -148,12 +210,15 @@ async fn greet_each(greeter: &Greeter, call: Call, sink: &Sink) -> Result<Metada
 async fn in_time<T>(
     deadline: Deadline,
     pending: &Pending,
-    work: impl Future<Output = Result<T, GreetError>>,
+    work: impl Future<Output = Result<T, ConductError>>,
     greetings: impl FnOnce(&T) -> usize,
 ) -> Result<T, Status> {
     let started = Instant::now();
     let outcome = match timeout_at(deadline.instant(), work).await {
-        Ok(outcome) => outcome.map_err(log_failure),
+        Ok(outcome) => outcome.map_err(|error| match error {
+            ConductError::Greet(error) => log_failure(error),
+            ConductError::Status(status) => status,
+        }),
         Err(_) => Err(Status::deadline_exceeded(pending.late())),
     };
     let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);

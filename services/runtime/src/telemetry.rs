@@ -31,7 +31,7 @@ pub use extracted::{B3, Decision, Extracted};
 pub use grpc::{GrpcSpan, code_name};
 pub use opentelemetry::trace::SpanKind;
 pub use settings::TelemetrySettings;
-pub use span::Span;
+pub use span::{Span, in_current_scope};
 pub use start::{Telemetry, TelemetryError};
 pub use trace_ids::TraceIds;
 pub use tracer::Tracer;

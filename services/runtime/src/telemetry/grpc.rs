@@ -66,7 +66,8 @@ impl GrpcSpan {
         &self.span
     }
 
-    pub(crate) fn span_mut(&mut self) -> &mut Span {
+    /// The span itself, for attributes.
+    pub fn span_mut(&mut self) -> &mut Span {
         &mut self.span
     }
 
