@@ -9,7 +9,7 @@ use tonic::Code;
 
 use crate::{
     client::{Client, ErrorBody, Reply},
-    platform::{Mesh, resident},
+    platform::{Mesh, octet, resident},
 };
 
 const FAULT: &str = "octet-fault";
@@ -317,5 +317,62 @@ async fn faults_at_run_time_need_the_token_and_end_by_themselves() {
     })
     .await;
     mesh.logs("service-c", "faults set").await;
+    mesh.end().await;
+}
+
+async fn command(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut octet = octet();
+    octet.arg("fault").args(arguments).envs(variables.iter().copied());
+    let output = octet.output().await.expect("runs");
+    let printed = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(printed).expect("UTF-8"))
+}
+
+#[tokio::test]
+async fn the_command_sets_lists_and_clears_the_faults_of_every_process() {
+    let mesh = Mesh::start().await;
+    let data = mesh.data().to_str().expect("UTF-8");
+    let fault = "at=service-g abort=ABORTED";
+    let (code, printed) = command(&["put", "--for", "5m", fault, "--data", data], &[]).await;
+    assert_eq!(
+        (code, printed.lines().filter(|line| line.ends_with(" set")).count()),
+        (Some(0), 9),
+        "{printed}"
+    );
+    assert_eq!(greet(&mesh, &[]).await.status, StatusCode::CONFLICT);
+
+    let (code, printed) = command(&["list", "--data", data], &[]).await;
+    assert_eq!(code, Some(0));
+    let line = printed.lines().find(|line| line.starts_with("service-g ")).expect("a line for G");
+    assert!(line.contains(fault) && line.contains("acted 1 times"), "{line}");
+
+    assert_eq!(command(&["clear", "--data", data], &[]).await.0, Some(0));
+    assert_eq!(greet(&mesh, &[]).await.status, StatusCode::OK);
+
+    // A process that refuses is named, and the status says so.
+    mesh.signal("service-c", rustix::process::Signal::STOP);
+    let (code, printed) = command(&["put", fault, "--data", data], &[]).await;
+    mesh.signal("service-c", rustix::process::Signal::CONT);
+    let failed = printed.lines().filter(|line| line.contains("failed: no response within 5s"));
+    assert_eq!((code, failed.count()), (Some(1), 1), "{printed}");
+    mesh.end().await;
+
+    let (code, printed) = command(&["list", "--data", "/nowhere"], &[]).await;
+    assert!(code == Some(1) && printed.contains("no `octet up` runs in /nowhere"), "{printed}");
+    let (code, printed) = command(&["put", "at=service-g abort=NO"], &[]).await;
+    assert!(code == Some(64) && printed.contains("NO"), "{printed}");
+}
+
+#[tokio::test]
+async fn headers_that_the_command_signs_are_accepted() {
+    let key = ("FAULT_KEY", "a-key-of-enough-length");
+    let mesh = Mesh::builder().with(key.0, key.1).start().await;
+    let fault = "at=service-e>service-g abort=ABORTED";
+    let (code, printed) = command(&["sign", fault], &[key]).await;
+    assert_eq!(code, Some(0), "{printed}");
+    let headers: Vec<_> = printed.lines().map(|line| line.split_once(": ").expect("a header")).collect();
+    assert_eq!(greet(&mesh, &headers).await.status, StatusCode::CONFLICT);
+    let (code, printed) = command(&["sign", fault], &[]).await;
+    assert!(code == Some(64) && printed.contains("FAULT_KEY"), "{printed}");
     mesh.end().await;
 }
