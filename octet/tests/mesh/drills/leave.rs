@@ -22,7 +22,7 @@ use crate::{
 };
 
 const HONEST: usize = 5;
-const LEAVING: usize = 40;
+const LEAVING: u8 = 40;
 const EXPIRING: usize = 10;
 
 /// Expired calls of a short drill.
@@ -45,14 +45,10 @@ fn up_to(max: Duration) -> Duration {
     Duration::from_micros(fastrand::u64(..u64::try_from(max.as_micros()).expect("short")))
 }
 
-/// Callers at `address` that leave within `stay`, each time with a connection of its own.
-pub(super) fn leaving(
-    mesh: &Mesh,
-    address: Ipv4Addr,
-    stay: Duration,
-    cancelled: &Arc<AtomicUsize>,
-) -> JoinSet<()> {
-    let leave = move |url: String, cancelled: Arc<AtomicUsize>| async move {
+/// Callers that leave within `stay`, each time with a connection of its own. Each has an address: closed connections would
+/// soon use up the ports of a single one, and the search for a free port takes the time of all clients.
+pub(super) fn leaving(mesh: &Mesh, stay: Duration, cancelled: &Arc<AtomicUsize>) -> JoinSet<()> {
+    let leave = |address: Ipv4Addr, url: String, cancelled: Arc<AtomicUsize>| async move {
         loop {
             let client = Client::from(address);
             let request = Request::get(&url).body(Full::default()).expect("a request");
@@ -61,7 +57,8 @@ pub(super) fn leaving(
             }
         }
     };
-    (0..LEAVING).map(|_| leave(mesh.url("/api/greeting"), cancelled.clone())).collect()
+    let addresses = (1..=LEAVING).map(|number| Ipv4Addr::new(127, 0, 1, number));
+    addresses.map(|address| leave(address, mesh.url("/api/greeting"), cancelled.clone())).collect()
 }
 
 /// A user at `address` whose deadline is 3 ms; further `users` have random ones up to `deadline`.
@@ -99,10 +96,8 @@ async fn callers_that_cancel_thousands_of_calls_fail_no_call_of_others() {
     // Times in which about half of the callers cancel, so that many responses cross the cancellation of their call.
     let response_time = started.elapsed() * u32::try_from(HONEST).expect("small") / 100;
     let stay = (8 * response_time).max(Duration::from_millis(20));
-    let mut others = {
-        let address = Ipv4Addr::LOCALHOST;
-        [leaving(&mesh, address, stay, &left), expiring(&mesh, address, EXPIRING, stay, &expired)]
-    };
+    let mut others =
+        [leaving(&mesh, stay, &left), expiring(&mesh, Ipv4Addr::LOCALHOST, EXPIRING, stay, &expired)];
 
     let started = Instant::now();
     let (mut warm, mut max) = ([None; PROCESSES.len()], [0; PROCESSES.len()]);

@@ -41,7 +41,7 @@ const LEAST: usize = 10;
 /// Between two looks at the memory.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// The address of the callers that leave: to the platform, other clients than the honest users.
+/// The address of the user whose deadline nothing can meet: to the platform, another client than the honest users.
 const OTHERS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
 /// How much longer the slowest honest responses may take under an attack.
@@ -232,7 +232,7 @@ async fn no_attack_fails_a_call_of_others_or_makes_a_process_grow() {
     let (left, expired) = (Arc::default(), Arc::default());
     for _ in 0..plan.rounds {
         quiet.round(&plan, &mesh, &honest, &mut memory).await;
-        let mut others = [leaving(&mesh, OTHERS, STAY, &left), expiring(&mesh, OTHERS, 1, STAY, &expired)];
+        let mut others = [leaving(&mesh, STAY, &left), expiring(&mesh, OTHERS, 1, STAY, &expired)];
         busy.round(&plan, &mesh, &honest, &mut memory).await;
         for others in &mut others {
             others.shutdown().await;
