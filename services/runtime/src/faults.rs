@@ -69,7 +69,7 @@ struct Inner {
 }
 
 impl Faults {
-    /// The faults of a process: those that `declared` by the topology, and those of its settings.
+    /// The faults of a process: those `declared` by the topology, and those of its settings.
     ///
     /// # Errors
     /// Only a programming error can cause one.

@@ -75,7 +75,7 @@ test("figures of stores and queues have units, and unknown ones are absent", () 
   expect(queueOf("mail", [c, f], TOPOLOGY)).toEqual({ ready: 4, oldest: 7_000, deadLetters: 0 });
 });
 
-test("a list that is none is not read, and odd entries are left out", () => {
+test("what is not a list is not read, and odd entries are left out", () => {
   expect(parseProcesses({})).toBeUndefined();
   expect(processes({ state: "ready" }, ready("a", { restarts: "many" }))).toMatchObject([
     { name: "a", restarts: 0 },

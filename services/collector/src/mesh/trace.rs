@@ -143,7 +143,7 @@ pub(super) struct Trace {
 enum Above<'a> {
     /// The nearest span that is part of a call or message.
     Found(&'a Facts),
-    /// There is none.
+    /// Absent.
     Nothing,
     /// It has not arrived.
     Unknown,
@@ -301,7 +301,7 @@ impl Trace {
             let known = self.entries.get(*index).map(|entry| entry.facts.kind);
             facts.kind.is_none() || known == Some(None)
         };
-        // A piece can lack the kind that tells its side.
+        // A piece can lack the kind that shows its side.
         if let Some(index) = other.filter(piece_of).or(own) {
             let known = &mut self.entries.get_mut(index)?.facts;
             let before = *known;

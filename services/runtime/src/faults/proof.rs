@@ -26,7 +26,7 @@ pub enum InvalidProof {
     /// Another key, other faults or another expiry.
     #[error("octet-fault-proof: does not match octet-fault")]
     Wrong,
-    /// There is none.
+    /// The request has no proof.
     #[error("octet-fault-proof: missing; FAULT_KEY is set, and `octet fault sign` makes it")]
     Missing,
 }

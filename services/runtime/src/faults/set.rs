@@ -96,7 +96,7 @@ impl Set {
         });
         let armed: Vec<_> = armed.collect();
         let mut sources = self.0.clone();
-        // Those that have ended do not count.
+        // Ended faults do not count.
         for others in sources.values_mut() {
             others.retain(|armed| armed.is_current());
         }
@@ -108,7 +108,7 @@ impl Set {
         self.0.values().map(Vec::len).sum()
     }
 
-    /// Those that have not ended.
+    /// The faults that have not ended.
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Armed>> {
         self.0.values().flatten().filter(|armed| armed.is_current())
     }
