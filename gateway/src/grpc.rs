@@ -164,7 +164,7 @@ impl Shared {
         let (parts, body) = request.into_parts();
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
         let incoming = self.tracer.extract(&parts.headers);
-        let span = GrpcSpan::server(&self.tracer, &incoming, path.as_str(), peer);
+        let span = GrpcSpan::server(&self.tracer, &incoming, path.as_str(), None, peer);
         if let Some(ids) = span.span().ids().or_else(|| incoming.ids()) {
             octet_runtime::logs::record_trace(&ids);
         }

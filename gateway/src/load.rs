@@ -132,7 +132,7 @@ impl Loads {
         let target = match (program, address) {
             (Some(_), _) if scheme != "http" => Err("octet load does not speak HTTPS"),
             (Some(program), Some(address)) => Ok(Target { program, address }),
-            _ => Err("load runs are off; `octet up` switches them on"),
+            _ => Err("load runs are off; octet up switches them on"),
         };
         let pool = DescriptorPool::new();
         Self(Arc::new(Shared { target, drain, limits, bodies, pool, current: Mutex::new(None) }))

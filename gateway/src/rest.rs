@@ -2,6 +2,7 @@
 
 mod body;
 mod failure;
+mod framing;
 mod stream;
 
 use std::sync::Arc;
@@ -20,8 +21,8 @@ use octet_runtime::{
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use tonic::Status;
 
-use self::stream::lines;
 pub(crate) use self::{body::collect, failure::Failure};
+use self::{framing::Framing, stream::messages};
 use crate::{
     admit::{Admit, Caller, Permit},
     backlog::Backlog,
@@ -72,6 +73,7 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
     }
     let trace = trace_response(span.span());
     let mut ending = Ending::new(ServerSide::Rest(span), labels);
+    let framing = found.binding().rpc().is_server_streaming().then(|| Framing::accepted(&parts.headers));
     let answered = match prepare(&rest, &found, &parts, body, deadline).await {
         Ok(call) => {
             ending.admitted(call.permit);
@@ -84,11 +86,11 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
                 .entry
                 .open(rpc, &call.metadata, binding.codec(), requests, ending, Interrupt::never())
                 .await;
-            match opened {
-                Ok(stream) if binding.rpc().is_server_streaming() => lines(&rest, binding, stream).await,
-                Ok(stream) => whole(binding, stream).await,
-                Err(status) if binding.rpc().is_server_streaming() => Err(Failure::of_stream(status)),
-                Err(status) => Err(status.into()),
+            match (opened, framing) {
+                (Ok(stream), Some(framing)) => messages(&rest, binding, framing, stream).await,
+                (Ok(stream), None) => whole(binding, stream).await,
+                (Err(status), Some(framing)) => Err(framing.failure(status)),
+                (Err(status), None) => Err(status.into()),
             }
         }
         Err(failure) => {

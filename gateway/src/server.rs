@@ -12,12 +12,15 @@ use axum::{
 use octet_runtime::{
     admin::Readiness,
     drain::Drain,
+    faults::Faults,
+    identity::GATEWAY,
     metrics::{GrpcMetrics, HttpMetrics, Metrics},
     process::{Ports, Process, StartError},
     serve::Plain,
     telemetry::Tracer,
-    upstream::Upstream,
+    upstream::{CallPolicy, Upstream},
 };
+use octet_topology::Retry;
 use prost_reflect::DescriptorPool;
 
 use crate::{
@@ -70,7 +73,9 @@ pub async fn run(settings: GatewaySettings, drain: Drain) -> Result<(), StartErr
 /// [`StartError`], before anything is served.
 pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> Result<(), StartError> {
     let address = ports.main.local_addr().ok();
-    let process = Process::start(ports, &settings.process, "gateway", drain)?;
+    let mut process = Process::start(ports, &settings.process, GATEWAY, drain)?;
+    let faults = settings.faults(process.metrics()).map_err(StartError::internal)?;
+    process.serve_faults(&faults);
     let pool = DescriptorPool::decode(settings.descriptors.as_ref()).map_err(StartError::internal)?;
     let own = Own::new(&pool, &settings.descriptors).map_err(StartError::internal)?;
     let bodies = bodies(&settings);
@@ -83,7 +88,7 @@ pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> 
         bodies.clone(),
     );
     let (metrics, tracer) = (process.metrics(), process.tracer());
-    let dispatcher = dispatcher(&settings, metrics, tracer, pool, &own, bodies, loads)?;
+    let dispatcher = dispatcher(&settings, &faults, (metrics, tracer), pool, &own, bodies, loads)?;
 
     let readiness = Readiness::new(process.drain().clone(), Vec::new());
     let health = tokio::spawn(own.follow(process.drain().clone()));
@@ -109,8 +114,8 @@ fn bodies(settings: &GatewaySettings) -> Backlog {
 
 fn dispatcher(
     settings: &GatewaySettings,
-    metrics: &Metrics,
-    tracer: Tracer,
+    faults: &Faults,
+    (metrics, tracer): (&Metrics, Tracer),
     pool: DescriptorPool,
     own: &Own,
     bodies: Backlog,
@@ -118,8 +123,13 @@ fn dispatcher(
 ) -> Result<Arc<Dispatcher>, StartError> {
     let entry = &settings.topology.entry().name;
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
-    let upstream = Upstream::new(entry.as_str(), &settings.entry, settings.process.upstream, &client)
+    let (caller, connecting) = (settings.process.telemetry.service_name(GATEWAY), settings.process.upstream);
+    let upstream = Upstream::new(entry.as_str(), caller, &settings.entry, connecting, &client)
         .map_err(StartError::internal)?;
+    let edge = settings.topology.edge(GATEWAY, entry.as_str());
+    let policy = CallPolicy::new(edge.deadline, edge.retry.as_ref().map(Retry::parts));
+    let retried = Upstream::retries(metrics).map_err(StartError::internal)?;
+    let upstream = upstream.with_policy(policy, &retried).with_faults(faults);
     let names = Names {
         entry: entry.to_string(),
         services: settings.topology.services().iter().map(|service| service.name.to_string()).collect(),
@@ -127,7 +137,7 @@ fn dispatcher(
     let propagation = settings.process.propagation.clone();
     let admission = &settings.process.admission;
     let turns = Turns::new((admission.max() / TURNS).max(1));
-    let entry = Entry { upstream, names: Arc::new(names), propagation, turns };
+    let entry = Entry { upstream, names: Arc::new(names), propagation, faults: faults.clone(), turns };
     let bytes = upload_bytes(settings);
     let admit = Admit::new(admission, bytes);
     // At most half of the permits are held by calls that wait for their clients.

@@ -1,10 +1,13 @@
 //! The gateway's settings, parsed from its environment before it binds a port.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::{borrow::Cow, path::PathBuf, sync::Arc};
 
+use octet_fault::{Fault, GATEWAY};
 use octet_runtime::{
     environment::Environment,
+    faults::{FaultSettings, Faults, Identity, draw_seed},
     http_url::HttpUrl,
+    metrics::Metrics,
     process::{Defaults, ProcessSettings},
     serve::{Plain, Tls, Transport},
     upstream::UpstreamAddress,
@@ -58,7 +61,11 @@ impl GatewaySettings {
             UpstreamAddress::from_environment(environment, name.as_str(), &name.env_prefix())
         });
         // Read also after a fault, so that all faults are reported together.
-        let process = ProcessSettings::from_environment(environment, DEFAULTS);
+        let mut process = ProcessSettings::from_environment(environment, DEFAULTS);
+        process.faults = FaultSettings::from_environment(environment);
+        if let Some(topology) = &topology {
+            process.faults.check(environment, |fault| topology.check_fault(fault));
+        }
         let traces = environment.optional(
             "TRACE_QUERY_URL",
             "an http:// URL without user, query and fragment, for example http://zipkin:9411",
@@ -95,6 +102,16 @@ impl GatewaySettings {
             tls,
             api,
         })
+    }
+
+    /// The faults of the gateway's own calls, and of those that a request asks for.
+    pub(crate) fn faults(&self, metrics: &Metrics) -> Result<Faults, prometheus::Error> {
+        let settings = &self.process.faults;
+        let identity = Identity { service: GATEWAY.to_owned(), replica: settings.replica };
+        let seed = settings.seed.or(self.topology.seed()).unwrap_or_else(draw_seed);
+        let topology = self.topology.clone();
+        let check = Arc::new(move |fault: &Fault| topology.check_fault(fault));
+        Faults::new(settings, identity, (seed, self.topology.faults()), check, metrics)
     }
 
     /// The URL scheme of its port: `https` with `TLS_CERT`, otherwise `http`.

@@ -1,12 +1,16 @@
 //! The command line.
 
+mod fault;
 mod load;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
-pub use self::load::{Load, LoadAction, LoadFormat};
+pub use self::{
+    fault::{Fault, FaultTarget},
+    load::{Load, LoadAction, LoadFormat},
+};
 use crate::{failure, output, variables};
 
 /// The version of the build, with its commit where that is known.
@@ -55,6 +59,9 @@ pub enum Command {
     /// Check, print, draw or start a topology file
     #[command(subcommand)]
     Topology(Topology),
+    /// Let a part of the running mesh misbehave, or render faults for other tools
+    #[command(subcommand)]
+    Fault(Fault),
     /// Ask a server whether it is healthy, for the health checks of containers
     #[command(after_help = HEALTH_STATUS)]
     Health(Health),

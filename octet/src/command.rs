@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod collector;
 pub mod completions;
+pub mod fault;
 pub mod gateway;
 pub mod health;
 pub mod load;

@@ -30,6 +30,10 @@ fn main() -> ExitCode {
         Command::Status(arguments) => {
             return command::status::run(&arguments).unwrap_or_else(|failure| report(&failure));
         }
+        // And a process that did not take its faults.
+        Command::Fault(action) => {
+            return command::fault::run(&action).unwrap_or_else(|failure| report(&failure));
+        }
         Command::Logs(arguments) => command::logs::run(&arguments),
         Command::Stop(arguments) => command::stop::run(&arguments),
         Command::Topology(action) => command::topology::run(&action),

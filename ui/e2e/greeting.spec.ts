@@ -40,7 +40,7 @@ test.describe("another gateway", () => {
       page.on("request", (request) => paths.push(new URL(request.url()).pathname));
       await page.getByRole("button", { name: "Submit" }).click();
       await expect(page.locator(".outcome .failure")).toContainText("(CORS)");
-      expect(paths.filter((path) => path === "/api/greeting")).toHaveLength(1);
+      expect(paths.filter((path) => path === "/api/greeting/stream")).toHaveLength(1);
 
       await page.reload();
       await expect(page.getByLabel("API address")).toHaveValue(other.url);

@@ -73,7 +73,7 @@ const VIEWS: readonly { name: string; open: (page: Page) => Promise<void> }[] = 
   {
     name: "mesh-failing",
     open: async (page) => {
-      await page.route("**/api/greeting", (route) => {
+      await page.route("**/api/greeting/stream", (route) => {
         const json = {
           code: 4,
           message: "service-a/service-b/service-e/service-g: deadline passed",
@@ -104,7 +104,7 @@ const VIEWS: readonly { name: string; open: (page: Page) => Promise<void> }[] = 
       await page.goto("/#/greeting");
       await page.getByRole("button", { name: "Submit" }).click();
       await expect(page.locator(".card.failed")).toBeVisible();
-      await page.unroute("**/api/greeting");
+      await page.unroute("**/api/greeting/stream");
     },
   },
   {
@@ -138,7 +138,7 @@ const VIEWS: readonly { name: string; open: (page: Page) => Promise<void> }[] = 
   {
     name: "load-in-the-page",
     open: async (page) => {
-      const reason = "load runs are off; `octet up` switches them on";
+      const reason = "load runs are off; octet up switches them on";
       await page.route("**/api/load", (route) =>
         route.fulfill({ json: { available: false, reason, limits: null, run: null } }),
       );

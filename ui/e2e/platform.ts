@@ -20,7 +20,7 @@ export interface Mesh {
   stop: () => Promise<void>;
 }
 
-function program(): string {
+export function program(): string {
   const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));
   const octet = process.env.OCTET_BIN ?? join(target, "debug", "octet");
   if (!existsSync(octet)) throw new Error(`${octet} does not exist: run \`make test-ui\`, which builds it`);

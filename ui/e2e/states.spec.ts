@@ -74,7 +74,7 @@ test.describe("failures", () => {
   });
 
   test("a failed greeting names the service, its code and the path", async ({ page }) => {
-    await page.route("**/api/greeting", (route) =>
+    await page.route("**/api/greeting/stream", (route) =>
       route.fulfill({
         status: 503,
         json: { code: 14, message: "service-a/service-b/service-e: connection refused", details: [] },
@@ -90,18 +90,28 @@ test.describe("failures", () => {
     await expect(page.locator(".card.failed")).toContainText("UNAVAILABLE");
   });
 
+  test("a gateway without the streaming RPC is asked for the whole response", async ({ page }) => {
+    await page.route("**/api/greeting/stream", (route) =>
+      route.fulfill({
+        status: 404,
+        json: { code: 5, message: "no route for /api/greeting/stream", details: [] },
+      }),
+    );
+    await page.goto("/#/greeting");
+    await page.getByRole("button", { name: "Submit" }).click();
+    await expect(page.locator(".summary")).toContainText("7 greetings");
+    await expect(page.locator(".outcome .failure")).toHaveCount(0);
+  });
+
   test("a partial response names the missing service", async ({ page }) => {
-    await page.route("**/api/greeting", async (route) => {
+    await page.route("**/api/greeting/stream", async (route) => {
       const response = await route.fetch();
-      const { greeting } = await response.json();
-      const headers = {
-        ...response.headers(),
-        "grpc-metadata-octet-missing": "service-b/service-e=UNAVAILABLE",
-      };
-      await route.fulfill({
-        headers,
-        json: { greeting: greeting.filter((one: { service: string }) => !/[egh]$/.test(one.service)) },
-      });
+      const events = (await response.text()).split("\n\n");
+      const body = events
+        .filter((event) => !/"service":"service-[egh]"/.test(event))
+        .join("\n\n")
+        .replace("data: {}", 'data: {"grpc-trailer-octet-missing":"service-b/service-e=UNAVAILABLE"}');
+      await route.fulfill({ response, body });
     });
     await page.goto("/#/greeting");
     await page.getByRole("button", { name: "Submit" }).click();

@@ -11,6 +11,24 @@ const health = (page: Page) => page.locator(".status-bar > div").filter({ hasTex
 const badge = (page: Page, node: string) => page.locator(`.badge[data-node="${node}"]`);
 
 test.describe("a frozen service", () => {
+  test("is awaited while the greetings of all others show, also after it failed", async ({ page }) => {
+    await page.goto("/#/greeting");
+    const answered = page.locator(".card.answered:not(.by-queue)");
+    process.kill(pidOf(mesh.directory, "service-h"), "SIGSTOP");
+    try {
+      await page.getByRole("button", { name: "Submit" }).click();
+      await expect(answered).toHaveCount(6);
+      await expect(page.getByRole("button", { name: "Sending…" })).toBeVisible();
+      await expect(page.locator(".card.failed h2")).toHaveText(/service-h/);
+      await expect(answered).toHaveCount(6);
+      await expect(page.locator(".failure")).toContainText("failed after its first greeting");
+    } finally {
+      process.kill(pidOf(mesh.directory, "service-h"), "SIGCONT");
+    }
+    await page.getByRole("button", { name: "Submit" }).click();
+    await expect(answered).toHaveCount(7);
+  });
+
   // The browser logs the 504.
   test.use({ allowed: /Failed to load resource/ });
 
@@ -18,7 +36,7 @@ test.describe("a frozen service", () => {
     page,
   }) => {
     // Shorter than the 5 s after which a ping without a response ends the connection.
-    await page.route("**/api/greeting", (route) =>
+    await page.route("**/api/greeting/stream", (route) =>
       route.continue({ headers: { ...route.request().headers(), "grpc-timeout": "2S" } }),
     );
     await page.goto("/#/mesh?select=service-g");

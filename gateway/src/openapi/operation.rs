@@ -140,8 +140,13 @@ impl<'c> Operations<'c> {
                 ],
             });
             return json!({
-                "description": "A stream of such objects, one a line. If the RPC fails, the last one has the error.",
-                "content": { "application/json": { "schema": line, "example": { "result": example } } },
+                "description": "A stream of such objects, one per line. If the RPC fails, the last one has the error. \
+                    Clients that accept `text/event-stream` receive server-sent events instead: the messages, then one \
+                    event `end`, or `error` with an Error.",
+                "content": {
+                    "application/json": { "schema": line, "example": { "result": example } },
+                    "text/event-stream": { "schema": { "type": "string" } },
+                },
             });
         }
         json!({

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
-use octet_runtime::{environment::Environment, http_url::HttpUrl};
+use octet_runtime::{environment::Environment, http_url::HttpUrl, identity::GATEWAY};
 use octet_topology::Topology;
 use tokio::net::lookup_host;
 
 const VARIABLE: &str = "ADMIN_ADDRESSES";
 
 /// The processes that are not services.
-const OTHERS: [&str; 2] = ["gateway", "collector"];
+const OTHERS: [&str; 2] = [GATEWAY, "collector"];
 
 /// Addresses that are read of one process: its replicas, where its name has several.
 const MAX_REPLICAS: usize = 8;

@@ -7,6 +7,7 @@ use axum::{
 use prost_reflect::DescriptorPool;
 use tonic::Status;
 
+use super::framing::line;
 use crate::{
     edge,
     entry::MetadataError,
@@ -51,7 +52,7 @@ impl From<RequestError> for Failure {
 impl From<MetadataError> for Failure {
     fn from(error: MetadataError) -> Self {
         match error {
-            MetadataError::Malformed(_) => Status::from(error).into(),
+            MetadataError::Malformed(_) | MetadataError::Fault(_) => Status::from(error).into(),
             MetadataError::TooLarge(_) => {
                 Self::with_http(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, error.into())
             }
@@ -86,7 +87,7 @@ impl Failure {
         let http = http.unwrap_or_else(|| transcode::http_status(status.code()));
         let body = match form {
             Form::Body => error_json(pool, &status),
-            Form::Line => error_line(pool, &status),
+            Form::Line => line("error", &error_json(pool, &status)),
         };
         let mut response = (http, edge::json(body)).into_response();
         let headers = response.headers_mut();
@@ -105,16 +106,6 @@ impl Failure {
     }
 }
 
-fn error_json(pool: &DescriptorPool, status: &Status) -> Vec<u8> {
+pub(super) fn error_json(pool: &DescriptorPool, status: &Status) -> Vec<u8> {
     transcode::error_json(pool, status.code(), status.message(), status.details())
-}
-
-/// The last line of a stream that failed: `{"error":{…}}`.
-pub(super) fn error_line(pool: &DescriptorPool, status: &Status) -> Vec<u8> {
-    line("error", &error_json(pool, status))
-}
-
-/// A line of a stream.
-pub(super) fn line(name: &str, json: &[u8]) -> Vec<u8> {
-    [b"{\"", name.as_bytes(), b"\":", json, b"}\n"].concat()
 }

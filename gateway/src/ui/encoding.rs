@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
+use crate::edge::is_refusal;
+
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -66,12 +68,6 @@ pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
     }
     let [brotli, gzip] = named.map(|accepts| accepts.unwrap_or(others));
     Accepted { brotli, gzip }
-}
-
-/// `q=0` in any spelling.
-fn is_refusal(parameter: &str) -> bool {
-    let value = parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
-    value.is_some_and(|(_, value)| value.trim().parse::<f32>().is_ok_and(|weight| weight <= 0.0))
 }
 
 #[cfg(test)]

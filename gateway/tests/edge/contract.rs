@@ -134,6 +134,7 @@ const ELSEWHERE: &[&str] = &[
     "Calls whose clients do not read",        // unread
     "Request messages in flight",             // grpc
     "A stream that is not read",              // unread
+    "A client that accepts `text/event-str",  // streaming
     "leaves one line in the log",             // log
     "With `TLS_CERT` and `TLS_KEY` the port", // octet/tests/mesh/https.rs
 ];

@@ -7,7 +7,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use octet_testbed::eventually;
 
 use crate::{
-    client::{HttpVersion, PATIENCE, get, send},
+    client::{HttpVersion, PATIENCE, Reply, get, send},
     gateway::Gateway,
 };
 
@@ -54,4 +54,48 @@ async fn a_client_that_leaves_cancels_the_stream() {
         get(&gateway, "/v1/shelves/one").await.status == 200
     })
     .await;
+}
+
+const EVENTS: (&str, &str) = ("accept", "text/event-stream");
+
+/// A stream as server-sent events.
+async fn events(gateway: &Gateway, path: &str) -> Reply {
+    let request = Request::get(gateway.url(path)).header(EVENTS.0, EVENTS.1).body(Full::default()).unwrap();
+    send(HttpVersion::Http1, request).await
+}
+
+#[tokio::test]
+async fn a_client_that_accepts_events_receives_messages_and_then_the_trailers_as_events() {
+    let gateway = Gateway::start().await;
+    let reply = events(&gateway, "/v1/shelves/2:watch").await;
+    assert_eq!(reply.header("content-type"), "text/event-stream");
+    assert_eq!(reply.header("grpc-metadata-x-answered-by"), "library");
+    let text = reply.text();
+    let (messages, end) = text.split_at(text.find("event: end\n").expect("an end event"));
+    assert_eq!(messages.matches("data: {\"name\":").count(), 2, "{messages}");
+    assert_eq!(messages.matches("\n\n").count(), 2, "{messages}");
+    assert_eq!(end, "event: end\ndata: {\"grpc-trailer-x-checksum\":\"42\"}\n\n");
+}
+
+#[tokio::test]
+async fn events_end_with_an_error_event_at_the_deadline() {
+    let gateway = Gateway::start().await;
+    let request = Request::get(gateway.url("/v1/shelves/endless:watch"))
+        .header(EVENTS.0, EVENTS.1)
+        .header("grpc-timeout", "700m");
+    let reply = send(HttpVersion::Http2, request.body(Full::default()).unwrap()).await;
+    let text = reply.text();
+    assert!(text.starts_with("data: {\"name\":\"again\",\"theme\":\"\"}\n\n"), "{text}");
+    let last =
+        "event: error\ndata: {\"code\":4,\"message\":\"service-a: deadline passed\",\"details\":[]}\n\n";
+    assert!(text.ends_with(last), "{text}");
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_before_its_first_event_has_the_status_and_body_of_its_error() {
+    let gateway = Gateway::start().await;
+    let reply = events(&gateway, "/v1/shelves/0-fail:watch").await;
+    assert_eq!(reply.header("content-type"), "application/json");
+    let expected = r#"{"code":5,"message":"no more","details":[]}"#;
+    assert_eq!((reply.status.as_u16(), reply.text().as_str()), (404, expected));
 }

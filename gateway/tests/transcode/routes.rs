@@ -87,11 +87,11 @@ fn a_route_of_a_recursive_type_can_be_printed() {
 fn octets_own_rules_are_valid() {
     let pool = DescriptorPool::decode(octet_proto::DESCRIPTOR_SET).unwrap();
     let routes = Routes::from_pool(&pool).unwrap();
-    let Lookup::Found(found) = routes.find(&Method::GET, "/api/greeting") else {
-        panic!("the route exists");
-    };
-    assert_eq!(found.binding().grpc_path().as_str(), "/greeting.v3.GreetingService/Greeting");
-    assert_eq!(routes.bindings().len(), 1);
+    for (path, rpc) in [("/api/greeting", "Greeting"), ("/api/greeting/stream", "GreetingStream")] {
+        let Lookup::Found(found) = routes.find(&Method::GET, path) else { panic!("{path} exists") };
+        assert_eq!(found.binding().grpc_path(), &*format!("/greeting.v3.GreetingService/{rpc}"));
+    }
+    assert_eq!(routes.bindings().len(), 2);
 }
 
 #[test]

@@ -59,12 +59,20 @@ pub(super) struct Node {
     pub(super) name: String,
     /// The message of its greetings.
     pub(super) greeting: String,
-    /// Its upstreams, in declared order.
-    pub(super) calls: Vec<usize>,
+    /// Its calls, in the order of their greetings.
+    pub(super) calls: Vec<Call>,
     pub(super) policy: Policy,
     pub(super) store: Option<Store>,
     /// The queue that it publishes to.
     pub(super) publishes: Option<usize>,
+}
+
+/// A call of an upstream.
+pub(super) struct Call {
+    /// The upstream.
+    pub(super) callee: usize,
+    /// Whether it is made in a share of requests only.
+    pub(super) is_drawn: bool,
 }
 
 /// A queue that a service publishes to.
@@ -72,6 +80,17 @@ pub(super) struct Queue {
     pub(super) name: QueueName,
     /// The services that consume it; may be empty.
     pub(super) consumers: Vec<usize>,
+}
+
+/// Each upstream as often as it is called.
+fn calls(topology: &Topology, service: &Service, by_name: &HashMap<String, usize>) -> Vec<Call> {
+    let mut calls = Vec::new();
+    for name in &service.calls {
+        let Some(callee) = by_name.get(name.as_str()).copied() else { continue };
+        let edge = topology.edge(service.name.as_str(), name.as_str());
+        calls.extend((0..edge.times).map(|_| Call { callee, is_drawn: !edge.share.is_whole() }));
+    }
+    calls
 }
 
 impl Graph {
@@ -94,7 +113,7 @@ impl Graph {
         let nodes = services.iter().map(|service| Node {
             name: service.name.to_string(),
             greeting: service.greeting.to_string(),
-            calls: service.calls.iter().filter_map(|name| by_name.get(name.as_str()).copied()).collect(),
+            calls: calls(topology, service, &by_name),
             policy: overrides.policy.unwrap_or(service.policy),
             store: service.store.clone(),
             publishes: service

@@ -50,9 +50,10 @@ pub(super) fn read(graph: &Graph, services: &[usize]) -> Result<Tree, InvalidAns
         let Some(node) = services.get(start).and_then(|service| graph.node(*service)) else { continue };
         let reached = spans.reached(start, node);
         // Backwards over the upstreams: `after` is where the rest of the list starts in a complete parse.
-        for (upstream, before) in node.calls.iter().zip(&reached).rev() {
+        for (call, before) in node.calls.iter().zip(&reached).rev() {
+            let upstream = &call.callee;
             let mut from = Positions::empty(length);
-            if node.policy == Policy::Partial {
+            if node.policy == Policy::Partial || call.is_drawn {
                 from.unite(&after);
                 from.intersect(before);
             }
@@ -105,8 +106,9 @@ impl<'a, P: Fn(&Node) -> Policy> Spans<'a, P> {
         let mut positions = Positions::empty(length);
         positions.insert(start + 1);
         let mut reached = vec![positions.clone()];
-        for upstream in &node.calls {
-            let may_be_absent = (self.policy)(node) == Policy::Partial;
+        for call in &node.calls {
+            let upstream = &call.callee;
+            let may_be_absent = (self.policy)(node) == Policy::Partial || call.is_drawn;
             let mut next = if may_be_absent { positions.clone() } else { Positions::empty(length) };
             for position in positions.iter().filter(|position| self.services.get(*position) == Some(upstream))
             {

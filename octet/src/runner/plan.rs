@@ -14,6 +14,7 @@ use octet_greeting::ServiceSettings;
 use octet_runtime::{
     drain::DrainSettings,
     environment::{Environment, Lookup},
+    faults::draw_seed,
     lifeline,
     process::RESTARTS,
 };
@@ -85,7 +86,17 @@ impl Plan {
         data: &Path,
         inherited: &dyn Lookup,
     ) -> Result<Self, Failure> {
-        let shared = shared_environment(topology_file, data, ports, inherited);
+        let mut shared = shared_environment(topology_file, data, ports, inherited);
+        let mut notes = notes::of_topology(topology);
+        if topology.seed().is_none() && !is_set(inherited, SEED) {
+            let seed = draw_seed();
+            shared.insert(SEED.to_owned(), seed.to_string());
+            if topology.has_draws() {
+                notes.push(format!(
+                    "the seed of this run is {seed}: `seed = {seed}` in the topology repeats it"
+                ));
+            }
+        }
         let indexed = || (0_u16..).zip(topology.services());
         let addresses: BTreeMap<&str, SocketAddr> =
             indexed().map(|(index, service)| (service.name.as_str(), ports.service(index))).collect();
@@ -134,7 +145,6 @@ impl Plan {
             shared.clone().into_iter().chain(url(topology.entry())).chain(traces).chain(admins).chain(loads),
         );
         let processes = std::iter::once(collector).chain(services).chain([gateway]).collect();
-        let mut notes = notes::of_topology(topology);
         notes.extend(notes::of_traces(inherited, &format!("http://{}/", ports.collector())));
         let mut plan = Self { processes, scheme: "http", notes };
         plan.read_environments(topology, inherited)?;
@@ -230,6 +240,9 @@ const ADMIN_ADDRESSES: &str = "ADMIN_ADDRESSES";
 /// The URL from which the gateway reads traces.
 pub(super) const TRACE_QUERY_URL: &str = "TRACE_QUERY_URL";
 
+/// The seed that all processes share.
+const SEED: &str = "SEED";
+
 /// Whether the gateway starts the page's loads.
 const LOAD_RUNS: &str = "LOAD_RUNS";
 
@@ -254,6 +267,8 @@ fn shared_environment(
         (&["OTEL_EXPORTER_ZIPKIN_ENDPOINT"], format!("http://{}/api/v2/spans", ports.collector())),
         // For either protocol: the collector's ports serve both.
         (&["OTEL_EXPORTER_OTLP_ENDPOINT"], format!("http://{}", ports.otlp_http())),
+        // Everybody on this host may ask for faults of their own requests.
+        (&["FAULT_HEADERS", "FAULT_KEY", "FAULT_KEY_FILE"], "local".to_owned()),
         // There is no load balancer here that must notice the drain.
         (&["DRAIN_PAUSE"], "50ms".to_owned()),
     ];

@@ -16,7 +16,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
-const SUBCOMMANDS: [&str; 13] = [
+const SUBCOMMANDS: [&str; 14] = [
     "up",
     "service",
     "gateway",
@@ -27,6 +27,7 @@ const SUBCOMMANDS: [&str; 13] = [
     "audit",
     "load",
     "topology",
+    "fault",
     "health",
     "completions",
     "man",

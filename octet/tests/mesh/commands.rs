@@ -82,6 +82,31 @@ async fn status_shows_every_process_with_its_figures_and_the_restarted_one() {
     mesh.end().await;
 }
 
+#[tokio::test]
+async fn status_asks_the_gateway_of_a_running_mesh() {
+    let mesh = Mesh::start().await;
+    let url = mesh.url("");
+    let of_gateway = async |code: i32, wanted: &str| {
+        eventually(wanted, async || {
+            let output = run(&["status", "--url", &url]).await;
+            let table = stdout(&output);
+            let is_it = output.status.code() == Some(code) && table.starts_with(wanted);
+            if is_it { Ok(table) } else { Err(table + &stderr(&output)) }
+        })
+        .await
+    };
+    let table = of_gateway(0, "10 of 10 processes are ready").await;
+    for name in PROCESSES {
+        assert!(table.lines().any(|line| line.trim_start().starts_with(name)), "{name}: {table}");
+    }
+    mesh.signal("service-g", Signal::STOP);
+    let table = of_gateway(1, "9 of 10 processes are ready").await;
+    mesh.signal("service-g", Signal::CONT);
+    assert!(table.contains("service-g: no response within 2s"), "{table}");
+    of_gateway(0, "10 of 10 processes are ready").await;
+    mesh.end().await;
+}
+
 /// A gateway whose list of processes is `body`; other paths are 404. Returns its URL.
 async fn gateway_with(body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -8,7 +8,7 @@ use std::{
 
 use http_body_util::Full;
 use hyper::{Method, Request};
-use octet_testbed::{Envoy, eventually, free_port};
+use octet_testbed::{Envoy, Tracer, eventually, free_port};
 use octet_topology::Topology;
 use serde_json::Value;
 
@@ -49,36 +49,36 @@ ingress CLIENT gateway
       gateway CLIENT Greeting → service-a
         gateway.mesh CLIENT service-a
           service-a.mesh SERVER service-a
-            service-a SERVER Greeting
+            service-a SERVER Greeting ← gateway
               service-a CLIENT Greeting → service-b
                 service-a.mesh CLIENT service-b
                   service-b.mesh SERVER service-b
-                    service-b SERVER Greeting
+                    service-b SERVER Greeting ← service-a
                       service-b CLIENT Greeting → service-d
                         service-b.mesh CLIENT service-d
                           service-d.mesh SERVER service-d
-                            service-d SERVER Greeting
+                            service-d SERVER Greeting ← service-b
                               service-d PRODUCER send service-d.greeting → service-d.greeting
                                 service-f CONSUMER process service-d.greeting → service-d.greeting
                                   service-f CLIENT insert messages → service-f.messages
                       service-b CLIENT Greeting → service-e
                         service-b.mesh CLIENT service-e
                           service-e.mesh SERVER service-e
-                            service-e SERVER Greeting
+                            service-e SERVER Greeting ← service-b
                               service-e CLIENT Greeting → service-g
                                 service-e.mesh CLIENT service-g
                                   service-g.mesh SERVER service-g
-                                    service-g SERVER Greeting
+                                    service-g SERVER Greeting ← service-e
                                       service-g CLIENT insert greetings → service-g.greetings
                               service-e CLIENT Greeting → service-h
                                 service-e.mesh CLIENT service-h
                                   service-h.mesh SERVER service-h
-                                    service-h SERVER Greeting
+                                    service-h SERVER Greeting ← service-e
                                       service-h CLIENT insert greetings → service-h.greetings
               service-a CLIENT Greeting → service-c
                 service-a.mesh CLIENT service-c
                   service-c.mesh SERVER service-c
-                    service-c SERVER Greeting
+                    service-c SERVER Greeting ← service-a
                       service-c CLIENT insert greetings → service-c.greetings
 ";
 
@@ -90,7 +90,8 @@ struct Proxied {
 }
 
 impl Proxied {
-    async fn start(exporter: &str) -> Self {
+    /// `tracer` is that of the sidecars, for the collector's address.
+    async fn start(exporter: &str, tracer: fn(&Mesh) -> Tracer) -> Self {
         let topology = Topology::built_in().expect("valid");
         // In the built-in graph each service has up to one caller, so one address per service is enough.
         let mut calls = vec![("gateway", topology.entry().name.as_str())];
@@ -103,7 +104,11 @@ impl Proxied {
         assert_eq!(outbound.len(), calls.len(), "one caller per service");
 
         let mut builder = Mesh::builder().with("OTEL_TRACES_EXPORTER", exporter);
-        if exporter == "zipkin" {
+        if exporter == "otlp" {
+            // Sidecars with W3C's headers alone would pass B3 headers on unchanged.
+            builder = builder.with("OTEL_PROPAGATORS", "tracecontext");
+        }
+        if exporter != "none" {
             builder = builder.with("OTEL_BSP_SCHEDULE_DELAY", "50");
         }
         for (callee, address) in &outbound {
@@ -112,13 +117,13 @@ impl Proxied {
         }
         let mesh = builder.start().await;
 
-        let zipkin: SocketAddr = of(&mesh.collector(""));
+        let tracer = tracer(&mesh);
         let mut proxies =
-            vec![Envoy::builder("ingress", zipkin).ingress(ingress, ("gateway", inbound["gateway"]), ORIGIN)];
+            vec![Envoy::builder("ingress", tracer).ingress(ingress, ("gateway", inbound["gateway"]), ORIGIN)];
         for process in PROCESSES.into_iter().filter(|process| !["collector", "service-f"].contains(process)) {
             let own = if process == "gateway" { of(&mesh.url("")) } else { of(&mesh.address(process)) };
             let mut sidecar =
-                Envoy::builder(&format!("{process}.mesh"), zipkin).inbound(inbound[process], (process, own));
+                Envoy::builder(&format!("{process}.mesh"), tracer).inbound(inbound[process], (process, own));
             for (_, callee) in calls.iter().filter(|(caller, _)| *caller == process) {
                 sidecar = sidecar.outbound(outbound[callee], (callee, inbound[callee]));
             }
@@ -211,9 +216,19 @@ fn of(url: &str) -> SocketAddr {
     url.trim_start_matches("http://").parse().expect("an address")
 }
 
+/// Zipkin's tracer with B3, as in Istio.
+fn zipkin(mesh: &Mesh) -> Tracer {
+    Tracer::Zipkin(of(&mesh.collector("")))
+}
+
+/// OpenTelemetry's tracer with W3C's headers.
+fn opentelemetry(mesh: &Mesh) -> Tracer {
+    Tracer::OpenTelemetry(mesh.otlp_grpc())
+}
+
 #[tokio::test]
 async fn the_trace_of_sidecars_is_complete_without_spans_of_octet() {
-    let proxied = Proxied::start("none").await;
+    let proxied = Proxied::start("none", zipkin).await;
     proxied.traces_as(SIDECARS).await;
     proxied.leaves_cors_to_the_ingress().await;
     proxied.mesh.end().await;
@@ -221,7 +236,21 @@ async fn the_trace_of_sidecars_is_complete_without_spans_of_octet() {
 
 #[tokio::test]
 async fn spans_of_sidecars_and_of_octet_are_one_tree() {
-    let proxied = Proxied::start("zipkin").await;
+    let proxied = Proxied::start("zipkin", zipkin).await;
+    proxied.traces_as(BOTH).await;
+    proxied.mesh.end().await;
+}
+
+#[tokio::test]
+async fn the_trace_of_opentelemetrys_sidecars_is_complete_without_spans_of_octet() {
+    let proxied = Proxied::start("none", opentelemetry).await;
+    proxied.traces_as(SIDECARS).await;
+    proxied.mesh.end().await;
+}
+
+#[tokio::test]
+async fn spans_of_opentelemetrys_sidecars_and_of_octet_are_one_tree() {
+    let proxied = Proxied::start("otlp", opentelemetry).await;
     proxied.traces_as(BOTH).await;
     proxied.mesh.end().await;
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -130,6 +131,16 @@ impl Mesh {
     /// The URL of a path at the collector.
     pub fn collector(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.ports.base() + 2)
+    }
+
+    /// The collector's address for OTLP over gRPC.
+    pub fn otlp_grpc(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports.base() + 4))
+    }
+
+    /// The URL of a path at the collector's port for OTLP over HTTP.
+    pub fn otlp_http(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.ports.base() + 5)
     }
 
     /// `host:port` of a service.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt, stream, stream::BoxStream};
 use octet_proto::greeting::v3::{
     Greeting, GreetingRequest, GreetingResponse,
     greeting_service_server::{GreetingService, GreetingServiceServer},
@@ -130,7 +131,17 @@ impl GreetingService for Recorder {
         }
         std::mem::forget(cancelled);
         let handed: Option<Greeting> = request.into_inner().greeting;
-        Ok(Response::new(GreetingResponse { greeting: handed.into_iter().collect() }))
+        Ok(Response::new(GreetingResponse { greeting: handed.into_iter().collect(), padding: None }))
+    }
+
+    type GreetingStreamStream = BoxStream<'static, Result<Greeting, Status>>;
+
+    async fn greeting_stream(
+        &self,
+        request: Request<GreetingRequest>,
+    ) -> Result<Response<Self::GreetingStreamStream>, Status> {
+        let answer = self.greeting(request).await?;
+        Ok(answer.map(|answer| stream::iter(answer.greeting.into_iter().map(Ok)).boxed()))
     }
 }
 

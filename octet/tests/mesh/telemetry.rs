@@ -7,7 +7,9 @@ use std::{
 
 use http_body_util::Full;
 use hyper::Request;
-use octet_testbed::{OtlpReceiver, check_zipkin_model, eventually, py_zipkin_spans};
+use octet_testbed::{
+    Authority, OtlpReceiver, TlsFront, check_zipkin_model, eventually, otel_sdk_spans, py_zipkin_spans,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -80,30 +82,156 @@ fn essence(span: &Value) -> String {
     parts.join(" ")
 }
 
-#[tokio::test]
-async fn an_independent_otlp_receiver_gets_the_same_tree_as_zipkin() {
-    let (zipkin, otlp) = (Zipkin::start().await, OtlpReceiver::start().await);
-    let mesh = Mesh::builder()
-        .with("OTEL_TRACES_EXPORTER", "zipkin,otlp")
-        .with("OTEL_EXPORTER_ZIPKIN_ENDPOINT", format!("http://{}/api/v2/spans", zipkin.address))
-        .with("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url(""))
-        .with("OTEL_BSP_SCHEDULE_DELAY", "50")
-        .start()
-        .await;
-    get(&mesh.url("/api/greeting")).await;
+/// The ways of OTLP: protocol and compression.
+const WAYS: [(&str, &str); 4] =
+    [("http/protobuf", "none"), ("http/protobuf", "gzip"), ("http/json", "none"), ("grpc", "gzip")];
 
-    let at_otlp = received(&otlp.url("/spans"), SPANS).await;
-    let id = zipkin.trace_id().await;
-    let at_zipkin = zipkin.trace(&id, SPANS).await;
-    let converted: Vec<Value> = at_otlp.iter().map(as_zipkin).collect();
-    assert_eq!(tree(&converted), TREE);
-    let essences = |spans: &[Value]| spans.iter().map(essence).collect::<BTreeSet<_>>();
-    assert_eq!(essences(&converted), essences(&at_zipkin));
-    for span in &at_otlp {
-        assert!(span["start"].as_u64() < span["end"].as_u64(), "{span}");
-        assert_eq!((&span["status"], &span["scope"]), (&json!("UNSET"), &json!("octet")));
-        assert_eq!(span["events"], json!([]));
+#[tokio::test]
+async fn an_independent_otlp_receiver_gets_the_same_tree_as_zipkin_by_each_way() {
+    for (protocol, compression) in WAYS {
+        let (zipkin, otlp) = (Zipkin::start().await, OtlpReceiver::start().await);
+        let receiver = if protocol == "grpc" { otlp.grpc() } else { otlp.http() };
+        let mesh = Mesh::builder()
+            .with("OTEL_TRACES_EXPORTER", "zipkin,otlp")
+            .with("OTEL_EXPORTER_ZIPKIN_ENDPOINT", format!("http://{}/api/v2/spans", zipkin.address))
+            .with("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{receiver}"))
+            .with("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+            .with("OTEL_EXPORTER_OTLP_COMPRESSION", compression)
+            .with("OTEL_BSP_SCHEDULE_DELAY", "50")
+            .start()
+            .await;
+        get(&mesh.url("/api/greeting")).await;
+
+        let at_otlp = received(&otlp.url("/spans"), SPANS).await;
+        let id = zipkin.trace_id().await;
+        let at_zipkin = zipkin.trace(&id, SPANS).await;
+        let converted: Vec<Value> = at_otlp.iter().map(as_zipkin).collect();
+        assert_eq!(tree(&converted), TREE);
+        let essences = |spans: &[Value]| spans.iter().map(essence).collect::<BTreeSet<_>>();
+        assert_eq!(essences(&converted), essences(&at_zipkin));
+        for span in &at_otlp {
+            assert!(span["way"].as_str().expect("a way").starts_with(protocol), "{span}");
+            assert!(span["start"].as_u64() < span["end"].as_u64(), "{span}");
+            assert_eq!((&span["status"], &span["scope"]), (&json!("UNSET"), &json!("octet")));
+            assert_eq!(span["events"], json!([]));
+        }
+        mesh.end().await;
     }
+}
+
+/// A span that the collector received as OTLP, without what Zipkin's format has no place for, or the other way round; its
+/// name as the collector has it.
+fn comparable(span: &Value) -> Value {
+    let mut span = span.clone();
+    if let Some(tags) = span["tags"].as_object_mut() {
+        tags.retain(|name, _| !name.starts_with("otel.scope.") && name != "service.instance.id");
+    }
+    // The address that the process serves is not part of OTLP's resource.
+    span["localEndpoint"] = json!({ "serviceName": span["localEndpoint"]["serviceName"] });
+    span["name"] = span["name"].as_str().expect("a name").to_lowercase().into();
+    span
+}
+
+#[tokio::test]
+async fn the_collector_gets_the_same_spans_by_each_way_of_otlp_as_zipkin() {
+    for (protocol, compression) in WAYS {
+        let zipkin = Zipkin::start().await;
+        let mesh = Mesh::builder()
+            .with("OTEL_TRACES_EXPORTER", "zipkin,otlp")
+            .with("OTEL_EXPORTER_ZIPKIN_ENDPOINT", format!("http://{}/api/v2/spans", zipkin.address))
+            .with("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+            .with("OTEL_EXPORTER_OTLP_COMPRESSION", compression)
+            .with("OTEL_BSP_SCHEDULE_DELAY", "50")
+            .start()
+            .await;
+        get(&mesh.url("/api/greeting")).await;
+        let id = zipkin.trace_id().await;
+        let by_id = |spans: Vec<Value>| -> BTreeMap<String, Value> {
+            spans.iter().map(|span| (span["id"].to_string(), comparable(span))).collect()
+        };
+        let at_zipkin = by_id(zipkin.trace(&id, SPANS).await);
+        let url = mesh.collector(&format!("/api/v2/trace/{id}"));
+        let stored = eventually("the trace", async || {
+            let reply = Client::new().get(&url).await;
+            let spans: Vec<Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
+            if spans.len() >= SPANS { Ok(spans) } else { Err(reply.text().to_owned()) }
+        })
+        .await;
+        for (id, span) in by_id(stored) {
+            assert_eq!(span, at_zipkin[&id], "{protocol} {compression}");
+        }
+        let edges = parsed(&get(&mesh.url("/api/mesh?lookback=5m")).await);
+        assert_eq!(edges["edges"].as_array().expect("edges").len(), 12, "{edges}");
+        mesh.end().await;
+    }
+}
+
+#[tokio::test]
+async fn spans_are_exported_over_tls_that_a_certificate_file_authenticates() {
+    let authority = Authority::new();
+    let (zipkin, otlp) = (Zipkin::start().await, OtlpReceiver::start().await);
+    let (certificate, front) = (authority.ca(), async |to| TlsFront::start(&authority, to).await);
+    let fronts = [front(zipkin.address).await, front(otlp.http()).await, front(otlp.grpc()).await];
+    let [at_zipkin, at_http, at_grpc] = fronts.each_ref().map(|front| front.address().port());
+    let mut expected = SPANS;
+    for (protocol, port) in [("http/protobuf", at_http), ("grpc", at_grpc)] {
+        let mesh = Mesh::builder()
+            .with("OTEL_TRACES_EXPORTER", "zipkin,otlp")
+            .with("OTEL_EXPORTER_ZIPKIN_ENDPOINT", format!("https://localhost:{at_zipkin}/api/v2/spans"))
+            .with("OTEL_EXPORTER_ZIPKIN_CERTIFICATE", certificate.to_str().expect("UTF-8"))
+            .with("OTEL_EXPORTER_OTLP_ENDPOINT", format!("https://localhost:{port}"))
+            .with("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate.to_str().expect("UTF-8"))
+            .with("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+            .with("OTEL_BSP_SCHEDULE_DELAY", "50")
+            .start()
+            .await;
+        get(&mesh.url("/api/greeting")).await;
+        received(&otlp.url("/spans"), expected).await;
+        eventually("the spans at Zipkin", async || {
+            let spans = zipkin.spans().len();
+            if spans >= expected { Ok(()) } else { Err(spans) }
+        })
+        .await;
+        expected += SPANS;
+        mesh.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_reported_by_opentelemetrys_python_sdk_is_found_and_counted() {
+    let mesh = Mesh::builder().with("OTEL_TRACES_EXPORTER", "none").start().await;
+    let grpc = format!("http://{}", mesh.otlp_grpc());
+    for (protocol, endpoint) in [("http/protobuf", mesh.otlp_http("/v1/traces")), ("grpc", grpc)] {
+        let id =
+            tokio::task::spawn_blocking(move || otel_sdk_spans(protocol, &endpoint)).await.expect("spans");
+        let trace = parsed(&get(&mesh.collector(&format!("/api/v2/trace/{id}"))).await);
+        let span = |service: &str| {
+            let mut spans = trace.as_array().expect("spans").iter();
+            spans.find(|span| span["localEndpoint"]["serviceName"] == service).expect("a span")
+        };
+        let (front, back) = (span("py-front"), span("py-back"));
+        assert_eq!((&front["kind"], &front["name"]), (&json!("CLIENT"), &json!("get /")));
+        assert_eq!(front["remoteEndpoint"]["serviceName"], "py-back.example");
+        assert_eq!((&back["kind"], &back["parentId"]), (&json!("SERVER"), &front["id"]));
+        assert_eq!(back["annotations"][0]["value"], "refused reason=test");
+        let tags = &front["tags"];
+        assert_eq!(tags["otel.link.0"], "000000000000000a/000000000000000b");
+        assert_eq!((&tags["list"], &tags["otel.scope.name"]), (&json!(r#"["a","b"]"#), &json!("sdk-test")));
+        assert_eq!(
+            (&tags["deployment.environment.name"], &back["tags"]["error"]),
+            (&json!("test"), &json!("refused"))
+        );
+        let query = "annotationQuery=error%3Drefused&serviceName=py-back&limit=10";
+        let found = parsed(&get(&mesh.collector(&format!("/api/v2/traces?{query}"))).await);
+        assert!(found.as_array().expect("traces").iter().any(|trace| trace[0]["traceId"] == id), "{found}");
+    }
+    let edges = parsed(&get(&mesh.url("/api/mesh?lookback=5m")).await);
+    let edge = &edges["edges"][0];
+    assert_eq!(
+        (&edge["caller"], &edge["callee"], &edge["count"], &edge["errors"]),
+        (&json!("py-front"), &json!("py-back"), &json!(2), &json!(2)),
+        "{edges}"
+    );
     mesh.end().await;
 }
 

@@ -17,24 +17,24 @@ use crate::{
 pub const TREE: &str = "\
 gateway SERVER GET /api/greeting
   gateway CLIENT Greeting → service-a
-    service-a SERVER Greeting
+    service-a SERVER Greeting ← gateway
       service-a CLIENT Greeting → service-b
-        service-b SERVER Greeting
+        service-b SERVER Greeting ← service-a
           service-b CLIENT Greeting → service-d
-            service-d SERVER Greeting
+            service-d SERVER Greeting ← service-b
               service-d PRODUCER send service-d.greeting → service-d.greeting
                 service-f CONSUMER process service-d.greeting → service-d.greeting
                   service-f CLIENT insert messages → service-f.messages
           service-b CLIENT Greeting → service-e
-            service-e SERVER Greeting
+            service-e SERVER Greeting ← service-b
               service-e CLIENT Greeting → service-g
-                service-g SERVER Greeting
+                service-g SERVER Greeting ← service-e
                   service-g CLIENT insert greetings → service-g.greetings
               service-e CLIENT Greeting → service-h
-                service-h SERVER Greeting
+                service-h SERVER Greeting ← service-e
                   service-h CLIENT insert greetings → service-h.greetings
       service-a CLIENT Greeting → service-c
-        service-c SERVER Greeting
+        service-c SERVER Greeting ← service-a
           service-c CLIENT insert greetings → service-c.greetings
 ";
 
@@ -64,7 +64,8 @@ async fn greet(mesh: &Mesh, headers: &[(&str, &str)]) {
 async fn one_request_is_one_trace_and_every_process_logs_its_id() {
     let zipkin = Zipkin::start().await;
     let mesh = traced(&zipkin, &[]).await;
-    greet(&mesh, &[]).await;
+    // A client cannot pretend to be a caller of the entry.
+    greet(&mesh, &[("user-agent", "service-b/1")]).await;
 
     let id = zipkin.trace_id().await;
     let trace = zipkin.trace(&id, SPANS).await;

@@ -124,11 +124,12 @@ fn branch(children: &BTreeMap<&str, Vec<&Value>>, parent: &str, depth: usize, te
     }
 }
 
-/// `service KIND name → remote`.
+/// `service KIND name → remote`, or `← caller`.
 fn line(span: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let remote = text(&span["remoteEndpoint"]["serviceName"]);
-    let remote = if remote.is_empty() { remote } else { format!(" → {remote}") };
+    let arrow = if span["kind"] == "SERVER" { "←" } else { "→" };
+    let remote = if remote.is_empty() { remote } else { format!(" {arrow} {remote}") };
     // A collector returns names in lower case.
     let name = text(&span["name"]).replace("greeting.v3.GreetingService/", "");
     let name = name.replace("greeting.v3.greetingservice/", "");

@@ -9,6 +9,7 @@ mod cell;
 mod codes;
 mod edges;
 mod facts;
+mod halves;
 mod histogram;
 mod measure;
 mod names;
@@ -27,6 +28,7 @@ use self::{
     codes::Codes,
     edges::{Edges, Ends},
     facts::Facts,
+    halves::Halves,
     names::{NameId, Names},
     series::{Ages, MINUTE, Series},
     trace::{Counted, Counts, Published, Trace},
@@ -85,6 +87,7 @@ struct Store {
     totals: Series<Totals>,
     ages: Ages,
     now: u32,
+    halves: Halves,
     published: HashMap<(TraceId, u64), Published, RandomState>,
     published_order: VecDeque<(TraceId, u64)>,
 }
@@ -99,6 +102,7 @@ impl Mesh {
     /// Empty; uses at most about `bytes`.
     pub(crate) fn new(bytes: usize) -> Self {
         let (name_bytes, max_count_bytes) = (bytes / 8, bytes / 16 * 7);
+        let max_trace_bytes = bytes - name_bytes - max_count_bytes;
         Self {
             names: Names::new(name_bytes),
             codes: Codes::default(),
@@ -110,11 +114,12 @@ impl Mesh {
                 totals: Series::default(),
                 ages: Ages::default(),
                 now: 0,
+                halves: Halves::new(max_trace_bytes / 4),
                 published: HashMap::default(),
                 published_order: VecDeque::new(),
             },
             trace_bytes: 0,
-            max_trace_bytes: bytes - name_bytes - max_count_bytes,
+            max_trace_bytes,
             max_count_bytes,
             names_retained: 0,
         }
@@ -149,7 +154,7 @@ impl Mesh {
                 totals.uncounted = totals.uncounted.saturating_add(u32::from(!is_counted));
             });
         }
-        while self.trace_bytes > self.max_trace_bytes && self.traces.len() > 1 {
+        while self.trace_bytes + self.counts.halves.bytes() > self.max_trace_bytes && self.traces.len() > 1 {
             self.forget_quietest();
         }
         self.relieve();
@@ -170,6 +175,7 @@ impl Mesh {
                 trace.settle(&mut ForTrace { id, store: &mut self.counts });
             }
         }
+        self.counts.halves.age(now);
         for _ in 0..SETTLED_AT_ONCE {
             let is_old = |(second, _): &(u32, TraceId)| second.saturating_add(FORGOTTEN) <= now;
             if !self.order.front().is_some_and(is_old) {
@@ -186,7 +192,7 @@ impl Mesh {
 
     /// The estimated bytes of everything.
     pub(crate) fn bytes(&self) -> usize {
-        self.trace_bytes + self.counts.bytes() + self.names.bytes()
+        self.trace_bytes + self.counts.halves.bytes() + self.counts.bytes() + self.names.bytes()
     }
 
     /// Merges and drops old counts, by their age and by the memory that they need.
@@ -232,7 +238,7 @@ impl Mesh {
                     let Some(mut trace) = self.traces.remove(&id) else { return };
                     trace.settle(&mut ForTrace { id, store: &mut self.counts });
                     self.trace_bytes -= trace.bytes() + TRACE;
-                    self.counts.remember(id, trace.unconsumed());
+                    self.counts.remember(id, &trace);
                     return;
                 }
                 None => {}
@@ -256,9 +262,13 @@ impl Store {
         self.edges.bytes() + self.totals.bytes() + self.published.len() * PUBLISHED
     }
 
-    /// Keeps the messages that nobody has consumed; the oldest are forgotten when there are too many.
-    fn remember(&mut self, id: TraceId, published: impl Iterator<Item = (u64, Published)>) {
-        for (span, published) in published {
+    /// Keeps the halves of calls and messages whose other half may still arrive; the oldest are forgotten when there are
+    /// too many. Messages wait in a queue for longer than spans are on their way.
+    fn remember(&mut self, id: TraceId, trace: &Trace) {
+        for (starter, half) in trace.halves() {
+            self.halves.add(id, starter, half, self.now);
+        }
+        for (span, published) in trace.unconsumed() {
             if self.published.insert((id, span), published).is_none() {
                 self.published_order.push_back((id, span));
             }
@@ -298,6 +308,24 @@ impl Counts for ForTrace<'_> {
 
     fn published(&self, span: u64) -> Option<Published> {
         self.store.published.get(&(self.id, span)).copied()
+    }
+
+    fn is_called(&self, client: u64) -> bool {
+        self.store.halves.is_called(self.id, client)
+    }
+
+    fn take_served(&mut self, client: u64) -> Option<Counted> {
+        self.store.halves.take_received(self.id, client, false).map(|server| server.counted)
+    }
+
+    fn consumed(&mut self, producer: u64, published: Published) -> bool {
+        let Some(received) = self.store.halves.take_received(self.id, producer, true) else { return false };
+        if let Some(Ends { callee, kind, .. }) = self.store.edges.ends(received.counted.edge) {
+            let ends = Ends { caller: published.service, callee, kind };
+            let call = Call { wait: published.wait(received.start), ..received.counted.call };
+            self.replace(Some(received.counted), Some((ends, call)));
+        }
+        true
     }
 }
 

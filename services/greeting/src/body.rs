@@ -18,8 +18,6 @@ use octet_runtime::{
 use tonic::Status;
 use tower::BoxError;
 
-use crate::settings::MAX_REQUEST;
-
 /// The maximum time for a message to arrive, even where the call's deadline is later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
@@ -30,7 +28,7 @@ const REFLECTION: &str = "/grpc.reflection.";
 #[derive(Clone, Copy)]
 pub(crate) struct Received(pub(crate) Result<Deadline, MalformedTimeout>);
 
-/// Fails a body that does not arrive in time, or has a message beyond [`MAX_REQUEST`].
+/// Fails a body that does not arrive in time, or has a message beyond its limit.
 pub(crate) struct BoundedBody {
     body: Bounded<Incoming>,
     limit: Limit,
@@ -46,7 +44,8 @@ enum Limit {
 }
 
 /// Bounds the body, and adds the deadline to the extensions.
-pub(crate) fn bounded(mut request: Request<Incoming>, drain: &Drain) -> Request<BoundedBody> {
+/// `max` is the maximum size of a message.
+pub(crate) fn bounded(mut request: Request<Incoming>, drain: &Drain, max: usize) -> Request<BoundedBody> {
     let limit = if is_stream(request.uri()) {
         Limit::Drain(drain.clone())
     } else {
@@ -55,7 +54,7 @@ pub(crate) fn bounded(mut request: Request<Incoming>, drain: &Drain) -> Request<
         let latest = Deadline::after(MAX_WAIT);
         Limit::Moment(received.map_or(latest, |deadline| deadline.min(latest)).instant())
     };
-    request.map(|body| BoundedBody { body: Bounded::new(body, MAX_REQUEST), limit, waiting: None })
+    request.map(|body| BoundedBody { body: Bounded::new(body, max), limit, waiting: None })
 }
 
 fn with_status(error: BoxError) -> BoxError {

@@ -1,6 +1,7 @@
 //! From the queue into the store: at least one delivery, exactly one document.
 
 mod ending;
+mod faulted;
 #[cfg(test)]
 mod tests;
 
@@ -14,13 +15,17 @@ use octet_backends::{
 
 use octet_runtime::{
     backoff::Backoff,
+    faults::Faults,
     logs::{self, HEADERS},
     propagation::X_REQUEST_ID,
     telemetry::{Span, SpanKind, Tracer},
 };
 use tracing::Instrument;
 
-use self::ending::{End, Ending};
+use self::{
+    ending::{End, Ending},
+    faulted::FaultedInserts,
+};
 use crate::{
     message,
     observed::{ConsumerMetrics, QueueAttributes},
@@ -39,6 +44,7 @@ pub(crate) struct Consume {
     pub(crate) metrics: ConsumerMetrics,
     pub(crate) tracer: Tracer,
     pub(crate) attributes: QueueAttributes,
+    pub(crate) faults: Faults,
 }
 
 impl Consume {
@@ -104,8 +110,14 @@ impl Consume {
             Err(error) => return self.dead_letter(delivery, ending, span, &error.to_string()).await,
         };
         let mut pauses = PAUSES;
+        let mut faulted = FaultedInserts::new(&self.faults, &delivery.message().headers);
         let outcome = loop {
-            match ending.allows(span.scope(self.store.insert(&document))).await {
+            let insert = span.scope(self.store.insert(&document));
+            let inserted = match &mut faulted {
+                None => ending.allows(insert).await,
+                Some(faulted) => ending.allows(faulted.insert(insert, span)).await,
+            };
+            match inserted {
                 Some(Ok(Inserted::New)) => break "stored",
                 Some(Ok(Inserted::AlreadyThere)) => break "duplicate",
                 Some(Err(StoreError::Unavailable(reason))) => {

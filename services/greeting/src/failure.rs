@@ -17,6 +17,9 @@ pub(crate) enum GreetError {
     /// The queue did not confirm the service's own greeting.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// A fault between the service and its store or queue failed the call.
+    #[error("{0}")]
+    Injected(Status),
     /// An upstream failed; the message starts with the path to the service that failed.
     #[error("{0}")]
     Upstream(Status),
@@ -34,7 +37,7 @@ impl GreetError {
             Self::Store(StoreError::Rejected(_)) => Status::internal("the store refused the greeting"),
             Self::Publish(PublishError::Unavailable(_)) => Status::unavailable("the queue is unavailable"),
             Self::Publish(PublishError::Rejected(_)) => Status::internal("the queue refused the greeting"),
-            Self::Upstream(status) => status,
+            Self::Injected(status) | Self::Upstream(status) => status,
         }
     }
 }

@@ -5,17 +5,24 @@
 //! `consume` moves messages from the queue to the store.
 
 mod body;
+mod calls;
+mod conduct;
 mod connections;
 mod consume;
 mod failure;
+mod faulted;
+mod faulty;
 mod greeter;
 mod greeting;
 mod grpc;
 mod health;
+mod limit;
 mod message;
 mod metadata_limit;
 mod missing;
 mod observed;
+mod padded;
+mod response_stream;
 mod rpc;
 pub mod server;
 mod settings;

@@ -1,7 +1,10 @@
-//! The paths of the greeting RPC.
+//! The paths of the greeting RPCs.
 
 /// The full path, for metrics, spans and calls.
 pub(crate) const GREETING: &str = "/greeting.v3.GreetingService/Greeting";
 
-/// The common start of the paths of its service.
+/// As [`GREETING`], for the RPC that streams.
+pub(crate) const GREETING_STREAM: &str = "/greeting.v3.GreetingService/GreetingStream";
+
+/// The common start of the paths of their service.
 pub(crate) const GREETING_SERVICE: &str = "/greeting.v3.GreetingService/";

@@ -10,27 +10,31 @@ use octet_runtime::{
     admin::{Probe, Readiness},
     compression,
     drain::Drain,
+    faults::Faults,
     identity,
     metrics::{GrpcMetrics, Metrics},
     process::{Ports, Process, StartError},
     reflection,
     serve::{Plain, ServeLimits, refuse_other_than_grpc},
     telemetry::Tracer,
-    upstream::Upstream,
+    upstream::{Callers, Upstream},
 };
 use tonic::service::Routes;
 use tower::{Service, ServiceExt};
 
 use crate::{
     body,
+    calls::{self, Called},
+    conduct::Conduct,
     connections::Connections,
     consume::Consume,
+    faulty,
     greeter::{Greeter, Role},
     grpc::GrpcService,
     health, metadata_limit,
     observed::{ConsumerMetrics, ObservedPublisher, ObservedStore, QueueAttributes, StoreAttributes},
     rpc::GREETING_SERVICE,
-    settings::{MAX_ANSWER, MAX_REQUEST, ServiceSettings},
+    settings::{MAX_ANSWER, ServiceSettings},
     streams::Streams,
     upstreams::Upstreams,
     watch::Watch,
@@ -51,8 +55,10 @@ pub async fn run(settings: ServiceSettings, drain: Drain) -> Result<(), StartErr
 /// [`StartError`], before anything is served.
 pub async fn run_on(ports: Ports, settings: ServiceSettings, drain: Drain) -> Result<(), StartError> {
     let name = settings.service.name.to_string();
-    let process = Process::start(ports, &settings.process, &name, drain)?;
-    let parts = Parts::open(&settings, process.metrics(), &process.tracer()).await?;
+    let mut process = Process::start(ports, &settings.process, &name, drain)?;
+    let faults = settings.faults(process.metrics()).map_err(StartError::internal)?;
+    process.serve_faults(&faults);
+    let parts = Parts::open(&settings, &faults, process.metrics(), &process.tracer()).await?;
 
     let (drain, grace) = (process.drain().clone(), settings.process.drain.grace);
     let readiness = Readiness::new(drain.clone(), parts.probes);
@@ -60,20 +66,20 @@ pub async fn run_on(ports: Ports, settings: ServiceSettings, drain: Drain) -> Re
     let statuses = health::statuses(&names);
     let [gzip, deflate] = compression::ENCODINGS;
     let greeting = GreetingServiceServer::new(parts.grpc)
-        .max_decoding_message_size(MAX_REQUEST)
+        .max_decoding_message_size(settings.max_request)
         .max_encoding_message_size(MAX_ANSWER)
         .accept_compressed(gzip)
         .accept_compressed(deflate);
     let compressing = greeting.clone().send_compressed(gzip).send_compressed(deflate);
     let others = others(&statuses)?;
 
-    let ending = drain.clone();
+    let (ending, max_request) = (drain.clone(), settings.max_request);
     let streams = Streams::default();
     let service = tower::service_fn(move |request: http::Request<Incoming>| {
         let greeting = if compression::is_used(request.headers()) { &compressing } else { &greeting };
         let (mut greeting, others, streams) = (greeting.clone(), others.clone(), streams.clone());
         let refusal = refuse_other_than_grpc(&request);
-        let request = body::bounded(request, &ending);
+        let request = body::bounded(request, &ending, max_request);
         async move {
             if let Some(refusal) = refusal {
                 return Ok(refusal);
@@ -83,7 +89,8 @@ pub async fn run_on(ports: Ports, settings: ServiceSettings, drain: Drain) -> Re
                 Err(refusal) => Ok(*refusal),
                 // Bypasses the router, whose matching and boxing cost as much as the rest of the request's path.
                 Ok(request) if request.uri().path().starts_with(GREETING_SERVICE) => {
-                    greeting.call(request).await
+                    let response = greeting.call(request).await?;
+                    Ok(faulty::response(response))
                 }
                 Ok(request) => match streams.open(&request) {
                     Ok(stream) => Ok(stream.hold(Box::pin(others.oneshot(request)).await?)),
@@ -130,10 +137,20 @@ struct Parts {
 impl Parts {
     async fn open(
         settings: &ServiceSettings,
+        faults: &Faults,
         metrics: &Metrics,
         tracer: &Tracer,
     ) -> Result<Self, StartError> {
-        let mut probes = Vec::new();
+        let mut probes = vec![Probe::new("fault", faults.clone(), |faults| async move {
+            if faults.is_unready() { Err("injected: unready") } else { Ok(()) }
+        })];
+        if let Some(after) = settings.service.behaviour.ready_after {
+            let ready = tokio::time::Instant::now() + after;
+            probes.push(Probe::new("ready_after", ready, |ready| async move {
+                let has_passed = tokio::time::Instant::now() >= ready;
+                if has_passed { Ok(()) } else { Err("the service is not ready yet, by its ready_after") }
+            }));
+        }
         let mut watch = Watch::default();
         let service = &settings.service;
         let Connections { store: stores, queue: queues } = &settings.connections;
@@ -178,8 +195,8 @@ impl Parts {
             let metrics = ConsumerMetrics::new(metrics).map_err(StartError::internal)?;
             let attributes =
                 QueueAttributes { system: queues.system(), queue: queue.clone(), server: queues.server() };
-            let tracer = tracer.clone();
-            consume = Some(Consume { consumer, store: store.clone(), metrics, tracer, attributes });
+            let (tracer, faults) = (tracer.clone(), faults.clone());
+            consume = Some(Consume { consumer, store: store.clone(), metrics, tracer, attributes, faults });
         }
 
         let greeter = Greeter {
@@ -190,10 +207,16 @@ impl Parts {
             },
             store,
             publisher,
-            upstreams: upstreams(settings, metrics)?,
+            upstreams: upstreams(settings, faults, metrics)?,
+            faults: faults.clone(),
         };
+        let conduct =
+            Conduct::new(&service.behaviour, faults.clone(), metrics).map_err(StartError::internal)?;
         let grpc = GrpcService {
             greeter: Arc::new(greeter),
+            conduct: Arc::new(conduct),
+            numbers_calls: calls::are_numbered(&settings.topology),
+            callers: callers(settings),
             propagation: settings.process.propagation.clone(),
             admission: settings.process.admission.clone(),
             metrics: GrpcMetrics::server(metrics).map_err(StartError::internal)?,
@@ -203,14 +226,32 @@ impl Parts {
     }
 }
 
-fn upstreams(settings: &ServiceSettings, metrics: &Metrics) -> Result<Upstreams, StartError> {
+fn upstreams(
+    settings: &ServiceSettings,
+    faults: &Faults,
+    metrics: &Metrics,
+) -> Result<Upstreams, StartError> {
     let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
-    let upstreams = settings.upstreams.iter().map(|(name, address)| {
-        Upstream::new(name.as_str(), address, settings.process.upstream, &client)
-            .map(|upstream| (name.clone(), upstream))
+    let retried = Upstream::retries(metrics).map_err(StartError::internal)?;
+    let (topology, own) = (&settings.topology, settings.service.name.as_str());
+    let caller = settings.process.telemetry.service_name(own);
+    let called = settings.upstreams.iter().map(|(name, address)| {
+        let upstream = Upstream::new(name.as_str(), caller, address, settings.process.upstream, &client)?;
+        let edge = topology.edge(own, name.as_str());
+        let upstream = upstream.with_policy(calls::policy(&edge), &retried).with_faults(faults);
+        Ok(Called::new(topology, name.clone(), upstream, &edge))
     });
-    let upstreams = upstreams.collect::<Result<_, _>>().map_err(StartError::internal)?;
-    Ok(Upstreams::new(settings.topology.clone(), settings.service.policy, upstreams))
+    let called = called.collect::<Result<_, tonic::transport::Error>>().map_err(StartError::internal)?;
+    let steps = settings.service.steps.iter().map(Vec::len).collect();
+    Ok(Upstreams::new(topology.clone(), &settings.service, called, steps, faults.clone()))
+}
+
+/// The services that call this one; the gateway calls the entry.
+fn callers(settings: &ServiceSettings) -> Callers {
+    let (topology, own) = (&settings.topology, &settings.service.name);
+    let services = topology.edges().filter(|(_, upstream)| *upstream == own);
+    let gateway = (topology.entry().name == *own).then_some(identity::GATEWAY);
+    Callers::new(services.map(|(caller, _)| caller.as_str()).chain(gateway))
 }
 
 /// The other services of the gRPC port: health, and reflection in both versions that clients use.

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use octet_fault::Fault;
 use octet_runtime::{
     environment::Environment,
+    faults::{FaultSettings, Faults, Identity, draw_seed},
+    metrics::Metrics,
     process::{Defaults, ProcessSettings},
     upstream::UpstreamAddress,
 };
@@ -30,6 +33,8 @@ pub struct ServiceSettings {
     pub(crate) topology: Arc<Topology>,
     pub(crate) connections: Connections,
     pub(crate) upstreams: Vec<(ServiceName, UpstreamAddress)>,
+    /// The maximum size of a request, with the payload that callers add.
+    pub(crate) max_request: usize,
 }
 
 impl ServiceSettings {
@@ -55,10 +60,37 @@ impl ServiceSettings {
         });
         let upstreams = upstreams.collect();
         // Even without a service, so that all faults are reported at once.
-        let process = ProcessSettings::from_environment(environment, DEFAULTS);
+        let mut process = ProcessSettings::from_environment(environment, DEFAULTS);
+        process.faults = FaultSettings::from_environment(environment);
+        if let Some(topology) = &topology {
+            process.faults.check(environment, |fault| topology.check_fault(fault));
+        }
         let connections = Connections::from_environment(environment);
-        Some(Self { service: service?, process, topology: Arc::new(topology?), connections, upstreams })
+        let (service, topology) = (service?, Arc::new(topology?));
+        let max_request = MAX_REQUEST + largest_payload(&topology, &service.name);
+        Some(Self { service, process, topology, connections, upstreams, max_request })
     }
+
+    /// The faults of the process.
+    pub(crate) fn faults(&self, metrics: &Metrics) -> Result<Faults, prometheus::Error> {
+        let settings = &self.process.faults;
+        let identity = Identity { service: self.service.name.to_string(), replica: settings.replica };
+        let seed = settings.seed.or(self.topology.seed()).unwrap_or_else(draw_seed);
+        let topology = self.topology.clone();
+        let check = Arc::new(move |fault: &Fault| topology.check_fault(fault));
+        Faults::new(settings, identity, (seed, self.topology.faults()), check, metrics)
+    }
+}
+
+/// The largest payload that a caller adds to its requests, in bytes.
+fn largest_payload(topology: &Topology, service: &ServiceName) -> usize {
+    let callers = topology.edges().filter(|(_, callee)| *callee == service);
+    let payloads = callers.filter_map(|(caller, callee)| {
+        let payload = topology.edge(caller.as_str(), callee.as_str()).payload?;
+        // The field's own bytes are few.
+        usize::try_from(payload.most().get()).ok()
+    });
+    payloads.max().unwrap_or_default()
 }
 
 /// The service's entry in the topology.

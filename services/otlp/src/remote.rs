@@ -7,16 +7,15 @@ use octet_zipkin::Kind;
 use crate::span::Attributes;
 
 /// The attributes that can name the other side, the best first; OpenTelemetry's order for Zipkin exporters, with queues
-/// first among messages, and a database's name for those whose server has none.
-const CALLED: [&str; 12] = [
+/// first among messages, and a database's name for those whose server has none. Without `peer.address`, in which Envoy
+/// reports its own caller.
+const CALLED: [&str; 10] = [
     "peer.service",
     "server.address",
     "net.peer.name",
     "network.peer.address",
     "net.sock.peer.name",
     "net.sock.peer.addr",
-    "peer.hostname",
-    "peer.address",
     "db.namespace",
     "db.name",
     "db.system.name",
@@ -27,6 +26,8 @@ const QUEUES: [&str; 4] =
 
 /// At a server, only what names its caller: `server.address` is its own.
 const CALLERS: [&str; 4] = ["peer.service", "network.peer.address", "net.sock.peer.addr", "net.peer.ip"];
+
+const CALLER_PORTS: [&str; 2] = ["network.peer.port", "net.sock.peer.port"];
 
 const PORTS: [&str; 4] = ["server.port", "net.peer.port", "network.peer.port", "net.sock.peer.port"];
 
@@ -43,7 +44,7 @@ pub(crate) fn of<'a>(kind: Option<Kind>, attributes: &'a Attributes<'_>) -> Remo
     let (names, ports): (&[&str], &[&str]) = match kind {
         Some(Kind::Client) => (&CALLED, &PORTS),
         Some(Kind::Producer | Kind::Consumer) => (&QUEUES, &PORTS),
-        Some(Kind::Server) => (&CALLERS, &[]),
+        Some(Kind::Server) => (&CALLERS, &CALLER_PORTS),
         None => (&["peer.service"], &[]),
     };
     let mut remote = Remote::default();

@@ -179,15 +179,20 @@ fn the_other_side_is_found_by_the_best_attribute_of_each_kind() {
         (3, vec![("db.system", "redis")], name("redis")),
         (3, vec![("db.system", "redis"), ("db.namespace", "cache")], name("cache")),
         (3, vec![("net.peer.name", "api")], name("api")),
-        (3, vec![("peer.address", "10.1.2.3:8080")], json!({ "ipv4": "10.1.2.3" })),
+        (3, vec![("net.sock.peer.addr", "10.1.2.3:8080")], json!({ "ipv4": "10.1.2.3" })),
         (3, vec![("server.address", "::1"), ("server.port", "90")], json!({ "ipv6": "::1", "port": 90 })),
         (4, vec![("server.address", "mq"), ("messaging.destination.name", "jobs")], name("jobs")),
         (5, vec![("messaging.destination.name", "jobs")], name("jobs")),
         // At a server, `server.address` is its own.
         (
             2,
-            vec![("server.address", "me"), ("network.peer.address", "10.0.0.9")],
-            json!({ "ipv4": "10.0.0.9" }),
+            vec![
+                ("server.address", "me"),
+                ("server.port", "1"),
+                ("network.peer.address", "10.0.0.9"),
+                ("network.peer.port", "2"),
+            ],
+            json!({ "ipv4": "10.0.0.9", "port": 2 }),
         ),
         (2, vec![("peer.service", "caller"), ("server.address", "me")], name("caller")),
         (1, vec![("server.address", "db.example")], json!(null)),

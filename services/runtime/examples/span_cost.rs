@@ -15,7 +15,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -88,11 +88,17 @@ async fn octet(sink: SocketAddr) -> f64 {
         let telemetry = Telemetry::start(&settings, "bench", None, &metrics).expect("starts");
         let tracer = telemetry.tracer();
         let deadline = Deadline::after(Duration::from_secs(5));
+        let caller = Arc::from("service-a");
         for _ in 0..BURST {
             let extracted = tracer.extract(&HeaderMap::new());
             let peer = Some(SocketAddr::new(PEER.parse().expect("an address"), PORT));
-            let mut span =
-                GrpcSpan::server(&tracer, &extracted, "/greeting.v3.GreetingService/Greeting", peer);
+            let mut span = GrpcSpan::server(
+                &tracer,
+                &extracted,
+                "/greeting.v3.GreetingService/Greeting",
+                Some(&caller),
+                peer,
+            );
             span.set_deadline(deadline);
             span.end(Ok(()));
         }

@@ -1,7 +1,9 @@
-//! The admin server of every process: `/livez`, `/readyz`, `/metrics`, `/log-level`.
+//! The admin server of every process: `/livez`, `/readyz`, `/metrics`, `/log-level`, and `/faults` where faults can act.
 
 mod access;
+mod faults;
 mod histogram;
+mod lasting;
 mod log_level;
 mod report;
 
@@ -19,6 +21,7 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio::net::TcpListener;
 
 pub use access::{AdminAccess, came_through_proxy, is_local};
+pub use faults::FaultControl;
 pub use histogram::Histogram;
 pub use log_level::LogControl;
 pub use report::{AdminClient, AdminReport, QueueReport, StoreReport, UnreadableAdmin};
@@ -105,10 +108,15 @@ pub async fn serve(
     listener: TcpListener,
     readiness: Readiness,
     metrics: Metrics,
-    logs: LogControl,
+    (logs, faults): (LogControl, Option<FaultControl>),
     hosts: AllowedHosts,
 ) {
-    let router = router(readiness, metrics, logs).layer(from_fn_with_state(hosts, hosts::check));
+    let router = router(readiness, metrics, logs);
+    let router = match faults {
+        Some(faults) => router.merge(faults::router(faults)),
+        None => router,
+    };
+    let router = router.layer(from_fn_with_state(hosts, hosts::check));
     serve::serve(listener, router, ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
 }
 

@@ -47,6 +47,12 @@ impl HttpUrl {
         &self.authority
     }
 
+    /// Scheme and authority.
+    pub fn origin(&self) -> String {
+        let scheme = if self.is_https { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority)
+    }
+
     /// The path without a slash at its end; empty for `/`.
     pub fn path(&self) -> &str {
         &self.path
@@ -56,8 +62,7 @@ impl HttpUrl {
 impl fmt::Display for HttpUrl {
     /// Without a slash at its end.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.is_https { "https" } else { "http" };
-        write!(formatter, "{scheme}://{}{}", self.authority, self.path)
+        write!(formatter, "{}{}", self.origin(), self.path)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod deadline;
 pub mod drain;
 pub mod environment;
 pub mod failure_path;
+pub mod faults;
 pub mod hosts;
 pub mod http_url;
 pub mod identity;

@@ -10,8 +10,9 @@ use tower::Service;
 
 pub use self::settings::{Defaults, Ports, ProcessSettings, RESTARTS};
 use crate::{
-    admin::{self, LogControl, Readiness},
+    admin::{self, AdminAccess, FaultControl, LogControl, Readiness},
     drain::Drain,
+    faults::Faults,
     hosts::AllowedHosts,
     listen::BindError,
     metrics::Metrics,
@@ -61,6 +62,8 @@ pub struct Process {
     ports: Ports,
     logs: LogControl,
     hosts: AllowedHosts,
+    faults: Option<FaultControl>,
+    access: AdminAccess,
     grace: Duration,
 }
 
@@ -85,7 +88,13 @@ impl Process {
         let telemetry =
             Telemetry::start(&settings.telemetry, name, local, &metrics).map_err(StartError::internal)?;
         let (logs, hosts, grace) = (settings.log_control(), settings.hosts.clone(), settings.drain.grace);
-        Ok(Self { metrics, telemetry, drain, ports, logs, hosts, grace })
+        let access = settings.access.clone();
+        Ok(Self { metrics, telemetry, drain, ports, logs, hosts, faults: None, access, grace })
+    }
+
+    /// Lets the admin server show and change `faults`.
+    pub fn serve_faults(&mut self, faults: &Faults) {
+        self.faults = Some(FaultControl { faults: faults.clone(), access: self.access.clone() });
     }
 
     /// The process's metrics.
@@ -124,9 +133,9 @@ impl Process {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let Self { metrics, telemetry, drain, ports, logs, hosts, grace } = self;
+        let Self { metrics, telemetry, drain, ports, logs, hosts, faults, grace, .. } = self;
         ports.log_serving();
-        let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, logs, hosts));
+        let admin = tokio::spawn(admin::serve(ports.admin, readiness, metrics, (logs, faults), hosts));
         serve_over(transport, ports.main, service, limits, &drain, grace).await;
         finish.await;
         // Last, when no more spans are made; the admin server shows the result.

@@ -113,6 +113,9 @@ fn added(name: &str) -> Result<Option<HeaderName>, String> {
     }
     let name = HeaderName::try_from(name)
         .map_err(|_| "must be a comma-separated list of header names".to_owned())?;
+    if name.as_str().starts_with("octet-") {
+        return Err(format!("must not name {name}: Octet decides itself where its headers go"));
+    }
     if REFUSED.contains(&name.as_str()) || name.as_str().starts_with("grpc-") {
         return Err(format!(
             "must not name {name}: credentials, grpc-* and hop-by-hop headers are never propagated"

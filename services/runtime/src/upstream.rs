@@ -1,15 +1,20 @@
 //! Upstreams: their addresses, a lazy channel to each, and calls with deadlines and safe retries.
 
 mod address;
+mod attempts;
 mod call;
+mod caller;
 mod classify;
+mod policy;
 mod response;
 
 use std::time::Duration;
 
 pub use address::UpstreamAddress;
 pub use call::{InFlight, Upstream};
+pub use caller::Callers;
 pub use classify::{CallError, Failure, classify};
+pub use policy::{CallPolicy, RetryPolicy};
 pub use response::GrpcChannel;
 
 use crate::environment::Environment;

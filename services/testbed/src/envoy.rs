@@ -13,11 +13,21 @@ const MISSING: &str = "envoy is not installed: run `make tools`";
 /// A proxy's name, listeners and clusters.
 pub struct EnvoyBuilder {
     name: String,
+    tracer: Tracer,
     listeners: Vec<Value>,
     clusters: Vec<Value>,
 }
 
-/// Envoy with listeners on 127.0.0.1. It makes a span of each request, reports it to Zipkin and propagates B3, as in Istio.
+/// Where a proxy reports its spans, and in which headers it propagates a trace.
+#[derive(Debug, Clone, Copy)]
+pub enum Tracer {
+    /// To a Zipkin, with B3, as in Istio.
+    Zipkin(SocketAddr),
+    /// To a receiver of OTLP over gRPC, with W3C's headers.
+    OpenTelemetry(SocketAddr),
+}
+
+/// Envoy with listeners on 127.0.0.1. It makes a span of each request, reports it and propagates the trace.
 ///
 /// Dropping it kills it; it dies with the test process in any case.
 pub struct Envoy {
@@ -27,10 +37,13 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// A proxy with the service name `name`, which reports spans to the Zipkin at `zipkin`.
-    pub fn builder(name: &str, zipkin: SocketAddr) -> EnvoyBuilder {
-        let clusters = vec![cluster("zipkin", zipkin)];
-        EnvoyBuilder { name: name.to_owned(), listeners: Vec::new(), clusters }
+    /// A proxy with the service name `name`.
+    pub fn builder(name: &str, tracer: Tracer) -> EnvoyBuilder {
+        let clusters = vec![match tracer {
+            Tracer::Zipkin(zipkin) => cluster("traces", zipkin),
+            Tracer::OpenTelemetry(receiver) => grpc_cluster("traces", receiver),
+        }];
+        EnvoyBuilder { name: name.to_owned(), tracer, listeners: Vec::new(), clusters }
     }
 }
 
@@ -103,6 +116,8 @@ impl EnvoyBuilder {
             "layered_runtime": { "layers": [{ "name": "test", "static_layer": {
                 "tracing.zipkin.min_flush_spans": 1,
                 "tracing.zipkin.flush_interval_ms": 100,
+                "tracing.opentelemetry.min_flush_spans": 1,
+                "tracing.opentelemetry.flush_interval_ms": 100,
             } }] },
         });
         let file = lifeline.directory().join("envoy.json");
@@ -140,6 +155,24 @@ impl EnvoyBuilder {
         self
     }
 
+    fn provider(&self) -> Value {
+        match self.tracer {
+            Tracer::Zipkin(_) => json!({ "name": "envoy.tracers.zipkin", "typed_config": {
+                "@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig",
+                "collector_cluster": "traces",
+                "collector_endpoint": "/api/v2/spans",
+                "collector_endpoint_version": "HTTP_JSON",
+                "trace_id_128bit": true,
+                "shared_span_context": false,
+            } }),
+            Tracer::OpenTelemetry(_) => json!({ "name": "envoy.tracers.opentelemetry", "typed_config": {
+                "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
+                "grpc_service": { "envoy_grpc": { "cluster_name": "traces" }, "timeout": "5s" },
+                "service_name": self.name,
+            } }),
+        }
+    }
+
     /// The filter that accepts HTTP/1.1 and HTTP/2, makes a span of each request, and forwards it.
     fn manager(&self, to: &str, direction: &Direction) -> Value {
         let filter = |name: &str, kind: &str| {
@@ -154,14 +187,7 @@ impl EnvoyBuilder {
             "use_remote_address": matches!(direction, Direction::Ingress { .. }),
             "tracing": {
                 "random_sampling": { "value": 100.0 },
-                "provider": { "name": "envoy.tracers.zipkin", "typed_config": {
-                    "@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig",
-                    "collector_cluster": "zipkin",
-                    "collector_endpoint": "/api/v2/spans",
-                    "collector_endpoint_version": "HTTP_JSON",
-                    "trace_id_128bit": true,
-                    "shared_span_context": false,
-                } },
+                "provider": self.provider(),
             },
             "route_config": { "virtual_hosts": [{
                 "name": to,
@@ -179,17 +205,28 @@ impl EnvoyBuilder {
     }
 }
 
+/// A cluster of one address that speaks HTTP/2.
+fn grpc_cluster(name: &str, to: SocketAddr) -> Value {
+    cluster_of(name, to, &json!({ "explicit_http_config": { "http2_protocol_options": {} } }))
+}
+
 /// A cluster of one address, with the HTTP version of the request, as with Istio's `useClientProtocol`.
 fn cluster(name: &str, to: SocketAddr) -> Value {
-    let options = json!({
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "use_downstream_protocol_config": { "http_protocol_options": {}, "http2_protocol_options": {} },
-    });
+    let both = json!({ "http_protocol_options": {}, "http2_protocol_options": {} });
+    cluster_of(name, to, &json!({ "use_downstream_protocol_config": both }))
+}
+
+fn cluster_of(name: &str, to: SocketAddr, protocol: &Value) -> Value {
+    const OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let mut options = json!({ "@type": format!("type.googleapis.com/{OPTIONS}") });
+    if let (Some(options), Some(protocol)) = (options.as_object_mut(), protocol.as_object()) {
+        options.extend(protocol.clone());
+    }
     json!({
         "name": name,
         "type": "STATIC",
         "connect_timeout": "2s",
-        "typed_extension_protocol_options": { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options },
+        "typed_extension_protocol_options": { OPTIONS: options },
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(to) } }] }],

@@ -64,6 +64,12 @@ pub struct Retry {
 impl Retry {
     /// The pause before the first retry, where the file does not say.
     pub const DEFAULT_BACKOFF: Duration = Duration::from_millis(25);
+
+    /// Attempts, gRPC's numbers of codes, the budget from 0 to 1, and the pause.
+    pub fn parts(&self) -> (u32, Vec<i32>, Option<f64>, Duration) {
+        let codes = self.on.iter().map(|code| code.number()).collect();
+        (self.attempts, codes, self.budget.map(Share::fraction), self.backoff)
+    }
 }
 
 /// How one service calls another. The default is one call to each, as the caller's deadline allows.

@@ -98,10 +98,11 @@ impl Edges {
     pub fn add<'a>(&mut self, spans: impl IntoIterator<Item = &'a Span> + Clone) {
         let tree = Tree::new(spans);
         let explained = failed_below(&tree);
+        let unserved = unserved(&tree);
         for place in tree.places() {
             match place.span().kind {
                 Some(Kind::Client) => self.add_client(place, &explained),
-                Some(Kind::Server) => self.add_server(place, &explained),
+                Some(Kind::Server) => self.add_server(place, &explained, &unserved),
                 Some(Kind::Producer) => self.add_producer(place),
                 Some(Kind::Consumer) => self.add_consumer(place, &explained),
                 None => {}
@@ -155,12 +156,26 @@ impl Edges {
     }
 
     /// Counts a server's span only where its client reported none.
-    fn add_server(&mut self, place: Place<'_, '_>, explained: &BTreeSet<usize>) {
+    fn add_server(
+        &mut self,
+        place: Place<'_, '_>,
+        explained: &BTreeSet<usize>,
+        unserved: &BTreeSet<(&str, &str)>,
+    ) {
         let span = place.span();
         if place.parent().is_some_and(|parent| parent.kind == Some(Kind::Client)) {
             return;
         }
-        let above = place.remote_ancestor().and_then(Span::service);
+        let above = place.remote_ancestor();
+        if let (Some(caller), Some(service)) = (span.remote_service(), span.service())
+            && above.is_none()
+            && span.parent_id.is_some()
+            && unserved.contains(&(&**caller, &**service))
+        {
+            // What is between them reports no spans, and its client counts the call.
+            return;
+        }
+        let above = above.and_then(Span::service);
         let caller = above.or(span.remote_service()).filter(|caller| Some(*caller) != span.service());
         if let Some(measured) = self.edge(caller, span.service(), EdgeKind::Rpc) {
             measured.add(span, span.reading().outcome, explained.contains(&place.index()));
@@ -236,6 +251,17 @@ fn failed_below(tree: &Tree<'_>) -> BTreeSet<usize> {
         }
     }
     found
+}
+
+/// The services and upstreams of clients without a server.
+fn unserved<'t>(tree: &'t Tree<'_>) -> BTreeSet<(&'t str, &'t str)> {
+    let clients = tree.places().filter(|place| {
+        let has_server = || place.child_places().any(|child| child.span().kind == Some(Kind::Server));
+        place.span().kind == Some(Kind::Client) && !has_server()
+    });
+    clients
+        .filter_map(|place| Some((&**place.span().service()?, &**place.span().remote_service()?)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -89,21 +89,38 @@ export function errorResponse(
   path: string,
   response: { httpStatus: number; status: string; body: unknown; headers: Headers },
 ): Failure {
-  const body = record(response.body);
-  const code = number(body?.code);
-  const detail = text(body?.message);
-  const requestId = response.headers.get("x-request-id");
-  const trace = parseTraceResponse(response.headers.get("traceresponse"));
   const details = {
+    ...errorDetails(response.body, response.headers),
     status: response.status,
     httpStatus: response.httpStatus,
+  };
+  if (/^\/(zipkin|api\/mesh)/.test(path)) return traceBackendFailure(url, details);
+  return new Failure("error", url, "The request failed", { ...details, cause: likelyCause(details.code) });
+}
+
+/** From the `error` event of a stream whose messages had started to arrive. */
+export function streamFailure(url: string, error: unknown, headers: Headers): Failure {
+  const details = errorDetails(error, headers);
+  return new Failure("error", url, "The request failed", {
+    ...details,
+    status: "failed after its first greeting",
+    cause: likelyCause(details.code),
+  });
+}
+
+/** What an error of the gateway says, and what the response's headers add. */
+function errorDetails(error: unknown, headers: Headers): Omit<FailureDetails, "status" | "cause"> {
+  const body = record(error);
+  const code = number(body?.code);
+  const detail = text(body?.message);
+  const requestId = headers.get("x-request-id");
+  const trace = parseTraceResponse(headers.get("traceresponse"));
+  return {
     ...(code === undefined ? {} : { code: codeName(code) }),
     ...(detail === undefined ? {} : { detail }),
     ...(requestId === null ? {} : { requestId }),
     ...(trace?.recorded ? { traceId: trace.traceId } : {}),
   };
-  if (/^\/(zipkin|api\/mesh)/.test(path)) return traceBackendFailure(url, details);
-  return new Failure("error", url, "The request failed", { ...details, cause: likelyCause(details.code) });
 }
 
 function traceBackendFailure(

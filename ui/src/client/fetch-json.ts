@@ -1,10 +1,12 @@
-/** Requests for JSON from a gateway, with every error turned into a `Failure`. */
+/** Requests to a gateway, for JSON or for a stream of it, with every error turned into a `Failure`. */
 
+import { EventParser } from "../model/event-stream.ts";
 import {
   corsBlocked,
   errorResponse,
   Failure,
   mixedContent,
+  streamFailure,
   timedOut,
   unexpectedResponse,
   unreachable,
@@ -21,13 +23,11 @@ export interface JsonResponse<T> {
   took: number;
 }
 
-export interface JsonRequest<T> {
+interface GatewayRequest {
   /** The gateway's address, without a trailing slash. */
   base: string;
   /** Path and query, with a leading slash. */
   path: string;
-  /** Returns undefined when the JSON does not have the expected form. */
-  parse: (json: unknown) => T | undefined;
   signal?: AbortSignal;
   /** GET unless set. */
   method?: "POST" | "DELETE";
@@ -35,55 +35,97 @@ export interface JsonRequest<T> {
   body?: unknown;
 }
 
+export interface JsonRequest<T> extends GatewayRequest {
+  /** Returns undefined when the JSON does not have the expected form. */
+  parse: (json: unknown) => T | undefined;
+}
+
+export interface StreamRequest extends GatewayRequest {
+  onMessage: (json: unknown) => void;
+}
+
 /** @throws {Failure} on every error; only an abort by the caller's own `signal` throws an `AbortError`. */
-export async function fetchJson<T>({
-  base,
-  path,
-  parse,
-  signal,
-  method,
-  body: sent,
-}: JsonRequest<T>): Promise<JsonResponse<T>> {
+export async function fetchJson<T>(request: JsonRequest<T>): Promise<JsonResponse<T>> {
+  const { response, read, took } = await exchange(request, "application/json", (response) => response.text());
+  const json = parseJson(read);
+  const body = json === undefined ? undefined : request.parse(json);
+  if (body === undefined) throw unexpectedResponse(request.base + request.path, statusOf(response));
+  return { body, headers: response.headers, took };
+}
+
+/**
+ * Reads the server-sent events of a streaming RPC. The body of the result is the data of the `end` event: the trailers.
+ *
+ * @throws {Failure} as `fetchJson`, and when the stream breaks or ends with an `error` event.
+ */
+export async function fetchStream(request: StreamRequest): Promise<JsonResponse<unknown>> {
+  const url = request.base + request.path;
+  const { response, read, took } = await exchange(request, "text/event-stream", async (response) => {
+    if (!/^text\/event-stream\b/.test(response.headers.get("content-type") ?? "")) {
+      throw unexpectedResponse(url, statusOf(response));
+    }
+    const events = new EventParser();
+    const text = new TextDecoder();
+    for (const reader = response.body?.getReader(); reader; ) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      for (const { type, data } of events.push(text.decode(value, { stream: true }))) {
+        const json = parseJson(data);
+        if (type === "message") request.onMessage(json);
+        if (type === "error") throw streamFailure(url, json, response.headers);
+        if (type === "end") return json;
+      }
+    }
+    throw new TypeError("the stream ended without an end event");
+  });
+  return { body: read, headers: response.headers, took };
+}
+
+/** Sends a request and reads a successful response. */
+async function exchange<T>(
+  { base, path, signal, method, body: sent }: GatewayRequest,
+  accept: string,
+  read: (response: Response) => Promise<T>,
+): Promise<{ response: Response; read: T; took: number }> {
   const url = base + path;
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const started = performance.now();
   log.debug("request", url);
   let response: Response;
-  let text: string;
+  let error: string;
   try {
     response = await fetch(url, {
       ...(method ? { method } : {}),
       ...(sent === undefined ? {} : { body: JSON.stringify(sent) }),
-      headers: {
-        accept: "application/json",
-        ...(sent === undefined ? {} : { "content-type": "application/json" }),
-      },
+      headers: { accept, ...(sent === undefined ? {} : { "content-type": "application/json" }) },
       cache: "no-store",
       credentials: "omit",
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
-    text = await response.text();
+    if (response.ok) {
+      const content = await read(response);
+      const took = performance.now() - started;
+      log.debug("response", url, response.status, took);
+      return { response, read: content, took };
+    }
+    error = await response.text();
   } catch (error) {
-    if (signal?.aborted) throw error;
+    if (signal?.aborted || error instanceof Failure) throw error;
     throw await networkFailure(base, url, timeout, error);
   }
-  const took = performance.now() - started;
-  log.debug("response", url, response.status, took);
+  log.debug("response", url, response.status);
+  const [status, json] = [statusOf(response), parseJson(error)];
+  if (json === undefined) throw unexpectedResponse(url, status);
+  throw errorResponse(url, path, {
+    httpStatus: response.status,
+    status,
+    body: json,
+    headers: response.headers,
+  });
+}
 
-  const status = [response.status, response.statusText].filter((part) => part !== "").join(" ");
-  const json = parseJson(text);
-  if (!response.ok) {
-    if (json === undefined) throw unexpectedResponse(url, status);
-    throw errorResponse(url, path, {
-      httpStatus: response.status,
-      status,
-      body: json,
-      headers: response.headers,
-    });
-  }
-  const body = json === undefined ? undefined : parse(json);
-  if (body === undefined) throw unexpectedResponse(url, status);
-  return { body, headers: response.headers, took };
+function statusOf({ status, statusText }: Response): string {
+  return [status, statusText].filter((part) => part !== "").join(" ");
 }
 
 function parseJson(text: string): unknown {

@@ -1,4 +1,4 @@
-/** The response of `/api/greeting`. */
+/** Greetings as the gateway returns them. */
 
 import { list, record, text } from "./json.ts";
 
@@ -10,18 +10,22 @@ export interface Greeting {
   hostname: string;
 }
 
+/** The response of `/api/greeting`. */
 export function parseGreetings(json: unknown): Greeting[] | undefined {
-  return list(record(json)?.greeting)?.map((item) => {
-    const body = record(item);
-    const field = (name: keyof Greeting) => text(body?.[name]) ?? "";
-    return {
-      id: field("id"),
-      service: field("service"),
-      message: field("message"),
-      created: field("created"),
-      hostname: field("hostname"),
-    };
-  });
+  return list(record(json)?.greeting)?.map(parseGreeting);
+}
+
+/** A message of `/api/greeting/stream`. */
+export function parseGreeting(json: unknown): Greeting {
+  const body = record(json);
+  const field = (name: keyof Greeting) => text(body?.[name]) ?? "";
+  return {
+    id: field("id"),
+    service: field("service"),
+    message: field("message"),
+    created: field("created"),
+    hostname: field("hostname"),
+  };
 }
 
 export interface Missing {

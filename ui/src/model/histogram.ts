@@ -42,6 +42,23 @@ export function roundBounds(bins: readonly Bin[], room: number): { index: number
   });
 }
 
+/** The ends of a logarithmic axis that includes both values: powers of ten below and the greater value, at least twice that. */
+export function logBounds(min: number, max: number): [number, number] {
+  const low = 10 ** Math.floor(Math.log10(Math.max(min, 1e-3)) + 1e-9);
+  return [low, Math.max(max, low * 2)];
+}
+
+/** Ticks of a logarithmic axis: powers of ten, and twice and five times them where those are few. */
+export function logTicks(low: number, high: number): number[] {
+  const steps = high / low > 500 ? [1] : [1, 2, 5];
+  const decades = Array.from(
+    { length: Math.floor(Math.log10(high / low)) + 1 },
+    (_, index) => low * 10 ** index,
+  );
+  const all = decades.flatMap((decade) => steps.map((step) => Number((step * decade).toPrecision(1))));
+  return all.filter((value) => value <= high);
+}
+
 /** Round ticks from zero to `max`, about `target` of them. */
 export function ticks(max: number, target: number): number[] {
   return ticksBetween(0, max, target);

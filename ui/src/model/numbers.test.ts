@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { age, duration, durations, durationsOnAxis, percent, rate } from "./format.ts";
-import { histogram, roundBounds, ticks, ticksBetween } from "./histogram.ts";
+import { histogram, logBounds, logTicks, roundBounds, ticks, ticksBetween } from "./histogram.ts";
 import { percentile, summary } from "./percentiles.ts";
 
 test("durations have a unit and at most three digits, and unknown ones are a dash", () => {
@@ -74,6 +74,15 @@ test("bounds on the axis of a histogram are 1, 2 and 5 times a power of ten", ()
   expect(roundBounds(bins, 1).map(({ value }) => value)).toEqual([1, 2, 5, 10, 20]);
   expect(roundBounds(bins, 4).map(({ value }) => value)).toEqual([1, 10]);
   expect(roundBounds(bins, 1)[0]?.index).toBe(1);
+});
+
+test("a logarithmic axis has round ticks between its ends", () => {
+  expect(logBounds(3.4, 5_012)).toEqual([1, 5_012]);
+  expect(logTicks(1, 5_012)).toEqual([1, 10, 100, 1_000]);
+  expect(logBounds(12, 48)).toEqual([10, 48]);
+  expect(logTicks(10, 48)).toEqual([10, 20]);
+  expect(logTicks(...logBounds(0.001, 0.001))).toEqual([0.001, 0.002]);
+  expect(logBounds(0, 0.1)).toEqual([0.001, 0.1]);
 });
 
 test("ticks are round numbers", () => {

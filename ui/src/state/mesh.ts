@@ -10,8 +10,11 @@ import { api } from "./api.ts";
 import { fetchInto, newFeed, reset } from "./feed.ts";
 import { route } from "./route.ts";
 
-/** Milliseconds between two refreshes. */
+/** Milliseconds from one refresh to the next. */
 export const REFRESH_MS = 5_000;
+
+/** Milliseconds from a response to the next refresh, at least: a gateway that is slow is not asked without a pause. */
+const PAUSE_MS = 1_000;
 
 /** Milliseconds between two fetches of the topology, which changes only with a deployment. */
 const TOPOLOGY_MS = 60_000;
@@ -105,6 +108,7 @@ function poll(work: () => Promise<void>): { stop: () => void; now: () => void } 
   let isRequested = false;
   const turn = async () => {
     clearTimeout(timer);
+    const started = performance.now();
     // What is in flight may not have the newest data.
     isRequested = isWorking;
     if (isWorking || isStopped) return;
@@ -113,7 +117,8 @@ function poll(work: () => Promise<void>): { stop: () => void; now: () => void } 
       await work();
       isWorking = false;
     }
-    if (!isStopped) timer = setTimeout(turn, isRequested ? 0 : REFRESH_MS);
+    const left = Math.max(REFRESH_MS - (performance.now() - started), PAUSE_MS);
+    if (!isStopped) timer = setTimeout(turn, isRequested ? 0 : left);
   };
   const onVisible = () => {
     if (!document.hidden) void turn();

@@ -51,6 +51,16 @@ fn read_list(text: &str, list: &str) -> Result<String, InvalidAnswer> {
 }
 
 #[test]
+fn calls_that_are_made_twice_or_in_a_share_of_requests_are_parsed() {
+    let text = "entry = 'a'\n[[service]]\nname = 'a'\ncalls = ['b', 'c']\n[[service]]\nname = 'b'\n[[service]]\n\
+        name = 'c'\n[[edge]]\nat = 'a>b'\ntimes = 2\n[[edge]]\nat = 'a>c'\nshare = '50%'";
+    let graph = Graph::new(&Topology::parse(text, "test").expect("valid"), &Overrides::default());
+    for (list, is_answer) in [("abbc", true), ("abb", true), ("abc", false), ("ab", false), ("abbb", false)] {
+        assert_eq!(read(&graph, &positions(&graph, list)).is_ok(), is_answer, "{list}");
+    }
+}
+
+#[test]
 fn a_complete_answer_is_parsed_in_one_way() {
     let built_in = "a:bc b:de e:gh f:";
     assert_eq!(read_list(built_in, "abdeghc").unwrap(), "- a0 b1 b1 e3 e3 a0");
@@ -193,10 +203,11 @@ fn caller(calls: &Calls, position: usize) -> Option<usize> {
 fn parses(graph: &Graph, services: &[usize], start: usize) -> Vec<(usize, Calls)> {
     let node = graph.node(services[start]).expect("a node");
     let mut so_far = vec![(start + 1, Calls::new())];
-    for upstream in &node.calls {
+    for call in &node.calls {
+        let upstream = &call.callee;
         let mut next = Vec::new();
         for (position, calls) in &so_far {
-            if node.policy == Policy::Partial {
+            if node.policy == Policy::Partial || call.is_drawn {
                 next.push((*position, calls.clone()));
             }
             if services.get(*position) == Some(upstream) {

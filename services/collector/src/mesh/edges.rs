@@ -119,6 +119,11 @@ impl Edges {
         edges.find_map(|(index, edge)| Some((edge.as_ref()?, index + 1)))
     }
 
+    /// The ends of an edge; `None` if it was forgotten.
+    pub(super) fn ends(&self, id: EdgeId) -> Option<Ends> {
+        Some(self.list.get(usize::from(id.0))?.as_ref()?.ends)
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = NameId> {
         self.list.iter().flatten().flat_map(|edge| [edge.ends.caller, edge.ends.callee])
     }

@@ -1,3 +1,5 @@
+mod late;
+
 use std::collections::BTreeMap;
 
 use octet_zipkin::{

@@ -5,6 +5,7 @@
 //! consumed, or where publishing it failed. Each span's contribution is computed again whenever a span that matters to it
 //! arrives, so the counts do not depend on the order.
 
+mod open;
 mod recount;
 
 use std::collections::HashMap;
@@ -57,13 +58,26 @@ struct Entry {
     wait: Wait,
 }
 
-/// Whether a receiver waits for the spans above it.
+/// Whether a receiver waits for the spans above it, or has found them; whether a starter has found its receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
     No,
     Yes,
     /// They did not arrive in time: it counts by what is known.
     Over,
+    /// The other half arrived before, in a part of the trace that was forgotten.
+    Matched,
+}
+
+/// Whether a trace is to be counted by the rules for whole traces.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Settling {
+    #[default]
+    Done,
+    /// If a receiver still waits for its caller.
+    IfWaiting,
+    /// The counts may depend on the order of arrival.
+    Needed,
 }
 
 /// What an entry contributes to the counts.
@@ -85,6 +99,13 @@ impl Published {
     fn of(producer: &Facts) -> Self {
         Self { service: producer.service, end: producer.end() }
     }
+
+    /// How long a message waited until this start of its consumer; `None` where a time is unknown.
+    pub(super) fn wait(&self, start: u64) -> Option<u32> {
+        let is_known = self.end > 0 && start > 0;
+        // Zero where the consumer's clock is behind the publisher's.
+        is_known.then(|| saturated(start.saturating_sub(self.end)))
+    }
 }
 
 /// Where traces count their calls.
@@ -95,6 +116,12 @@ pub(super) trait Counts {
     fn uncounted(&mut self);
     /// The publisher of a message whose trace was forgotten.
     fn published(&self, span: u64) -> Option<Published>;
+    /// Whether a call was counted for its client, whose trace was forgotten.
+    fn is_called(&self, client: u64) -> bool;
+    /// What a server counted by itself, whose trace was forgotten, for the client that counts the call now.
+    fn take_served(&mut self, client: u64) -> Option<Counted>;
+    /// Counts a message for its publisher that was consumed before; false if it was not.
+    fn consumed(&mut self, producer: u64, published: Published) -> bool;
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +134,9 @@ pub(super) struct Trace {
     pub(super) last: u32,
     /// Whether it waits to be settled.
     pub(super) is_due: bool,
-    needs_settling: bool,
+    settling: Settling,
+    /// Whether a receiver has waited in vain: it may count otherwise with every span that arrives.
+    is_incomplete: bool,
 }
 
 /// What precedes a receiver.
@@ -129,13 +158,18 @@ impl Trace {
         let main = self.main(id);
         let Some(entry) = self.fill(main, facts) else { return true };
         self.link(main, entry);
+        self.adopt(entry, counts);
+        self.join_consumed(main, counts);
 
         self.evaluate_starter(main, counts);
         self.evaluate_receiver(main, counts);
         self.evaluate_children(main, counts);
         let Some(Entry { facts, .. }) = self.entries.get(entry).copied() else { return true };
         // Ids of two sides, spans within a service, and causes of failures.
-        self.needs_settling |= entry != main || facts.kind.is_none() || facts.ended == Ended::Failed;
+        let order_matters = entry != main || facts.kind.is_none() || facts.ended == Ended::Failed;
+        if order_matters || self.is_incomplete {
+            self.settling = Settling::Needed;
+        }
         // Also when its partner arrives: the receiver is no child of its parent then.
         if let Some(receiver) = self.facts(main, Side::Receiver)
             && let Some(parent) = self.find(receiver.parent)
@@ -153,28 +187,23 @@ impl Trace {
 
     /// Whether the counts may not be final: a receiver waits for its caller, or the order of arrival matters.
     pub(super) fn needs_settling(&self) -> bool {
-        self.needs_settling
+        self.settling != Settling::Done
     }
 
     /// Counts everything by what is known, receivers that still wait for their caller included.
     pub(super) fn settle(&mut self, counts: &mut impl Counts) {
+        let mut is_open = self.settling == Settling::Needed;
         for entry in &mut self.entries {
             if entry.wait == Wait::Yes {
-                entry.wait = Wait::Over;
+                (entry.wait, is_open) = (Wait::Over, true);
+                self.is_incomplete = true;
             }
         }
-        self.recount(counts);
-        self.needs_settling = false;
-    }
-
-    /// The messages that nobody has consumed.
-    pub(super) fn unconsumed(&self) -> impl Iterator<Item = (u64, Published)> {
-        let published = |entry: &Entry| {
-            let facts = &entry.facts;
-            let waits = facts.is(Kind::Producer) && !entry.has_consumer && facts.ended == Ended::Ok;
-            waits.then(|| (entry.id, Published::of(facts)))
-        };
-        self.entries.iter().filter_map(published)
+        // Usually every caller has arrived meanwhile.
+        if is_open {
+            self.recount(counts);
+        }
+        self.settling = Settling::Done;
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = NameId> {
@@ -424,7 +453,11 @@ impl Trace {
     fn evaluate_receiver(&mut self, main: usize, counts: &mut impl Counts) {
         let Some(receiver) = self.side(main, Side::Receiver) else { return };
         let Some(Entry { facts, wait, .. }) = self.entries.get(receiver).copied() else { return };
+        if wait == Wait::Matched {
+            return;
+        }
         let facts = &facts;
+        let mut is_matched = false;
         let failed_below = self.failed_below(main, facts);
         let above = self.above(main, facts);
         let mut is_waiting = matches!(above, Above::Unknown) && wait != Wait::Over;
@@ -435,6 +468,10 @@ impl Trace {
                 let caller = match above {
                     // The client counts it.
                     _ if direct.is_some_and(|parent| parent.is(Kind::Client)) => NameId::NONE,
+                    _ if self.is_called(facts, main, counts) => {
+                        is_matched = true;
+                        NameId::NONE
+                    }
                     _ if is_waiting => NameId::NONE,
                     Above::Found(above) => above.service.or(facts.remote),
                     Above::Nothing | Above::Unknown => facts.remote,
@@ -449,19 +486,57 @@ impl Trace {
                     Above::Found(_) | Above::Nothing => None,
                     Above::Unknown => counts.published(facts.parent),
                 };
-                is_waiting &= published.is_none();
+                is_matched = published.is_some() && matches!(above, Above::Unknown);
+                is_waiting &= !is_matched;
                 message(facts, published, failed_below).filter(|_| !is_waiting)
             }
             _ => None,
         };
-        is_waiting &= facts.kind.is_some();
-        self.needs_settling |= is_waiting;
-        if wait != Wait::Over
-            && let Some(entry) = self.entries.get_mut(receiver)
-        {
-            entry.wait = if is_waiting { Wait::Yes } else { Wait::No };
+        is_waiting &= facts.kind.is_some() && !is_matched;
+        if is_waiting {
+            self.settling = self.settling.max(Settling::IfWaiting);
+        }
+        if let Some(entry) = self.entries.get_mut(receiver) {
+            entry.wait = match wait {
+                _ if is_matched => Wait::Matched,
+                Wait::Over => Wait::Over,
+                _ if is_waiting => Wait::Yes,
+                _ => Wait::No,
+            };
         }
         self.set(receiver, now, counts);
+    }
+
+    /// Whether a server's call was counted for its client before the trace was forgotten.
+    fn is_called(&self, server: &Facts, main: usize, counts: &impl Counts) -> bool {
+        let client =
+            if server.is_shared { self.entries.get(main).map(|main| main.id) } else { Some(server.parent) };
+        client.is_some_and(|client| counts.is_called(client))
+    }
+
+    /// Makes a client responsible for what its server counted by itself, if it can count the call.
+    fn adopt(&mut self, entry: usize, counts: &mut impl Counts) {
+        if let Some(Entry { id, facts, counted: counted @ None, wait, .. }) = self.entries.get_mut(entry)
+            && facts.is(Kind::Client)
+            && ends(facts.service, facts.remote, EdgeKind::Rpc).is_some()
+            && let Some(served) = counts.take_served(*id)
+        {
+            (*counted, *wait) = (Some(served), Wait::Matched);
+        }
+    }
+
+    /// Counts a message whose consumer was forgotten.
+    fn join_consumed(&mut self, main: usize, counts: &mut impl Counts) {
+        let Some(index) = self.side(main, Side::Starter) else { return };
+        let Some(Entry { id, facts, wait, .. }) = self.entries.get_mut(index) else { return };
+        if !facts.is(Kind::Producer) || *wait == Wait::Matched || !counts.consumed(*id, Published::of(facts))
+        {
+            return;
+        }
+        *wait = Wait::Matched;
+        if let Some(main) = self.entries.get_mut(main) {
+            main.has_consumer = true;
+        }
     }
 
     /// Counts the receivers below a span again, those below spans within its service included.
@@ -556,9 +631,7 @@ fn ends(caller: NameId, callee: NameId, kind: EdgeKind) -> Option<Ends> {
 fn message(consumer: &Facts, published: Option<Published>, failed_below: bool) -> Option<(Ends, Call)> {
     let from = published.map_or(NameId::NONE, |published| published.service).or(consumer.remote);
     let mut call = call(consumer, consumer.duration, failed_below);
-    let published = published.filter(|published| published.end > 0 && consumer.start > 0);
-    // Zero where the consumer's clock is behind the publisher's.
-    call.wait = published.map(|published| saturated(consumer.start.saturating_sub(published.end)));
+    call.wait = published.and_then(|published| published.wait(consumer.start));
     Some((ends(from, consumer.service, EdgeKind::Messaging)?, call))
 }
 

@@ -177,14 +177,14 @@ async fn readers_that_do_not_read_keep_out_no_report_and_are_cut_off() {
     for stream in &mut unread {
         assert_eq!(status(stream).await, "200");
     }
-    for id in 1..=20 {
-        peer.report(format!("[{}]", span(999, id, ""))).await;
-    }
     let refused = peer.get("/api/v2/services").await;
     assert_eq!(
         (refused.status.as_u16(), &refused.headers["retry-after"]),
         (503, &"1".parse().expect("a value"))
     );
+    for id in 1..=20 {
+        peer.report(format!("[{}]", span(999, id, ""))).await;
+    }
     eventually("the turns of the others end", async || peer.get("/api/v2/services").await.status == 200)
         .await;
     // What was cut off does not look complete.

@@ -218,7 +218,12 @@ async fn memory_is_bounded_and_the_newest_traces_stay() {
     );
     assert_eq!(kept + evicted, 4_000);
     assert!(evicted > 0);
-    assert_eq!(peer.get("/api/v2/trace/0000000000000001").await.status, 404);
+    // Which of the older traces stay is left to chance; that all of a hundred do is out of the question.
+    let mut gone = 0;
+    for id in 1..=100 {
+        gone += u32::from(peer.get(&format!("/api/v2/trace/{id:016x}")).await.status == 404);
+    }
+    assert!(gone > 0);
     peer.json(&format!("/api/v2/trace/{:016x}", 4_000)).await;
 
     let spans: Vec<_> = (1..=2_000).map(|id| span(9_999, id, "")).collect();

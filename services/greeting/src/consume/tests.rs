@@ -13,7 +13,11 @@ use octet_backends::{
     },
     store::Document,
 };
-use octet_runtime::metrics::Metrics;
+use octet_fault::Seed;
+use octet_runtime::{
+    faults::{FaultSettings, Identity},
+    metrics::Metrics,
+};
 use octet_testbed::eventually;
 use tokio::{sync::oneshot, time::timeout};
 
@@ -44,6 +48,12 @@ impl DocumentStore for Unavailable {
     }
 }
 
+/// No fault, and no source of any.
+fn no_faults(metrics: &Metrics) -> Faults {
+    let identity = Identity { service: "service-f".to_owned(), replica: 1 };
+    Faults::new(&FaultSettings::default(), identity, (Seed(0), &[]), Arc::new(|_| Ok(())), metrics).unwrap()
+}
+
 fn queue_in(directory: &Path) -> SqliteQueueSettings {
     SqliteQueueSettings { delivery_limit: 2, ..SqliteQueueSettings::new(directory, "service-d.greeting") }
 }
@@ -66,6 +76,7 @@ async fn consume_until(
             queue: "service-d.greeting".parse().unwrap(),
             server: None,
         },
+        faults: no_faults(&metrics),
     };
     let (stop, stopped) = oneshot::channel::<()>();
     let consuming = tokio::spawn(consume.run(async move {

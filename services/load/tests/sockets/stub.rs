@@ -19,7 +19,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use octet_proto::greeting::v3::{
-    GreetingRequest, GreetingResponse,
+    Greeting, GreetingRequest, GreetingResponse,
     greeting_service_server::{GreetingService, GreetingServiceServer},
 };
 use tokio::{
@@ -135,5 +135,14 @@ impl GreetingService for Greeter {
             return Err(Status::unavailable("every fourth call fails"));
         }
         Ok(tonic::Response::new(GreetingResponse::default()))
+    }
+
+    type GreetingStreamStream = futures_util::stream::Empty<Result<Greeting, Status>>;
+
+    async fn greeting_stream(
+        &self,
+        _: tonic::Request<GreetingRequest>,
+    ) -> Result<tonic::Response<Self::GreetingStreamStream>, Status> {
+        Err(Status::unimplemented("the load calls the unary RPC"))
     }
 }

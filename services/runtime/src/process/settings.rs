@@ -7,6 +7,7 @@ use crate::{
     admission::Admission,
     drain::DrainSettings,
     environment::Environment,
+    faults::FaultSettings,
     hosts::AllowedHosts,
     identity,
     listen::{BindError, ListenAddress},
@@ -53,6 +54,8 @@ pub struct ProcessSettings {
     pub upstream: UpstreamSettings,
     /// Its spans and their exporters.
     pub telemetry: TelemetrySettings,
+    /// Its faults.
+    pub faults: FaultSettings,
     /// How often it has been restarted, if the local runner reports that.
     pub restarts: Option<i64>,
 }
@@ -71,6 +74,7 @@ impl ProcessSettings {
             admission: Admission::from_environment(environment, defaults.max_concurrent),
             upstream: UpstreamSettings::from_environment(environment),
             telemetry: TelemetrySettings::from_environment(environment),
+            faults: FaultSettings::default(),
             restarts: environment.optional(RESTARTS, "a number of restarts", |text| {
                 text.parse().ok().filter(|restarts| *restarts >= 0).ok_or(())
             }),

@@ -1,6 +1,6 @@
 //! gRPC spans by OpenTelemetry's semantic conventions for RPC.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use opentelemetry::trace::SpanKind;
 use tonic::{Code, Status};
@@ -24,11 +24,21 @@ enum Side {
 }
 
 impl GrpcSpan {
-    /// The span of a call that this process serves. `path` is HTTP/2's `/package.Service/Method`.
-    pub fn server(tracer: &Tracer, extracted: &Extracted, path: &str, peer: Option<SocketAddr>) -> Self {
+    /// The span of a call that this process serves. `path` is HTTP/2's `/package.Service/Method`; `caller` is the name of
+    /// the calling service, where it is known.
+    pub fn server(
+        tracer: &Tracer,
+        extracted: &Extracted,
+        path: &str,
+        caller: Option<&Arc<str>>,
+        peer: Option<SocketAddr>,
+    ) -> Self {
         let mut span = tracer.start(extracted, SpanKind::Server, name(path));
         if span.is_recording() {
             describe(&mut span, path);
+            if let Some(caller) = caller {
+                span.set("peer.service", caller.clone());
+            }
             if let Some(peer) = peer {
                 span.set("network.peer.address", peer.ip().to_canonical().to_string());
                 span.set("network.peer.port", i64::from(peer.port()));
@@ -56,7 +66,8 @@ impl GrpcSpan {
         &self.span
     }
 
-    pub(crate) fn span_mut(&mut self) -> &mut Span {
+    /// The span itself, for attributes.
+    pub fn span_mut(&mut self) -> &mut Span {
         &mut self.span
     }
 

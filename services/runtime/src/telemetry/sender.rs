@@ -1,19 +1,26 @@
-//! Posts to a trace backend: one kept-alive connection, a few attempts, no TLS.
+//! Posts to a trace backend: one kept-alive connection, a few attempts.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use percent_encoding::percent_decode_str;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
+use super::tls;
 use crate::{backoff::Backoff, http_url::HttpUrl};
 
 /// Bytes of the largest response.
@@ -41,28 +48,53 @@ pub(super) enum SendError {
         /// `Retry-After`.
         retry_after: Option<Duration>,
     },
+    #[error("backend returned gRPC status {code}: {message}")]
+    Grpc { code: i32, message: String },
+}
+
+/// The version of HTTP to a backend; gRPC needs the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    Http1,
+    Http2,
 }
 
 /// Posts with retries.
 #[derive(Debug)]
 pub(super) struct Sender {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    version: Version,
     /// Of one attempt.
     timeout: Duration,
     is_unavailable: AtomicBool,
 }
 
 impl Sender {
-    pub(super) fn new(timeout: Duration) -> Self {
+    /// `tls` is for `https://` URLs.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(super) fn new(
+        timeout: Duration,
+        version: Version,
+        tls: Option<Arc<ClientConfig>>,
+    ) -> Result<Self, rustls::Error> {
+        let tls = match tls {
+            Some(tls) => tls,
+            // Not used: the URL is `http://`.
+            None => tls::config(RootCertStore::empty(), version)?,
+        };
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(timeout));
+        connector.enforce_http(false);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_mins(1))
             .pool_max_idle_per_host(1)
-            .build(connector);
-        Self { client, timeout, is_unavailable: AtomicBool::new(false) }
+            .http2_only(version == Version::Http2)
+            .build(HttpsConnector::from((connector, tls)));
+        Ok(Self { client, version, timeout, is_unavailable: AtomicBool::new(false) })
     }
 
     /// Posts, and retries failures that may be temporary. A backend may receive a span twice: both have one id.
@@ -94,12 +126,15 @@ impl Sender {
         let (parts, body) = response.into_parts();
         // Read to its end, so that the connection is reused.
         let body = Limited::new(body, RESPONSE_LIMIT).collect().await;
-        let body = body.map_err(|error| SendError::Transport(error.to_string()))?.to_bytes();
-        if parts.status.is_success() {
-            Ok(Response::from_parts(parts, body))
-        } else {
-            Err(SendError::Status { status: parts.status, retry_after: retry_after(&parts.headers) })
+        let body = body.map_err(|error| SendError::Transport(error.to_string()))?;
+        if !parts.status.is_success() {
+            return Err(SendError::Status { status: parts.status, retry_after: retry_after(&parts.headers) });
         }
+        if self.version == Version::Http2 {
+            // A response without a message has its status in its head.
+            check_grpc(body.trailers().filter(|trailers| !trailers.is_empty()).unwrap_or(&parts.headers))?;
+        }
+        Ok(Response::from_parts(parts, body.to_bytes()))
     }
 }
 
@@ -117,14 +152,30 @@ impl SendError {
         match self {
             Self::Timeout(_) | Self::Transport(_) => true,
             Self::Status { status, .. } => matches!(status.as_u16(), 408 | 429 | 502 | 503 | 504),
+            // By OTLP's specification: CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS.
+            Self::Grpc { code, .. } => matches!(code, 1 | 4 | 10 | 11 | 14 | 15),
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
-            Self::Timeout(_) | Self::Transport(_) => None,
+            Self::Timeout(_) | Self::Transport(_) | Self::Grpc { .. } => None,
         }
+    }
+}
+
+/// Checks that a gRPC call succeeded.
+fn check_grpc(headers: &HeaderMap) -> Result<(), SendError> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match text("grpc-status").and_then(|code| code.parse().ok()) {
+        Some(0) => Ok(()),
+        Some(code) => {
+            let message = text("grpc-message").unwrap_or_default();
+            let message = percent_decode_str(message).decode_utf8_lossy().into_owned();
+            Err(SendError::Grpc { code, message })
+        }
+        None => Err(SendError::Transport("the response has no grpc-status".to_owned())),
     }
 }
 
@@ -136,9 +187,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// Parses the URL of a backend.
 pub(super) fn endpoint(text: &str) -> Result<Uri, ()> {
-    HttpUrl::parse_http(text).and_then(|url| url.to_string().parse().ok()).ok_or(())
+    HttpUrl::parse(text).and_then(|url| url.to_string().parse().ok()).ok_or(())
 }
 
 /// Completes the sentence "must be …".
-pub(super) const ENDPOINT: &str =
-    "an http:// URL without user, query and fragment (for TLS, export through a collector)";
+pub(super) const ENDPOINT: &str = "an http:// or https:// URL without user, query and fragment";

@@ -1,15 +1,18 @@
 //! OpenTelemetry's standard variables for traces.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue, Uri};
+use http::Uri;
 use percent_encoding::percent_decode_str;
+use tokio_rustls::rustls::ClientConfig;
 
 use super::{
     batch::{BatchSettings, milliseconds},
+    otlp::OtlpSettings,
     propagators::PropagatorSettings,
     sampler::TraceSampler,
-    sender::{self, ENDPOINT},
+    sender::{self, ENDPOINT, Version},
+    tls,
 };
 use crate::environment::Environment;
 
@@ -27,24 +30,12 @@ pub struct TelemetrySettings {
     pub(super) attributes: Vec<(String, String)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct ZipkinSettings {
     pub(super) endpoint: Uri,
     pub(super) timeout: Duration,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct OtlpSettings {
-    pub(super) endpoint: Uri,
-    pub(super) timeout: Duration,
-    pub(super) headers: Vec<(String, String)>,
-}
-
-impl std::fmt::Debug for OtlpSettings {
-    /// Without the headers, which may contain a key.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("OtlpSettings").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
+    /// Of an `https://` endpoint.
+    pub(super) tls: Option<Arc<ClientConfig>>,
 }
 
 /// An exporter of `OTEL_TRACES_EXPORTER`.
@@ -71,8 +62,10 @@ impl TelemetrySettings {
         {
             exporters.clear();
         }
-        let zipkin = ZipkinSettings::from_environment(environment);
-        let otlp = OtlpSettings::from_environment(environment);
+        let (has_zipkin, has_otlp) =
+            (exporters.contains(&Exporter::Zipkin), exporters.contains(&Exporter::Otlp));
+        let zipkin = ZipkinSettings::from_environment(environment, has_zipkin);
+        let otlp = OtlpSettings::from_environment(environment, has_otlp);
         let mut attributes = environment.or(
             "OTEL_RESOURCE_ATTRIBUTES",
             "a comma-separated list of name=value, percent-encoded where needed",
@@ -82,8 +75,8 @@ impl TelemetrySettings {
         let named = attributes.iter().position(|(name, _)| name == "service.name");
         let named = named.map(|index| attributes.remove(index).1);
         Self {
-            zipkin: exporters.contains(&Exporter::Zipkin).then_some(zipkin),
-            otlp: exporters.contains(&Exporter::Otlp).then_some(otlp),
+            zipkin: has_zipkin.then_some(zipkin),
+            otlp: has_otlp.then_some(otlp),
             propagators: PropagatorSettings::from_environment(environment),
             sampler: TraceSampler::from_environment(environment),
             batch: BatchSettings::from_environment(environment),
@@ -91,49 +84,24 @@ impl TelemetrySettings {
             attributes,
         }
     }
-}
 
-impl ZipkinSettings {
-    fn from_environment(environment: &mut Environment<'_>) -> Self {
-        let default = Uri::from_static("http://localhost:9411/api/v2/spans");
-        Self {
-            endpoint: environment.or("OTEL_EXPORTER_ZIPKIN_ENDPOINT", ENDPOINT, default, sender::endpoint),
-            timeout: milliseconds(environment, "OTEL_EXPORTER_ZIPKIN_TIMEOUT", 10_000),
-        }
+    /// The service's name in spans; `name` unless the environment names another.
+    pub fn service_name<'n>(&'n self, name: &'n str) -> &'n str {
+        self.service.as_deref().unwrap_or(name)
     }
 }
 
-impl OtlpSettings {
-    fn from_environment(environment: &mut Environment<'_>) -> Self {
-        let base = environment.optional("OTEL_EXPORTER_OTLP_ENDPOINT", ENDPOINT, |text| {
-            sender::endpoint(&format!("{}/v1/traces", text.trim_end_matches('/')))
-        });
-        let exact = environment.optional("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ENDPOINT, sender::endpoint);
-        for name in ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] {
-            environment.optional(name, "http/protobuf", |text| match text {
-                "http/protobuf" => Ok(()),
-                _ => Err(()),
-            });
-        }
-        for name in ["OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"] {
-            environment.optional(name, "none", |text| if text == "none" { Ok(()) } else { Err(()) });
-        }
-        let mut headers = Vec::new();
-        for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
-            headers.extend(environment.or(
-                name,
-                "a comma-separated list of header=value",
-                Vec::new(),
-                header_pairs,
-            ));
-        }
-        let general = milliseconds(environment, "OTEL_EXPORTER_OTLP_TIMEOUT", 10_000);
-        let default = u64::try_from(general.as_millis()).unwrap_or(u64::MAX);
-        Self {
-            endpoint: exact.or(base).unwrap_or(Uri::from_static("http://localhost:4318/v1/traces")),
-            timeout: milliseconds(environment, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", default),
-            headers,
-        }
+impl ZipkinSettings {
+    /// The certificate's name is Octet's own: OpenTelemetry has none for Zipkin. It is read only where `is_on`.
+    fn from_environment(environment: &mut Environment<'_>, is_on: bool) -> Self {
+        let default = Uri::from_static("http://localhost:9411/api/v2/spans");
+        let endpoint = environment.or("OTEL_EXPORTER_ZIPKIN_ENDPOINT", ENDPOINT, default, sender::endpoint);
+        let variable = "OTEL_EXPORTER_ZIPKIN_CERTIFICATE";
+        let file = environment.text(variable);
+        let is_https = is_on && endpoint.scheme_str() == Some("https");
+        let tls = is_https.then(|| tls::client(environment, variable, file.as_deref(), Version::Http1));
+        let timeout = milliseconds(environment, "OTEL_EXPORTER_ZIPKIN_TIMEOUT", 10_000);
+        Self { endpoint, timeout, tls: tls.flatten() }
     }
 }
 
@@ -155,7 +123,7 @@ fn exporters(text: &str) -> Result<Vec<Exporter>, ()> {
 }
 
 /// `name=value,…` in the format of W3C Baggage, percent-encoded.
-fn pairs(text: &str) -> Result<Vec<(String, String)>, ()> {
+pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, ()> {
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     entries
         .map(|entry| {
@@ -164,14 +132,6 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, ()> {
             if name.is_empty() { Err(()) } else { Ok((name, value)) }
         })
         .collect()
-}
-
-fn header_pairs(text: &str) -> Result<Vec<(String, String)>, ()> {
-    let pairs = pairs(text)?;
-    let is_header = |(name, value): &(String, String)| {
-        HeaderName::try_from(name.as_str()).is_ok() && HeaderValue::try_from(value.as_str()).is_ok()
-    };
-    if pairs.iter().all(is_header) { Ok(pairs) } else { Err(()) }
 }
 
 fn decoded(text: &str) -> Result<String, ()> {
@@ -222,7 +182,7 @@ mod tests {
         assert_eq!(settings.zipkin.unwrap().endpoint, "http://localhost:9411/api/v2/spans");
         let otlp = settings.otlp.unwrap();
         assert_eq!(otlp.endpoint, "http://collector:4318/v1/traces");
-        assert_eq!(otlp.headers, [("x-key".to_owned(), "a b".to_owned())]);
+        assert_eq!(otlp.headers["x-key"], "a b");
         assert!(!format!("{otlp:?}").contains("a b"));
         assert_eq!(settings.service.as_deref(), Some("other"));
         assert_eq!(settings.attributes, [("deployment.environment".to_owned(), "a,b".to_owned())]);
@@ -240,14 +200,69 @@ mod tests {
     fn all_faults_are_reported_together() {
         let faults = settings(&[
             ("OTEL_TRACES_EXPORTER", "jaeger"),
-            ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "https://zipkin"),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "ftp://zipkin"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "thrift"),
+            ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd"),
             ("OTEL_RESOURCE_ATTRIBUTES", "a=%+1"),
             ("OTEL_PROPAGATORS", "jaeger"),
             ("OTEL_TRACES_SAMPLER", "sometimes"),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
         ])
         .unwrap_err();
-        assert_eq!(faults.lines().count(), 7, "{faults}");
+        assert_eq!(faults.lines().count(), 8, "{faults}");
+    }
+
+    #[test]
+    fn variables_for_traces_take_precedence_and_each_protocol_has_its_path() {
+        let otlp = |variables: &[(&str, &str)]| {
+            let all: Vec<_> = [("OTEL_TRACES_EXPORTER", "otlp")].iter().chain(variables).copied().collect();
+            settings(&all).unwrap().otlp.unwrap()
+        };
+        let grpc_path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+        let protocol = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+        let traces = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+        for (variables, endpoint) in [
+            (&[][..], "http://localhost:4318/v1/traces".to_owned()),
+            (&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1/base/")], "http://c:1/base/v1/traces".to_owned()),
+            (&[(traces, "http://c:1/exact")], "http://c:1/exact".to_owned()),
+            (&[protocol], format!("http://localhost:4317{grpc_path}")),
+            (&[protocol, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:2/")], format!("http://c:2{grpc_path}")),
+            (&[protocol, (traces, "http://c:3")], format!("http://c:3{grpc_path}")),
+        ] {
+            assert_eq!(otlp(variables).endpoint.to_string(), endpoint, "{variables:?}");
+        }
+        let both = otlp(&[
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
+            ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "5"),
+            ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "6"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a=1,b=2"),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "b=3"),
+        ]);
+        assert!(both.is_compressed && both.tls.is_none());
+        assert_eq!(both.timeout, Duration::from_millis(6));
+        assert_eq!(
+            (&both.headers["a"], &both.headers["b"], both.headers.len()),
+            (&"1".parse().unwrap(), &"3".parse().unwrap(), 2)
+        );
+    }
+
+    #[test]
+    fn a_certificate_file_that_cannot_be_used_is_a_fault_of_its_variable() {
+        for (exporter, endpoint, certificate) in [
+            ("otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_CERTIFICATE"),
+            ("otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE"),
+            ("zipkin", "OTEL_EXPORTER_ZIPKIN_ENDPOINT", "OTEL_EXPORTER_ZIPKIN_CERTIFICATE"),
+        ] {
+            for file in ["/does/not/exist", "/dev/null"] {
+                let faults = settings(&[
+                    ("OTEL_TRACES_EXPORTER", exporter),
+                    (endpoint, "https://backend"),
+                    (certificate, file),
+                ])
+                .unwrap_err();
+                assert!(faults.starts_with(certificate) && faults.lines().count() == 1, "{faults}");
+            }
+        }
     }
 }

@@ -161,6 +161,11 @@ impl Span {
     }
 }
 
+/// Lets `work` run elsewhere as if it ran here: the spans that it starts have the same parent.
+pub fn in_current_scope<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(CURRENT.try_with(Clone::clone).ok().flatten(), work)
+}
+
 /// A text, cut after [`MAX_TEXT`] bytes.
 fn shortened(text: &str) -> String {
     if text.len() <= MAX_TEXT {

@@ -4,12 +4,13 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use prometheus::IntCounterVec;
 use tokio::{sync::watch, task::JoinSet};
+use tokio_rustls::rustls;
 
 use super::{
     batch::{self, BatchSettings, Exporter, Queue, Sink},
-    otlp,
+    otlp::OtlpExporter,
     propagators::Propagators,
-    sender::Sender,
+    sender::{Sender, Version},
     settings::TelemetrySettings,
     tracer::Tracer,
     zipkin::ZipkinExporter,
@@ -26,9 +27,9 @@ pub enum TelemetryError {
     /// A metric is registered twice or has an invalid name.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
-    /// OpenTelemetry's exporter rejected its settings.
-    #[error("OTLP: {0}")]
-    Otlp(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// TLS cannot be set up.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
 /// A process's tracing: the tracer, and a worker for each exporter.
@@ -66,13 +67,14 @@ impl Telemetry {
             "Ended spans by exporter and result",
             &["exporter", "result"],
         )?;
-        let service = settings.service.as_deref().unwrap_or(service);
+        let service = settings.service_name(service);
         if let Some(otlp) = &settings.otlp {
-            let exporter = otlp::exporter(otlp, service, &settings.attributes)?;
+            let sender = Sender::new(otlp.timeout, otlp.protocol.version(), otlp.tls.clone())?;
+            let exporter = OtlpExporter::new(otlp, sender, service, &settings.attributes);
             telemetry.spawn_worker(exporter, settings.batch, &spans, closed.clone());
         }
         if let Some(zipkin) = &settings.zipkin {
-            let sender = Sender::new(zipkin.timeout);
+            let sender = Sender::new(zipkin.timeout, Version::Http1, zipkin.tls.clone())?;
             let endpoint = zipkin.endpoint.clone();
             let exporter = ZipkinExporter::new(endpoint, sender, service, local, &settings.attributes);
             telemetry.spawn_worker(exporter, settings.batch, &spans, closed);

@@ -20,7 +20,7 @@ const INITIAL_CAPACITY: usize = 16 * 1024;
 const FULL: usize = 1024 * 1024;
 
 /// Reports spans that were dropped, so that Octet's collector can say what its counts lack; others ignore it.
-const DROPPED_SPANS: header::HeaderName = header::HeaderName::from_static("octet-dropped-spans");
+pub(super) const DROPPED_SPANS: header::HeaderName = header::HeaderName::from_static("octet-dropped-spans");
 
 /// Posts batches to Zipkin or a compatible backend. A span is encoded as it ends.
 #[derive(Debug)]

@@ -1,20 +1,24 @@
 //! Calls an upstream over a lazy channel, with a deadline, and retries where that is safe.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use http::HeaderMap;
-use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Response, Status, transport::Endpoint};
 
 use super::{
-    CallError, Failure, GrpcChannel, UpstreamAddress, UpstreamSettings,
-    classify::{classify, reason},
+    CallError, CallPolicy, GrpcChannel, UpstreamAddress, UpstreamSettings,
+    attempts::{Attempts, BUDGET_SPENT, RETRIED},
+    caller,
+    policy::Retries,
 };
 use crate::{
-    backoff::Backoff,
     deadline::Deadline,
+    faults::{Faults, PREVIOUS_ATTEMPTS},
     logs::{self, HEADERS},
-    metrics::{GrpcCall, GrpcMetrics, RpcKind},
+    metrics::{GrpcCall, GrpcMetrics, IntCounterVec, Metrics, RpcKind},
     telemetry::GrpcSpan,
 };
 
@@ -33,9 +37,6 @@ const CONNECTION_WINDOW: u32 = 512 * STREAM_WINDOW;
 /// Cancelled streams whose late frames are ignored.
 const REMEMBERED_RESETS: usize = 1_024;
 
-/// The pause between two attempts.
-const RETRY: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(100));
-
 /// A service that this process calls. Clones share one connection.
 #[derive(Clone)]
 pub struct Upstream {
@@ -44,20 +45,32 @@ pub struct Upstream {
     channel: GrpcChannel,
     settings: UpstreamSettings,
     metrics: GrpcMetrics,
+    /// The most time for a call.
+    limit: Option<Duration>,
+    retries: Option<Arc<Retries>>,
+    retried: Option<IntCounterVec>,
+    faults: Option<Faults>,
 }
 
 impl Upstream {
     /// Prepares the channel. The first call connects; after a broken connection the next call reconnects.
     ///
+    /// `caller` is the name of this process in its spans, which its calls contain.
+    ///
     /// # Errors
     /// When the address is not a valid URI.
     pub fn new(
         name: impl Into<String>,
+        caller: &str,
         address: &UpstreamAddress,
         settings: UpstreamSettings,
         metrics: &GrpcMetrics,
     ) -> Result<Self, tonic::transport::Error> {
-        let channel = Endpoint::from_shared(address.uri())?
+        let mut endpoint = Endpoint::from_shared(address.uri())?;
+        if let Some(user_agent) = caller::user_agent(caller) {
+            endpoint = endpoint.user_agent(user_agent)?;
+        }
+        let channel = endpoint
             .tcp_nodelay(true)
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE.0)
@@ -73,7 +86,48 @@ impl Upstream {
             .connect_lazy();
         let name = name.into();
         let channel = GrpcChannel::new(channel);
-        Ok(Self { metrics: metrics.for_upstream(&name), name, address: address.clone(), channel, settings })
+        Ok(Self {
+            metrics: metrics.for_upstream(&name),
+            name,
+            address: address.clone(),
+            channel,
+            settings,
+            limit: None,
+            retries: None,
+            retried: None,
+            faults: None,
+        })
+    }
+
+    /// Calls by this policy. `retried` counts retries by upstream and outcome.
+    #[must_use]
+    pub fn with_policy(mut self, policy: CallPolicy, retried: &IntCounterVec) -> Self {
+        let CallPolicy { deadline, retry } = policy;
+        self.limit = deadline;
+        if retry.is_some() {
+            for outcome in [RETRIED, BUDGET_SPENT] {
+                retried.with_label_values(&[self.name.as_str(), outcome]);
+            }
+            self.retried = Some(retried.clone());
+        }
+        self.retries = retry.map(|policy| Arc::new(Retries::new(policy)));
+        self
+    }
+
+    /// Lets these faults act on calls.
+    #[must_use]
+    pub fn with_faults(mut self, faults: &Faults) -> Self {
+        self.faults = Some(faults.clone());
+        self
+    }
+
+    /// The counter of retries by a policy, for [`with_policy`](Self::with_policy).
+    ///
+    /// # Errors
+    /// Only a programming error can cause one.
+    pub fn retries(metrics: &Metrics) -> Result<IntCounterVec, prometheus::Error> {
+        let help = "Retries of failed calls by [[edge]] retry: made, or refused because the budget was spent";
+        metrics.counter("octet_upstream_retries_total", help, &["upstream", "outcome"])
     }
 
     /// The upstream's name in the mesh.
@@ -121,28 +175,31 @@ impl Upstream {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
+        let deadline = self.limited(deadline);
         let call = self.metrics.start_as(path, kind);
         let mut span = GrpcSpan::client(path, &self.name, self.address.host_and_port());
         span.set_deadline(deadline);
-        let attempt = |span: &GrpcSpan| {
+        let send = |span: &GrpcSpan, channel: GrpcChannel, number: u32| {
             let mut headers = propagated.clone();
             deadline.write_to(&mut headers);
+            if number > 0 {
+                headers.insert(PREVIOUS_ATTEMPTS, number.into());
+            }
             span.span().inject(&mut headers);
             let masked = || logs::masked(&headers);
             tracing::debug!(target: HEADERS, upstream = self.name, path, headers = %masked(), "request sent");
-            attempt(self.channel.clone(), headers)
+            attempt(channel, headers)
         };
-        let connect_wait = if kind.client_streams() { Duration::ZERO } else { self.settings.connect_wait };
-        // A timer that has expired still lets a response win that is there at once.
-        let outcome = if deadline.has_passed() {
-            Err(CallError::deadline_passed())
-        } else {
-            let response = self.retry_until_processed(&mut span, connect_wait, attempt);
-            match timeout_at(deadline.instant(), response).await {
-                Ok(outcome) => outcome.map_err(CallError::from_status),
-                Err(_) => Err(CallError::deadline_passed()),
-            }
+        let attempts = Attempts {
+            upstream: self,
+            connect_wait: if kind.client_streams() { Duration::ZERO } else { self.settings.connect_wait },
+            retries: self.retries.as_deref().filter(|_| !kind.client_streams()),
+            faults: self.faults.as_ref().filter(|faults| is_faulted(path) && faults.may_act(propagated)),
+            deadline,
+            propagated,
+            is_marked: AtomicBool::new(false),
         };
+        let outcome = attempts.run(&mut span, send).await;
         let in_flight = InFlight { call, span };
         match outcome {
             Ok(response) => Ok((response, in_flight)),
@@ -153,41 +210,25 @@ impl Upstream {
         }
     }
 
-    async fn retry_until_processed<T, F>(
-        &self,
-        span: &mut GrpcSpan,
-        connect_wait: Duration,
-        mut attempt: impl FnMut(&GrpcSpan) -> F,
-    ) -> Result<Response<T>, Status>
-    where
-        F: Future<Output = Result<Response<T>, Status>>,
-    {
-        let give_up = Instant::now() + connect_wait;
-        let mut backoff = RETRY;
-        loop {
-            let outcome = attempt(span).await;
-            self.log_response(&outcome);
-            let status = match outcome {
-                Ok(response) => return Ok(response),
-                Err(status) => status,
-            };
-            let left = give_up.saturating_duration_since(Instant::now());
-            if classify(&status) != Failure::NotProcessed || left.is_zero() {
-                return Err(status);
-            }
-            // The last attempt starts when the wait expires, not up to a pause before.
-            let pause = backoff.pause().min(left);
-            tracing::debug!(upstream = self.name, %status, "not processed; retrying");
-            if span.span().is_recording() {
-                let attributes = [("wait", &*format!("{pause:?}")), ("reason", &*reason(&status))];
-                span.span_mut().event("not processed; retrying", &attributes);
-            }
-            sleep(pause).await;
+    /// The deadline of a call that starts now, with the policy's own.
+    #[must_use]
+    pub fn limited(&self, deadline: Deadline) -> Deadline {
+        self.limit.map_or(deadline, |limit| deadline.min(Deadline::after(limit)))
+    }
+
+    /// Counts a retry, or one that the budget refused.
+    pub(super) fn count_retry(&self, outcome: &str) {
+        if let Some(retried) = &self.retried {
+            retried.with_label_values(&[self.name.as_str(), outcome]).inc();
         }
     }
 
+    pub(super) fn channel(&self) -> GrpcChannel {
+        self.channel.clone()
+    }
+
     /// Logs the metadata of a response, including the trailers of a failure.
-    fn log_response<T>(&self, outcome: &Result<Response<T>, Status>) {
+    pub(super) fn log_response<T>(&self, outcome: &Result<Response<T>, Status>) {
         let masked = || match outcome {
             Ok(response) => logs::masked(response.metadata().as_ref()),
             Err(status) => logs::masked(status.metadata().as_ref()),
@@ -211,4 +252,9 @@ impl InFlight {
         self.call.end(outcome.err().map_or(Code::Ok, Status::code));
         self.span.end(outcome);
     }
+}
+
+/// Whether faults act on calls of this path: never on health checks and reflection.
+fn is_faulted(path: &str) -> bool {
+    !path.starts_with("/grpc.")
 }

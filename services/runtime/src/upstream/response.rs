@@ -5,7 +5,10 @@
 
 use std::task::{Context, Poll};
 
-use futures_util::{FutureExt, future::Map};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Either, Map},
+};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use tonic::{
@@ -16,14 +19,21 @@ use tonic::{
 };
 use tower::Service;
 
-use crate::messages::{Bounded, TooLarge};
+use crate::{
+    faults::{Throttle, throttled},
+    messages::{Bounded, TooLarge},
+};
 
 /// Bytes of the largest message: as much as services send.
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// The connection to an upstream, whose responses are gRPC or fail. Clones share it.
 #[derive(Debug, Clone)]
-pub struct GrpcChannel(Channel);
+pub struct GrpcChannel {
+    channel: Channel,
+    /// Set where a fault lets responses trickle.
+    throttle: Option<Throttle>,
+}
 
 /// A response that is not valid gRPC.
 #[derive(Debug, thiserror::Error)]
@@ -55,27 +65,43 @@ impl InvalidResponse {
 
 impl GrpcChannel {
     pub(super) fn new(channel: Channel) -> Self {
-        Self(channel)
+        Self { channel, throttle: None }
+    }
+
+    /// The same connection, whose responses trickle.
+    pub(super) fn throttled(self, throttle: Throttle) -> Self {
+        Self { throttle: Some(throttle), ..self }
     }
 }
 
 type Outcome = Result<Response<Body>, transport::Error>;
+type Checked = Result<Response<Body>, StdError>;
 
 impl Service<Request<Body>> for GrpcChannel {
     type Response = Response<Body>;
     type Error = StdError;
-    type Future = Map<ResponseFuture, fn(Outcome) -> Result<Response<Body>, StdError>>;
+    type Future = Either<Map<ResponseFuture, fn(Outcome) -> Checked>, BoxFuture<'static, Checked>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StdError>> {
-        self.0.poll_ready(context).map_err(Into::into)
+        self.channel.poll_ready(context).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        self.0.call(request).map(checked)
+        let called = self.channel.call(request);
+        match self.throttle {
+            None => Either::Left(called.map(checked)),
+            Some(throttle) => {
+                let trickling = async move {
+                    let response = checked(called.await)?;
+                    Ok(response.map(|body| throttled(body, throttle)))
+                };
+                Either::Right(Box::pin(trickling))
+            }
+        }
     }
 }
 
-fn checked(outcome: Outcome) -> Result<Response<Body>, StdError> {
+fn checked(outcome: Outcome) -> Checked {
     let response = outcome?;
     let headers = response.headers();
     let kind = headers.get(header::CONTENT_TYPE).map_or(&[][..], |kind| kind.as_bytes());

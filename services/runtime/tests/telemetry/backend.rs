@@ -29,6 +29,8 @@ pub enum Behaviour {
     RetryAfter(u32),
     /// Accepts, with a body.
     AcceptsWith(&'static [u8]),
+    /// Responds with this status of gRPC, and accepts where it is 0.
+    Grpc(u8),
     Hangs,
 }
 
@@ -122,6 +124,13 @@ async fn respond(state: Arc<State>, request: Request<Incoming>) -> Result<Respon
     let behaviour = *state.behaviour.lock().expect("unpoisoned");
     let mut response = Response::new(Full::default());
     let status = match behaviour {
+        Behaviour::Grpc(status) => {
+            if status == 0 {
+                state.bodies.lock().expect("unpoisoned").push((path, body));
+            }
+            response.headers_mut().insert("grpc-status", u16::from(status).into());
+            200
+        }
         Behaviour::Accepts | Behaviour::AcceptsWith(_) => {
             state.bodies.lock().expect("unpoisoned").push((path, body));
             state.dropped.fetch_add(dropped.unwrap_or_default(), Ordering::Relaxed);

@@ -73,7 +73,7 @@ async fn a_span_is_encoded_in_zipkins_json() {
     headers.insert("b3", "48485a3953bb6124-a2fb4a1d1a96d312-d".parse().expect("a value"));
     let extracted = process.tracer.extract(&headers);
     let peer = "[::1]:7".parse().ok();
-    let span = GrpcSpan::server(&process.tracer, &extracted, "/p.S/M", peer);
+    let span = GrpcSpan::server(&process.tracer, &extracted, "/p.S/M", Some(&"service-a".into()), peer);
     let child = span.span().scope(async {
         let mut child = Span::child(SpanKind::Client, "insert \"x\"\n");
         child.set("peer.service", "db");
@@ -97,7 +97,7 @@ async fn a_span_is_encoded_in_zipkins_json() {
         outer["localEndpoint"],
         json!({"serviceName": "service-x", "ipv4": "127.0.0.1", "port": 50051})
     );
-    assert_eq!(outer["remoteEndpoint"], json!({"ipv6": "::1", "port": 7}));
+    assert_eq!(outer["remoteEndpoint"], json!({"serviceName": "service-a", "ipv6": "::1", "port": 7}));
     assert_eq!(
         outer["tags"],
         json!({
@@ -105,6 +105,7 @@ async fn a_span_is_encoded_in_zipkins_json() {
             "rpc.system": "grpc",
             "rpc.service": "p.S",
             "rpc.method": "M",
+            "peer.service": "service-a",
             "network.peer.address": "::1",
             "network.peer.port": "7",
             "rpc.grpc.status_code": "14",
@@ -347,4 +348,35 @@ async fn a_backends_retry_after_is_respected() {
     until("the span", || process.counted("exported") == 1).await;
     // Without it, the second attempt comes within 200 ms.
     assert!(refused.elapsed() > Duration::from_millis(1_500), "{:?}", refused.elapsed());
+}
+
+#[tokio::test]
+async fn a_grpc_status_that_may_be_temporary_is_retried_and_others_are_not() {
+    let grpc = [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
+    let backend = Backend::start(Behaviour::Grpc(14)).await;
+    let process = otlp(&backend, &grpc);
+    process.spans(1);
+    until("a first attempt", || backend.posts() == 1).await;
+    backend.becomes(Behaviour::Grpc(0));
+    until("the span", || process.counted("exported") == 1).await;
+    let (path, body) = backend.bodies().remove(0);
+    assert_eq!(path, "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+    let length = u32::try_from(body.len() - 5).expect("short").to_be_bytes();
+    assert_eq!((body[0], &body[1..5]), (0, &length[..]));
+
+    let backend = Backend::start(Behaviour::Grpc(3)).await;
+    let process = otlp(&backend, &grpc);
+    process.spans(1);
+    until("the refusal", || process.counted("dropped") == 1).await;
+    assert_eq!(backend.posts(), 1);
+}
+
+#[tokio::test]
+async fn a_response_without_a_grpc_status_is_a_failure() {
+    let backend = Backend::start(Behaviour::AcceptsWith(b"\0\0\0\0\0")).await;
+    let process =
+        otlp(&backend, &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_BSP_EXPORT_TIMEOUT", "500")]);
+    process.spans(1);
+    until("the failure", || process.counted("dropped") == 1).await;
+    assert_eq!(process.counted("exported"), 0);
 }

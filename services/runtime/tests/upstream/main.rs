@@ -82,7 +82,7 @@ fn upstream(address: SocketAddr, connect_wait: &str) -> Upstream {
     let settings = UpstreamSettings::from_environment(&mut environment);
     let address = UpstreamAddress::from_environment(&mut environment, "peer", "PEER").expect("an address");
     let metrics = GrpcMetrics::client(&Metrics::new("test").expect("metrics")).expect("metrics");
-    Upstream::new("peer", &address, settings, &metrics).expect("a URI")
+    Upstream::new("peer", "service-x", &address, settings, &metrics).expect("a URI")
 }
 
 async fn call(upstream: &Upstream, timeout: Duration) -> Result<(), Status> {

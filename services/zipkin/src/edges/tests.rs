@@ -122,3 +122,16 @@ fn a_cancelled_call_is_no_error_and_an_error_that_is_passed_on_is_told_from_its_
     assert_eq!(counts, [r#""b" 1 1 0"#, r#""c" 1 0 0"#, r#""d" 0 0 1"#]);
     assert!(edges[2].get("codes").is_none());
 }
+
+#[test]
+fn a_call_through_a_proxy_that_reports_no_spans_counts_once() {
+    let client = span(1, 0, "CLIENT", ("a", "b"), (10, 5_000), "");
+    let server = span(3, 2, "SERVER", ("b", "a"), (11, 3_000), "");
+    let count = |spans: &[&str]| edges(&format!("[{}]", spans.join(","))).matches(r#""count":1,"#).count();
+    let once = edges(&format!("[{client},{server}]"));
+    assert!(once.starts_with(r#"[{"caller":"a","callee":"b","kind":"rpc","count":1,"#), "{once}");
+    assert!(once.ends_with(r#""p50":5.0,"p99":5.0}]"#), "by the client: {once}");
+    assert_eq!((count(&[&client]), count(&[&server])), (1, 1), "each of them alone");
+    let other = span(3, 2, "SERVER", ("b", "c"), (11, 3_000), "");
+    assert_eq!(count(&[&client, &other]), 2, "of another caller");
+}

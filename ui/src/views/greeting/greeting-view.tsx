@@ -27,14 +27,14 @@ export function GreetingView() {
 
 /** A card per service in the declared order, grey without a greeting; greetings of other services follow. */
 function Cards() {
-  const { result, isSending, failure } = greeting.value;
+  const { arrived, result, isSending, failure } = greeting.value;
   const declared = topology.value.data;
   const order = declared?.order ?? [];
   const services = new Map(declared?.services.map((service) => [service.name, service]));
   const failures = new Map(result?.missing.map(({ path, code }) => [path.at(-1), code]));
   for (const path of failed.value) failures.set(path.at(-1), failure?.details.code ?? "failed");
 
-  const remaining = [...(result?.greetings ?? [])];
+  const remaining = [...arrived];
   const placed = order.map((name) => {
     const at = remaining.findIndex((greeting) => greeting.service === name);
     return { name, greeting: at < 0 ? undefined : remaining.splice(at, 1)[0] };
@@ -42,7 +42,7 @@ function Cards() {
   const rest = remaining.map((greeting) => ({ name: greeting.service, greeting }));
   const consumer = declared?.services.find((service) => service.consumes !== undefined);
   return (
-    <ol class="cards" aria-busy={isSending} aria-label="Greetings in the order of the response">
+    <ol class="cards" aria-busy={isSending} aria-label="Greetings in the declared order">
       {[...placed, ...rest].map(({ name, greeting }, index) => (
         <Card
           key={`${index}-${name}`}

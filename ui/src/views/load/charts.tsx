@@ -1,5 +1,5 @@
-import { count, duration, durationsOnAxis } from "../../model/format.ts";
-import { type Bin, roundBounds, ticks } from "../../model/histogram.ts";
+import { count, duration } from "../../model/format.ts";
+import { type Bin, logBounds, logTicks, roundBounds, ticks } from "../../model/histogram.ts";
 import { type Second, unbroken } from "../../model/load-report.ts";
 import { useWidth } from "../shell/use-width.ts";
 
@@ -23,7 +23,7 @@ export function HistogramChart({ bins }: { bins: readonly Bin[] }) {
   return (
     <svg class="chart-svg" ref={measure} height={HEIGHT} role="img">
       <title>{`Requests by duration, from ${duration(bins[0]?.from)} to ${duration(bins.at(-1)?.to)}`}</title>
-      <Grid width={whole} max={max} text={(values) => values.map((value) => value.toLocaleString("en"))} />
+      <Grid width={whole} marks={linear(max)} />
       {bins.map(({ from, count: times }, index) => (
         <rect
           key={from}
@@ -60,7 +60,7 @@ export function RateChart({ seconds, length }: { seconds: readonly Second[]; len
   return (
     <svg class="chart-svg" ref={measure} height={HEIGHT} role="img">
       <title>{label}</title>
-      <Grid width={whole} max={max} text={(values) => values.map((value) => value.toLocaleString("en"))} />
+      <Grid width={whole} marks={linear(max)} />
       <TimeAxis length={length} x={x} />
       {rates.map(({ row, all, failed }) => {
         const left = x(row.second);
@@ -89,13 +89,18 @@ export function RateChart({ seconds, length }: { seconds: readonly Second[]; len
   );
 }
 
-/** p50 and p99 of each second. A second without an answer interrupts the lines. */
+/**
+ * p50 and p99 of each second, on a logarithmic scale: an outage of seconds would flatten the milliseconds around it. A second
+ * without an answer interrupts the lines.
+ */
 export function LatencyChart({ seconds, length }: { seconds: readonly Second[]; length: number }) {
   const { width: whole, measure } = useWidth(560);
   const max = Math.max(...seconds.map((row) => row.p99 ?? 0), 0.1);
+  const [low, high] = logBounds(Math.min(...seconds.map((row) => row.p50 ?? max)), max);
   const x = scale(length, whole);
   const at = (row: Second) => x(row.second + row.length / 2);
-  const y = (value: number) => FLOOR - (value / max) * (FLOOR - TOP);
+  const y = (value: number) =>
+    FLOOR - (Math.log(Math.max(value, low) / low) / Math.log(high / low)) * (FLOOR - TOP);
   const answered = unbroken(seconds);
   const gaps = seconds.length - answered.reduce((sum, rows) => sum + rows.length, 0);
   const last = answered.at(-1)?.at(-1);
@@ -104,7 +109,10 @@ export function LatencyChart({ seconds, length }: { seconds: readonly Second[]; 
       <title>
         {`p50 and p99 over ${Math.round(length)} seconds; highest p99 ${duration(max)}; ${gaps} seconds without an answer`}
       </title>
-      <Grid width={whole} max={max} text={(values) => durationsOnAxis(values)} />
+      <Grid
+        width={whole}
+        marks={logTicks(low, high).map((value) => ({ y: y(value), label: duration(value) }))}
+      />
       <TimeAxis length={length} x={x} />
       {(["p99", "p50"] as const).map((name) =>
         answered.map((rows) => (
@@ -170,22 +178,29 @@ function describe({ second, requests, errors, p50, p99 }: Second): string {
   return `${second} s: ${count(requests, "request")}${failed}${latency}`;
 }
 
-function Grid({ width, max, text }: { width: number; max: number; text: (values: number[]) => string[] }) {
-  const values = ticks(max, 4);
-  const labels = text(values);
+interface Mark {
+  y: number;
+  label: string;
+}
+
+function linear(max: number): Mark[] {
+  return ticks(max, 4).map((value) => ({
+    y: FLOOR - (value / max) * (FLOOR - TOP),
+    label: value.toLocaleString("en"),
+  }));
+}
+
+function Grid({ width, marks }: { width: number; marks: Mark[] }) {
   return (
     <g>
-      {values.map((value, index) => {
-        const y = FLOOR - (value / max) * (FLOOR - TOP);
-        return (
-          <g key={value}>
-            <line class="grid" x1={LEFT} x2={width} y1={y} y2={y} />
-            <text class="axis end" x={LEFT - 6} y={y + 4}>
-              {labels[index]}
-            </text>
-          </g>
-        );
-      })}
+      {marks.map(({ y, label }) => (
+        <g key={label}>
+          <line class="grid" x1={LEFT} x2={width} y1={y} y2={y} />
+          <text class="axis end" x={LEFT - 6} y={y + 4}>
+            {label}
+          </text>
+        </g>
+      ))}
     </g>
   );
 }

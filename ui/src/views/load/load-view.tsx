@@ -92,7 +92,7 @@ function Result({ run }: { run: Run }) {
               <RateChart seconds={report.seconds} length={elapsed / 1000} />
             </figure>
             <figure>
-              <figcaption>Duration of all requests, failed ones too; a gap: nothing was answered</figcaption>
+              <figcaption>Duration of all requests (log scale); a gap: no answer</figcaption>
               <LatencyChart seconds={report.seconds} length={elapsed / 1000} />
             </figure>
             {report.bins.length > 0 && (

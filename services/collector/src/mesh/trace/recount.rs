@@ -1,8 +1,10 @@
 //! The calls of a trace by the rules for whole traces ([`octet_zipkin::edges`]), whatever the order of arrival was.
 
+use std::{cell::OnceCell, collections::HashSet};
+
 use octet_zipkin::{Kind, edges::EdgeKind};
 
-use super::{Counts, Ended, Ends, Facts, MAX_STEPS, Published, Side, Trace, call, ends, message};
+use super::{Counts, Ended, Ends, Facts, MAX_STEPS, Published, Side, Trace, Wait, call, ends, message};
 use crate::mesh::{cell::Call, names::NameId};
 
 /// The entries as a forest, by their positions.
@@ -16,6 +18,8 @@ struct Tree {
     is_consumed: Vec<bool>,
     /// Of a receiver, whether a call or a publishing failed as part of its work.
     failed_below: Vec<bool>,
+    /// The services and upstreams of clients without a server; when they are first needed.
+    unserved: OnceCell<HashSet<(NameId, NameId)>>,
 }
 
 impl Trace {
@@ -23,6 +27,9 @@ impl Trace {
     pub(super) fn recount(&mut self, counts: &mut impl Counts) {
         let tree = Tree::of(self);
         for index in 0..self.entries.len() {
+            if self.entries.get(index).is_none_or(|entry| entry.wait == Wait::Matched) {
+                continue;
+            }
             let now = self.call_at(index, &tree, counts);
             self.set(index, now, counts);
         }
@@ -40,7 +47,14 @@ impl Trace {
             }
             Kind::Server => {
                 let parent = tree.parents.get(index).copied().flatten().and_then(|parent| self.at(parent));
-                if parent.is_some_and(|parent| parent.is(Kind::Client)) {
+                let main = self.entries.get(index).and_then(|entry| self.find(entry.id))?;
+                if parent.is_some_and(|parent| parent.is(Kind::Client)) || self.is_called(facts, main, counts)
+                {
+                    return None;
+                }
+                // What is between them reports no spans, and its client counts the call.
+                let is_apart = above.is_none() && facts.parent != 0;
+                if is_apart && tree.unserved(self).contains(&(facts.remote, facts.service)) {
                     return None;
                 }
                 let caller = above.map_or(NameId::NONE, |above| above.service).or(facts.remote);
@@ -105,12 +119,24 @@ impl Tree {
             servers: vec![None; length],
             is_consumed: vec![false; length],
             failed_below: vec![false; length],
+            unserved: OnceCell::new(),
             parents,
         };
         for index in 0..length {
             tree.add(trace, index);
         }
         tree
+    }
+
+    fn unserved(&self, trace: &Trace) -> &HashSet<(NameId, NameId)> {
+        self.unserved.get_or_init(|| {
+            let clients = (0..trace.entries.len()).filter_map(|index| Some((index, trace.at(index)?)));
+            let unserved = clients.filter(|(index, facts)| {
+                let has_server = self.servers.get(*index).copied().flatten().is_some();
+                facts.is(Kind::Client) && !has_server && facts.remote != NameId::NONE
+            });
+            unserved.map(|(_, facts)| (facts.service, facts.remote)).collect()
+        })
     }
 
     /// Notes what an entry means for those above it.

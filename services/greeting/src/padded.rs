@@ -1,0 +1,33 @@
+//! Requests with a payload: a `greeting.v3.GreetingRequest` with bytes in a field that its readers skip.
+
+use http::uri::PathAndQuery;
+use hyper::body::Bytes;
+use octet_proto::greeting::v3::{Greeting, GreetingResponse};
+use octet_runtime::upstream::GrpcChannel;
+use tonic::{Response, Status, client::Grpc, metadata::MetadataMap};
+use tonic_prost::ProstCodec;
+
+use crate::{rpc::GREETING, settings::MAX_ANSWER};
+
+/// The request with its payload. The contract reserves the field's number.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Request {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) greeting: Option<Greeting>,
+    #[prost(bytes = "bytes", optional, tag = "15")]
+    pub(crate) padding: Option<Bytes>,
+}
+
+/// Calls the upstream with it.
+pub(crate) async fn greeting(
+    channel: GrpcChannel,
+    metadata: MetadataMap,
+    request: Request,
+) -> Result<Response<GreetingResponse>, Status> {
+    let mut client = Grpc::new(channel).max_decoding_message_size(MAX_ANSWER);
+    client.ready().await.map_err(Status::from_error)?;
+    let mut request = tonic::Request::new(request);
+    *request.metadata_mut() = metadata;
+    let codec: ProstCodec<Request, GreetingResponse> = ProstCodec::default();
+    client.unary(request, PathAndQuery::from_static(GREETING), codec).await
+}

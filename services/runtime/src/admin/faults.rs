@@ -1,0 +1,100 @@
+//! `/faults`: shows the faults of the process, and sets some for a time.
+
+use std::time::SystemTime;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use octet_fault::{Fault, parse};
+use serde_json::json;
+
+use super::{
+    access::AdminAccess,
+    lasting::{lasting, peer, text},
+};
+use crate::faults::{FaultState, Faults, Source};
+
+/// Bytes of all faults: more than 64 of the longest.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// The faults of a process, and the access to them.
+#[derive(Clone)]
+pub struct FaultControl {
+    /// The faults.
+    pub faults: Faults,
+    /// Who may change them.
+    pub access: AdminAccess,
+}
+
+pub(super) fn router(control: FaultControl) -> Router {
+    Router::new().route("/faults", get(show).put(set).delete(clear)).with_state(control)
+}
+
+async fn show(State(control): State<FaultControl>) -> Response {
+    state(&control.faults)
+}
+
+async fn set(State(control): State<FaultControl>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    if let Err(denied) = control.access.check(&parts) {
+        return denied.into_response();
+    }
+    let lasting = match lasting(parts.uri.query().unwrap_or_default()) {
+        Ok(lasting) => lasting,
+        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
+    };
+    let text = match text(body, "list of faults", MAX_BYTES).await {
+        Ok(text) => text,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let faults = match read(&control.faults, &text) {
+        Ok(faults) => faults,
+        Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+    };
+    let shown: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    if let Err(error) = control.faults.replace(Source::Admin, faults, Some(lasting)) {
+        return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response();
+    }
+    tracing::warn!(faults = shown.join("; "), ?lasting, peer = peer(&parts), "faults set");
+    state(&control.faults)
+}
+
+async fn clear(State(control): State<FaultControl>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    if let Err(denied) = control.access.check(&parts) {
+        return denied.into_response();
+    }
+    // No faults are never too many.
+    let _ = control.faults.replace(Source::Admin, Vec::new(), None);
+    tracing::warn!(peer = peer(&parts), "faults cleared");
+    state(&control.faults)
+}
+
+/// The faults of the text, all of which can act in this mesh.
+fn read(control: &Faults, text: &str) -> Result<Vec<Fault>, String> {
+    let faults = parse(text).map_err(|problems| problems.to_string())?;
+    let wrong = faults
+        .iter()
+        .filter_map(|fault| control.check(fault).err().map(|why| format!("at={}: {why}", fault.at())));
+    let wrong: Vec<_> = wrong.collect();
+    if wrong.is_empty() { Ok(faults) } else { Err(wrong.join("\n")) }
+}
+
+fn state(faults: &Faults) -> Response {
+    let time = |time: SystemTime| humantime::format_rfc3339_seconds(time).to_string();
+    let shown = faults.state().into_iter().map(|FaultState { fault, source, until, acted }| {
+        json!({
+            "fault": fault.to_string(),
+            "source": source.as_str(),
+            "until": until.map(time),
+            "acted": acted,
+        })
+    });
+    let body = json!({ "seed": faults.seed().0, "faults": shown.collect::<Vec<_>>() });
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], format!("{body}\n"))
+        .into_response()
+}
