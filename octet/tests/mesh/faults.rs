@@ -1,6 +1,9 @@
 //! Faults over real processes: one test for each effect, and the ways in.
 
-use std::time::{Duration, Instant};
+use std::{
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 use http_body_util::Full;
 use hyper::{Request, StatusCode, body::Bytes};
@@ -41,14 +44,7 @@ fn message(reply: &Reply) -> String {
 }
 
 /// A series of a process, 0 if it is absent.
-async fn metric(mesh: &Mesh, process: &str, series: &str) -> f64 {
-    let metrics = Client::new().get(&mesh.admin(process, "/metrics")).await;
-    let metrics = metrics.text();
-    metrics.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok()).unwrap_or_default()
-}
-
-/// A counter of a process, 0 if it is absent.
-async fn count(mesh: &Mesh, process: &str, series: &str) -> u64 {
+async fn metric<T: FromStr + Default>(mesh: &Mesh, process: &str, series: &str) -> T {
     let metrics = Client::new().get(&mesh.admin(process, "/metrics")).await;
     let value = metrics.text().lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
     value.unwrap_or_default()
@@ -68,9 +64,9 @@ async fn abort_fails_at_once_and_delay_answers_later() {
         "{}",
         message(&reply)
     );
-    assert_eq!(count(&mesh, "service-g", INSERTED).await, 0, "nothing is done");
+    assert_eq!(metric::<u64>(&mesh, "service-g", INSERTED).await, 0, "nothing is done");
     let series = "octet_faults_total{at=\"service-g\",effect=\"abort\",source=\"admin\"}";
-    assert_eq!(count(&mesh, "service-g", series).await, 1);
+    assert_eq!(metric::<u64>(&mesh, "service-g", series).await, 1);
 
     clear(&mesh, "service-g").await;
     put(&mesh, "service-e", "at=service-e>service-g delay=400ms").await;
@@ -90,8 +86,8 @@ async fn lose_fails_what_was_done_and_octets_own_retries_send_nothing_twice() {
         let text = message(&reply);
         assert!(text.ends_with("service-c: injected: UNAVAILABLE, after the work was done"), "{text}");
     }
-    assert_eq!(count(&mesh, "service-c", INSERTED).await, 20);
-    assert_eq!(count(&mesh, "service-c", DUPLICATES).await, 0);
+    assert_eq!(metric::<u64>(&mesh, "service-c", INSERTED).await, 20);
+    assert_eq!(metric::<u64>(&mesh, "service-c", DUPLICATES).await, 0);
     mesh.end().await;
 }
 
@@ -136,10 +132,10 @@ async fn cpu_memory_and_stall_take_the_resources_of_the_process() {
     let mesh = Mesh::start().await;
     let pid = mesh.pid("service-c").expect("running");
     let cpu = "process_cpu_seconds_total";
-    let before = metric(&mesh, "service-c", cpu).await;
+    let before = metric::<f64>(&mesh, "service-c", cpu).await;
     put(&mesh, "service-c", "at=service-c cpu=300ms").await;
     assert_eq!(greet(&mesh, &[]).await.status, StatusCode::OK);
-    assert!(metric(&mesh, "service-c", cpu).await - before >= 0.28);
+    assert!(metric::<f64>(&mesh, "service-c", cpu).await - before >= 0.28);
 
     let before = resident(pid);
     put(&mesh, "service-c", "at=service-c memory=64MiB\nat=service-c delay=3s").await;
@@ -204,14 +200,14 @@ async fn duplicate_publishes_a_message_twice_and_a_store_can_fail() {
 
     clear(&mesh, "service-c").await;
     // The message is stored once, although the first attempts seem to fail.
-    let stored = metric(&mesh, "service-f", INSERTED).await;
+    let stored = metric::<f64>(&mesh, "service-f", INSERTED).await;
     put(&mesh, "service-f", "at=service-f>store lose=UNAVAILABLE share=50%").await;
     for _ in 0..20 {
         assert_eq!(greet(&mesh, &[]).await.status, StatusCode::OK);
     }
     mesh.metric_reaches("service-f", "octet_queue_settled_total{outcome=\"duplicate\"}", 1).await;
     eventually("every message is stored once", async || {
-        let now = metric(&mesh, "service-f", INSERTED).await;
+        let now = metric::<f64>(&mesh, "service-f", INSERTED).await;
         if now - stored >= 20.0 { Ok(()) } else { Err(now) }
     })
     .await;

@@ -44,13 +44,18 @@ impl Code {
 
     /// The code's name in gRPC's specification.
     pub fn name(self) -> &'static str {
-        NAMES.get(usize::from(self.0)).copied().unwrap_or("UNKNOWN")
+        code_name(self.number())
     }
 
     /// The names of all codes, for messages.
     pub fn names() -> impl Iterator<Item = &'static str> {
         NAMES.into_iter().skip(1)
     }
+}
+
+/// The name of a code by its number, `OK` included; `UNKNOWN` for other numbers.
+pub fn code_name(number: i32) -> &'static str {
+    usize::try_from(number).ok().and_then(|number| NAMES.get(number)).copied().unwrap_or("UNKNOWN")
 }
 
 impl fmt::Display for Code {

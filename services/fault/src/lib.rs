@@ -18,7 +18,7 @@ mod spread;
 mod text;
 
 pub use address::{Address, GATEWAY, Party, is_label};
-pub use code::Code;
+pub use code::{Code, code_name};
 pub use draw::{Draw, Seed};
 pub use effect::{Effect, MAX_CPU, MAX_DELAY, MAX_MEMORY, MAX_STALL};
 pub use fault::{DEFAULT_MAX, Fault, MAX_FAULTS, When};

@@ -45,6 +45,13 @@ pub(crate) struct GrpcService {
     pub(crate) tracer: Tracer,
 }
 
+/// A call that is admitted, with the faults that hit it.
+struct AdmittedCall {
+    admitted: Admitted,
+    call: Call,
+    hits: Option<Hits>,
+}
+
 #[tonic::async_trait]
 impl GreetingService for GrpcService {
     async fn greeting(
@@ -148,16 +155,7 @@ impl GrpcService {
         };
         (ObservedCall::new(path, measured, span, log), call)
     }
-}
 
-/// A call that is admitted, with the faults that hit it.
-struct AdmittedCall {
-    admitted: Admitted,
-    call: Call,
-    hits: Option<Hits>,
-}
-
-impl GrpcService {
     async fn answer(&self, AdmittedCall { admitted, call, hits }: AdmittedCall) -> Result<Conducted, Status> {
         let deadline = call.deadline;
         if hits.is_none() && self.conduct.is_plain() {

@@ -73,7 +73,7 @@ async fn report_v1(State(collector): State<Collector>, request: Request) -> Resu
     Ok(collector.receive(Format::ZipkinV1, &parts.headers, body).await?.into_response())
 }
 
-/// The content type without its parameters; empty when there is none. A page of another origin can send none of the types
+/// The content type without its parameters; empty when it is absent. A page of another origin can send none of the types
 /// that are accepted, nor none at all, without asking: browsers always send an `Origin` with a report, which the guard
 /// checks, and ask before they send these types.
 pub(super) fn media_type(headers: &HeaderMap) -> Vec<u8> {
@@ -169,7 +169,7 @@ impl IntoResponse for Outcome {
     }
 }
 
-/// A sentence for the first error; empty where there is none.
+/// A sentence for the first error; empty without errors.
 pub(super) fn message(errors: &Batch) -> String {
     match (errors.malformed.first(), &errors.broken) {
         (Some(first), _) => {

@@ -68,7 +68,7 @@ impl Halves {
 
     /// Whether this client's call is counted.
     pub(super) fn is_called(&self, trace: TraceId, client: u64) -> bool {
-        // Most of the time there are none, and this is asked for each server span.
+        // Called for each server span, and mostly empty.
         !self.known.is_empty() && matches!(self.known.get(&self.key(trace, client)), Some(Half::Called))
     }
 

@@ -227,7 +227,7 @@ impl Trace {
         self.ids.iter().position(|known| *known == id)
     }
 
-    /// As [`find`](Self::find), with an absent entry where there is none.
+    /// As [`find`](Self::find), with an absent entry for an unknown span.
     fn main(&mut self, id: u64) -> usize {
         if let Some(found) = self.find(id) {
             return found;

@@ -208,7 +208,7 @@ fn number(field: &str, number: Option<Number<'_>>, names: &[&str], prefix: &str)
     text.parse().ok().or_else(named).ok_or_else(|| Fault::new(field, "must be a whole number, from 0"))
 }
 
-/// Hexadecimal digits in either case; `None` where there are none, or all are zero.
+/// Hexadecimal digits in either case; `None` if the text is empty or all digits are zero.
 fn id<T>(
     field: &str,
     digits: usize,

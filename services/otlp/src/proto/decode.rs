@@ -127,7 +127,7 @@ fn link(value: Wire<'_>) -> Result<Link<'_>, Fault> {
     Ok(link)
 }
 
-/// 16 bytes; `None` where there are none, or all are zero.
+/// 16 bytes; `None` if the field is empty or all bytes are zero.
 fn trace_id(field: &str, value: Wire<'_>) -> Result<Option<TraceId>, Fault> {
     let bytes = message(field, value)?;
     if bytes.is_empty() {
@@ -138,7 +138,7 @@ fn trace_id(field: &str, value: Wire<'_>) -> Result<Option<TraceId>, Fault> {
     Ok(TraceId::from_halves(u64::from_be_bytes(*high), u64::from_be_bytes(low)))
 }
 
-/// Eight bytes; `None` where there are none, or all are zero.
+/// Eight bytes; `None` if the field is empty or all bytes are zero.
 fn span_id(field: &str, value: Wire<'_>) -> Result<Option<SpanId>, Fault> {
     let bytes = message(field, value)?;
     if bytes.is_empty() {
