@@ -1,6 +1,6 @@
 //! The trace backend: its address, and how it is queried.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use bytes::Bytes;
@@ -11,12 +11,10 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use octet_runtime::{http_url::HttpUrl, propagation::X_REQUEST_ID};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::time::timeout;
 
 use super::{QueryError, blocks::Blocks};
+use crate::admit::{Caller, Share, Shares};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -26,11 +24,13 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest response that is passed on, in bytes; it is held in memory.
 const MAX_RESPONSE: usize = 16 * 1024 * 1024;
 
-/// Concurrent queries, each of which can hold a response until it is complete.
-const MAX_QUERIES: usize = 4;
+/// Concurrent queries of all clients, each of which can hold a response until it is complete. One client gets 14, and a
+/// connection of it 7.
+const MAX_QUERIES: usize = 16;
 
-/// What the responses of all queries may take together, in units of [`UNIT`] bytes.
-const MAX_UNITS: usize = 2 * MAX_RESPONSE / UNIT;
+/// What the responses of all queries may take together, in units of [`UNIT`] bytes: so much that the share of one
+/// connection has room for the largest response.
+const MAX_UNITS: usize = 5 * MAX_RESPONSE / 2 / UNIT;
 const UNIT: usize = 1024;
 
 /// A response of the backend, read to its end.
@@ -39,7 +39,7 @@ pub(super) struct Reply {
     pub(super) headers: HeaderMap,
     pub(super) body: Blocks,
     /// The body's part of [`MAX_UNITS`].
-    _held: Option<OwnedSemaphorePermit>,
+    _held: Share,
 }
 
 impl Reply {
@@ -55,8 +55,8 @@ impl Reply {
 pub(crate) struct Backend {
     url: Option<HttpUrl>,
     client: Client<HttpConnector, Empty<Bytes>>,
-    queries: Arc<Semaphore>,
-    units: Arc<Semaphore>,
+    queries: Shares,
+    units: Shares,
 }
 
 impl Backend {
@@ -65,31 +65,31 @@ impl Backend {
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        let (queries, units) = (Semaphore::new(MAX_QUERIES), Semaphore::new(MAX_UNITS));
-        Self { url, client, queries: Arc::new(queries), units: Arc::new(units) }
+        Self { url, client, queries: Shares::new(MAX_QUERIES), units: Shares::new(MAX_UNITS) }
     }
 
-    /// Gets a path below the backend's address, such as `/api/v2/services?a=b`.
+    /// Gets a path below the backend's address, such as `/api/v2/services?a=b`, for `caller`.
     pub(super) async fn get(
         &self,
         path: &str,
+        caller: Caller,
         request_id: Option<&HeaderValue>,
     ) -> Result<Reply, QueryError> {
         let url = self.url.as_ref().ok_or(QueryError::Unset)?;
-        let _permit = self.queries.try_acquire().map_err(|_| QueryError::Busy)?;
+        let _query = self.queries.take(caller, 1).map_err(|_| QueryError::Busy)?;
         let mut request = Request::get(format!("{url}{path}")).header(header::ACCEPT, "application/json");
         if let Some(id) = request_id {
             request = request.header(X_REQUEST_ID, id);
         }
         // The path came with a request, so it is valid.
         let request = request.body(Empty::new()).map_err(|_| QueryError::NotZipkin)?;
-        match timeout(TIMEOUT, self.send(request)).await {
+        match timeout(TIMEOUT, self.send(request, caller)).await {
             Ok(reply) => reply,
             Err(_) => Err(QueryError::TimedOut),
         }
     }
 
-    async fn send(&self, request: Request<Empty<Bytes>>) -> Result<Reply, QueryError> {
+    async fn send(&self, request: Request<Empty<Bytes>>, caller: Caller) -> Result<Reply, QueryError> {
         let response = self.client.request(request).await.map_err(|error| {
             tracing::debug!(error = &error as &dyn std::error::Error, "trace query failed");
             QueryError::Unreachable
@@ -98,17 +98,14 @@ impl Backend {
         if parts.status.is_server_error() {
             return Err(QueryError::Failed(parts.status));
         }
-        let (body, held) = self.collect(body).await?;
+        let (body, held) = self.collect(body, caller).await?;
         Ok(Reply { status: parts.status, headers: parts.headers, body, _held: held })
     }
 
     /// Reads a body to its end, within the limits of its size and of the size of all.
-    async fn collect(
-        &self,
-        mut body: Incoming,
-    ) -> Result<(Blocks, Option<OwnedSemaphorePermit>), QueryError> {
+    async fn collect(&self, mut body: Incoming, caller: Caller) -> Result<(Blocks, Share), QueryError> {
         let mut collected = Blocks::default();
-        let mut held: Option<OwnedSemaphorePermit> = None;
+        let mut held = self.units.nothing(caller);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
                 tracing::debug!(%error, "trace backend response ended early");
@@ -119,13 +116,7 @@ impl Backend {
                 return Err(QueryError::TooLarge(MAX_RESPONSE));
             }
             collected.extend(&data);
-            let units = collected.len() / UNIT - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-            let units = u32::try_from(units).map_err(|_| QueryError::TooLarge(MAX_RESPONSE))?;
-            let more = self.units.clone().try_acquire_many_owned(units).map_err(|_| QueryError::Busy)?;
-            match &mut held {
-                Some(held) => held.merge(more),
-                None => held = Some(more),
-            }
+            held.resize(collected.len() / UNIT).map_err(|_| QueryError::Busy)?;
         }
         Ok((collected, held))
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::{
     body::Body,
     extract::{RawQuery, State},
-    http::{HeaderMap, StatusCode},
+    http::{Extensions, HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use octet_runtime::propagation::X_REQUEST_ID;
@@ -24,6 +24,7 @@ use super::{
     backend::{Backend, Reply},
 };
 use crate::{
+    admit::Caller,
     edge,
     transcode::percent::{Part, decode},
 };
@@ -44,6 +45,7 @@ pub(super) async fn mesh(
     State(backend): State<Backend>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    extensions: Extensions,
 ) -> Response {
     let window = match Window::read(query.as_deref().unwrap_or_default()) {
         Ok(window) => window,
@@ -51,8 +53,8 @@ pub(super) async fn mesh(
     };
     let queried = async {
         let Window { end, lookback } = window;
-        let id = headers.get(X_REQUEST_ID);
-        let known = backend.get(&format!("/api/v2/mesh?endTs={end}&lookback={lookback}"), id).await;
+        let (caller, id) = (Caller::of(&extensions), headers.get(X_REQUEST_ID));
+        let known = backend.get(&format!("/api/v2/mesh?endTs={end}&lookback={lookback}"), caller, id).await;
         match known {
             Ok(reply) if is_mesh(&reply) => return Ok(Body::new(reply.body)),
             // A Zipkin without this path.
@@ -60,7 +62,7 @@ pub(super) async fn mesh(
             Err(error) => return Err(error),
         }
         let query = format!("/api/v2/traces?endTs={end}&lookback={lookback}&limit={MAX_SAMPLE}");
-        let reply = backend.get(&query, id).await?;
+        let reply = backend.get(&query, caller, id).await?;
         let mesh = sampled(&reply, &window).ok_or(QueryError::NotZipkin)?;
         serde_json::to_vec(&mesh).map(Body::from).map_err(|_| QueryError::NotZipkin)
     };

@@ -10,7 +10,7 @@ use octet_runtime::propagation::X_REQUEST_ID;
 use tonic::Code;
 
 use super::backend::{Backend, Reply};
-use crate::edge;
+use crate::{admit::Caller, edge};
 
 /// Characters of a backend's error message that are passed on.
 const MAX_REASON: usize = 200;
@@ -23,7 +23,7 @@ pub(super) async fn pass(State(backend): State<Backend>, request: Request) -> Re
     let Some(path) = path.strip_prefix("/zipkin").filter(|path| stays_below(path)) else {
         return edge::no_route(request.uri().path());
     };
-    match backend.get(path, request.headers().get(X_REQUEST_ID)).await {
+    match backend.get(path, Caller::of(request.extensions()), request.headers().get(X_REQUEST_ID)).await {
         Ok(reply) if reply.status.is_success() => passed(reply),
         Ok(reply) => refused(&reply),
         Err(error) => error.into_response(),

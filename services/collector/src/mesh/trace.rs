@@ -330,6 +330,8 @@ impl Trace {
         let Some(above) = self.entries.get_mut(parent) else { return };
         match facts.kind {
             Some(Kind::Server) if above.server == NONE => above.server = position(main),
+            // Of several, as by a proxy that tries again, the client's is the one with the lowest id.
+            Some(Kind::Server) if above.server != position(main) => self.settling = Settling::Needed,
             Some(Kind::Consumer) => above.has_consumer = true,
             _ => {}
         }

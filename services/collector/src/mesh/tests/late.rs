@@ -86,6 +86,21 @@ fn a_server_without_a_caller_and_a_client_elsewhere_in_the_trace_count_once_in_a
 }
 
 #[test]
+fn of_two_servers_below_one_client_the_same_one_counts_in_any_order() {
+    let client = span(7, 1, 0, "CLIENT", "a", "");
+    let servers = [span(7, 2, 1, "SERVER", "b", ""), span(7, 3, 1, "SERVER", "c", "")];
+    for order in [[0, 1], [1, 0]] {
+        let mut store = store();
+        keep(&mut store, std::slice::from_ref(&client));
+        for index in order {
+            keep(&mut store, &servers[index..=index]);
+        }
+        advance(&mut store, SETTLED);
+        assert_eq!(edges(&store, 0, ALL), ["a>b 1/0/0/0"], "{order:?}");
+    }
+}
+
+#[test]
 fn a_message_counts_from_its_publisher_though_its_consumer_was_forgotten_before() {
     let consumer = span(7, 2, 1, "CONSUMER", "f", &remote("queue"));
     for producer in [
