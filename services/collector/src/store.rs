@@ -30,7 +30,7 @@ use repeats::Repeats;
 pub use search::{CountLinks, Find, ListTags, Search, Window, Work};
 use services::Services;
 use texts::Texts;
-use trace::Trace;
+use trace::{Size, Trace};
 
 use crate::mesh::Mesh;
 pub use crate::mesh::{MeasureEdges, Measured};
@@ -210,21 +210,22 @@ impl Store {
     }
 
     /// Stores a span whose texts were [interned](Intern::intern) here.
-    fn insert(&mut self, mut span: Span) -> Outcome {
+    fn insert(&mut self, span: Span) -> Outcome {
         let id = span.trace_id;
         let hash = self.identity(&span);
         let room = self.memory.one_trace;
         let trace = self.traces.entry(id).or_default();
         if trace.holds(hash) {
-            self.release(&mut span);
+            self.release(span);
             return Outcome::Duplicate;
         }
-        if !trace.has_room(&span, room) {
+        let size = Size::of(&span);
+        if !trace.has_room(&size, room) {
             // Removes the empty trace of a span that exceeds a trace's share.
             if trace.spans().is_empty() {
                 self.traces.remove(&id);
             }
-            self.release(&mut span);
+            self.release(span);
             return Outcome::Dropped;
         }
         self.services.add(&span);
@@ -243,7 +244,7 @@ impl Store {
             trace.created = self.arrivals;
         }
         trace.arrival = self.arrivals;
-        trace.add(span, hash);
+        trace.add(span, hash, &size);
         self.spans += 1;
         self.newest_spans += 1;
         if let Some(rank) = trace.rank.take() {
@@ -265,7 +266,7 @@ impl Store {
     }
 
     /// Moves to a second, counted from the start. Returns whether more is left to do for it.
-    pub(crate) fn advance(&mut self, second: u32) -> bool {
+    pub fn advance(&mut self, second: u32) -> bool {
         self.keep.advance(second);
         self.mesh.advance(second)
     }
@@ -350,9 +351,9 @@ impl Store {
         self.span_bytes -= trace.bytes();
         self.spans -= trace.spans().len();
         self.evicted += 1;
-        for mut span in trace.into_spans() {
+        for span in trace.into_spans() {
             self.services.remove(&span);
-            self.release(&mut span);
+            self.release(span);
         }
     }
 
@@ -404,9 +405,9 @@ impl Store {
         hasher.finish()
     }
 
-    fn release(&mut self, span: &mut Span) {
-        for text in span.texts_mut() {
-            self.texts.release(text);
+    fn release(&mut self, span: Span) {
+        for text in span.into_texts() {
+            self.texts.release(&text);
         }
     }
 }

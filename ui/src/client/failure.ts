@@ -83,6 +83,13 @@ export function unexpectedResponse(url: string, status: string): Failure {
   });
 }
 
+export function traceNotFound(url: string): Failure {
+  return new Failure("error", url, "Trace not found", {
+    status: "no spans",
+    cause: "It has not arrived yet, was not sampled, or has expired.",
+  });
+}
+
 /** From a response with an error status. `path` is the request's path, without the gateway's address. */
 export function errorResponse(
   url: string,
@@ -139,12 +146,6 @@ function traceBackendFailure(
     return new Failure("trace-backend-unavailable", url, "The trace backend is unavailable", {
       ...details,
       cause: "The collector, or the Zipkin server in TRACE_QUERY_URL, is down, restarting or overloaded.",
-    });
-  }
-  if (details.httpStatus === 404) {
-    return new Failure("error", url, "Trace not found", {
-      ...details,
-      cause: "It has not arrived yet, was not sampled, or is older than the trace backend's retention.",
     });
   }
   return new Failure("error", url, "The trace backend rejected the query", {

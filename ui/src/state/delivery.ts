@@ -3,9 +3,8 @@
 import { effect, signal } from "@preact/signals";
 import { fetchJson } from "../client/fetch-json.ts";
 import { log } from "../client/log.ts";
+import { traceRequest } from "../client/trace-request.ts";
 import { type Delivery, deliveryOf } from "../model/delivery.ts";
-import { backendTraceId } from "../model/ids.ts";
-import { parseSpans } from "../model/zipkin.ts";
 import { api } from "./api.ts";
 import { greeting } from "./greeting.ts";
 
@@ -41,8 +40,7 @@ async function lookup(base: string, traceId: string, signal: AbortSignal): Promi
     await pause(INTERVAL_MS);
     if (signal.aborted) return;
     try {
-      const path = `/zipkin/api/v2/trace/${backendTraceId(traceId)}`;
-      const { body } = await fetchJson({ base, path, parse: parseSpans, signal });
+      const { body } = await fetchJson({ ...traceRequest(base, traceId), signal });
       const found = deliveryOf(body);
       if (found) {
         delivery.value = { state: "delivered", delivery: found };
