@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use hyper::StatusCode;
+use http_body_util::Full;
+use hyper::{Request, StatusCode};
 use tempfile::TempDir;
 
 use crate::{client::Client, platform::Mesh};
@@ -15,8 +16,11 @@ async fn mesh(topology: &str) -> (Mesh, TempDir) {
     (Mesh::builder().with("TOPOLOGY", file.display().to_string()).start().await, directory)
 }
 
-async fn greeted(mesh: &Mesh) -> Vec<String> {
-    let reply = Client::new().get(&mesh.url("/api/greeting")).await;
+/// The services of the answer to the request number `id`, which with the topology's seed decides every draw.
+async fn greeted(mesh: &Mesh, id: u32) -> Vec<String> {
+    let request = Request::get(mesh.url("/api/greeting")).header("x-request-id", id.to_string());
+    let reply =
+        Client::new().send(request.body(Full::default()).expect("a request")).await.expect("an answer");
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
     let answer: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
     let services = answer["greeting"].as_array().expect("greetings").iter();
@@ -52,18 +56,17 @@ async fn steps_times_shares_work_and_payloads_are_executed() {
     )
     .await;
     let started = Instant::now();
-    greeted(&mesh).await;
+    greeted(&mesh, 0).await;
     assert!(started.elapsed() >= Duration::from_millis(400), "the steps run one after the other");
 
     let all = ["service-a", "service-b", "service-c", "service-d", "service-d"];
     let mut lengths = [0; 2];
-    for _ in 0..12 {
-        let greeted = greeted(&mesh).await;
+    for id in 0..12 {
+        let greeted = greeted(&mesh, id).await;
         let called = greeted.len() == all.len();
         assert_eq!(greeted, if called { &all[..] } else { &all[..3] });
         lengths[usize::from(called)] += 1;
     }
-    // Both in all but one of two thousand runs.
     assert!(lengths.iter().all(|count| *count > 0), "{lengths:?}");
     let reply = Client::new().get(&mesh.url("/api/greeting")).await;
     assert!(reply.body.len() > 20 * 1024, "{} bytes", reply.body.len());
@@ -116,10 +119,10 @@ async fn a_retry_policy_tries_again_and_a_deadline_ends_a_call() {
         "#,
     )
     .await;
-    // All ten attempts fail in one of a thousand requests; the attempts of a request are drawn independently.
-    for _ in 0..10 {
+    // The attempts of a request are drawn independently: of these requests, none fails all ten.
+    for id in 0..10 {
         let started = Instant::now();
-        assert_eq!(greeted(&mesh).await, ["service-a", "service-b"]);
+        assert_eq!(greeted(&mesh, id).await, ["service-a", "service-b"]);
         assert!(started.elapsed() < Duration::from_secs(4), "service-c is not waited for");
     }
     let retries = "octet_upstream_retries_total{outcome=\"made\",upstream=\"service-b\"}";

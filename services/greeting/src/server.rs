@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use octet_backends::{OpenError, queue::Consumer, store::DocumentStore};
 use octet_health::Statuses;
 use octet_proto::greeting::v3::greeting_service_server::GreetingServiceServer;
@@ -15,7 +14,7 @@ use octet_runtime::{
     metrics::{GrpcMetrics, Metrics},
     process::{Ports, Process, StartError},
     reflection,
-    serve::{Plain, ServeLimits, refuse_other_than_grpc},
+    serve::{Plain, RequestBody, ServeLimits, refuse_other_than_grpc},
     telemetry::Tracer,
     upstream::{Callers, Upstream},
 };
@@ -75,7 +74,7 @@ pub async fn run_on(ports: Ports, settings: ServiceSettings, drain: Drain) -> Re
 
     let (ending, max_request) = (drain.clone(), settings.max_request);
     let streams = Streams::default();
-    let service = tower::service_fn(move |request: http::Request<Incoming>| {
+    let service = tower::service_fn(move |request: http::Request<RequestBody>| {
         let greeting = if compression::is_used(request.headers()) { &compressing } else { &greeting };
         let (mut greeting, others, streams) = (greeting.clone(), others.clone(), streams.clone());
         let refusal = refuse_other_than_grpc(&request);
