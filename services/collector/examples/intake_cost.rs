@@ -1,20 +1,17 @@
 //! The collector's CPU per span at peak load: reports as the mesh's processes send them, parsed, counted and stored.
-//! `make bench-collector` runs it; `--traces N` sets the length of a round, and `--rounds N` their number. Under
-//! `valgrind --tool=callgrind` it counts instructions, which depend on no other load of the machine.
+//! `make bench-collector` runs it; `--traces N` sets the length of a round.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
     reason = "a measurement that cannot run panics with the reason"
 )]
 
-use std::{collections::BTreeMap, env, fmt::Write as _, fs};
+use std::{collections::BTreeMap, env, fmt::Write as _};
 
 use octet_collector::{Store, store::Memory};
+use rustix::time::{ClockId, clock_gettime};
 
-/// Traces per second, at which counts are settled and grow old.
-const PEAK: usize = 2_000;
-/// Spans of one trace.
-const SPANS: usize = SHAPES.len();
+const ROUNDS: usize = 5;
 /// Spans of one report, the exporters' default.
 const BATCH: usize = 512;
 
@@ -47,18 +44,18 @@ const SHAPES: [Shape; 21] = [
 ];
 
 fn main() {
-    let (traces, rounds) = (argument("--traces", 20_000), argument("--rounds", 5));
+    let arguments: Vec<String> = env::args().collect();
+    let traces = arguments.iter().position(|argument| argument == "--traces");
+    let traces = traces.and_then(|index| arguments.get(index + 1)?.parse().ok()).unwrap_or(20_000);
     let reports = reports(traces);
     let mut store = Store::new(Memory::of(64 * 1024 * 1024));
     let mut costs = Vec::new();
-    for _ in 0..rounds {
+    for _ in 0..ROUNDS {
         let before = cpu();
-        for (number, report) in reports.iter().enumerate() {
+        for report in &reports {
             store.keep(report.as_bytes());
-            let second = number * BATCH / (PEAK * SPANS);
-            while store.advance(u32::try_from(second).expect("a short round")) {}
         }
-        let spans = traces * SPANS;
+        let spans = traces * 21;
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         costs.push((cpu() - before) * 1e6 / spans as f64);
         // The same ids again must be new traces.
@@ -66,19 +63,15 @@ fn main() {
     }
     costs.sort_by(f64::total_cmp);
     let at = |index: usize| costs.get(index).copied().unwrap_or_default();
-    println!("{:.3} µs of CPU per span (least {:.3})", at(rounds / 2), at(0));
+    println!("{:.3} µs of CPU per span (least {:.3})", at(ROUNDS / 2), at(0));
 }
 
-fn argument(name: &str, default: usize) -> usize {
-    let mut arguments = env::args().skip_while(|argument| argument != name);
-    arguments.nth(1).map_or(default, |number| number.parse().expect("a number"))
-}
-
-/// CPU seconds of this process, which valgrind knows too.
+/// CPU seconds of this process.
 fn cpu() -> f64 {
-    let text = fs::read_to_string("/proc/self/schedstat").expect("Linux");
-    let nanoseconds: f64 = text.split(' ').next().and_then(|field| field.parse().ok()).expect("a number");
-    nanoseconds / 1e9
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    #[expect(clippy::cast_precision_loss, reason = "seconds of a measurement")]
+    let seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
+    seconds
 }
 
 /// Each process fills its own batches.

@@ -30,7 +30,7 @@ use repeats::Repeats;
 pub use search::{CountLinks, Find, ListTags, Search, Window, Work};
 use services::Services;
 use texts::Texts;
-use trace::{Size, Trace};
+use trace::Trace;
 
 use crate::mesh::Mesh;
 pub use crate::mesh::{MeasureEdges, Measured};
@@ -210,22 +210,21 @@ impl Store {
     }
 
     /// Stores a span whose texts were [interned](Intern::intern) here.
-    fn insert(&mut self, span: Span) -> Outcome {
+    fn insert(&mut self, mut span: Span) -> Outcome {
         let id = span.trace_id;
         let hash = self.identity(&span);
         let room = self.memory.one_trace;
         let trace = self.traces.entry(id).or_default();
         if trace.holds(hash) {
-            self.release(span);
+            self.release(&mut span);
             return Outcome::Duplicate;
         }
-        let size = Size::of(&span);
-        if !trace.has_room(&size, room) {
+        if !trace.has_room(&span, room) {
             // Removes the empty trace of a span that exceeds a trace's share.
             if trace.spans().is_empty() {
                 self.traces.remove(&id);
             }
-            self.release(span);
+            self.release(&mut span);
             return Outcome::Dropped;
         }
         self.services.add(&span);
@@ -244,7 +243,7 @@ impl Store {
             trace.created = self.arrivals;
         }
         trace.arrival = self.arrivals;
-        trace.add(span, hash, &size);
+        trace.add(span, hash);
         self.spans += 1;
         self.newest_spans += 1;
         if let Some(rank) = trace.rank.take() {
@@ -266,7 +265,7 @@ impl Store {
     }
 
     /// Moves to a second, counted from the start. Returns whether more is left to do for it.
-    pub fn advance(&mut self, second: u32) -> bool {
+    pub(crate) fn advance(&mut self, second: u32) -> bool {
         self.keep.advance(second);
         self.mesh.advance(second)
     }
@@ -351,9 +350,9 @@ impl Store {
         self.span_bytes -= trace.bytes();
         self.spans -= trace.spans().len();
         self.evicted += 1;
-        for span in trace.into_spans() {
+        for mut span in trace.into_spans() {
             self.services.remove(&span);
-            self.release(span);
+            self.release(&mut span);
         }
     }
 
@@ -405,9 +404,9 @@ impl Store {
         hasher.finish()
     }
 
-    fn release(&mut self, span: Span) {
-        for text in span.into_texts() {
-            self.texts.release(&text);
+    fn release(&mut self, span: &mut Span) {
+        for text in span.texts_mut() {
+            self.texts.release(text);
         }
     }
 }

@@ -127,15 +127,6 @@ impl Span {
         self.name.iter_mut().chain(services).chain(values).chain(tags)
     }
 
-    /// As [`texts_mut`](Self::texts_mut), of a span that is no longer needed.
-    pub fn into_texts(self) -> impl Iterator<Item = Text> {
-        let endpoints = [self.local, self.remote].into_iter().flatten();
-        let services = endpoints.filter_map(|endpoint| endpoint.service);
-        let values = self.annotations.into_iter().map(|annotation| annotation.value);
-        let tags = self.tags.into_iter().flat_map(|(key, value)| [key, value]);
-        self.name.into_iter().chain(services).chain(values).chain(tags)
-    }
-
     /// Adds the values of `pieces`, later reports of the same span, that this one lacks; earlier values take
     /// precedence.
     pub(crate) fn absorb(&mut self, pieces: &[&Self]) {

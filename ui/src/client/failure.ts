@@ -79,14 +79,7 @@ export function timedOut(url: string, seconds: number): Failure {
 export function unexpectedResponse(url: string, status: string): Failure {
   return new Failure("unexpected", url, "The response is not from an Octet gateway", {
     status,
-    cause: "A proxy, or another server at this address, responded instead of the gateway.",
-  });
-}
-
-export function traceNotFound(url: string): Failure {
-  return new Failure("error", url, "Trace not found", {
-    status: "no spans",
-    cause: "It has not arrived yet, was not sampled, or has expired.",
+    cause: "A proxy or another server responded instead of the gateway.",
   });
 }
 

@@ -3,7 +3,7 @@
 import { backendTraceId } from "../model/ids.ts";
 import type { Json } from "../model/json.ts";
 import { parseTraces, type Span } from "../model/zipkin.ts";
-import { traceNotFound } from "./failure.ts";
+import { Failure } from "./failure.ts";
 import type { JsonRequest } from "./fetch-json.ts";
 
 /**
@@ -17,7 +17,12 @@ export function traceRequest(base: string, id: string): JsonRequest<Span[]> {
   const parse = (json: Json) => {
     const traces = parseTraces(json);
     const found = traces?.find(([span]) => span?.traceId.endsWith(id.slice(-16)));
-    if (traces && !found) throw traceNotFound(base + path);
+    if (traces && !found) {
+      throw new Failure("error", base + path, "Trace not found", {
+        status: "no spans",
+        cause: "It has not arrived yet, was not sampled, or has expired.",
+      });
+    }
     return found;
   };
   return { base, path, parse };

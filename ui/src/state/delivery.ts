@@ -2,7 +2,6 @@
 
 import { effect, signal } from "@preact/signals";
 import { fetchJson } from "../client/fetch-json.ts";
-import { log } from "../client/log.ts";
 import { traceRequest } from "../client/trace-request.ts";
 import { type Delivery, deliveryOf } from "../model/delivery.ts";
 import { api } from "./api.ts";
@@ -46,9 +45,9 @@ async function lookup(base: string, traceId: string, signal: AbortSignal): Promi
         delivery.value = { state: "delivered", delivery: found };
         return;
       }
-    } catch (error) {
+    } catch {
+      // It is on its way; the request was logged.
       if (signal.aborted) return;
-      log.debug("trace not found yet", error);
     }
   }
   const seconds = (INTERVAL_MS * ATTEMPTS) / 1000;

@@ -29,12 +29,10 @@ struct Service {
 impl Services {
     pub(super) fn add(&mut self, span: &Span) {
         let Some(name) = span.service() else { return };
-        if !self.known.contains_key(name) {
+        let service = self.known.entry(name.clone()).or_insert_with(|| {
             self.bytes += SERVICE;
-            self.known.insert(name.clone(), Service::default());
-        }
-        // Without a clone of the name for every span.
-        let Some(service) = self.known.get_mut(name) else { return };
+            Service::default()
+        });
         service.reports += 1;
         self.bytes += service.names.add(span.name.as_ref()) + service.remote.add(span.remote_service());
     }

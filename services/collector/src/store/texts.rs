@@ -28,11 +28,12 @@ impl Texts {
         text
     }
 
-    /// Frees the stored text if the caller's, which it drops next, is its last use.
-    pub(super) fn release(&mut self, text: &Text) {
+    /// Replaces `text` with an empty one, and frees the stored text when this was its last use.
+    pub(super) fn release(&mut self, text: &mut Text) {
+        let released = std::mem::take(text);
         // The set's reference and this one.
-        if Arc::strong_count(text) == 2 && self.known.remove(text) {
-            self.bytes -= text.len() + OVERHEAD;
+        if Arc::strong_count(&released) == 2 && self.known.remove(&released) {
+            self.bytes -= released.len() + OVERHEAD;
         }
     }
 

@@ -42,15 +42,15 @@ impl Trace {
         self.hashes.contains(&hash)
     }
 
-    pub(super) fn has_room(&self, span: &Size, max: usize) -> bool {
-        self.weight + span.weight <= max
+    pub(super) fn has_room(&self, span: &Span, max: usize) -> bool {
+        self.weight + weight(span) <= max
     }
 
-    pub(super) fn add(&mut self, span: Span, hash: u64, size: &Size) {
+    pub(super) fn add(&mut self, span: Span, hash: u64) {
         self.is_failed = self.is_failed || keep::is_failed(&span);
-        self.parts += size.parts;
-        self.weight += size.weight;
-        self.json_bytes += size.json_bytes;
+        self.parts += parts(&span);
+        self.weight += weight(&span);
+        self.json_bytes += json_bytes(&span);
         if span.timestamp > 0 {
             if span.parent_id.is_none() && self.root == 0 {
                 self.root = span.timestamp;
@@ -101,41 +101,35 @@ fn growth(full: usize) -> usize {
     }
 }
 
-/// The sizes of a span.
-pub(super) struct Size {
-    /// The bytes of its own allocations.
-    parts: usize,
-    /// Its maximum, including texts that it can share.
-    weight: usize,
-    /// Its estimated size as JSON. Escapes are not counted.
-    json_bytes: usize,
+/// The bytes of a span's own allocations.
+fn parts(span: &Span) -> usize {
+    let list = |length: usize, size: usize| if length == 0 { 0 } else { length * size + ALLOCATION };
+    list(span.annotations.len(), size_of::<Annotation>()) + list(span.tags.len(), size_of::<(Text, Text)>())
 }
 
-impl Size {
-    pub(super) fn of(span: &Span) -> Self {
-        /// As in `texts` and `services`, where each name can have an entry.
-        const TEXT: usize = 66;
-        const NAMES: usize = 48 * 2 + 160;
-        /// In JSON: ids, times and the names of members; the punctuation of a text, with an annotation's time.
-        const JSON_SPAN: usize = 250;
-        const JSON_TEXT: usize = 6;
-        const JSON_ANNOTATION: usize = 40;
+/// The maximum size of a span, including texts that it can share.
+fn weight(span: &Span) -> usize {
+    /// As in `texts` and `services`, where each name can have an entry.
+    const TEXT: usize = 66;
+    const NAMES: usize = 48 * 2 + 160;
+    let texts: usize = texts(span).map(|text| text.len() + TEXT).sum();
+    // Allows for growth by half; `bytes` counts the spare capacity of short traces.
+    size_of::<Span>() * 3 / 2 + HASH + parts(span) + texts + NAMES
+}
 
-        let add = |(count, bytes), text: &Text| (count + 1, bytes + text.len());
-        let endpoints = [&span.local, &span.remote].into_iter().flatten();
-        let services = endpoints.filter_map(|endpoint| endpoint.service.as_ref());
-        let texts = span.name.iter().chain(services).fold((0, 0), add);
-        let texts = span.annotations.iter().map(|annotation| &annotation.value).fold(texts, add);
-        let (texts, bytes) = span.tags.iter().fold(texts, |sum, (key, value)| add(add(sum, key), value));
+/// The estimated size of a span as JSON. Escapes are not counted.
+fn json_bytes(span: &Span) -> usize {
+    /// Ids, times and the names of members; the punctuation of a text, with an annotation's time.
+    const SPAN: usize = 250;
+    const TEXT: usize = 6;
+    const ANNOTATION: usize = 40;
+    SPAN + span.annotations.len() * ANNOTATION + texts(span).map(|text| text.len() + TEXT).sum::<usize>()
+}
 
-        let list = |length: usize, size: usize| if length == 0 { 0 } else { length * size + ALLOCATION };
-        let parts = list(span.annotations.len(), size_of::<Annotation>())
-            + list(span.tags.len(), size_of::<(Text, Text)>());
-        Self {
-            parts,
-            // Allows for growth by half; `bytes` counts the spare capacity of short traces.
-            weight: size_of::<Span>() * 3 / 2 + HASH + parts + bytes + texts * TEXT + NAMES,
-            json_bytes: JSON_SPAN + span.annotations.len() * JSON_ANNOTATION + bytes + texts * JSON_TEXT,
-        }
-    }
+fn texts(span: &Span) -> impl Iterator<Item = &Text> {
+    let endpoints = [&span.local, &span.remote].into_iter().flatten();
+    let services = endpoints.filter_map(|endpoint| endpoint.service.as_ref());
+    let annotations = span.annotations.iter().map(|annotation| &annotation.value);
+    let tags = span.tags.iter().flat_map(|(key, value)| [key, value]);
+    span.name.iter().chain(services).chain(annotations).chain(tags)
 }
