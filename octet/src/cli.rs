@@ -97,7 +97,8 @@ pub struct Up {
         help = "Topology file to use instead of the built-in topology [env: TOPOLOGY]"
     )]
     pub topology: Option<PathBuf>,
-    /// First port of a block of 160 to use instead of the default ports; the gateway listens on the first
+    /// First port of a block of 160 to use instead of the default ports; the gateway listens on the first. Replicas use up to
+    /// 256 ports after the block
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=65_375))]
     pub base_port: Option<u16>,
     /// Print the logs of all processes as they are written: readable on a terminal, unchanged elsewhere

@@ -52,6 +52,7 @@ mod openapi;
 mod processes;
 mod prometheus;
 mod refused;
+mod replicas;
 mod secrets;
 mod series;
 mod streaming;
