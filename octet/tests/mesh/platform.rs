@@ -170,13 +170,23 @@ impl Mesh {
         format!("127.0.0.1:{}", self.ports.base() + 10 + index(service))
     }
 
+    /// `host:port` of any process.
+    pub fn server(&self, process: &str) -> String {
+        self.listed(process, "address")
+    }
+
+    /// What `octet up` lists of a process.
+    fn listed(&self, process: &str, key: &str) -> String {
+        let run = self.run();
+        let processes = run["processes"].as_array().expect("processes");
+        let found = processes.iter().find(|found| found["name"] == process).expect("a process");
+        found[key].as_str().expect("text").to_owned()
+    }
+
     /// The URL of a path at the admin server of a process.
     pub fn admin(&self, process: &str, path: &str) -> String {
         if self.topology.is_some() {
-            let run = self.run();
-            let processes = run["processes"].as_array().expect("processes");
-            let found = processes.iter().find(|found| found["name"] == process).expect("a process");
-            return format!("http://{}{path}", found["admin"].as_str().expect("an address"));
+            return format!("http://{}{path}", self.listed(process, "admin"));
         }
         let port = match process {
             "gateway" => self.ports.base() + 1,

@@ -20,7 +20,7 @@ async fn peers<const N: usize>(scripts: [&'static [Script]; N]) -> [Peer; N] {
     for script in scripts {
         peers.push(Peer::start(script).await);
     }
-    peers.try_into().unwrap_or_else(|_| panic!("one for each script"))
+    peers.try_into().ok().expect("one for each script")
 }
 
 fn addresses(peers: &[Peer]) -> String {
@@ -98,20 +98,20 @@ async fn a_silent_address_is_left_out_after_failures_in_a_row_and_tried_by_one_c
     }
     assert!(failed >= 5 && peers[0].requests() <= 6, "{failed} failed; {:?}", counts(&peers));
     let before = peers[0].requests();
-    for _ in 0..50 {
+    // It was left out some time after the start, for at least half of five seconds.
+    while started.elapsed() < Duration::from_secs(2) {
         call(&upstream, LONG).await.expect("the silent one is left out");
     }
     assert_eq!(peers[0].requests(), before);
 
     // Between half and all of five seconds later, one of the calls that run at the same time goes there.
     eventually("it is tried again", async || {
-        let calls = (0..10).map(|_| call(&upstream, Duration::from_millis(300)));
+        let calls = (0..10).map(|_| call(&upstream, Duration::from_secs(2)));
         let failed = futures_util::future::join_all(calls).await.into_iter().filter(Result::is_err).count();
         assert!(failed <= 1, "{failed} calls failed at once");
         if peers[0].requests() > before { Ok(()) } else { Err("not yet") }
     })
     .await;
-    assert!(started.elapsed() >= Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
