@@ -266,10 +266,25 @@ pub enum Topology {
         #[arg(long, value_enum, default_value_t = GraphFormat::Table)]
         format: GraphFormat,
     },
+    /// Print the JSON schema of topology files, for editors
+    Schema,
+    /// Convert a service graph of another tool, and print the topology file
+    #[command(subcommand)]
+    Import(Import),
     /// Write a topology file with comments to start from; an existing file is not overwritten
     Init {
         /// File to write
         #[arg(default_value = "topology.toml")]
+        file: PathBuf,
+    },
+}
+
+/// The subcommands of `octet topology import`.
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// The YAML of Istio's load test isotope; what a topology cannot say is reported with its line
+    Isotope {
+        /// The file to convert
         file: PathBuf,
     },
 }
