@@ -16,7 +16,7 @@ use octet_runtime::{
     reflection,
     serve::{Plain, RequestBody, ServeLimits, refuse_other_than_grpc},
     telemetry::Tracer,
-    upstream::{Callers, Upstream},
+    upstream::{Callers, Upstream, UpstreamMetrics},
 };
 use tonic::service::Routes;
 use tower::{Service, ServiceExt};
@@ -230,14 +230,13 @@ fn upstreams(
     faults: &Faults,
     metrics: &Metrics,
 ) -> Result<Upstreams, StartError> {
-    let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
-    let retried = Upstream::retries(metrics).map_err(StartError::internal)?;
+    let client = UpstreamMetrics::new(metrics).map_err(StartError::internal)?;
     let (topology, own) = (&settings.topology, settings.service.name.as_str());
     let caller = settings.process.telemetry.service_name(own);
     let called = settings.upstreams.iter().map(|(name, address)| {
         let upstream = Upstream::new(name.as_str(), caller, address, settings.process.upstream, &client)?;
         let edge = topology.edge(own, name.as_str());
-        let upstream = upstream.with_policy(calls::policy(&edge), &retried).with_faults(faults);
+        let upstream = upstream.with_policy(calls::policy(&edge)).with_faults(faults);
         Ok(Called::new(topology, name.clone(), upstream, &edge))
     });
     let called = called.collect::<Result<_, tonic::transport::Error>>().map_err(StartError::internal)?;
