@@ -1,14 +1,27 @@
-//! The process's metrics, in Prometheus's text format.
+//! The process's metrics, in Prometheus's text format and in OpenMetrics.
 
+mod accept;
 mod grpc;
 mod http;
+mod open_metrics;
 mod process;
+mod seconds;
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ::http::HeaderMap;
 pub use grpc::{GrpcCall, GrpcMetrics, RpcKind};
 pub use http::{HttpMetrics, method_name};
-use prometheus::{HistogramOpts, IntGauge, Opts, Registry, TextEncoder, core::Collector};
-pub use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, TEXT_FORMAT};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntGauge, Opts, Registry, TEXT_FORMAT, TextEncoder, core::Collector,
+};
+pub use prometheus::{IntCounterVec, IntGaugeVec};
+pub use seconds::{Seconds, SecondsSeries};
 
+use self::seconds::Exemplars;
 use crate::identity;
 
 /// Upper bounds in seconds, from a loopback hop to the default deadline.
@@ -23,6 +36,8 @@ pub const WAIT_BUCKETS: &[f64] =
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
+    /// By the name of the histogram.
+    exemplars: Arc<Mutex<HashMap<String, Exemplars>>>,
 }
 
 impl Metrics {
@@ -31,7 +46,7 @@ impl Metrics {
     /// # Errors
     /// Only a programming error in this crate can cause one.
     pub fn new(service: &str) -> Result<Self, prometheus::Error> {
-        let metrics = Self { registry: Registry::new() };
+        let metrics = Self { registry: Registry::new(), exemplars: Arc::default() };
         metrics.registry.register(Box::new(process::Process::this()))?;
         let build = Opts::new("octet_build_info", "Version of this build, as a label; the value is always 1")
             .const_label("version", identity::VERSION)
@@ -83,12 +98,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When the name is taken or invalid.
-    pub fn seconds(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<HistogramVec, prometheus::Error> {
+    pub fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> Result<Seconds, prometheus::Error> {
         self.seconds_in(LATENCY_BUCKETS, name, help, labels)
     }
 
@@ -102,12 +112,33 @@ impl Metrics {
         name: &str,
         help: &str,
         labels: &[&str],
-    ) -> Result<HistogramVec, prometheus::Error> {
+    ) -> Result<Seconds, prometheus::Error> {
         let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
-        self.register(HistogramVec::new(options, labels)?)
+        let seconds = Seconds::new(self.register(HistogramVec::new(options, labels)?)?, bounds, labels);
+        let mut exemplars = self.exemplars.lock().unwrap_or_else(PoisonError::into_inner);
+        exemplars.insert(name.to_owned(), seconds.exemplars());
+        Ok(seconds)
     }
 
-    /// All series in Prometheus's text format; the content type is [`TEXT_FORMAT`].
+    /// All series in the format that a client prefers by the `Accept` in its headers, and the content type.
+    ///
+    /// # Errors
+    /// When a collector returns a metric that cannot be encoded.
+    pub fn exposition(&self, headers: &HeaderMap) -> Result<(&'static str, String), prometheus::Error> {
+        if accept::prefers_open_metrics(headers) {
+            Ok((open_metrics::OPEN_METRICS, self.open_metrics()))
+        } else {
+            Ok((TEXT_FORMAT, self.text()?))
+        }
+    }
+
+    /// All series in OpenMetrics, with exemplars.
+    fn open_metrics(&self) -> String {
+        let families = self.registry.gather();
+        open_metrics::encode(&families, &self.exemplars.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// All series in Prometheus's text format.
     ///
     /// # Errors
     /// When a collector returns a metric that cannot be encoded.
@@ -120,3 +151,6 @@ impl Metrics {
         Ok(collector)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,5 +33,5 @@ pub use opentelemetry::trace::SpanKind;
 pub use settings::TelemetrySettings;
 pub use span::{Span, in_current_scope};
 pub use start::{Telemetry, TelemetryError};
-pub use trace_ids::TraceIds;
+pub use trace_ids::{SampledIds, TraceIds};
 pub use tracer::Tracer;

@@ -16,7 +16,7 @@ use super::{
     batch::Ended,
     carrier::{remove_trace_headers, remove_trace_headers_of_message},
     recorder::ActiveSpan,
-    trace_ids::TraceIds,
+    trace_ids::{SampledIds, TraceIds},
 };
 
 /// Events of one span; further ones are counted and dropped, since a call may be retried for minutes.
@@ -137,6 +137,12 @@ impl Span {
     pub fn ids(&self) -> Option<TraceIds> {
         let active = self.active.as_ref()?;
         Some(TraceIds::new(active.context.trace_id(), Some(active.context.span_id())))
+    }
+
+    /// The ids, where the trace is sampled.
+    pub fn sampled_ids(&self) -> Option<SampledIds> {
+        let context = &self.record.as_ref()?.data.span_context;
+        Some(SampledIds { trace: context.trace_id(), span: context.span_id() })
     }
 
     /// Makes every span that `work` starts a child of this one.
