@@ -49,6 +49,7 @@ mod load_runs;
 mod logs;
 mod node_sdk;
 mod openapi;
+mod otlp_signals;
 mod processes;
 mod prometheus;
 mod refused;

@@ -10,6 +10,7 @@ mod seconds;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 
 use ::http::HeaderMap;
@@ -17,11 +18,13 @@ pub use grpc::{GrpcCall, GrpcMetrics, RpcKind};
 pub use http::{HttpMetrics, method_name};
 use prometheus::{
     HistogramOpts, HistogramVec, IntGauge, Opts, Registry, TEXT_FORMAT, TextEncoder, core::Collector,
+    proto::MetricFamily,
 };
 pub use prometheus::{IntCounterVec, IntGaugeVec};
 pub use seconds::{Seconds, SecondsSeries};
 
-use self::seconds::Exemplars;
+pub(crate) use seconds::{Exemplar, Exemplars};
+
 use crate::identity;
 
 /// Upper bounds in seconds, from a loopback hop to the default deadline.
@@ -38,6 +41,7 @@ pub struct Metrics {
     registry: Registry,
     /// By the name of the histogram.
     exemplars: Arc<Mutex<HashMap<String, Exemplars>>>,
+    started: SystemTime,
 }
 
 impl Metrics {
@@ -46,7 +50,8 @@ impl Metrics {
     /// # Errors
     /// Only a programming error in this crate can cause one.
     pub fn new(service: &str) -> Result<Self, prometheus::Error> {
-        let metrics = Self { registry: Registry::new(), exemplars: Arc::default() };
+        let metrics =
+            Self { registry: Registry::new(), exemplars: Arc::default(), started: SystemTime::now() };
         metrics.registry.register(Box::new(process::Process::this()))?;
         let build = Opts::new("octet_build_info", "Version of this build, as a label; the value is always 1")
             .const_label("version", identity::VERSION)
@@ -134,8 +139,22 @@ impl Metrics {
 
     /// All series in OpenMetrics, with exemplars.
     fn open_metrics(&self) -> String {
-        let families = self.registry.gather();
-        open_metrics::encode(&families, &self.exemplars.lock().unwrap_or_else(PoisonError::into_inner))
+        open_metrics::encode(&self.families(), |family| self.exemplars(family))
+    }
+
+    /// All series, by the names of their families.
+    pub(crate) fn families(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+
+    /// The exemplars of a histogram.
+    pub(crate) fn exemplars(&self, family: &str) -> Option<Exemplars> {
+        self.exemplars.lock().unwrap_or_else(PoisonError::into_inner).get(family).cloned()
+    }
+
+    /// When counting started.
+    pub(crate) fn started(&self) -> SystemTime {
+        self.started
     }
 
     /// All series in Prometheus's text format.
@@ -146,7 +165,10 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
-    fn register<C: Collector + Clone + 'static>(&self, collector: C) -> Result<C, prometheus::Error> {
+    pub(crate) fn register<C: Collector + Clone + 'static>(
+        &self,
+        collector: C,
+    ) -> Result<C, prometheus::Error> {
         self.registry.register(Box::new(collector.clone()))?;
         Ok(collector)
     }

@@ -3,7 +3,6 @@
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
     fmt::{Display, Write as _},
     time::UNIX_EPOCH,
 };
@@ -21,8 +20,8 @@ const TOTAL: &str = "_total";
 /// Units that names end with, and that the format therefore lets us declare.
 const UNITS: [&str; 2] = ["seconds", "bytes"];
 
-/// Writes all families; `exemplars` are by the name of the family.
-pub(super) fn encode(families: &[MetricFamily], exemplars: &HashMap<String, Exemplars>) -> String {
+/// Writes all families; `exemplars` returns those of a family.
+pub(super) fn encode(families: &[MetricFamily], exemplars: impl Fn(&str) -> Option<Exemplars>) -> String {
     let mut out = String::new();
     for family in families {
         let (kind, name) = match family.get_field_type() {
@@ -39,7 +38,7 @@ pub(super) fn encode(families: &[MetricFamily], exemplars: &HashMap<String, Exem
             line(&mut out, format_args!("# UNIT {name} {unit}"));
         }
         line(&mut out, format_args!("# HELP {name} {}", escaped(family.help())));
-        let exemplars = exemplars.get(family.name());
+        let exemplars = exemplars(family.name());
         for metric in family.get_metric() {
             let labels = metric.get_label();
             match family.get_field_type() {
@@ -48,7 +47,8 @@ pub(super) fn encode(families: &[MetricFamily], exemplars: &HashMap<String, Exem
                     line(&mut out, format_args!("{name}{TOTAL}{} {value}", Labels(labels, None)));
                 }
                 MetricType::HISTOGRAM => {
-                    let exemplars = exemplars.map(|exemplars| exemplars.of(labels)).unwrap_or_default();
+                    let exemplars =
+                        exemplars.as_ref().map(|exemplars| exemplars.of(labels)).unwrap_or_default();
                     write_histogram(&mut out, name, labels, metric.get_histogram(), &exemplars);
                 }
                 _ => {

@@ -35,7 +35,7 @@ pub(crate) struct Exemplar {
 
 /// The exemplars of a histogram. Clones share them.
 #[derive(Clone)]
-pub(super) struct Exemplars {
+pub(crate) struct Exemplars {
     bounds: Arc<[f64]>,
     /// The labels' names, in the order of the values in `series`.
     labels: Arc<[String]>,
@@ -88,7 +88,7 @@ impl SecondsSeries {
 
 impl Exemplars {
     /// The exemplars of the series with these labels, one for each bucket.
-    pub(super) fn of(&self, labels: &[LabelPair]) -> Vec<Option<Exemplar>> {
+    pub(crate) fn of(&self, labels: &[LabelPair]) -> Vec<Option<Exemplar>> {
         let value = |name: &String| labels.iter().find(|label| label.name() == name);
         let values: Option<Vec<String>> =
             self.labels.iter().map(|name| value(name).map(|label| label.value().to_owned())).collect();

@@ -80,7 +80,7 @@ impl Span {
                 parent_span_id: active.parent.unwrap_or(SpanId::INVALID),
                 parent_span_is_remote: parent == Parent::Remote && active.parent.is_some(),
                 span_kind: kind,
-                name: shortened(name).into(),
+                name: shortened(name, MAX_TEXT).into(),
                 start_time: now,
                 end_time: now,
                 attributes: Vec::with_capacity(10),
@@ -105,7 +105,9 @@ impl Span {
     pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
         if let Some(record) = &mut self.record {
             let value = match value.into() {
-                Value::String(text) if text.as_str().len() > MAX_TEXT => shortened(text.as_str()).into(),
+                Value::String(text) if text.as_str().len() > MAX_TEXT => {
+                    shortened(text.as_str(), MAX_TEXT).into()
+                }
                 value => value,
             };
             record.data.attributes.push(KeyValue::new(name, value));
@@ -121,15 +123,16 @@ impl Span {
             return;
         }
         let now = record.data.start_time + record.started.elapsed();
-        let attributes =
-            attributes.iter().map(|(name, value)| KeyValue::new(Key::from(*name), shortened(value)));
+        let attributes = attributes
+            .iter()
+            .map(|(name, value)| KeyValue::new(Key::from(*name), shortened(value, MAX_TEXT)));
         events.push(Event::new(name, now, attributes.collect(), 0));
     }
 
     /// Sets the status to error.
     pub fn fail(&mut self, description: impl FnOnce() -> String) {
         if let Some(record) = &mut self.record {
-            record.data.status = Status::error(shortened(&description()));
+            record.data.status = Status::error(shortened(&description(), MAX_TEXT));
         }
     }
 
@@ -172,12 +175,12 @@ pub fn in_current_scope<F: Future>(work: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(CURRENT.try_with(Clone::clone).ok().flatten(), work)
 }
 
-/// A text, cut after [`MAX_TEXT`] bytes.
-fn shortened(text: &str) -> String {
-    if text.len() <= MAX_TEXT {
+/// A text, cut after `limit` bytes.
+pub(super) fn shortened(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
         return text.to_owned();
     }
-    let end = text.floor_char_boundary(MAX_TEXT);
+    let end = text.floor_char_boundary(limit);
     format!("{}…", text.get(..end).unwrap_or_default())
 }
 
