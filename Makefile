@@ -192,11 +192,15 @@ fuzz-%: FORCE
 
 .PHONY: bench
 bench: ## Run every measurement below in turn; FLOOR=DIR and ARGS="…" as for bench-mesh
-	@$(MAKE) --jobs=1 bench-mesh bench-publish bench-spans bench-collector bench-gateway bench-ui
+	@$(MAKE) --jobs=1 bench-mesh bench-otlp bench-publish bench-spans bench-collector bench-gateway bench-ui
 
 .PHONY: bench-mesh
 bench-mesh: build ## Measure the mesh beside its bare variant and FLOOR=DIR; ARGS="…" goes to bench/run.py
 	@python3 bench/run.py $(if $(FLOOR),--floor "$(FLOOR)") $(ARGS)
+
+.PHONY: bench-otlp
+bench-otlp: build ## Measure CPU per request with traces by OTLP beside Zipkin's JSON, services and intake; ARGS="…"
+	@python3 bench/run.py --otlp $(ARGS)
 
 .PHONY: bench-spans
 bench-spans: ## Measure a span's cost, from its start to the exporter's POST, beside OpenTelemetry's SDK

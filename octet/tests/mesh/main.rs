@@ -28,6 +28,7 @@ mod cli;
 mod collector;
 mod commands;
 mod configuration;
+mod conventions;
 mod counts;
 mod deadlines;
 mod drain;

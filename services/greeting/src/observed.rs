@@ -109,7 +109,7 @@ impl Publisher for ObservedPublisher {
         let mut span = Span::child(SpanKind::Producer, &format!("send {}", self.attributes.queue));
         if span.is_recording() {
             self.attributes.set(&mut span, &message.id);
-            span.set("messaging.operation.name", "publish");
+            span.set("messaging.operation.name", "send");
             span.set("messaging.operation.type", "send");
             QueueAttributes::add_sent(&mut message.headers);
         }

@@ -10,6 +10,7 @@
 mod b3;
 mod batch;
 mod carrier;
+mod conventions;
 mod digits;
 mod extracted;
 mod grpc;
@@ -29,6 +30,7 @@ mod w3c;
 mod zipkin;
 
 pub use b3::{B3Form, B3Propagator};
+pub use conventions::Convention;
 pub use extracted::{B3, Decision, Extracted};
 pub use grpc::{GrpcSpan, code_name};
 pub(crate) use logs::LogExport;

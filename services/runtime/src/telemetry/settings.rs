@@ -8,6 +8,7 @@ use tokio_rustls::rustls::ClientConfig;
 
 use super::{
     batch::{BatchSettings, milliseconds},
+    conventions::Conventions,
     logs::LogExport,
     otlp::{OtlpSettings, Signal, Times},
     propagators::PropagatorSettings,
@@ -25,6 +26,7 @@ pub struct TelemetrySettings {
     pub(super) propagators: PropagatorSettings,
     pub(super) sampler: TraceSampler,
     pub(super) batch: BatchSettings,
+    pub(super) conventions: Conventions,
     /// Overrides the service's own name.
     pub(super) service: Option<String>,
     /// Attributes of every span, and of the resource.
@@ -111,6 +113,7 @@ impl TelemetrySettings {
             propagators: PropagatorSettings::from_environment(environment),
             sampler: TraceSampler::from_environment(environment),
             batch: BatchSettings::from_environment(environment, "OTEL_BSP"),
+            conventions: Conventions::from_environment(environment),
             service,
             attributes,
             metrics: has_metrics.then_some((metrics, times)),

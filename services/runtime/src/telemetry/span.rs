@@ -15,6 +15,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use super::{
     batch::Ended,
     carrier::{remove_trace_headers, remove_trace_headers_of_message},
+    conventions::Convention,
     recorder::ActiveSpan,
     trace_ids::{SampledIds, TraceIds},
 };
@@ -111,6 +112,19 @@ impl Span {
                 value => value,
             };
             record.data.attributes.push(KeyValue::new(name, value));
+        }
+    }
+
+    /// Sets an attribute under its name of before `convention` was stable, where the environment asks for both names.
+    pub fn set_earlier<V: Into<Value>>(
+        &mut self,
+        convention: Convention,
+        name: &'static str,
+        value: impl FnOnce() -> V,
+    ) {
+        let recording = self.active.as_ref().and_then(ActiveSpan::recording);
+        if recording.is_some_and(|recording| recording.conventions.are_duplicated(convention)) {
+            self.set(name, value());
         }
     }
 

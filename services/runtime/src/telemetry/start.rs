@@ -99,7 +99,8 @@ impl Telemetry {
             let exporter = ZipkinExporter::new(endpoint, sender, service, local, &settings.attributes);
             telemetry.spawn_worker(exporter, settings.batch, &spans, closed);
         }
-        telemetry.tracer = Tracer::recording(propagators, settings.sampler.clone(), telemetry.queues.clone());
+        let (sampler, queues) = (settings.sampler.clone(), telemetry.queues.clone());
+        telemetry.tracer = Tracer::recording(propagators, sampler, settings.conventions, queues);
         Ok(telemetry)
     }
 
