@@ -124,6 +124,7 @@ impl GreetingService for Seven {
             message: format!("Konnichiwa (こんにちは), from Service {name}!"),
             created: "2026-01-23T07:45:45.272266493Z".into(),
             hostname: "octet-7f9c".into(),
+            padding: None,
         });
         Ok(Response::new(GreetingResponse { greeting: greeting.into(), padding: None }))
     }

@@ -18,7 +18,7 @@ use octet_runtime::{
     process::{Ports, Process, StartError},
     serve::Plain,
     telemetry::Tracer,
-    upstream::{CallPolicy, Upstream},
+    upstream::{Balance, CallPolicy, Upstream, UpstreamMetrics},
 };
 use octet_topology::Retry;
 use prost_reflect::DescriptorPool;
@@ -122,14 +122,14 @@ fn dispatcher(
     loads: Loads,
 ) -> Result<Arc<Dispatcher>, StartError> {
     let entry = &settings.topology.entry().name;
-    let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
+    let client = UpstreamMetrics::new(metrics).map_err(StartError::internal)?;
     let (caller, connecting) = (settings.process.telemetry.service_name(GATEWAY), settings.process.upstream);
     let upstream = Upstream::new(entry.as_str(), caller, &settings.entry, connecting, &client)
         .map_err(StartError::internal)?;
     let edge = settings.topology.edge(GATEWAY, entry.as_str());
-    let policy = CallPolicy::new(edge.deadline, edge.retry.as_ref().map(Retry::parts));
-    let retried = Upstream::retries(metrics).map_err(StartError::internal)?;
-    let upstream = upstream.with_policy(policy, &retried).with_faults(faults);
+    let balance = edge.balance.and_then(|balance| Balance::named(balance.as_str()));
+    let policy = CallPolicy::new(edge.deadline, balance, edge.retry.as_ref().map(Retry::parts));
+    let upstream = upstream.with_policy(policy).with_faults(faults);
     let names = Names {
         entry: entry.to_string(),
         services: settings.topology.services().iter().map(|service| service.name.to_string()).collect(),

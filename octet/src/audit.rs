@@ -19,6 +19,7 @@ mod inspector;
 mod printable;
 mod report;
 mod spool;
+mod stream;
 mod table;
 mod tree;
 

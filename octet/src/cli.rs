@@ -97,7 +97,8 @@ pub struct Up {
         help = "Topology file to use instead of the built-in topology [env: TOPOLOGY]"
     )]
     pub topology: Option<PathBuf>,
-    /// First port of a block of 160 to use instead of the default ports; the gateway listens on the first
+    /// First port of a block of 160 to use instead of the default ports; the gateway listens on the first. Replicas use up to
+    /// 256 ports after the block
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=65_375))]
     pub base_port: Option<u16>,
     /// Print the logs of all processes as they are written: readable on a terminal, unchanged elsewhere
@@ -265,10 +266,25 @@ pub enum Topology {
         #[arg(long, value_enum, default_value_t = GraphFormat::Table)]
         format: GraphFormat,
     },
+    /// Print the JSON schema of topology files, for editors
+    Schema,
+    /// Convert a service graph of another tool, and print the topology file
+    #[command(subcommand)]
+    Import(Import),
     /// Write a topology file with comments to start from; an existing file is not overwritten
     Init {
         /// File to write
         #[arg(default_value = "topology.toml")]
+        file: PathBuf,
+    },
+}
+
+/// The subcommands of `octet topology import`.
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// The YAML of Istio's load test isotope; what a topology cannot say is reported with its line
+    Isotope {
+        /// The file to convert
         file: PathBuf,
     },
 }

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod command;
 pub mod failure;
 mod http_client;
+mod isotope;
 mod log_line;
 pub mod output;
 pub mod runner;

@@ -15,6 +15,7 @@ mod port_check;
 mod ports;
 mod probe;
 mod progress;
+mod replicas;
 mod run_file;
 mod sockets;
 mod supervise;

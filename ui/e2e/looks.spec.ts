@@ -259,10 +259,12 @@ test("nothing is animated, and the focus is visible", async ({ page }) => {
 test("the bundle is small, compressed and cached, with a strict content security policy", async ({
   request,
 }) => {
-  const bytes = readdirSync(ASSETS)
-    .filter((name) => name.endsWith(".gz"))
-    .reduce((sum, name) => sum + readFileSync(`${ASSETS}/${name}`).length, 0);
-  expect(bytes, "gzipped bytes of scripts and styles").toBeLessThanOrEqual(66_000);
+  const bytes = (form: string) =>
+    readdirSync(ASSETS)
+      .filter((name) => name.endsWith(form))
+      .reduce((sum, name) => sum + readFileSync(`${ASSETS}/${name}`).length, 0);
+  expect(bytes(".gz"), "gzipped bytes of scripts and styles").toBeLessThanOrEqual(66_000);
+  expect(bytes(".br"), "the same with brotli").toBeLessThanOrEqual(59_000);
 
   const page = await request.get("/");
   expect(page.headers()["cache-control"]).toBe("no-cache");

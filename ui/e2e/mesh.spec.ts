@@ -92,10 +92,36 @@ test("labels overlap neither nodes nor each other, with nine services and errors
         }
       }
     }
-    return { texts: texts.length, badges: document.querySelectorAll(".badge").length, found };
+    const lines = [...document.querySelectorAll<SVGPathElement>(".edge .line")];
+    for (const line of lines) {
+      const marker = document.querySelector<SVGMarkerElement>(
+        (line.getAttribute("marker-end") ?? "").replace(/^url\(|\)$/g, ""),
+      );
+      const matrix = line.getScreenCTM();
+      if (!marker || !matrix) continue;
+      // Edges end from left to right.
+      const end = line.getPointAtLength(line.getTotalLength()).matrixTransform(matrix);
+      const isByLine = marker.markerUnits.baseVal === SVGMarkerElement.SVG_MARKERUNITS_STROKEWIDTH;
+      const width = isByLine ? Number.parseFloat(getComputedStyle(line).strokeWidth) : 1;
+      const size = marker.markerWidth.baseVal.value * width * matrix.a;
+      for (const text of texts) {
+        const { left, right, top, bottom } = box(text);
+        const isBeside = right <= end.x - size || left >= end.x;
+        if (!isBeside && top + 2 < end.y + size / 2 && end.y - size / 2 < bottom - 2) {
+          found.push(`the head of an edge over ${text.textContent}`);
+        }
+      }
+    }
+    return {
+      texts: texts.length,
+      heads: lines.length,
+      badges: document.querySelectorAll(".badge").length,
+      found,
+    };
   });
   await page.screenshot({ path: `${SHOTS}/nine-services.png` });
   expect(overlaps.texts).toBeGreaterThan(30);
+  expect(overlaps.heads).toBeGreaterThan(15);
   // Nine services, five databases, and the queue.
   expect(overlaps.badges).toBe(15);
   expect(overlaps.found).toEqual([]);

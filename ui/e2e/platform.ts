@@ -27,11 +27,11 @@ export function program(): string {
   return octet;
 }
 
-export async function startMesh(): Promise<Mesh> {
+export async function startMesh(variables: Record<string, string> = {}): Promise<Mesh> {
   const directory = mkdtempSync(join(tmpdir(), "octet-ui-"));
   const { base, release } = await takeBlock();
   const args = ["up", "--base-port", String(base), "--data", directory];
-  const child = spawn(program(), args, { env: environment({}), stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(program(), args, { env: environment(variables), stdio: ["ignore", "pipe", "inherit"] });
   await output(child, /octet is up/);
   return {
     url: `http://127.0.0.1:${base}`,

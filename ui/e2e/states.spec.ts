@@ -215,6 +215,11 @@ function startZipkin(): Promise<{ url: string; server: Server }> {
       response.writeHead(404, { "content-type": "text/html" }).end("<h1>Not Found</h1>");
       return;
     }
+    // As Zipkin's server does.
+    if (/^\/api\/v2\/traceMany\?traceIds=[^,]*$/.test(path)) {
+      response.writeHead(400).end("Use /api/v2/trace/{traceId} endpoint to retrieve a single trace");
+      return;
+    }
     const upstream = await fetch(mesh.collector + path);
     response.writeHead(upstream.status, {
       "content-type": upstream.headers.get("content-type") ?? "text/plain",

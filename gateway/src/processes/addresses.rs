@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use octet_runtime::{environment::Environment, http_url::HttpUrl, identity::GATEWAY};
-use octet_topology::Topology;
+use octet_topology::{MAX_REPLICAS, Topology};
 use tokio::net::lookup_host;
 
 const VARIABLE: &str = "ADMIN_ADDRESSES";
@@ -12,7 +12,7 @@ const VARIABLE: &str = "ADMIN_ADDRESSES";
 const OTHERS: [&str; 2] = [GATEWAY, "collector"];
 
 /// Addresses that are read of one process: its replicas, where its name has several.
-const MAX_REPLICAS: usize = 8;
+const MAX_ADDRESSES: usize = MAX_REPLICAS as usize;
 
 /// The admin server of each process, by the process's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,12 +22,15 @@ pub(crate) struct AdminAddresses(Vec<AdminAddress>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AdminAddress {
     pub(super) process: String,
+    /// Its number, where the entry names one replica.
+    pub(super) replica: Option<u32>,
     host: String,
     port: u16,
 }
 
 impl AdminAddresses {
-    /// Reads `ADMIN_ADDRESSES`: `service-a=127.0.0.1:9001,gateway=octet-gateway:9000`; empty by default.
+    /// Reads `ADMIN_ADDRESSES`: `service-a=127.0.0.1:9001,gateway=octet-gateway:9000`, a replica as `service-a#2=…`; empty by
+    /// default.
     pub(crate) fn from_environment(environment: &mut Environment<'_>, topology: Option<&Topology>) -> Self {
         let Some(text) = environment.text(VARIABLE) else { return Self::default() };
         let mut names = BTreeSet::new();
@@ -36,7 +39,9 @@ impl AdminAddresses {
             let Some(address) = parse(entry) else {
                 environment.fault(
                     VARIABLE,
-                    format!("{entry:?} must be NAME=HOST:PORT, for example service-a=127.0.0.1:9001"),
+                    format!(
+                        "{entry:?} must be NAME=HOST:PORT or NAME#REPLICA=HOST:PORT, for example service-a=127.0.0.1:9001"
+                    ),
                 );
                 continue;
             };
@@ -44,10 +49,10 @@ impl AdminAddresses {
             if !is_known {
                 let name = &address.process;
                 environment.fault(VARIABLE, format!("{name:?} must be a service, gateway or collector"));
-            } else if names.insert(address.process.clone()) {
+            } else if names.insert((address.process.clone(), address.replica)) {
                 addresses.push(address);
             } else {
-                environment.fault(VARIABLE, format!("{:?} is named twice", address.process));
+                environment.fault(VARIABLE, format!("{:?} is named twice", address.name()));
             }
         }
         Self(addresses)
@@ -59,6 +64,11 @@ impl AdminAddresses {
 }
 
 impl AdminAddress {
+    /// As it is written.
+    fn name(&self) -> String {
+        self.replica.map_or_else(|| self.process.clone(), |replica| format!("{}#{replica}", self.process))
+    }
+
     /// The addresses of its replicas, in a stable order.
     pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
         let found = lookup_host((self.host.as_str(), self.port)).await;
@@ -66,17 +76,25 @@ impl AdminAddress {
         if found.is_empty() {
             return Err("name does not resolve".to_owned());
         }
-        Ok(found.into_iter().take(MAX_REPLICAS).collect())
+        Ok(found.into_iter().take(MAX_ADDRESSES).collect())
     }
 }
 
 fn parse(entry: &str) -> Option<AdminAddress> {
-    let (process, address) = entry.split_once('=')?;
+    let (name, address) = entry.split_once('=')?;
+    let (process, replica) = match name.trim().split_once('#') {
+        Some((process, replica)) => {
+            let replica = replica.parse().ok().filter(|replica| (1..=MAX_REPLICAS).contains(replica));
+            (process, Some(replica?))
+        }
+        None => (name.trim(), None),
+    };
     let url =
         HttpUrl::parse_http(&format!("http://{}", address.trim())).filter(|url| url.path().is_empty())?;
     let authority = url.authority();
     Some(AdminAddress {
-        process: process.trim().to_owned(),
+        process: process.to_owned(),
+        replica,
         host: authority.host().trim_start_matches('[').trim_end_matches(']').to_owned(),
         port: authority.port_u16()?,
     })
@@ -97,7 +115,7 @@ mod tests {
         let mut environment = Environment::new(&variables);
         let topology = Topology::built_in().expect("valid");
         let addresses = AdminAddresses::from_environment(&mut environment, Some(&topology));
-        let shown = addresses.iter().map(|it| format!("{} {} {}", it.process, it.host, it.port)).collect();
+        let shown = addresses.iter().map(|it| format!("{} {} {}", it.name(), it.host, it.port)).collect();
         environment.finish(shown).map_err(|faults| faults.to_string())
     }
 
@@ -108,6 +126,13 @@ mod tests {
             addresses.expect("valid"),
             ["service-a 127.0.0.1 9001", "collector ::1 9412", "gateway octet-gateway 9000"]
         );
+        let replicas = read("service-a#1=127.0.0.1:1,service-a#2=127.0.0.1:2");
+        assert_eq!(replicas.expect("valid"), ["service-a#1 127.0.0.1 1", "service-a#2 127.0.0.1 2"]);
+        for malformed in
+            ["service-a#0=a:1", "service-a#17=a:1", "service-a#=a:1", "service-a#1=a:1,service-a#1=b:1"]
+        {
+            read(malformed).expect_err(malformed);
+        }
     }
 
     #[test]

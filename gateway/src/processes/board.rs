@@ -44,6 +44,9 @@ pub(super) struct Board {
     list: watch::Sender<Option<Bytes>>,
 }
 
+/// A process and its number among the replicas of its service.
+type Name = (String, Option<u32>);
+
 /// The state of reading.
 #[derive(Default)]
 struct Round {
@@ -64,6 +67,9 @@ struct List {
 #[serde(rename_all = "camelCase")]
 struct Process {
     name: String,
+    /// Its number among the replicas of its service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replica: Option<u32>,
     state: &'static str,
     reasons: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,7 +159,7 @@ impl Board {
     async fn read(&self) -> List {
         let resolved = stream::iter(self.addresses.iter().cloned()).map(resolve).buffered(CONCURRENT);
         let replicas: Vec<_> = resolved.collect().await;
-        let read = |(name, address): (String, Result<SocketAddr, String>)| async move {
+        let read = |(name, address): (Name, Result<SocketAddr, String>)| async move {
             let report = match &address {
                 Ok(address) => self.client.report(address).await.map_err(|error| error.to_string()),
                 Err(reason) => Err(reason.clone()),
@@ -168,7 +174,7 @@ impl Board {
         let mut processes = Vec::new();
         for (name, address, report) in reports {
             let mut history = address.map(|address| {
-                let key = (name.clone(), address);
+                let key = (name.0.clone(), address);
                 // A replica that is gone is forgotten.
                 kept.entry(key.clone()).or_insert_with(|| histories.remove(&key).unwrap_or_default())
             });
@@ -208,13 +214,14 @@ impl Drop for Ending<'_> {
 }
 
 impl Process {
-    fn of(name: String, report: AdminReport, recent: &Recent) -> Self {
+    fn of((name, replica): Name, report: AdminReport, recent: &Recent) -> Self {
         let (state, reasons) = match report.readiness {
             Ok(()) => ("ready", Vec::new()),
             Err(reasons) => ("not ready", reasons.lines().map(str::to_owned).collect()),
         };
         Self {
             name,
+            replica,
             state,
             reasons,
             version: report.version,
@@ -237,9 +244,10 @@ impl Process {
         }
     }
 
-    fn unreachable(name: String, reason: String, restarts: Option<u64>) -> Self {
+    fn unreachable((name, replica): Name, reason: String, restarts: Option<u64>) -> Self {
         Self {
             name,
+            replica,
             state: "unreachable",
             reasons: vec![reason],
             version: None,
@@ -255,8 +263,8 @@ impl Process {
 }
 
 /// The addresses of a process's replicas; one entry with the reason if it has no address.
-async fn resolve(address: AdminAddress) -> Vec<(String, Result<SocketAddr, String>)> {
-    let name = address.process.clone();
+async fn resolve(address: AdminAddress) -> Vec<(Name, Result<SocketAddr, String>)> {
+    let name = (address.process.clone(), address.replica);
     match tokio::time::timeout(RESOLVE_TIMEOUT, address.resolve()).await {
         Ok(Ok(found)) => found.into_iter().map(|found| (name.clone(), Ok(found))).collect(),
         Ok(Err(reason)) => vec![(name, Err(reason))],

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use octet_gateway::transcode::DynamicCodec;
 use octet_runtime::{
     drain::Drain,
-    serve::{ServeLimits, serve},
+    serve::{RequestBody, ServeLimits, serve},
 };
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
@@ -53,7 +53,7 @@ impl Library {
         let address = listener.local_addr().expect("bound");
         let seen: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
         let log = seen.clone();
-        let service = tower::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let service = tower::service_fn(move |request: http::Request<RequestBody>| {
             log.lock().expect("whole").push(request.headers().clone());
             async move { Ok::<_, std::convert::Infallible>(answer(request).await) }
         });
@@ -79,7 +79,7 @@ impl Drop for Library {
     }
 }
 
-async fn answer(request: http::Request<hyper::body::Incoming>) -> http::Response<tonic::body::Body> {
+async fn answer(request: http::Request<RequestBody>) -> http::Response<tonic::body::Body> {
     let path = request.uri().path().to_owned();
     let Some(rpc) = path.strip_prefix("/library.v1.Library/").and_then(method) else {
         return Status::unimplemented("no such method").into_http();

@@ -3,21 +3,25 @@
 use std::io::{BufRead, Read};
 
 use octet_backends::inspect::Fingerprint;
+use octet_topology::MAX_GREETINGS;
 use serde_json::Value;
 
 /// No answer is longer: as a message it has up to 4 MiB, and as JSON less than twice as much. This bounds the memory that
 /// a file can make the audit use.
 const MAX_LINE: usize = 8 * 1024 * 1024;
 
-const SHAPE: &str = "each line must be a saved answer: {\"greeting\":[{\"id\":…,\"service\":…},…]}";
+const SHAPE: &str = "each line must be a saved answer: {\"greeting\":[{\"id\":…,\"service\":…},…]}, or a line of a stream: \
+                     {\"result\":{\"id\":…,\"service\":…}}";
 
 /// One answer of the gateway.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Its line in the file, counted from 1.
+    /// Its line in the file, counted from 1; of a stream, its first.
     pub line: u64,
     /// Its greetings, in order.
     pub greetings: Vec<Greeting>,
+    /// Whether it was a stream, whose greetings have no fixed order.
+    pub is_stream: bool,
 }
 
 /// The fields of a greeting that the audit checks.
@@ -50,6 +54,25 @@ pub struct Answers {
     input: Box<dyn BufRead>,
     line: u64,
     buffer: Vec<u8>,
+    /// Whether the lines are those of events.
+    is_event: bool,
+    /// A line that was read and does not belong to the stream before it.
+    next: Option<Line>,
+}
+
+/// One line of the file.
+enum Line {
+    Blank,
+    /// A whole answer.
+    Answer(Vec<Greeting>),
+    /// A greeting of a stream.
+    Greeting(Greeting),
+    /// A stream of events ended.
+    End,
+    /// A stream failed.
+    Failed,
+    /// A part of an event without meaning here.
+    Other,
 }
 
 /// What is wrong with the file, and where.
@@ -64,31 +87,78 @@ pub struct Malformed {
 impl Answers {
     /// Reads from `input`; errors call it `origin`.
     pub fn new(origin: impl Into<String>, input: Box<dyn BufRead>) -> Self {
-        Self { origin: origin.into(), input, line: 0, buffer: Vec::new() }
+        Self { origin: origin.into(), input, line: 0, buffer: Vec::new(), is_event: false, next: None }
     }
 
-    /// The next answer. Blank lines are ignored.
+    /// The next answer. Blank lines between answers are ignored; they separate streams. A stream that failed is left out, as
+    /// error responses are.
     ///
     /// # Errors
     /// [`Malformed`] at the first line that is not an answer or cannot be read.
     pub fn read(&mut self) -> Result<Option<Answer>, Malformed> {
-        loop {
-            self.buffer.clear();
-            self.line += 1;
-            let limit = u64::try_from(MAX_LINE).unwrap_or(u64::MAX).saturating_add(1);
-            let read = (&mut self.input).take(limit).read_until(b'\n', &mut self.buffer);
-            if read.map_err(|error| self.malformed(format!("cannot be read: {error}")))? == 0 {
-                return Ok(None);
-            }
-            if self.buffer.len() > MAX_LINE {
-                return Err(self.malformed(format!("longer than {} MiB; {SHAPE}", MAX_LINE >> 20)));
-            }
-            let text = self.buffer.trim_ascii();
-            if !text.is_empty() {
-                let greetings = parse(text).map_err(|problem| self.malformed(problem))?;
-                return Ok(Some(Answer { line: self.line, greetings }));
+        let (mut stream, mut size) = (Answer { line: 0, greetings: Vec::new(), is_stream: true }, 0);
+        while let Some(line) = self.line()? {
+            match line {
+                Line::Answer(greetings) if stream.greetings.is_empty() => {
+                    return Ok(Some(Answer { line: self.line, greetings, is_stream: false }));
+                }
+                Line::Greeting(greeting) => {
+                    if stream.greetings.is_empty() {
+                        stream.line = self.line;
+                    }
+                    size += self.buffer.len();
+                    if size > MAX_LINE || stream.greetings.len() > MAX_GREETINGS {
+                        let problem = "the stream is too long; separate streams by blank lines".to_owned();
+                        return Err(self.malformed(problem));
+                    }
+                    stream.greetings.push(greeting);
+                }
+                Line::Failed => stream.greetings.clear(),
+                // Blank lines separate events, too, whose streams have an end.
+                Line::Blank if self.is_event => {}
+                Line::Blank | Line::End if !stream.greetings.is_empty() => return Ok(Some(stream)),
+                line @ Line::Answer(_) => {
+                    self.next = Some(line);
+                    return Ok(Some(stream));
+                }
+                Line::Blank | Line::End | Line::Other => {}
             }
         }
+        Ok((!stream.greetings.is_empty()).then_some(stream))
+    }
+
+    fn line(&mut self) -> Result<Option<Line>, Malformed> {
+        if let Some(line) = self.next.take() {
+            return Ok(Some(line));
+        }
+        self.buffer.clear();
+        self.line += 1;
+        let limit = u64::try_from(MAX_LINE).unwrap_or(u64::MAX).saturating_add(1);
+        let read = (&mut self.input).take(limit).read_until(b'\n', &mut self.buffer);
+        if read.map_err(|error| self.malformed(format!("cannot be read: {error}")))? == 0 {
+            return Ok(None);
+        }
+        if self.buffer.len() > MAX_LINE {
+            return Err(self.malformed(format!("longer than {} MiB; {SHAPE}", MAX_LINE >> 20)));
+        }
+        let text = self.buffer.trim_ascii();
+        let line = if text.is_empty() {
+            Ok(Line::Blank)
+        } else if let Some(event) = text.strip_prefix(b"event:") {
+            self.is_event = false;
+            Ok(match event.trim_ascii() {
+                b"end" => Line::End,
+                b"error" => Line::Failed,
+                _ => Line::Other,
+            })
+        } else if let Some(data) = text.strip_prefix(b"data:") {
+            self.is_event = true;
+            event(data)
+        } else {
+            self.is_event = false;
+            parse(text)
+        };
+        line.map(Some).map_err(|problem| self.malformed(problem))
     }
 
     fn malformed(&self, problem: String) -> Malformed {
@@ -96,34 +166,60 @@ impl Answers {
     }
 }
 
-fn parse(text: &[u8]) -> Result<Vec<Greeting>, String> {
-    let answer: Value = serde_json::from_slice(text).map_err(|error| {
+/// The data of an event: a greeting. Those of the last event, the trailers or the error, have no id.
+fn event(data: &[u8]) -> Result<Line, String> {
+    match object(data)? {
+        fields if fields.contains_key("id") => {
+            read_greeting("data", Value::Object(fields)).map(Line::Greeting)
+        }
+        _ => Ok(Line::Other),
+    }
+}
+
+fn parse(text: &[u8]) -> Result<Line, String> {
+    let mut line = object(text)?;
+    if let Some(greeting) = line.remove("result") {
+        return read_greeting("result", greeting).map(Line::Greeting);
+    }
+    match line.remove("greeting") {
+        Some(Value::Array(greetings)) => {
+            let greetings = greetings.into_iter().enumerate();
+            let greetings =
+                greetings.map(|(index, greeting)| read_greeting(&format!("greeting[{index}]"), greeting));
+            greetings.collect::<Result<_, _>>().map(Line::Answer)
+        }
+        // The last line of a stream that failed.
+        None if line.get("error").is_some_and(Value::is_object) => Ok(Line::Failed),
+        _ => Err(format!("no array \"greeting\"; {SHAPE}; leave out error responses (curl -f does)")),
+    }
+}
+
+fn object(text: &[u8]) -> Result<serde_json::Map<String, Value>, String> {
+    let value: Value = serde_json::from_slice(text).map_err(|error| {
         let why = error.to_string();
         // serde_json's line number is always 1 here.
         let why = why.split(" at line ").next().unwrap_or(&why);
         format!("not JSON ({why}, at column {}); {SHAPE}", error.column())
     })?;
-    let Value::Object(mut answer) = answer else { return Err(format!("not a JSON object; {SHAPE}")) };
-    let Some(Value::Array(greetings)) = answer.remove("greeting") else {
-        return Err(format!("no array \"greeting\"; {SHAPE}; leave out error responses (curl -f does)"));
-    };
-    greetings.into_iter().enumerate().map(|(index, greeting)| read_greeting(index, greeting)).collect()
+    match value {
+        Value::Object(object) => Ok(object),
+        _ => Err(format!("not a JSON object; {SHAPE}")),
+    }
 }
 
-fn read_greeting(index: usize, greeting: Value) -> Result<Greeting, String> {
+fn read_greeting(place: &str, greeting: Value) -> Result<Greeting, String> {
     let Value::Object(mut fields) = greeting else {
-        return Err(format!("greeting[{index}] is not a JSON object; {SHAPE}"));
+        return Err(format!("{place} is not a JSON object; {SHAPE}"));
     };
     let mut optional = |name: &str| match fields.remove(name) {
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("greeting[{index}].{name} is not a string; {SHAPE}")),
+        Some(_) => Err(format!("{place}.{name} is not a string; {SHAPE}")),
         None => Ok(None),
     };
     let (id, service) = (optional("id")?, optional("service")?);
     let (message, created, hostname) = (optional("message")?, optional("created")?, optional("hostname")?);
-    let required = |field: Option<String>, name: &str| {
-        field.ok_or_else(|| format!("greeting[{index}] has no {name}; {SHAPE}"))
-    };
+    let required =
+        |field: Option<String>, name: &str| field.ok_or_else(|| format!("{place} has no {name}; {SHAPE}"));
     Ok(Greeting {
         id: required(id, "id")?,
         service: required(service, "service")?,
@@ -172,6 +268,36 @@ mod tests {
         let last = answers.read().unwrap().unwrap();
         assert_eq!((last.line, last.greetings.len()), (4, 0));
         assert_eq!(answers.read().unwrap(), None);
+    }
+
+    #[test]
+    fn lines_and_events_of_streams_are_answers_and_failed_streams_are_left_out() {
+        const A: &str = r#"{"id":"1","service":"a"}"#;
+        const B: &str = r#"{"id":"2","service":"b"}"#;
+        let lines = format!("{{\"result\":{A}}}\n{{\"result\":{B}}}\n");
+        let failed = format!("{{\"result\":{A}}}\n{{\"error\":{{\"code\":14}}}}\n");
+        let events = format!("data: {A}\n\ndata: {B}\n\nevent: end\ndata: {{}}\n\n");
+        let failed_events = format!("data: {A}\n\nevent: error\ndata: {{\"code\":14}}\n\n");
+        let whole = format!("{{\"greeting\":[{A}]}}\n");
+        for (text, expected) in [
+            (lines.clone(), vec![(1, 2, true)]),
+            (format!("{lines}\n{lines}"), vec![(1, 2, true), (4, 2, true)]),
+            (format!("{lines}{whole}{lines}"), vec![(1, 2, true), (3, 1, false), (4, 2, true)]),
+            (format!("{failed}{lines}"), vec![(3, 2, true)]),
+            (format!("{events}{events}"), vec![(1, 2, true), (8, 2, true)]),
+            (format!("{failed_events}{events}{whole}"), vec![(6, 2, true), (13, 1, false)]),
+            (failed, vec![]),
+        ] {
+            let mut answers = answers(text.clone());
+            let mut found = Vec::new();
+            while let Some(answer) = answers.read().unwrap_or_else(|fault| panic!("{text}: {fault}")) {
+                found.push((answer.line, answer.greetings.len(), answer.is_stream));
+            }
+            assert_eq!(found, expected, "{text}");
+        }
+        assert!(fault(r#"{"result":{"id":"1"}}"#).contains("line 1: result has no service"));
+        assert!(fault("data: {\"id\":7}").contains("line 1: data.id is not a string"));
+        assert!(fault(lines.repeat(1_000)).contains("the stream is too long"));
     }
 
     #[test]

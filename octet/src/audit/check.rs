@@ -14,6 +14,7 @@ use super::{
     inspector::{Inspector, State},
     report::Answered,
     spool::Spool,
+    stream,
 };
 use crate::failure::Failure;
 
@@ -73,11 +74,13 @@ impl<'a> Check<'a> {
         let mut claims = Claims::new(self.graph);
         let mut batch: Vec<Claim> = Vec::new();
         let mut ids = 0;
-        while let Some(answer) = answers.read()? {
+        while let Some(mut answer) = answers.read()? {
             self.answered.answers += 1;
             self.answered.greetings += count(answer.greetings.len());
             self.remember_ids(&answer)?;
-            match claims.of(&answer) {
+            let arranged =
+                if answer.is_stream { stream::arrange(self.graph, &mut answer.greetings) } else { Ok(()) };
+            match arranged.and_then(|()| claims.of(&answer)) {
                 Ok(claims) => {
                     self.answered.checked += count(claims.len());
                     ids += claims.iter().map(|claim| 1 + claim.others.len()).sum::<usize>();

@@ -1,14 +1,18 @@
 //! `octet topology`: checks a topology, prints it, or starts one.
 
-use std::{fs::OpenOptions, io::Write, path::Path};
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+    path::Path,
+};
 
 use octet_runtime::environment::{Environment, ProcessEnvironment};
-use octet_topology::table;
+use octet_topology::{MAX_BYTES, table};
 
 use crate::{
-    cli::{GraphFormat, Topology},
+    cli::{GraphFormat, Import, Topology},
     failure::Failure,
-    output, runner, topology_file,
+    isotope, output, runner, topology_file,
 };
 
 /// Checks, prints or starts a topology.
@@ -45,9 +49,47 @@ pub fn run(action: &Topology) -> Result<(), Failure> {
                 GraphFormat::Mermaid => topology.to_mermaid().trim_end().to_owned(),
             });
         }
+        Topology::Schema => {
+            output::line(
+                serde_json::to_string_pretty(&octet_topology::schema()).map_err(anyhow::Error::new)?,
+            );
+        }
+        Topology::Import(Import::Isotope { file }) => import(file)?,
         Topology::Init { file } => init(file)?,
     }
     Ok(())
+}
+
+/// Prints the topology of a graph of isotope, and reports what it does not say as the graph did.
+fn import(file: &Path) -> Result<(), Failure> {
+    let shown = file.display();
+    let text = read_bounded(file)?;
+    let imported =
+        isotope::convert(&text).map_err(|invalid| Failure::Configuration(format!("{shown}:{invalid}")))?;
+    for note in &imported.notes {
+        output::error(format!("{shown}:{note}"));
+    }
+    // The user has no such file: its lines mean nothing to them, and its fields do.
+    octet_topology::Topology::parse(&imported.toml, "converted").map_err(|findings| {
+        let problems: Vec<_> = findings
+            .iter()
+            .map(|finding| format!("{shown}: {}: {}", finding.path, finding.message))
+            .collect();
+        Failure::Configuration(problems.join("\n"))
+    })?;
+    output::line(imported.toml.trim_end());
+    Ok(())
+}
+
+/// A file of at most one byte more than is accepted.
+fn read_bounded(file: &Path) -> Result<String, Failure> {
+    let unreadable = |error: std::io::Error| {
+        Failure::Configuration(format!("{}: cannot be read: {error}", file.display()))
+    };
+    let mut text = String::new();
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(file).map_err(unreadable)?.take(limit).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
 }
 
 /// Writes the starting topology. An existing file is somebody's work.

@@ -33,6 +33,9 @@ impl Running {
     ) -> io::Result<Self> {
         let log = log_file::open(&data.log(&process.name))?;
         let mut command = Command::new(program);
+        for name in &process.unset {
+            command.env_remove(name);
+        }
         command
             .args(&process.arguments)
             .envs(&process.set)
@@ -43,9 +46,6 @@ impl Running {
             // In a group of its own, so that Ctrl-C at the terminal reaches the runner alone, which ends all in order.
             .process_group(0)
             .kill_on_drop(true);
-        for name in &process.unset {
-            command.env_remove(name);
-        }
         let mut child = command.spawn()?;
         let lifeline = child.stdin.take();
         let pid_file = data.pid_file(&process.name);

@@ -20,11 +20,11 @@ use octet_runtime::{
 };
 use octet_topology::{Service, Topology};
 
-use super::{data_directory::DataDirectory, notes, ports::Ports};
+use super::{data_directory::DataDirectory, notes, ports::Ports, replicas};
 use crate::failure::Failure;
 
 /// Variables that a user's environment cannot set for `octet up`: each process has its own value.
-pub const SET_FOR_EACH_PROCESS: [&str; 9] = [
+pub const SET_FOR_EACH_PROCESS: [&str; 10] = [
     "ADMIN_PORT",
     "GREETING",
     lifeline::VARIABLE,
@@ -33,15 +33,19 @@ pub const SET_FOR_EACH_PROCESS: [&str; 9] = [
     RESTARTS,
     "OTEL_SERVICE_NAME",
     "PORT",
+    REPLICA,
     "SERVICE_NAME",
 ];
+
+/// The number of a replica, by which faults address it.
+const REPLICA: &str = "REPLICA";
 
 /// The collector's further ports.
 const OTLP_GRPC_PORT: &str = "OTLP_GRPC_PORT";
 const OTLP_HTTP_PORT: &str = "OTLP_HTTP_PORT";
 
 /// Variables that belong to one process and are not passed to all.
-const OF_ONE_PROCESS: [&str; 2] = ["SERVICE_NAME", "GREETING"];
+const OF_ONE_PROCESS: [&str; 3] = ["SERVICE_NAME", "GREETING", REPLICA];
 
 /// Every process of a platform.
 pub struct Plan {
@@ -56,8 +60,12 @@ pub struct Plan {
 /// One process.
 #[derive(Debug, Clone)]
 pub struct ProcessPlan {
-    /// The service's name, `gateway` or `collector`.
+    /// Unique: the service's name, with its number where it has replicas (`stock#2`); `gateway` or `collector`.
     pub name: String,
+    /// What it runs: the service, `gateway` or `collector`.
+    pub program: String,
+    /// Its number among the replicas of its service, from 1; `None` where it is the only one.
+    pub replica: Option<u32>,
     /// The arguments to this program.
     pub arguments: Vec<String>,
     /// Variables set in addition to those it inherits.
@@ -97,27 +105,33 @@ impl Plan {
                 ));
             }
         }
-        let indexed = || (0_u16..).zip(topology.services());
-        let addresses: BTreeMap<&str, SocketAddr> =
-            indexed().map(|(index, service)| (service.name.as_str(), ports.service(index))).collect();
+        let replicas = replicas::planned(topology, ports)?;
         // The user's environment may set the URL of an upstream: a stub, another host.
         let url = |service: &Service| {
-            if is_set(inherited, &format!("{}_URL", service.name.env_prefix())) {
+            let variable = format!("{}_URL", service.name.env_prefix());
+            if is_set(inherited, &variable) {
                 return None;
             }
-            let address = addresses.get(service.name.as_str())?;
-            Some((format!("{}_URL", service.name.env_prefix()), address.to_string()))
+            let own = replicas.iter().filter(|replica| replica.service.name == service.name);
+            let addresses: Vec<_> = own.map(|replica| replica.address.to_string()).collect();
+            Some((variable, addresses.join(",")))
         };
 
-        let services = indexed().map(|(index, service)| {
+        let services = replicas.iter().map(|replica| {
+            let service = replica.service;
             let upstreams = service.calls.iter().filter_map(|name| topology.service(name)).filter_map(url);
-            ProcessPlan::new(
+            let number = (REPLICA.to_owned(), replica.number.unwrap_or(1).to_string());
+            let mut process = ProcessPlan::new(
                 service.name.as_str(),
                 &["service", service.name.as_str()],
-                (ports.service(index), ports.service_admin(index)),
-                shared.clone().into_iter().chain(upstreams),
-            )
+                (replica.address, replica.admin),
+                shared.clone().into_iter().chain(upstreams).chain([number]),
+            );
+            process.name = replica.name();
+            process.replica = replica.number;
+            process
         });
+        let services: Vec<_> = services.collect();
         let otlp = [(OTLP_GRPC_PORT, ports.otlp_grpc()), (OTLP_HTTP_PORT, ports.otlp_http())];
         let otlp = otlp.map(|(name, address)| (name.to_owned(), address.to_string()));
         let mut collector = ProcessPlan::new(
@@ -130,9 +144,9 @@ impl Plan {
         let traces = (!is_set(inherited, TRACE_QUERY_URL))
             .then(|| (TRACE_QUERY_URL.to_owned(), format!("http://{}", ports.collector())));
         let admins = (!is_set(inherited, ADMIN_ADDRESSES)).then(|| {
-            let services =
-                indexed().map(|(index, service)| (service.name.as_str(), ports.service_admin(index)));
+            let services = replicas.iter().map(|replica| (replica.name(), replica.admin));
             let others = [("gateway", ports.gateway_admin()), (COLLECTOR, ports.collector_admin())];
+            let others = others.map(|(name, address)| (name.to_owned(), address));
             let all = services.chain(others).map(|(name, address)| format!("{name}={address}"));
             (ADMIN_ADDRESSES.to_owned(), all.collect::<Vec<_>>().join(","))
         });
@@ -176,7 +190,7 @@ impl Plan {
         for process in &self.processes {
             let overlay = Overlay { process, inherited };
             let mut environment = Environment::new(&overlay);
-            match process.name.as_str() {
+            match process.program.as_str() {
                 "gateway" => {
                     let settings = GatewaySettings::from_environment(&mut environment, topology.clone());
                     self.scheme = settings.map_or(self.scheme, |settings| settings.scheme());
@@ -221,6 +235,8 @@ impl ProcessPlan {
         set.insert("ADMIN_PORT".to_owned(), admin.to_string());
         Self {
             name: name.to_owned(),
+            program: name.to_owned(),
+            replica: None,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             set,
             unset: OF_ONE_PROCESS.map(str::to_owned).to_vec(),
@@ -334,6 +350,45 @@ mod tests {
     }
 
     #[test]
+    fn each_replica_is_a_process_that_its_callers_know() {
+        let text = r#"
+            entry = "edge"
+            [[service]]
+            name = "edge"
+            replicas = 2
+            calls = ["stock"]
+            [[service]]
+            name = "stock"
+            replicas = 3
+        "#;
+        let topology = Topology::parse(text, "test").unwrap();
+        let ports = |base| {
+            Plan::new(
+                &topology,
+                None,
+                &Ports::block(base),
+                Path::new("/data"),
+                &BTreeMap::<String, String>::new(),
+            )
+        };
+        let plan = ports(20_000).unwrap_or_else(|failure| panic!("{failure}"));
+        let names: Vec<_> = plan.processes.iter().map(|process| process.name.as_str()).collect();
+        assert_eq!(names, ["collector", "edge#1", "edge#2", "stock#1", "stock#2", "stock#3", "gateway"]);
+        let set = |name: &str, variable: &str| {
+            plan.processes.iter().find(|process| process.name == name).unwrap().set[variable].clone()
+        };
+        assert_eq!(set("gateway", "EDGE_URL"), "127.0.0.1:20010,127.0.0.1:20160");
+        for caller in ["edge#1", "edge#2"] {
+            assert_eq!(set(caller, "STOCK_URL"), "127.0.0.1:20011,127.0.0.1:20161,127.0.0.1:20162");
+        }
+        assert_eq!(set("stock#3", REPLICA), "3");
+        assert_eq!(set("stock#3", "OTEL_SERVICE_NAME"), "stock");
+        assert!(set("gateway", ADMIN_ADDRESSES).contains("stock#3=127.0.0.1:20290"));
+        let refused = ports(65_300).err().unwrap().to_string();
+        assert!(refused.starts_with("--base-port: "), "{refused}");
+    }
+
+    #[test]
     fn the_gateway_knows_the_admin_server_of_every_process() {
         let plan = plan(&[]).unwrap();
         for process in &plan.processes {
@@ -380,7 +435,7 @@ mod tests {
     fn each_process_reports_spans_under_its_own_name_even_if_the_user_sets_one() {
         let plan = plan(&[("OTEL_SERVICE_NAME", "mine")]).unwrap();
         for process in &plan.processes {
-            assert_eq!(process.set["OTEL_SERVICE_NAME"], process.name);
+            assert_eq!(process.set["OTEL_SERVICE_NAME"], process.program);
         }
     }
 

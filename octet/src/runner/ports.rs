@@ -13,11 +13,15 @@ pub struct Ports {
     otlp_http: u16,
     first_service: u16,
     first_admin: u16,
+    /// Of replicas beyond the first of their service; can be beyond the last port.
+    first_replica: u32,
+    first_replica_admin: u32,
 }
 
 impl Ports {
     /// The default ports: gateway 8080, its admin server 9000, services from 50051, their admin servers from 9001, the
-    /// collector on Zipkin's 9411 and OTLP's 4317 and 4318, its admin server on 9412.
+    /// collector on Zipkin's 9411 and OTLP's 4317 and 4318, its admin server on 9412. Replicas beyond the first of their
+    /// service: from 50115, their admin servers from 9501.
     pub fn standard() -> Self {
         Self {
             gateway: 8080,
@@ -28,11 +32,14 @@ impl Ports {
             otlp_http: 4318,
             first_service: 50_051,
             first_admin: 9001,
+            first_replica: 50_115,
+            first_replica_admin: 9501,
         }
     }
 
     /// A block of 160 ports from `base`: gateway +0, its admin server +1, collector +2, its admin server +3, OTLP over
-    /// gRPC +4 and over HTTP +5, services from +10, their admin servers from +90. +6 to +9 are reserved.
+    /// gRPC +4 and over HTTP +5, services from +10, their admin servers from +90. +6 to +9 are reserved. Replicas beyond the
+    /// first of their service are outside the block: from +160, their admin servers from +288.
     pub fn block(base: u16) -> Self {
         Self {
             gateway: base,
@@ -43,6 +50,8 @@ impl Ports {
             otlp_http: base + 5,
             first_service: base + 10,
             first_admin: base + 90,
+            first_replica: u32::from(base) + 160,
+            first_replica_admin: u32::from(base) + 288,
         }
     }
 
@@ -85,6 +94,17 @@ impl Ports {
     pub fn service_admin(&self, index: u16) -> SocketAddr {
         loopback(self.first_admin.saturating_add(index))
     }
+
+    /// The addresses of the server and the admin server of the replica at `index`, counted over all replicas beyond the first
+    /// of their services: at most 127, since all services together have up to 128 processes. `None` beyond the last port.
+    pub fn replica(&self, index: u16) -> Option<(SocketAddr, SocketAddr)> {
+        Some((further(self.first_replica, index)?, further(self.first_replica_admin, index)?))
+    }
+}
+
+/// The address of the port `index` after `first`; `None` beyond the last port.
+fn further(first: u32, index: u16) -> Option<SocketAddr> {
+    u16::try_from(first + u32::from(index)).ok().map(loopback)
 }
 
 fn loopback(port: u16) -> SocketAddr {
@@ -110,7 +130,8 @@ mod tests {
             ]);
             let services = (0..64).flat_map(|index| [ports.service(index), ports.service_admin(index)]);
             taken.extend(services);
-            assert_eq!(taken.len(), 6 + 2 * 64, "{ports:?}");
+            taken.extend((0..127).filter_map(|index| ports.replica(index)).flat_map(<[_; 2]>::from));
+            assert_eq!(taken.len(), 6 + 2 * 64 + 2 * 127, "{ports:?}");
         }
     }
 
@@ -118,5 +139,7 @@ mod tests {
     fn a_block_stays_within_its_160_ports() {
         let ports = Ports::block(20_000);
         assert!(ports.service_admin(63).port() < 20_160);
+        assert!(Ports::block(65_375).replica(0).is_none());
+        assert!(Ports::block(65_119).replica(127).is_some());
     }
 }

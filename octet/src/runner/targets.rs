@@ -18,7 +18,11 @@ impl Targets {
     pub(super) fn create(plan: &Plan, data: &DataDirectory) -> Self {
         let path = data.path().join("run").join("prometheus-targets.json");
         let targets = plan.processes.iter().map(|process| {
-            json!({ "targets": [process.admin.to_string()], "labels": { "service": process.name } })
+            let labels = match process.replica {
+                Some(replica) => json!({ "service": process.program, "replica": replica.to_string() }),
+                None => json!({ "service": process.program }),
+            };
+            json!({ "targets": [process.admin.to_string()], "labels": labels })
         });
         let text: serde_json::Value = targets.collect();
         // A full disk is no reason not to run.

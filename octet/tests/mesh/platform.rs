@@ -46,9 +46,16 @@ pub struct Builder {
     environment: Vec<(String, String)>,
     storage: Storage,
     survives_file_limit: bool,
+    topology: Option<String>,
 }
 
 impl Builder {
+    /// Runs this topology instead of the built-in one.
+    pub fn topology(mut self, text: impl Into<String>) -> Self {
+        self.topology = Some(text.into());
+        self
+    }
+
     /// Sets a variable for every process.
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
@@ -70,7 +77,10 @@ impl Builder {
     /// Starts it and waits until it is up.
     pub async fn start(self) -> Mesh {
         let data = tempfile::tempdir().expect("a temporary directory");
-        let ports = PortBlock::take();
+        let ports = match &self.topology {
+            Some(topology) if topology.contains("replicas") => PortBlock::take_for_replicas(),
+            _ => PortBlock::take(),
+        };
         let mut command = octet();
         if self.survives_file_limit {
             // Child processes inherit that a signal is ignored.
@@ -81,6 +91,11 @@ impl Builder {
                 .env("LOG_LEVEL", "info")
                 .kill_on_drop(true);
         }
+        if let Some(topology) = &self.topology {
+            let file = data.path().join("tested.toml");
+            fs::write(&file, topology).expect("written");
+            command.env("TOPOLOGY", file);
+        }
         command
             .args(["up", "--base-port", &ports.base().to_string(), "--data"])
             .arg(data.path())
@@ -89,8 +104,14 @@ impl Builder {
             .stdout(Stdio::piped());
         let mut up = command.spawn().expect("octet starts");
         let stdout = up.stdout.take().expect("piped");
-        let mut mesh =
-            Mesh { up, output: BufReader::new(stdout).lines(), data, ports, storage: self.storage };
+        let mut mesh = Mesh {
+            up,
+            output: BufReader::new(stdout).lines(),
+            data,
+            ports,
+            storage: self.storage,
+            topology: self.topology,
+        };
         mesh.prints("octet is up").await;
         mesh
     }
@@ -110,6 +131,7 @@ pub struct Mesh {
     data: TempDir,
     ports: PortBlock,
     storage: Storage,
+    topology: Option<String>,
 }
 
 impl Mesh {
@@ -148,14 +170,36 @@ impl Mesh {
         format!("127.0.0.1:{}", self.ports.base() + 10 + index(service))
     }
 
+    /// `host:port` of any process.
+    pub fn server(&self, process: &str) -> String {
+        self.listed(process, "address")
+    }
+
+    /// What `octet up` lists of a process.
+    fn listed(&self, process: &str, key: &str) -> String {
+        let run = self.run();
+        let processes = run["processes"].as_array().expect("processes");
+        let found = processes.iter().find(|found| found["name"] == process).expect("a process");
+        found[key].as_str().expect("text").to_owned()
+    }
+
     /// The URL of a path at the admin server of a process.
     pub fn admin(&self, process: &str, path: &str) -> String {
+        if self.topology.is_some() {
+            return format!("http://{}{path}", self.listed(process, "admin"));
+        }
         let port = match process {
             "gateway" => self.ports.base() + 1,
             "collector" => self.ports.base() + 3,
             service => self.ports.base() + 90 + index(service),
         };
         format!("http://127.0.0.1:{port}{path}")
+    }
+
+    /// What `octet up` reports about itself.
+    pub fn run(&self) -> serde_json::Value {
+        let text = fs::read(self.data.path().join("run/up.json")).expect("a platform that runs");
+        serde_json::from_slice(&text).expect("JSON")
     }
 
     /// The process id in the runner's pid file.
@@ -171,7 +215,13 @@ impl Mesh {
 
     /// The ids of all processes.
     pub fn pids(&self) -> Vec<Pid> {
-        PROCESSES.iter().map(|process| self.pid(process).expect("running")).collect()
+        if self.topology.is_none() {
+            return PROCESSES.iter().map(|process| self.pid(process).expect("running")).collect();
+        }
+        let run = self.run();
+        let pids = run["processes"].as_array().expect("processes").iter();
+        let pids = pids.filter_map(|process| i32::try_from(process["pid"].as_i64()?).ok());
+        pids.map(|pid| Pid::from_raw(pid).expect("an id")).collect()
     }
 
     /// `kill -9`.

@@ -50,7 +50,7 @@ pub enum Effect {
 }
 
 /// The keys of all effects.
-pub(crate) const EFFECTS: [&str; 12] = [
+pub const EFFECTS: [&str; 12] = [
     "delay",
     "abort",
     "lose",

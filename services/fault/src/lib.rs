@@ -20,7 +20,7 @@ mod text;
 pub use address::{Address, GATEWAY, Party, is_label};
 pub use code::{Code, code_name};
 pub use draw::{Draw, Seed};
-pub use effect::{Effect, MAX_CPU, MAX_DELAY, MAX_MEMORY, MAX_STALL};
+pub use effect::{EFFECTS, Effect, MAX_CPU, MAX_DELAY, MAX_MEMORY, MAX_STALL};
 pub use fault::{DEFAULT_MAX, Fault, MAX_FAULTS, When};
 pub use grammar::{Field, KEYS, read_fields};
 pub use quantity::{Quantity, Size, duration_text, parse_duration};

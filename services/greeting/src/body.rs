@@ -9,11 +9,12 @@ use std::{
 };
 
 use http::{Request, Uri};
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use octet_runtime::{
     deadline::{Deadline, MalformedTimeout},
     drain::Drain,
     messages::{Bounded, TooLarge},
+    serve::RequestBody,
 };
 use tonic::Status;
 use tower::BoxError;
@@ -30,7 +31,7 @@ pub(crate) struct Received(pub(crate) Result<Deadline, MalformedTimeout>);
 
 /// Fails a body that does not arrive in time, or has a message beyond its limit.
 pub(crate) struct BoundedBody {
-    body: Bounded<Incoming>,
+    body: Bounded<RequestBody>,
     limit: Limit,
     /// Created at the first wait: most bodies arrive with their headers.
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -45,7 +46,7 @@ enum Limit {
 
 /// Bounds the body, and adds the deadline to the extensions.
 /// `max` is the maximum size of a message.
-pub(crate) fn bounded(mut request: Request<Incoming>, drain: &Drain, max: usize) -> Request<BoundedBody> {
+pub(crate) fn bounded(mut request: Request<RequestBody>, drain: &Drain, max: usize) -> Request<BoundedBody> {
     let limit = if is_stream(request.uri()) {
         Limit::Drain(drain.clone())
     } else {

@@ -5,7 +5,7 @@ use hyper::body::Bytes;
 use octet_fault::{Draw, Share, Size, Spread};
 use octet_runtime::{
     faults::{CALL, Faults},
-    upstream::{CallPolicy, Upstream},
+    upstream::{Balance, CallPolicy, Upstream},
 };
 use octet_topology::{EdgeSettings, Retry, ServiceName, Topology};
 
@@ -76,7 +76,21 @@ pub(crate) fn are_numbered(topology: &Topology) -> bool {
     })
 }
 
-/// The retries and the deadline of calls.
+/// The deadline, the balance and the retries of calls.
 pub(crate) fn policy(edge: &EdgeSettings) -> CallPolicy {
-    CallPolicy::new(edge.deadline, edge.retry.as_ref().map(Retry::parts))
+    let balance = edge.balance.and_then(|balance| Balance::named(balance.as_str()));
+    CallPolicy::new(edge.deadline, balance, edge.retry.as_ref().map(Retry::parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_balance_of_a_topology_is_known() {
+        for balance in octet_topology::Balance::ALL {
+            let edge = EdgeSettings { balance: Some(balance), ..EdgeSettings::default() };
+            assert!(policy(&edge).balance.is_some(), "{balance:?}");
+        }
+    }
 }

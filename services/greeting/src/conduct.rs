@@ -17,6 +17,8 @@ use crate::{
     failure::GreetError,
     greeter::{Call, Greeter, Pending},
     limit::{Limiter, Turn},
+    missing::Missing,
+    response_stream::Sink,
     upstreams::Gathered,
 };
 
@@ -37,7 +39,7 @@ pub(crate) struct Conducted {
 }
 
 /// What a call holds until it ends.
-pub(crate) struct Prepared {
+struct Prepared {
     _turn: Option<Turn>,
     _held: Option<Held>,
 }
@@ -110,6 +112,47 @@ impl Conduct {
         }
     }
 
+    /// As [`perform`](Self::perform), but sends each greeting to `sink`. Returns the missing upstreams.
+    pub(crate) async fn perform_each(
+        self: &Arc<Self>,
+        greeter: &Arc<Greeter>,
+        call: Call,
+        hits: Option<Hits>,
+        (pending, sink): (&Arc<Pending>, Arc<Sink>),
+        admitted: Admitted,
+    ) -> Result<Missing, ConductError> {
+        let attended = (self.behaviour.when_left == WhenLeft::Finish).then(|| sink.finish());
+        let work = {
+            let (this, greeter, pending) = (self.clone(), greeter.clone(), pending.clone());
+            async move {
+                let _admitted = admitted;
+                this.work_each(&greeter, call, hits, &pending, &sink).await
+            }
+        };
+        match attended {
+            None => work.await,
+            Some(_attended) => finished(work).await,
+        }
+    }
+
+    async fn work_each(
+        &self,
+        greeter: &Greeter,
+        call: Call,
+        mut hits: Option<Hits>,
+        pending: &Pending,
+        sink: &Sink,
+    ) -> Result<Missing, ConductError> {
+        let draw = self.draw(&call.carried, &greeter.role.service);
+        let _prepared = self.prepare(greeter, &call, hits.as_mut(), pending).await?;
+        let padding = self.behaviour.payload.map(|payload| padding(draw.text("payload"), payload));
+        let missing = greeter.greet_each(call, pending, sink, padding).await?;
+        Ok(match &hits {
+            Some(hits) => hits.after(Ok(missing))?,
+            None => missing,
+        })
+    }
+
     async fn work(
         &self,
         greeter: &Greeter,
@@ -131,7 +174,7 @@ impl Conduct {
     }
 
     /// Everything before the greeting: the turn, the faults, the work. What it returns is held until the call ends.
-    pub(crate) async fn prepare(
+    async fn prepare(
         &self,
         greeter: &Greeter,
         call: &Call,

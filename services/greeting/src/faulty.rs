@@ -1,7 +1,7 @@
 //! Responses that faults reset, or let trickle.
 
 use http::Response;
-use octet_runtime::faults::{Throttle, is_reset, reset_body, throttled};
+use octet_runtime::faults::{Resets, Throttle, is_reset, reset_body, resetting, throttled};
 use tonic::{Status, body::Body};
 
 /// The response with the effects that the service asked for in its extensions; unchanged without any.
@@ -16,7 +16,9 @@ pub(crate) fn response(response: Response<Body>) -> Response<Body> {
             .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/grpc"));
         return head;
     }
-    match extensions.get::<Throttle>().copied() {
+    let (throttle, resets) = (extensions.get::<Throttle>().copied(), extensions.get::<Resets>().is_some());
+    let response = if resets { response.map(resetting) } else { response };
+    match throttle {
         Some(throttle) => response.map(|body| throttled(body, throttle)),
         None => response,
     }

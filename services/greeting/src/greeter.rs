@@ -6,10 +6,12 @@ use std::sync::{
 };
 
 use http::HeaderMap;
+use hyper::body::Bytes;
 use octet_backends::{
     queue::{Message, Publisher},
     store::DocumentStore,
 };
+use octet_proto::greeting::v3 as proto;
 use octet_runtime::{
     deadline::Deadline,
     failure_path::DEADLINE_PASSED,
@@ -95,12 +97,14 @@ impl Greeter {
         Ok(all)
     }
 
-    /// As [`greet`](Self::greet), but sends each greeting to `sink` as soon as it is known. Returns the missing upstreams.
+    /// As [`greet`](Self::greet), but sends each greeting to `sink` as soon as it is known, its own with `padding`. Returns the
+    /// missing upstreams.
     pub(crate) async fn greet_each(
         &self,
         call: Call,
         pending: &Pending,
         sink: &Sink,
+        padding: Option<Bytes>,
     ) -> Result<Missing, GreetError> {
         let own = self.own();
         let received = call.greeting.as_ref().unwrap_or(&own);
@@ -109,7 +113,7 @@ impl Greeter {
                 self.store(received, &call, &pending.store),
                 self.publish(&own, &call, &pending.queue),
             )?;
-            sink.send(own.clone().into()).await;
+            sink.send(proto::Greeting { padding, ..own.clone().into() }).await;
             Ok(())
         };
         let ((), missing) =

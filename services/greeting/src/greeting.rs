@@ -50,7 +50,7 @@ pub(crate) fn uuid(text: &str) -> Option<String> {
 
 impl From<proto::Greeting> for Greeting {
     fn from(wire: proto::Greeting) -> Self {
-        let proto::Greeting { id, service, message, created, hostname } = wire;
+        let proto::Greeting { id, service, message, created, hostname, padding: _ } = wire;
         Self { id, service, message, created, hostname }
     }
 }
@@ -58,7 +58,7 @@ impl From<proto::Greeting> for Greeting {
 impl From<Greeting> for proto::Greeting {
     fn from(greeting: Greeting) -> Self {
         let Greeting { id, service, message, created, hostname } = greeting;
-        Self { id, service, message, created, hostname }
+        Self { id, service, message, created, hostname, padding: None }
     }
 }
 

@@ -8,7 +8,7 @@ use octet_proto::greeting::v3::{self as proto, greeting_service_server::Greeting
 use octet_runtime::{
     admission::{Admission, Admitted},
     deadline::Deadline,
-    faults::{CALL, Hits, Throttle},
+    faults::{CALL, Hits, Resets, Throttle, is_reset, marked_reset},
     logs::{self, HEADERS},
     metrics::{GrpcMetrics, RpcKind},
     propagation::{Propagation, X_REQUEST_ID},
@@ -95,14 +95,21 @@ impl GreetingService for GrpcService {
         };
         let (greeter, conduct) = (self.greeter.clone(), self.conduct.clone());
         let throttle = hits.as_ref().and_then(|hits| hits.throttle(call.deadline));
+        let resets = hits.as_ref().is_some_and(Hits::resets);
         let greetings = respond(async move |sink| {
-            let _admitted = admitted;
-            let outcome = observed.scope(greet_each(&greeter, &conduct, call, hits, &sink)).await;
+            let admitted = AdmittedCall { admitted, call, hits };
+            // Boxed because it is large.
+            let greeted = Box::pin(greet_each(&greeter, &conduct, admitted, sink));
+            let outcome = observed.scope(greeted).await;
             observed.end(outcome.as_ref());
-            outcome
+            // tonic sends the status as trailers, which the body then replaces.
+            outcome.map_err(|status| if is_reset(&status) { marked_reset() } else { status })
         });
         let mut response = Response::new(greetings);
         response.extensions_mut().extend(extension(throttle));
+        if resets {
+            response.extensions_mut().insert(Resets);
+        }
         Ok(response)
     }
 }
@@ -182,22 +189,14 @@ fn extension(throttle: Option<Throttle>) -> http::Extensions {
 }
 
 async fn greet_each(
-    greeter: &Greeter,
+    greeter: &Arc<Greeter>,
     conduct: &Arc<Conduct>,
-    call: Call,
-    mut hits: Option<Hits>,
-    sink: &Sink,
+    AdmittedCall { admitted, call, hits }: AdmittedCall,
+    sink: Sink,
 ) -> Result<MetadataMap, Status> {
-    let pending = Pending::default();
+    let (pending, sink) = (Arc::new(Pending::default()), Arc::new(sink));
     let deadline = call.deadline;
-    let work = async {
-        let _conducted = conduct.prepare(greeter, &call, hits.as_mut(), &pending).await?;
-        let missing = greeter.greet_each(call, &pending, sink).await?;
-        match &hits {
-            Some(hits) => Ok(hits.after_call(Ok(missing))?),
-            None => Ok(missing),
-        }
-    };
+    let work = conduct.perform_each(greeter, call, hits, (&pending, sink.clone()), admitted);
     let missing = in_time(deadline, &pending, work, |_| sink.sent()).await?;
     let mut trailers = MetadataMap::new();
     missing.write_to(&mut trailers);

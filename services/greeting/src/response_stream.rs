@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use octet_proto::greeting::v3::Greeting;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::sleep,
 };
 use tonic::{Code, Status, metadata::MetadataMap};
@@ -26,22 +26,53 @@ pub(crate) type Greetings = BoxStream<'static, Result<Greeting, Status>>;
 pub(crate) struct Sink {
     greetings: mpsc::Sender<Greeting>,
     sent: Arc<AtomicUsize>,
+    /// Set where the call goes on without its caller; closed once nobody takes its greetings.
+    attended: OnceLock<watch::Receiver<()>>,
 }
 
 impl Sink {
     /// Waits until the caller has taken the greeting before this one. After the caller has left, it waits for the call to
-    /// be dropped.
+    /// be dropped, or discards the greeting where the call [goes on](Self::finish).
     pub(crate) async fn send(&self, greeting: Greeting) {
-        if self.greetings.send(greeting).await.is_err() {
-            std::future::pending::<()>().await;
+        let sent = match self.attended.get() {
+            None => match self.greetings.send(greeting).await {
+                Ok(()) => true,
+                Err(_) => std::future::pending().await,
+            },
+            Some(attended) => {
+                let mut attended = attended.clone();
+                tokio::select! {
+                    // Nothing is ever sent: it has been closed.
+                    _ = attended.changed() => false,
+                    sent = self.greetings.send(greeting) => sent.is_ok(),
+                }
+            }
+        };
+        if sent {
+            self.sent.fetch_add(1, Ordering::Relaxed);
         }
-        self.sent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// From now on, greetings are discarded once what this returns is dropped.
+    pub(crate) fn finish(&self) -> watch::Sender<()> {
+        let (sender, receiver) = watch::channel(());
+        // It is called once.
+        self.attended.set(receiver).ok();
+        sender
     }
 
     /// The number of greetings sent so far.
     pub(crate) fn sent(&self) -> usize {
         self.sent.load(Ordering::Relaxed)
     }
+}
+
+/// A response that has not ended.
+struct Open {
+    received: mpsc::Receiver<Greeting>,
+    ended: oneshot::Receiver<Result<MetadataMap, Status>>,
+    /// How the call ended, before its last greetings are read.
+    outcome: Option<Result<MetadataMap, Status>>,
 }
 
 /// The greetings that `work` sends, then its trailers or its failure.
@@ -54,7 +85,8 @@ where
     let (greetings, received) = mpsc::channel(1);
     let (end, ended) = oneshot::channel();
     let sent = Arc::new(AtomicUsize::new(0));
-    let work = work(Sink { greetings: greetings.clone(), sent: sent.clone() });
+    let attended = OnceLock::new();
+    let work = work(Sink { greetings: greetings.clone(), sent: sent.clone(), attended });
     tokio::spawn(async move {
         let outcome = tokio::select! {
             outcome = work => outcome,
@@ -64,17 +96,29 @@ where
         // Fails if the caller has just left.
         end.send(outcome).ok();
     });
-    stream::unfold(Some((received, ended)), async |open| {
-        let (mut received, ended) = open?;
-        if let Some(greeting) = received.recv().await {
-            return Some((Ok(greeting), Some((received, ended))));
+    stream::unfold(Some(Open { received, ended, outcome: None }), async |open| {
+        let mut open = open?;
+        if open.outcome.is_none() {
+            tokio::select! {
+                biased;
+                Some(greeting) = open.received.recv() => return Some((Ok(greeting), Some(open))),
+                ended = &mut open.ended => {
+                    let lost = || Err(Status::internal("the call did not end"));
+                    open.outcome = Some(ended.unwrap_or_else(|_| lost()));
+                    // A call that goes on without its caller still has its end of the channel.
+                    open.received.close();
+                }
+            }
         }
-        match ended.await {
+        if let Some(greeting) = open.received.recv().await {
+            return Some((Ok(greeting), Some(open)));
+        }
+        match open.outcome {
             // tonic's server accepts custom trailers only as the metadata of an "error" with code OK.
-            Ok(Ok(trailers)) if trailers.is_empty() => None,
-            Ok(Ok(trailers)) => Some((Err(Status::with_metadata(Code::Ok, "", trailers)), None)),
-            Ok(Err(status)) => Some((Err(status), None)),
-            Err(_) => Some((Err(Status::internal("the call did not end")), None)),
+            Some(Ok(trailers)) if trailers.is_empty() => None,
+            Some(Ok(trailers)) => Some((Err(Status::with_metadata(Code::Ok, "", trailers)), None)),
+            Some(Err(status)) => Some((Err(status), None)),
+            None => None,
         }
     })
     .boxed()
@@ -154,6 +198,39 @@ mod tests {
             assert!(greetings.next().await.unwrap().is_ok());
         }
         ended.try_recv().expect_err("the call goes on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_goes_on_discards_what_nobody_takes() {
+        for leaves in [true, false] {
+            let (done, finished) = oneshot::channel();
+            let mut greetings = respond(async move |sink: Sink| {
+                let attended = sink.finish();
+                let work = tokio::spawn(async move {
+                    for _ in 0..5 {
+                        sink.send(Greeting::default()).await;
+                    }
+                    done.send(sink.sent()).unwrap();
+                });
+                if leaves {
+                    work.await.unwrap();
+                } else {
+                    sleep(Duration::from_millis(10)).await;
+                }
+                drop(attended);
+                Err(Status::deadline_exceeded(""))
+            });
+            greetings.next().await.unwrap().unwrap();
+            if leaves {
+                drop(greetings);
+            } else {
+                // Read after the deadline passed, with greetings that were sent before.
+                sleep(Duration::from_millis(50)).await;
+                let rest: Vec<_> = greetings.collect().await;
+                assert!(rest.last().unwrap().is_err() && rest.len() <= 3, "{rest:?}");
+            }
+            assert!(finished.await.unwrap() < 5, "the work ends");
+        }
     }
 
     #[tokio::test]

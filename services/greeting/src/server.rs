@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use octet_backends::{OpenError, queue::Consumer, store::DocumentStore};
 use octet_health::Statuses;
 use octet_proto::greeting::v3::greeting_service_server::GreetingServiceServer;
@@ -15,9 +14,9 @@ use octet_runtime::{
     metrics::{GrpcMetrics, Metrics},
     process::{Ports, Process, StartError},
     reflection,
-    serve::{Plain, ServeLimits, refuse_other_than_grpc},
+    serve::{Plain, RequestBody, ServeLimits, refuse_other_than_grpc},
     telemetry::Tracer,
-    upstream::{Callers, Upstream},
+    upstream::{Callers, Upstream, UpstreamMetrics},
 };
 use tonic::service::Routes;
 use tower::{Service, ServiceExt};
@@ -75,7 +74,7 @@ pub async fn run_on(ports: Ports, settings: ServiceSettings, drain: Drain) -> Re
 
     let (ending, max_request) = (drain.clone(), settings.max_request);
     let streams = Streams::default();
-    let service = tower::service_fn(move |request: http::Request<Incoming>| {
+    let service = tower::service_fn(move |request: http::Request<RequestBody>| {
         let greeting = if compression::is_used(request.headers()) { &compressing } else { &greeting };
         let (mut greeting, others, streams) = (greeting.clone(), others.clone(), streams.clone());
         let refusal = refuse_other_than_grpc(&request);
@@ -231,14 +230,13 @@ fn upstreams(
     faults: &Faults,
     metrics: &Metrics,
 ) -> Result<Upstreams, StartError> {
-    let client = GrpcMetrics::client(metrics).map_err(StartError::internal)?;
-    let retried = Upstream::retries(metrics).map_err(StartError::internal)?;
+    let client = UpstreamMetrics::new(metrics).map_err(StartError::internal)?;
     let (topology, own) = (&settings.topology, settings.service.name.as_str());
     let caller = settings.process.telemetry.service_name(own);
     let called = settings.upstreams.iter().map(|(name, address)| {
         let upstream = Upstream::new(name.as_str(), caller, address, settings.process.upstream, &client)?;
         let edge = topology.edge(own, name.as_str());
-        let upstream = upstream.with_policy(calls::policy(&edge), &retried).with_faults(faults);
+        let upstream = upstream.with_policy(calls::policy(&edge)).with_faults(faults);
         Ok(Called::new(topology, name.clone(), upstream, &edge))
     });
     let called = called.collect::<Result<_, tonic::transport::Error>>().map_err(StartError::internal)?;

@@ -24,7 +24,7 @@ use crate::{
     padded,
     response_stream::Sink,
     rpc::{GREETING, GREETING_STREAM},
-    settings::{MAX_ANSWER, MAX_REQUEST},
+    settings::MAX_ANSWER,
 };
 
 /// Every upstream of one service, in declared order.
@@ -149,8 +149,11 @@ impl Upstreams {
                 }
                 // Boxed: calls without a stream should not grow.
                 Some(sink) => {
-                    Box::pin(stream(&called.upstream, own, deadline, headers, sink)).await.map(|trailers| {
-                        Gathered { greetings: Vec::new(), missing: Missing::from_metadata(name, &trailers) }
+                    let trailers =
+                        Box::pin(stream(&called.upstream, (own, padding), deadline, headers, sink)).await;
+                    trailers.map(|trailers| Gathered {
+                        greetings: Vec::new(),
+                        missing: Missing::from_metadata(name, &trailers),
                     })
                 }
             };
@@ -232,22 +235,35 @@ async fn greet(
 /// Passes the upstream's greetings on to `sink`. Returns the trailers.
 async fn stream(
     upstream: &Upstream,
-    own: &Greeting,
+    (own, padding): (&Greeting, Option<Bytes>),
     deadline: Deadline,
     carried: &HeaderMap,
     sink: &Sink,
 ) -> Result<MetadataMap, CallError> {
     let started =
         upstream.start(GREETING_STREAM, RpcKind::ServerStream, deadline, carried, |channel, headers| {
-            let mut client = GreetingServiceClient::new(channel).max_decoding_message_size(MAX_REQUEST);
-            let request = request(own, headers);
-            Box::pin(async move { client.greeting_stream(request).await })
+            let greeting = Some(own.clone().into());
+            let metadata = MetadataMap::from_headers(headers);
+            let padding = padding.clone();
+            Box::pin(async move {
+                if padding.is_some() {
+                    return padded::greeting_stream(channel, metadata, padded::Request { greeting, padding })
+                        .await;
+                }
+                let mut request = Request::new(proto::GreetingRequest { greeting });
+                *request.metadata_mut() = metadata;
+                // A greeting can have a payload.
+                let mut client = GreetingServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER);
+                client.greeting_stream(request).await
+            })
         });
     let deadline = upstream.limited(deadline);
     let (response, in_flight) = started.await?;
     let mut greetings = response.into_inner();
     let relayed = async {
-        while let Some(greeting) = greetings.message().await? {
+        while let Some(mut greeting) = greetings.message().await? {
+            // A payload travels one hop, as in a response that does not stream.
+            greeting.padding = None;
             sink.send(greeting).await;
         }
         Ok(greetings.trailers().await?.unwrap_or_default())
@@ -258,10 +274,4 @@ async fn stream(
     };
     in_flight.end(relayed.as_ref().map(|_| ()).map_err(|error| &error.status));
     relayed
-}
-
-fn request(own: &Greeting, headers: HeaderMap) -> Request<proto::GreetingRequest> {
-    let mut request = Request::new(proto::GreetingRequest { greeting: Some(own.clone().into()) });
-    *request.metadata_mut() = MetadataMap::from_headers(headers);
-    request
 }

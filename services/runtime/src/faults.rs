@@ -21,7 +21,7 @@ use http::HeaderMap;
 use octet_fault::{Address, Draw, Effect, Fault, MAX_FAULTS, Seed};
 
 pub use authority::{Authority, CallFaults};
-pub use body::{Throttle, is_reset, reset_body, throttled};
+pub use body::{Resets, Throttle, is_reset, marked_reset, reset_body, resetting, throttled};
 pub use effects::{Held, burn, hold};
 pub use header::{FAULT, FAULT_PROOF};
 pub use hits::{Hits, Place};

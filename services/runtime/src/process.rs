@@ -5,7 +5,6 @@ mod settings;
 use std::{convert::Infallible, time::Duration};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tower::Service;
 
 pub use self::settings::{Defaults, Ports, ProcessSettings, RESTARTS};
@@ -16,7 +15,7 @@ use crate::{
     hosts::AllowedHosts,
     listen::BindError,
     metrics::Metrics,
-    serve::{ServeLimits, Transport, serve_over},
+    serve::{RequestBody, ServeLimits, Transport, serve_over},
     telemetry::{Telemetry, Tracer},
 };
 
@@ -123,13 +122,13 @@ impl Process {
         finish: impl Future<Output = ()>,
     ) where
         T: Transport,
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
             + Sync
             + 'static,
         S::Future: Send,
-        B: http_body::Body + Send + 'static,
+        B: http_body::Body + Send + Unpin + 'static,
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {

@@ -1,5 +1,6 @@
 //! The accept loop under every server of Octet: gRPC, gateway and admin.
 
+mod early;
 mod grpc;
 mod tls;
 mod transport;
@@ -22,11 +23,13 @@ use tokio::{
 use tower::{Service, ServiceExt};
 
 pub use self::{
+    early::RequestBody,
     grpc::refuse_other_than_grpc,
     tls::Tls,
     transport::{Plain, Protocol, Transport},
 };
 
+use self::early::{Direction, EarlyEnds, Watched};
 use crate::drain::Drain;
 
 /// Limits of a server and its clients.
@@ -64,7 +67,8 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::fro
 
 /// Errors of a client on single streams, over the lifetime of its connection; then the connection is closed. Proxies share
 /// a connection between many clients, so that h2's default of 1,024 is too few; without a limit, a client that sends such
-/// errors and never reads could fill the memory with resets (RUSTSEC-2024-0003).
+/// errors and never reads could fill the memory with resets (RUSTSEC-2024-0003). A connection of a client that makes no
+/// errors is replaced long before ([`early`]).
 const ERROR_RESETS: usize = 16_384;
 
 /// How long a connection that was accepted just before the listener closed may take to send its first request.
@@ -86,9 +90,13 @@ pub async fn serve<S, B>(
     drain: &Drain,
     grace: Duration,
 ) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
     S::Future: Send,
-    B: http_body::Body + Send + 'static,
+    B: http_body::Body + Send + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
@@ -105,9 +113,13 @@ pub async fn serve_over<T, S, B>(
     grace: Duration,
 ) where
     T: Transport,
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
     S::Future: Send,
-    B: http_body::Body + Send + 'static,
+    B: http_body::Body + Send + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
@@ -209,17 +221,21 @@ async fn connection<Io, S, B>(
     first_request: Duration,
 ) where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
-    B: http_body::Body + Send + 'static,
+    B: http_body::Body + Send + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let requests = Arc::new(Requests::default());
     let received = requests.clone();
+    let early = Arc::new(EarlyEnds::default());
+    let ends = early.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         received.notify();
         request.extensions_mut().insert(Peer(peer));
+        let request = request.map(|body| Watched::new(body, Direction::new(&ends)));
+        let responding = Direction::new(&ends);
         let (service, drain) = (service.clone(), drain.clone());
         async move {
             let is_http1 = request.version() <= Version::HTTP_11;
@@ -230,14 +246,14 @@ async fn connection<Io, S, B>(
             if is_http1 && drain.has_started() {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.map(|body| Watched::new(body, responding)))
         }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = finish(&mut finishing, &requests) => {
+        () = finish(&mut finishing, &requests, &early) => {
             // GOAWAY, or `connection: close` on the response in flight.
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -260,12 +276,18 @@ async fn first_request_expired(finishing: &mut watch::Receiver<bool>) {
     sleep(FIRST_REQUEST).await;
 }
 
-/// Resolves when the connection may be shut down: the listener has closed, and a connection that was accepted just before has
-/// had time for its first request, which an earlier shutdown would lose.
-async fn finish(finishing: &mut watch::Receiver<bool>, requests: &Requests) {
-    // A dropped sender means the same.
-    let _ = finishing.wait_for(|finishing| *finishing).await;
-    let _ = timeout(FIRST_REQUEST, requests.last.notified()).await;
+/// Resolves when the connection may be shut down: too many of its streams ended early, or the listener has closed, and a
+/// connection that was accepted just before has had time for its first request, which an earlier shutdown would lose.
+async fn finish(finishing: &mut watch::Receiver<bool>, requests: &Requests, early: &EarlyEnds) {
+    let closing = async {
+        // A dropped sender means the same.
+        let _ = finishing.wait_for(|finishing| *finishing).await;
+        let _ = timeout(FIRST_REQUEST, requests.last.notified()).await;
+    };
+    tokio::select! {
+        () = closing => {}
+        () = early.full() => {}
+    }
 }
 
 /// Notifies of a connection's requests: of the next one, and of the first one ever.

@@ -33,13 +33,13 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// [`PortBlock::SIZE`] neighbouring ports, this value's own until it is dropped.
+/// [`PortBlock::SIZE`] neighbouring ports, or more, this value's own until it is dropped.
 ///
-/// A lock on a file in the system's temporary directory keeps other processes from the same block. The system
+/// A lock on a file for each [`PortBlock::SIZE`] ports in the system's temporary directory keeps other processes from the same block. The system
 /// releases it when the process ends, however it ends.
 pub struct PortBlock {
     base: u16,
-    _lock: File,
+    _locks: Vec<File>,
 }
 
 impl PortBlock {
@@ -51,12 +51,25 @@ impl PortBlock {
     /// # Panics
     /// When there is none between 11000 and 32600, or the lock files cannot be created.
     pub fn take() -> Self {
+        Self::take_several(1)
+    }
+
+    /// As [`take`](Self::take), with the ports that the largest topology with replicas takes.
+    ///
+    /// # Panics
+    /// As [`take`](Self::take) does.
+    pub fn take_for_replicas() -> Self {
+        Self::take_several(3)
+    }
+
+    fn take_several(blocks: u16) -> Self {
         let count = (RANGE.end - RANGE.start) / Self::SIZE;
         let first = fastrand::u16(..count);
         (0..count)
-            .map(|index| RANGE.start + (first + index) % count * Self::SIZE)
-            .find_map(Self::lock)
-            .expect("a block of 160 free ports between 11000 and 32600")
+            .map(|index| (first + index) % count)
+            .filter(|index| index + blocks <= count)
+            .find_map(|index| Self::lock_several(RANGE.start + index * Self::SIZE, blocks))
+            .expect("a block of free ports between 11000 and 32600")
     }
 
     /// The first port.
@@ -64,14 +77,19 @@ impl PortBlock {
         self.base
     }
 
-    fn lock(base: u16) -> Option<Self> {
+    fn lock_several(base: u16, blocks: u16) -> Option<Self> {
+        let locks = (0..blocks).map(|index| Self::lock(base + index * Self::SIZE));
+        Some(Self { base, _locks: locks.collect::<Option<_>>()? })
+    }
+
+    fn lock(base: u16) -> Option<File> {
         let path = std::env::temp_dir().join(format!("octet-ports-{base}.lock"));
         // Another user's file can be opened, and locked, but in a sticky directory not with the flag that creates.
         // The file stays: removing it would let two processes lock two files of one name.
         let file = File::open(&path).or_else(|_| File::options().create(true).append(true).open(&path));
         let lock = file.expect("a lock file can be opened in the temporary directory");
         lock.try_lock().ok()?;
-        (base..base + Self::SIZE).all(is_free).then_some(Self { base, _lock: lock })
+        (base..base + Self::SIZE).all(is_free).then_some(lock)
     }
 }
 
@@ -96,7 +114,7 @@ mod tests {
         let lock = async || eventually("the block is free", async || PortBlock::lock(OUTSIDE)).await;
         let block = lock().await;
         assert!(PortBlock::lock(OUTSIDE).is_none(), "taken twice");
-        let last = block.base() + PortBlock::SIZE - 1;
+        let last = OUTSIDE + PortBlock::SIZE - 1;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, last)).expect("a free port");
         drop(block);
         assert!(PortBlock::lock(OUTSIDE).is_none(), "a port is in use");

@@ -3,19 +3,26 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The directory below `.tools` of the libraries.
+/// The directory below `.tools` of the libraries of most programs.
 const LIBRARIES: &str = "signals";
-
-const MISSING: &str = ".tools/signals does not exist: run `make tools`";
 
 /// `python3` with a program of `services/testbed/python`.
 ///
 /// # Panics
 /// With a sentence if its libraries are not installed.
 pub(crate) fn program(name: &str) -> Command {
+    program_with(LIBRARIES, name)
+}
+
+/// As [`program`], with the libraries in another directory below `.tools`.
+///
+/// # Panics
+/// As [`program`] does.
+pub(crate) fn program_with(libraries: &str, name: &str) -> Command {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let libraries = here.ancestors().nth(2).map(|root| root.join(".tools").join(LIBRARIES));
-    let libraries = libraries.filter(|libraries| libraries.is_dir()).expect(MISSING);
+    let libraries = here.ancestors().nth(2).map(|root| root.join(".tools").join(libraries));
+    let libraries =
+        libraries.filter(|libraries| libraries.is_dir()).expect("libraries in .tools: run `make tools`");
     let mut command = Command::new("python3");
     // Write no bytecode beside the sources.
     command.arg("-B").arg(here.join("python").join(name)).env("PYTHONPATH", libraries);

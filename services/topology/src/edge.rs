@@ -23,7 +23,8 @@ pub enum Balance {
 }
 
 impl Balance {
-    const ALL: [Self; 3] = [Self::PickFirst, Self::RoundRobin, Self::LeastRequest];
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::PickFirst, Self::RoundRobin, Self::LeastRequest];
 
     /// Its spelling in topologies.
     pub fn as_str(self) -> &'static str {

@@ -103,7 +103,7 @@ impl ServiceName {
 }
 
 /// The names of the platform's own programs, and those whose `<NAME>_URL` has another meaning.
-const RESERVED_SERVICES: [&str; 5] = ["collector", "gateway", "queue", "store", "trace-query"];
+pub(crate) const RESERVED_SERVICES: [&str; 5] = ["collector", "gateway", "queue", "store", "trace-query"];
 
 fn service_name(text: &str) -> Result<(), &'static str> {
     if !octet_fault::is_label(text) {

@@ -9,9 +9,9 @@ mod role;
 
 use toml::de::{DeTable, DeValue};
 
-pub(crate) use edge::{RawEdge, RawRetry};
+pub(crate) use edge::{EDGE_FIELDS, RETRY_FIELDS, RawEdge, RawRetry};
 pub(crate) use fault::RawFault;
-pub(crate) use role::{RawLimit, RawRole};
+pub(crate) use role::{LIMIT_FIELDS, ROLE_FIELDS, RawLimit, RawRole};
 
 use self::fields::{Fields, elements, names, wrong_type};
 use crate::{
@@ -67,12 +67,18 @@ pub(crate) struct RawStore<'t> {
 }
 
 /// The fields of a service that no default can replace.
-const OWN: [&str; 5] = ["name", "calls", "store", "publishes", "consumes"];
+pub(crate) const OWN_FIELDS: [&str; 5] = ["name", "calls", "store", "publishes", "consumes"];
+
+/// The fields of the file.
+pub(crate) const FIELDS: [&str; 6] = ["entry", "seed", "defaults", "service", "edge", "fault"];
+
+/// The fields of a store.
+pub(crate) const STORE_FIELDS: [&str; 2] = ["database", "collection"];
 
 /// Reads a document. A value that cannot be read is reported and left out.
 pub(crate) fn read<'t>(document: &'t DeTable<'t>, reporter: &mut Reporter) -> RawTopology<'t> {
     let fields = Fields { table: document, position: Position { path: String::new(), offset: 0 } };
-    fields.refuse_others(&["entry", "seed", "defaults", "service", "edge", "fault"], reporter);
+    fields.refuse_others(&FIELDS, reporter);
     RawTopology {
         entry: fields.required_text("entry", reporter),
         seed: fields.number("seed", reporter),
@@ -85,7 +91,7 @@ pub(crate) fn read<'t>(document: &'t DeTable<'t>, reporter: &mut Reporter) -> Ra
 
 fn defaults<'t>(document: &Fields<'t>, reporter: &mut Reporter) -> RawRole<'t> {
     let Some(fields) = document.table("defaults", reporter) else { return RawRole::default() };
-    fields.refuse_others(&role::FIELDS, reporter);
+    fields.refuse_others(&ROLE_FIELDS, reporter);
     RawRole::read(&fields, reporter)
 }
 
@@ -140,7 +146,7 @@ fn service<'t>(position: Position, value: &'t DeValue<'t>, reporter: &mut Report
             role: RawRole::default(),
         };
     };
-    let known: Vec<_> = OWN.into_iter().chain(role::FIELDS).collect();
+    let known: Vec<_> = OWN_FIELDS.into_iter().chain(ROLE_FIELDS).collect();
     fields.refuse_others(&known, reporter);
     let (calls, steps) = calls(&fields, reporter);
     RawService {
@@ -193,7 +199,7 @@ fn store<'t>(position: Position, value: &'t DeValue<'t>, reporter: &mut Reporter
     let Some(fields) = Fields::of(&position, value, reporter) else {
         return RawStore { position, database: None, collection: None };
     };
-    fields.refuse_others(&["database", "collection"], reporter);
+    fields.refuse_others(&STORE_FIELDS, reporter);
     RawStore {
         database: fields.required_text("database", reporter),
         collection: fields.required_text("collection", reporter),

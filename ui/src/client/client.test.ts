@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { errorResponse } from "./failure.ts";
 import { type Level, levelOf, newLog } from "./log.ts";
+import { traceRequest } from "./trace-request.ts";
 
 const response = (httpStatus: number, body: unknown) => ({
   httpStatus,
@@ -34,12 +35,22 @@ test("a missing trace backend, an unavailable one and an unknown trace are diffe
     errorResponse("http://h/x", "/api/mesh?lookback=1", response(status, { code: 14, message })).reason;
   expect(reason(503, "no trace backend configured; set TRACE_QUERY_URL")).toBe("no-trace-backend");
   expect(reason(503, "trace backend unreachable")).toBe("trace-backend-unavailable");
-  const missing = errorResponse(
-    "http://h/x",
-    "/zipkin/api/v2/trace/1",
-    response(404, { code: 5, message: "?" }),
-  );
-  expect(missing.message).toBe("Trace not found");
+});
+
+test("a trace is requested so that its absence is no error status", () => {
+  const id = "463ac35c9f6413ad48485a3953bb6124";
+  const request = traceRequest("http://h", id);
+  expect(request.path).toBe(`/zipkin/api/v2/traceMany?traceIds=${id},${id.slice(0, -1)}1`);
+  const trace = (traceId: string) => [{ traceId, id: "1", localEndpoint: { serviceName: "a" } }];
+  expect(request.parse([trace("1"), trace(id)])?.[0]?.traceId).toBe(id);
+  expect(request.parse({})).toBeUndefined();
+  expect(() => request.parse([])).toThrow("Trace not found");
+  expect(() => request.parse([trace(`${id.slice(0, -1)}1`)])).toThrow("Trace not found");
+
+  // A trace of 64 bits is known by 16 digits; another tracer may have put 64 bits before them.
+  const short = traceRequest("http://h", `${"0".repeat(16)}48485a3953bb6124`);
+  expect(short.path).toContain("?traceIds=48485a3953bb6124,48485a3953bb6121");
+  expect(short.parse([trace(id)])?.[0]?.traceId).toBe(id);
 });
 
 test("an error body of another server has no code", () => {

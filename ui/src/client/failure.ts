@@ -79,7 +79,7 @@ export function timedOut(url: string, seconds: number): Failure {
 export function unexpectedResponse(url: string, status: string): Failure {
   return new Failure("unexpected", url, "The response is not from an Octet gateway", {
     status,
-    cause: "A proxy, or another server at this address, responded instead of the gateway.",
+    cause: "A proxy or another server responded instead of the gateway.",
   });
 }
 
@@ -139,12 +139,6 @@ function traceBackendFailure(
     return new Failure("trace-backend-unavailable", url, "The trace backend is unavailable", {
       ...details,
       cause: "The collector, or the Zipkin server in TRACE_QUERY_URL, is down, restarting or overloaded.",
-    });
-  }
-  if (details.httpStatus === 404) {
-    return new Failure("error", url, "Trace not found", {
-      ...details,
-      cause: "It has not arrived yet, was not sampled, or is older than the trace backend's retention.",
     });
   }
   return new Failure("error", url, "The trace backend rejected the query", {

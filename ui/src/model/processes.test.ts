@@ -42,7 +42,7 @@ test("a node's badge shows the most important of what its process reports", () =
     kind: "trouble",
     title: "not ready; store: gone",
   });
-  expect(badge("c", "service", waiting, ready("c"))?.text).toBe("✕ 1/2 not ready");
+  expect(badge("c", "service", waiting, ready("c"))?.text).toBe("✕ 1 of 2 ready");
   expect(badge("c", "service", ready("c", { restarts: 2 }))?.text).toBe("↻ 2");
   expect(badge("c", "service", ready("c"))).toBeUndefined();
   const queue = { ready: 4, oldestSeconds: 7, deadLetters: 12 };

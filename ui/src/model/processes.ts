@@ -23,6 +23,8 @@ export interface QueueState {
 
 export interface Process {
   name: string;
+  /** Its number among the replicas of its service; undefined where it is the only one, or its name has several addresses. */
+  replica: number | undefined;
   state: ProcessState;
   reasons: string[];
   version: string | undefined;
@@ -48,6 +50,7 @@ function parseProcess(json: unknown): Process | undefined {
   const queue = record(body.queue);
   return {
     name,
+    replica: number(body.replica),
     state: stateOf(body.state),
     reasons: texts(body.reasons),
     version: text(body.version),
@@ -117,9 +120,10 @@ export function badgeOf(
   const replicas = replicasOf(processes, node.id);
   const unready = replicas.filter(({ state }) => state !== "ready");
   if (unready.length > 0) {
-    const share = replicas.length > 1 ? `${unready.length}/${replicas.length} ` : "";
+    const ready = replicas.length - unready.length;
+    const text = replicas.length > 1 ? `✕ ${ready} of ${replicas.length} ready` : "✕ not ready";
     const title = unready.flatMap(({ state, reasons }) => [state, ...reasons]).join("; ");
-    return { text: `✕ ${share}not ready`, kind: "trouble", title };
+    return { text, kind: "trouble", title };
   }
   const restarts = replicas.reduce((sum, process) => sum + process.restarts, 0);
   if (restarts === 0) return undefined;

@@ -2,10 +2,8 @@
 
 import { effect, signal } from "@preact/signals";
 import { fetchJson } from "../client/fetch-json.ts";
-import { log } from "../client/log.ts";
+import { traceRequest } from "../client/trace-request.ts";
 import { type Delivery, deliveryOf } from "../model/delivery.ts";
-import { backendTraceId } from "../model/ids.ts";
-import { parseSpans } from "../model/zipkin.ts";
 import { api } from "./api.ts";
 import { greeting } from "./greeting.ts";
 
@@ -41,16 +39,15 @@ async function lookup(base: string, traceId: string, signal: AbortSignal): Promi
     await pause(INTERVAL_MS);
     if (signal.aborted) return;
     try {
-      const path = `/zipkin/api/v2/trace/${backendTraceId(traceId)}`;
-      const { body } = await fetchJson({ base, path, parse: parseSpans, signal });
+      const { body } = await fetchJson({ ...traceRequest(base, traceId), signal });
       const found = deliveryOf(body);
       if (found) {
         delivery.value = { state: "delivered", delivery: found };
         return;
       }
-    } catch (error) {
+    } catch {
+      // It is on its way; the request was logged.
       if (signal.aborted) return;
-      log.debug("trace not found yet", error);
     }
   }
   const seconds = (INTERVAL_MS * ATTEMPTS) / 1000;

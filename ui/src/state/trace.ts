@@ -1,8 +1,8 @@
 /** One trace: from an opened file, or else from the trace backend, fetched again while its spans arrive. */
 
 import { effect } from "@preact/signals";
-import { backendTraceId } from "../model/ids.ts";
-import { parseSpans, type Span } from "../model/zipkin.ts";
+import { traceRequest } from "../client/trace-request.ts";
+import type { Span } from "../model/zipkin.ts";
 import { api } from "./api.ts";
 import { type FeedSignal, fetchInto, newFeed } from "./feed.ts";
 import { openedFiles } from "./traces.ts";
@@ -36,12 +36,12 @@ async function follow(
   id: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const path = `/zipkin/api/v2/trace/${backendTraceId(id)}`;
+  const request = { ...traceRequest(base, id), signal };
   for (const pause of [0, ...REFETCH_MS]) {
     await new Promise((resolve) => setTimeout(resolve, pause));
     if (signal.aborted) return;
     const before = feed.peek().data;
-    await fetchInto(feed, { base, path, parse: parseSpans, signal });
+    await fetchInto(feed, request);
     const after = feed.peek().data;
     // Without new spans the same object stays, so that nothing is drawn again.
     if (before && after && before.length === after.length) feed.value = { ...feed.peek(), data: before };

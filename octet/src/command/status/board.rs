@@ -19,6 +19,7 @@ struct List {
 #[serde(rename_all = "camelCase")]
 struct Listed {
     name: String,
+    replica: Option<u32>,
     state: String,
     #[serde(default)]
     reasons: Vec<String>,
@@ -70,7 +71,7 @@ impl From<Listed> for ProcessReport {
         let ready = listed.state == "ready";
         let reasons = if listed.reasons.is_empty() { listed.state } else { listed.reasons.join("; ") };
         Self {
-            name: listed.name,
+            name: listed.replica.map_or(listed.name.clone(), |replica| format!("{}#{replica}", listed.name)),
             ready,
             reason: (!ready).then_some(reasons),
             restarts: listed.restarts,

@@ -135,7 +135,8 @@ pub(super) struct Trace {
     /// Whether it waits to be settled.
     pub(super) is_due: bool,
     settling: Settling,
-    /// Whether a receiver has waited in vain: it may count otherwise with every span that arrives.
+    /// Whether a receiver has waited in vain or has no caller in the trace: it may count otherwise with every span that
+    /// arrives.
     is_incomplete: bool,
 }
 
@@ -461,6 +462,8 @@ impl Trace {
         let failed_below = self.failed_below(main, facts);
         let above = self.above(main, facts);
         let mut is_waiting = matches!(above, Above::Unknown) && wait != Wait::Over;
+        // A client elsewhere in the trace may count the call.
+        let is_apart = matches!(above, Above::Nothing) && facts.parent != 0 && facts.is(Kind::Server);
         let now = match facts.kind {
             Some(Kind::Server) => {
                 let direct =
@@ -493,6 +496,9 @@ impl Trace {
             _ => None,
         };
         is_waiting &= facts.kind.is_some() && !is_matched;
+        if is_apart {
+            (self.is_incomplete, self.settling) = (true, Settling::Needed);
+        }
         if is_waiting {
             self.settling = self.settling.max(Settling::IfWaiting);
         }

@@ -41,6 +41,44 @@ pub fn reset_body() -> tonic::body::Body {
     tonic::body::Body::new(Broken)
 }
 
+/// In the extensions of a response whose stream can end with [`marked_reset`].
+#[derive(Debug, Clone, Copy)]
+pub struct Resets;
+
+/// In the trailers that a reset replaces.
+const MARK: &str = "octet-reset";
+
+/// The status of a stream that [`resetting`] resets instead of sending it.
+pub fn marked_reset() -> Status {
+    let mut mark = tonic::metadata::MetadataMap::new();
+    mark.insert(MARK, tonic::metadata::MetadataValue::from_static("1"));
+    Status::with_metadata(tonic::Code::Internal, Reset.to_string(), mark)
+}
+
+/// A body that resets its stream instead of sending the trailers of [`marked_reset`].
+pub fn resetting(body: tonic::body::Body) -> tonic::body::Body {
+    tonic::body::Body::new(Resetting(body))
+}
+
+struct Resetting(tonic::body::Body);
+
+impl Body for Resetting {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        Poll::Ready(match ready!(Pin::new(&mut self.0).poll_frame(context)) {
+            Some(Ok(frame)) if frame.trailers_ref().is_some_and(|trailers| trailers.contains_key(MARK)) => {
+                Some(Err(h2::Error::from(h2::Reason::INTERNAL_ERROR).into()))
+            }
+            frame => frame.map(|frame| frame.map_err(Into::into)),
+        })
+    }
+}
+
 /// The rate at which a response trickles, and when it ends at the latest. In the extensions of a response.
 #[derive(Debug, Clone, Copy)]
 pub struct Throttle {

@@ -89,6 +89,11 @@ impl Hits {
         self.all.first().is_some_and(|hit| matches!(hit.armed.fault.effect(), Effect::Abort(_)))
     }
 
+    /// Whether the stream is to be reset once the work is done.
+    pub fn resets(&self) -> bool {
+        self.all.iter().any(|hit| matches!(hit.armed.fault.effect(), Effect::Reset))
+    }
+
     /// What acts before the work. An error is the call's outcome, instead of any work.
     ///
     /// # Errors

@@ -1,9 +1,6 @@
 //! The attempts of one call.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use http::HeaderMap;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -11,13 +8,15 @@ use tonic::{Response, Status};
 
 use super::{
     CallError, Failure, GrpcChannel, Upstream,
+    call::Connections,
     classify::{classify, reason},
     policy::{Next, Retries},
+    trial::Trial,
 };
 use crate::{
     backoff::Backoff,
     deadline::Deadline,
-    faults::{Faults, Hits, Place},
+    faults::{Faults, Hits, Place, Throttle},
     telemetry::GrpcSpan,
 };
 
@@ -40,13 +39,17 @@ pub(super) struct Attempts<'a> {
     pub(super) deadline: Deadline,
     pub(super) propagated: &'a HeaderMap,
     /// Whether the span names the faults of an attempt.
-    pub(super) is_marked: AtomicBool,
+    pub(super) is_marked: bool,
+    /// The addresses that the call was sent to, where there are several: the next attempt goes elsewhere.
+    pub(super) tried: Vec<SocketAddr>,
+    /// The newest attempt at one of them.
+    pub(super) trial: Option<Trial>,
 }
 
 impl Attempts<'_> {
     /// Calls `send` with the number of the attempt, counted from 0, until it succeeds or nothing is tried again.
     pub(super) async fn run<T, F>(
-        &self,
+        &mut self,
         span: &mut GrpcSpan,
         mut send: impl FnMut(&GrpcSpan, GrpcChannel, u32) -> F,
     ) -> Result<Response<T>, CallError>
@@ -82,7 +85,7 @@ impl Attempts<'_> {
 
     /// One attempt, which is repeated only while it was provably not processed.
     async fn once<T, F>(
-        &self,
+        &mut self,
         span: &mut GrpcSpan,
         number: u32,
         send: &mut impl FnMut(&GrpcSpan, GrpcChannel, u32) -> F,
@@ -97,14 +100,14 @@ impl Attempts<'_> {
         let place = Place::Call(self.upstream.name());
         let hits = self.faults.and_then(|faults| faults.on(&place, self.propagated, u64::from(number)));
         match hits {
-            None => self.in_time(self.until_processed(span, self.upstream.channel(), number, send)).await,
+            None => in_time(self.deadline, self.until_processed(span, None, number, send)).await,
             Some(hits) => self.injected(hits, span, number, send).await,
         }
     }
 
     /// An attempt that faults hit.
     async fn injected<T, F>(
-        &self,
+        &mut self,
         mut hits: Hits,
         span: &mut GrpcSpan,
         number: u32,
@@ -114,32 +117,19 @@ impl Attempts<'_> {
         F: Future<Output = Result<Response<T>, Status>>,
     {
         // An attribute is set once, and each attempt can be hit.
-        if !self.is_marked.swap(true, Ordering::Relaxed) {
+        if !std::mem::replace(&mut self.is_marked, true) {
             hits.mark(span.span_mut());
         }
         hits.before(self.deadline).await.map_err(CallError::from_status)?;
-        let channel = match hits.throttle(self.deadline) {
-            Some(throttle) => self.upstream.channel().throttled(throttle),
-            None => self.upstream.channel(),
-        };
-        let response = self.in_time(self.until_processed(span, channel, number, send)).await?;
+        let throttle = hits.throttle(self.deadline);
+        let response = in_time(self.deadline, self.until_processed(span, throttle, number, send)).await?;
         hits.after_call(Ok(response)).map_err(CallError::from_status)
     }
 
-    async fn in_time<T>(
-        &self,
-        call: impl Future<Output = Result<Response<T>, Status>>,
-    ) -> Result<Response<T>, CallError> {
-        match timeout_at(self.deadline.instant(), call).await {
-            Ok(outcome) => outcome.map_err(CallError::from_status),
-            Err(_) => Err(CallError::deadline_passed()),
-        }
-    }
-
     async fn until_processed<T, F>(
-        &self,
+        &mut self,
         span: &mut GrpcSpan,
-        channel: GrpcChannel,
+        throttle: Option<Throttle>,
         number: u32,
         send: &mut impl FnMut(&GrpcSpan, GrpcChannel, u32) -> F,
     ) -> Result<Response<T>, Status>
@@ -148,25 +138,80 @@ impl Attempts<'_> {
     {
         let give_up = Instant::now() + self.connect_wait;
         let mut backoff = RETRY;
+        let mut refused = self.tried.clone();
         loop {
-            let outcome = send(span, channel.clone(), number).await;
+            let outcome = match self.channel(&refused).await {
+                Ok(channel) => {
+                    let channel = match throttle {
+                        Some(throttle) => channel.throttled(throttle),
+                        None => channel,
+                    };
+                    send(span, channel, number).await
+                }
+                Err(unresolved) => Err(unresolved),
+            };
             self.upstream.log_response(&outcome);
             let status = match outcome {
                 Ok(response) => return Ok(response),
                 Err(status) => status,
             };
+            let tried = self.failed(&status);
             let left = give_up.saturating_duration_since(Instant::now());
             if classify(&status) != Failure::NotProcessed || left.is_zero() {
+                self.tried.extend(tried);
                 return Err(status);
             }
+            refused.extend(tried);
+            // Another address may serve it at once.
+            let is_refused_by_one = tried.is_some() && self.has_another(&refused);
             // The last attempt starts when the wait expires, not up to a pause before.
-            let pause = backoff.pause().min(left);
+            let pause = if is_refused_by_one { Duration::ZERO } else { backoff.pause().min(left) };
             tracing::debug!(upstream = self.upstream.name(), %status, "not processed; retrying");
             if span.span().is_recording() {
                 let attributes = [("wait", &*format!("{pause:?}")), ("reason", &*reason(&status))];
                 span.span_mut().event("not processed; retrying", &attributes);
             }
-            sleep(pause).await;
+            if !is_refused_by_one {
+                refused.clone_from(&self.tried);
+                sleep(pause).await;
+            }
         }
+    }
+
+    /// The connection for the next attempt.
+    async fn channel(&mut self, tried: &[SocketAddr]) -> Result<GrpcChannel, Status> {
+        match self.upstream.connections() {
+            Connections::One(channel) => Ok(channel.clone()),
+            Connections::Several(pool) => {
+                // The one before has ended.
+                self.trial = None;
+                let trial = pool.start(self.upstream.balance(), tried, self.deadline).await?;
+                Ok(self.trial.insert(trial).channel())
+            }
+        }
+    }
+
+    /// Notes the failure at its address, which it returns.
+    fn failed(&mut self, status: &Status) -> Option<SocketAddr> {
+        let mut trial = self.trial.take()?;
+        trial.note(Err(status));
+        Some(trial.address())
+    }
+
+    fn has_another(&self, tried: &[SocketAddr]) -> bool {
+        match self.upstream.connections() {
+            Connections::One(_) => false,
+            Connections::Several(pool) => pool.has_another(tried),
+        }
+    }
+}
+
+async fn in_time<T>(
+    deadline: Deadline,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<Response<T>, CallError> {
+    match timeout_at(deadline.instant(), call).await {
+        Ok(outcome) => outcome.map_err(CallError::from_status),
+        Err(_) => Err(CallError::deadline_passed()),
     }
 }

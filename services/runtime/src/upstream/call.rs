@@ -1,59 +1,56 @@
 //! Calls an upstream over a lazy channel, with a deadline, and retries where that is safe.
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderMap;
-use tonic::{Code, Response, Status, transport::Endpoint};
+use tonic::{Code, Response, Status};
 
 use super::{
-    CallError, CallPolicy, GrpcChannel, UpstreamAddress, UpstreamSettings,
-    attempts::{Attempts, BUDGET_SPENT, RETRIED},
-    caller,
+    Balance, CallError, CallPolicy, GrpcChannel, UpstreamAddress, UpstreamMetrics, UpstreamSettings,
+    attempts::Attempts,
+    connect::Connector,
+    names,
     policy::Retries,
+    pool::Pool,
+    resolve::{self, literal},
+    trial::Trial,
 };
 use crate::{
     deadline::Deadline,
     faults::{Faults, PREVIOUS_ATTEMPTS},
     logs::{self, HEADERS},
-    metrics::{GrpcCall, GrpcMetrics, IntCounterVec, Metrics, RpcKind},
+    metrics::{GrpcCall, GrpcMetrics, RpcKind},
     telemetry::GrpcSpan,
 };
 
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Interval and timeout of HTTP/2 pings, by which a host that vanished without closing its connections is noticed.
-const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
-
-/// Flow-control windows in bytes. A stream that is not read holds up to its own window of the connection's: hyper's defaults
-/// (2 of 5 MiB) let three such streams stall every other call. As many streams as the gateway admits fit in this
-/// connection window, which is also the most that unread responses of one upstream can occupy.
-const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 512 * STREAM_WINDOW;
-
-/// Cancelled streams whose late frames are ignored.
-const REMEMBERED_RESETS: usize = 1_024;
-
-/// A service that this process calls. Clones share one connection.
+/// A service that this process calls. Clones share its connections.
 #[derive(Clone)]
 pub struct Upstream {
     name: String,
     address: UpstreamAddress,
-    channel: GrpcChannel,
+    connections: Connections,
+    balance: Balance,
     settings: UpstreamSettings,
-    metrics: GrpcMetrics,
+    calls: GrpcMetrics,
+    metrics: UpstreamMetrics,
     /// The most time for a call.
     limit: Option<Duration>,
     retries: Option<Arc<Retries>>,
-    retried: Option<IntCounterVec>,
     faults: Option<Faults>,
 }
 
+/// The connections to an upstream.
+#[derive(Clone)]
+pub(super) enum Connections {
+    /// To its only address.
+    One(GrpcChannel),
+    /// To each of its addresses.
+    Several(Arc<Pool>),
+}
+
 impl Upstream {
-    /// Prepares the channel. The first call connects; after a broken connection the next call reconnects.
+    /// Prepares the connections. The first call connects; after a broken connection the next call reconnects. Names are
+    /// resolved by a task that ends with the last clone.
     ///
     /// `caller` is the name of this process in its spans, which its calls contain.
     ///
@@ -64,51 +61,38 @@ impl Upstream {
         caller: &str,
         address: &UpstreamAddress,
         settings: UpstreamSettings,
-        metrics: &GrpcMetrics,
+        metrics: &UpstreamMetrics,
     ) -> Result<Self, tonic::transport::Error> {
-        let mut endpoint = Endpoint::from_shared(address.uri())?;
-        if let Some(user_agent) = caller::user_agent(caller) {
-            endpoint = endpoint.user_agent(user_agent)?;
-        }
-        let channel = endpoint
-            .tcp_nodelay(true)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEP_ALIVE.0)
-            .keep_alive_timeout(KEEP_ALIVE.1)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_max_concurrent_reset_streams(REMEMBERED_RESETS)
-            // h2 counts each late frame of a cancelled stream that it has forgotten as an error, and closes the connection
-            // after 1,024 of them, with every call on it, however long that took. The upstream is trusted, and one that
-            // does not read the resets fails the pings.
-            .http2_max_local_error_reset_streams(None)
-            .connect_lazy();
-        let name = name.into();
-        let channel = GrpcChannel::new(channel);
+        let (name, connector) = (name.into(), Connector::new(caller));
+        let connections = if let Some(only) = address.only().filter(|only| literal(only).is_some()) {
+            Connections::One(connector.to(only)?)
+        } else {
+            let pool = Arc::new(Pool::new(&name, connector, &metrics.addresses));
+            names::keep(&pool, address.all(), resolve::System);
+            Connections::Several(pool)
+        };
         Ok(Self {
-            metrics: metrics.for_upstream(&name),
+            calls: metrics.calls.for_upstream(&name),
+            metrics: metrics.clone(),
             name,
             address: address.clone(),
-            channel,
+            connections,
+            balance: Balance::default(),
             settings,
             limit: None,
             retries: None,
-            retried: None,
             faults: None,
         })
     }
 
-    /// Calls by this policy. `retried` counts retries by upstream and outcome.
+    /// Calls by this policy.
     #[must_use]
-    pub fn with_policy(mut self, policy: CallPolicy, retried: &IntCounterVec) -> Self {
-        let CallPolicy { deadline, retry } = policy;
+    pub fn with_policy(mut self, policy: CallPolicy) -> Self {
+        let CallPolicy { deadline, balance, retry } = policy;
         self.limit = deadline;
+        self.balance = balance.unwrap_or_default();
         if retry.is_some() {
-            for outcome in [RETRIED, BUDGET_SPENT] {
-                retried.with_label_values(&[self.name.as_str(), outcome]);
-            }
-            self.retried = Some(retried.clone());
+            self.metrics.show_retries(&self.name);
         }
         self.retries = retry.map(|policy| Arc::new(Retries::new(policy)));
         self
@@ -119,15 +103,6 @@ impl Upstream {
     pub fn with_faults(mut self, faults: &Faults) -> Self {
         self.faults = Some(faults.clone());
         self
-    }
-
-    /// The counter of retries by a policy, for [`with_policy`](Self::with_policy).
-    ///
-    /// # Errors
-    /// Only a programming error can cause one.
-    pub fn retries(metrics: &Metrics) -> Result<IntCounterVec, prometheus::Error> {
-        let help = "Retries of failed calls by [[edge]] retry: made, or refused because the budget was spent";
-        metrics.counter("octet_upstream_retries_total", help, &["upstream", "outcome"])
     }
 
     /// The upstream's name in the mesh.
@@ -176,7 +151,7 @@ impl Upstream {
         F: Future<Output = Result<Response<T>, Status>>,
     {
         let deadline = self.limited(deadline);
-        let call = self.metrics.start_as(path, kind);
+        let call = self.calls.start_as(path, kind);
         let mut span = GrpcSpan::client(path, &self.name, self.address.host_and_port());
         span.set_deadline(deadline);
         let send = |span: &GrpcSpan, channel: GrpcChannel, number: u32| {
@@ -190,17 +165,19 @@ impl Upstream {
             tracing::debug!(target: HEADERS, upstream = self.name, path, headers = %masked(), "request sent");
             attempt(channel, headers)
         };
-        let attempts = Attempts {
+        let mut attempts = Attempts {
             upstream: self,
             connect_wait: if kind.client_streams() { Duration::ZERO } else { self.settings.connect_wait },
             retries: self.retries.as_deref().filter(|_| !kind.client_streams()),
             faults: self.faults.as_ref().filter(|faults| is_faulted(path) && faults.may_act(propagated)),
             deadline,
             propagated,
-            is_marked: AtomicBool::new(false),
+            is_marked: false,
+            tried: Vec::new(),
+            trial: None,
         };
         let outcome = attempts.run(&mut span, send).await;
-        let in_flight = InFlight { call, span };
+        let in_flight = InFlight { call, span, trial: attempts.trial };
         match outcome {
             Ok(response) => Ok((response, in_flight)),
             Err(error) => {
@@ -218,13 +195,15 @@ impl Upstream {
 
     /// Counts a retry, or one that the budget refused.
     pub(super) fn count_retry(&self, outcome: &str) {
-        if let Some(retried) = &self.retried {
-            retried.with_label_values(&[self.name.as_str(), outcome]).inc();
-        }
+        self.metrics.count_retry(&self.name, outcome);
     }
 
-    pub(super) fn channel(&self) -> GrpcChannel {
-        self.channel.clone()
+    pub(super) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    pub(super) fn balance(&self) -> Balance {
+        self.balance
     }
 
     /// Logs the metadata of a response, including the trailers of a failure.
@@ -244,11 +223,16 @@ impl Upstream {
 pub struct InFlight {
     call: GrpcCall,
     span: GrpcSpan,
+    /// The address that serves it, where there are several.
+    trial: Option<Trial>,
 }
 
 impl InFlight {
     /// Records how the call ended.
     pub fn end(self, outcome: Result<(), &Status>) {
+        if let Some(mut trial) = self.trial {
+            trial.note(outcome);
+        }
         self.call.end(outcome.err().map_or(Code::Ok, Status::code));
         self.span.end(outcome);
     }

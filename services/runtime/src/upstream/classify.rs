@@ -8,7 +8,7 @@ use std::error::Error;
 
 use tonic::{Code, Status};
 
-use super::response::InvalidResponse;
+use super::{pool::Unresolved, response::InvalidResponse};
 use crate::failure_path::DEADLINE_PASSED;
 
 /// Why a call failed.
@@ -93,7 +93,7 @@ fn invalid_response(status: &Status) -> Option<&InvalidResponse> {
 }
 
 fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
-    if error.is::<tonic::ConnectError>() {
+    if error.is::<tonic::ConnectError>() || error.is::<Unresolved>() {
         return true;
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
@@ -128,6 +128,9 @@ pub(super) fn reason(status: &Status) -> String {
         } else if let Some(h2) = error.downcast_ref::<h2::Error>() {
             let described = h2.reason().map(|reason| reason.description().to_owned());
             reason = h2.get_io().map(|error| error.kind().to_string()).or(described).or(reason);
+        } else if error.is::<Unresolved>() {
+            reason = Some(error.to_string());
+            break;
         }
         cause = error.source();
     }

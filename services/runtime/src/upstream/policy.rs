@@ -7,7 +7,7 @@ use std::{
 
 use tonic::Code;
 
-use super::CallError;
+use super::{Balance, CallError};
 use crate::backoff::Backoff;
 
 /// The longest pause between two attempts.
@@ -21,6 +21,8 @@ const BURST: f64 = 10.0;
 pub struct CallPolicy {
     /// The most time for a call with its retries.
     pub deadline: Option<Duration>,
+    /// How an address is chosen; `None` for each in turn.
+    pub balance: Option<Balance>,
     /// Which failures are tried again.
     pub retry: Option<RetryPolicy>,
 }
@@ -39,13 +41,18 @@ pub struct RetryPolicy {
 }
 
 impl CallPolicy {
-    /// The policy of an edge: its deadline, and its retries as attempts, gRPC's numbers of codes, budget and pause.
-    pub fn new(deadline: Option<Duration>, retry: Option<(u32, Vec<i32>, Option<f64>, Duration)>) -> Self {
+    /// The policy of an edge: its deadline, how it balances, and its retries as attempts, gRPC's numbers of codes, budget and
+    /// pause.
+    pub fn new(
+        deadline: Option<Duration>,
+        balance: Option<Balance>,
+        retry: Option<(u32, Vec<i32>, Option<f64>, Duration)>,
+    ) -> Self {
         let retry = retry.map(|(attempts, codes, budget, backoff)| {
             let on = codes.into_iter().map(Code::from).collect();
             RetryPolicy { attempts, on, budget, backoff }
         });
-        Self { deadline, retry }
+        Self { deadline, balance, retry }
     }
 }
 

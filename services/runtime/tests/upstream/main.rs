@@ -10,6 +10,7 @@
 )]
 
 mod peer;
+mod several;
 mod shared;
 
 use std::{
@@ -22,8 +23,8 @@ use http::HeaderMap;
 use octet_runtime::{
     deadline::Deadline,
     environment::Environment,
-    metrics::{GrpcMetrics, Metrics},
-    upstream::{Upstream, UpstreamAddress, UpstreamSettings},
+    metrics::Metrics,
+    upstream::{Upstream, UpstreamAddress, UpstreamMetrics, UpstreamSettings},
 };
 use peer::{COMPRESSION_ERROR, ENHANCE_YOUR_CALM, PROTOCOL_ERROR, Peer, Script};
 use tokio::net::{TcpListener, TcpSocket};
@@ -74,14 +75,19 @@ impl Decoder for Empty {
 }
 
 fn upstream(address: SocketAddr, connect_wait: &str) -> Upstream {
+    upstream_at(&address.to_string(), connect_wait)
+}
+
+/// An upstream at these addresses, separated by commas.
+fn upstream_at(addresses: &str, connect_wait: &str) -> Upstream {
     let variables = BTreeMap::from([
-        ("PEER_URL".to_owned(), address.to_string()),
+        ("PEER_URL".to_owned(), addresses.to_owned()),
         ("CONNECT_WAIT".to_owned(), connect_wait.to_owned()),
     ]);
     let mut environment = Environment::new(&variables);
     let settings = UpstreamSettings::from_environment(&mut environment);
     let address = UpstreamAddress::from_environment(&mut environment, "peer", "PEER").expect("an address");
-    let metrics = GrpcMetrics::client(&Metrics::new("test").expect("metrics")).expect("metrics");
+    let metrics = UpstreamMetrics::new(&Metrics::new("test").expect("metrics")).expect("metrics");
     Upstream::new("peer", "service-x", &address, settings, &metrics).expect("a URI")
 }
 

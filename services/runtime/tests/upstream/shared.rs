@@ -10,7 +10,7 @@ use octet_runtime::{
     deadline::Deadline,
     drain::Drain,
     metrics::RpcKind,
-    serve::{ServeLimits, serve},
+    serve::{RequestBody, ServeLimits, serve},
     upstream::{GrpcChannel, Upstream},
 };
 use tokio::net::TcpListener;
@@ -122,7 +122,7 @@ async fn thousands_of_cancelled_calls_do_not_end_the_connection_or_fail_another_
 async fn unread_streams_do_not_stall_other_calls() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
-    let service = tower::service_fn(async |request: Request<hyper::body::Incoming>| {
+    let service = tower::service_fn(async |request: Request<RequestBody>| {
         let is_stream = request.uri().path().ends_with("/Stream");
         // A message of 16 KiB, without end for a stream.
         let mut message = vec![0, 0, 0, 0x40, 0];

@@ -8,6 +8,12 @@ use super::{
 };
 use crate::reporter::{Position, Reporter};
 
+/// The fields of an edge.
+pub(crate) const EDGE_FIELDS: [&str; 7] = ["at", "share", "times", "payload", "deadline", "balance", "retry"];
+
+/// The fields of its retries.
+pub(crate) const RETRY_FIELDS: [&str; 4] = ["attempts", "on", "budget", "backoff"];
+
 #[derive(Debug)]
 pub(crate) struct RawEdge<'t> {
     pub(crate) at: Option<RawText<'t>>,
@@ -33,7 +39,7 @@ pub(super) fn edge<'t>(
     reporter: &mut Reporter,
 ) -> Option<RawEdge<'t>> {
     let fields = Fields::of(position, value, reporter)?;
-    fields.refuse_others(&["at", "share", "times", "payload", "deadline", "balance", "retry"], reporter);
+    fields.refuse_others(&EDGE_FIELDS, reporter);
     Some(RawEdge {
         at: fields.required_text("at", reporter),
         share: fields.text("share", reporter),
@@ -46,7 +52,7 @@ pub(super) fn edge<'t>(
 }
 
 fn retry<'t>(fields: &Fields<'t>, reporter: &mut Reporter) -> RawRetry<'t> {
-    fields.refuse_others(&["attempts", "on", "budget", "backoff"], reporter);
+    fields.refuse_others(&RETRY_FIELDS, reporter);
     if fields.field("attempts").is_none() {
         let Position { offset, .. } = fields.position;
         reporter.report(&fields.position_of("attempts", offset), "missing");

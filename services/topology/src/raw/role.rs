@@ -4,7 +4,7 @@ use super::{RawNumber, RawText, fields::Fields};
 use crate::reporter::{Position, Reporter};
 
 /// Their names, in the order of the documentation.
-pub(super) const FIELDS: [&str; 10] = [
+pub(crate) const ROLE_FIELDS: [&str; 10] = [
     "greeting",
     "policy",
     "replicas",
@@ -16,6 +16,9 @@ pub(super) const FIELDS: [&str; 10] = [
     "when_left",
     "ready_after",
 ];
+
+/// The fields of a limit.
+pub(crate) const LIMIT_FIELDS: [&str; 2] = ["concurrent", "queue"];
 
 #[derive(Debug, Default)]
 pub(crate) struct RawRole<'t> {
@@ -55,7 +58,7 @@ impl<'t> RawRole<'t> {
 }
 
 fn limit(fields: &Fields<'_>, reporter: &mut Reporter) -> RawLimit {
-    fields.refuse_others(&["concurrent", "queue"], reporter);
+    fields.refuse_others(&LIMIT_FIELDS, reporter);
     if fields.field("concurrent").is_none() {
         let Position { offset, .. } = fields.position;
         reporter.report(&fields.position_of("concurrent", offset), "missing");

@@ -108,8 +108,10 @@ function Arrowheads() {
           viewBox="0 0 8 8"
           refX="7"
           refY="4"
-          markerWidth="7"
-          markerHeight="7"
+          markerWidth="10"
+          markerHeight="10"
+          // Not by the line's width: the head of a failing edge would cover its label.
+          markerUnits="userSpaceOnUse"
           orient="auto-start-reverse"
         >
           <path d="M0 0L8 4L0 8z" />

@@ -35,11 +35,16 @@ export function Health({ node, topology, processes }: Props) {
           // Replicas have no other identity, and keep their order.
           key={`${node.id}-${index}`}
           process={process}
-          heading={replicas.length > 1 ? `Process ${index + 1} of ${replicas.length}` : "Process"}
+          heading={headingOf(process, index, replicas.length)}
         />
       ))}
     </>
   );
+}
+
+function headingOf({ name, replica }: Process, index: number, count: number): string {
+  if (replica !== undefined) return `${name}#${replica}`;
+  return count > 1 ? `Process ${index + 1} of ${count}` : "Process";
 }
 
 function ProcessSection({ process, heading }: { process: Process; heading: string }) {

@@ -18,7 +18,7 @@ export function Filters() {
     <form class="filters" onSubmit={submit} aria-label="Filters">
       <Field label="service" value={service} name="service" options={services.value} />
       <Field label="span name" value={name} name="name" options={spanNames.value} />
-      <Field label="tag" value={tag} name="tag" placeholder="error, or http.route=/api/greeting" />
+      <Field label="tag" value={tag} name="tag" placeholder="error or key=value" />
       <Field label="min duration" value={min} name="min" placeholder="5ms" />
       <Field label="max duration" value={max} name="max" placeholder="1.5s" />
       <label>

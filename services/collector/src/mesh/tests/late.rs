@@ -68,6 +68,24 @@ fn a_call_through_a_proxy_that_reports_no_spans_counts_once() {
 }
 
 #[test]
+fn a_server_without_a_caller_and_a_client_elsewhere_in_the_trace_count_once_in_any_order() {
+    let root = span(7, 1, 0, "", "edge", "");
+    let client = span(7, 3, 2, "CLIENT", "a", &remote("b"));
+    let server = span(7, 4, 1, "SERVER", "b", &remote("a"));
+    for order in [[&root, &client, &server], [&root, &server, &client], [&client, &server, &root]] {
+        for gap in [0, SETTLED + 1] {
+            let mut store = store();
+            for (span, second) in order.into_iter().zip((0..).step_by(usize::try_from(gap).unwrap().max(1))) {
+                advance(&mut store, second);
+                keep(&mut store, std::slice::from_ref(span));
+            }
+            advance(&mut store, 4 * (SETTLED + 1));
+            assert_eq!(edges(&store, 0, ALL), ["a>b 1/0/0/0"], "{order:?} {gap}");
+        }
+    }
+}
+
+#[test]
 fn a_message_counts_from_its_publisher_though_its_consumer_was_forgotten_before() {
     let consumer = span(7, 2, 1, "CONSUMER", "f", &remote("queue"));
     for producer in [

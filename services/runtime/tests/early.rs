@@ -1,0 +1,100 @@
+//! Frames that arrive for streams that have ended, over the lifetime of a connection.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing)]
+
+use std::{collections::HashSet, net::SocketAddr, time::Duration};
+
+use octet_runtime::{
+    drain::Drain,
+    serve::{ServeLimits, serve},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+
+/// Requests on one connection at once.
+const BATCH: u32 = 50;
+
+/// An HTTP/2 client that sends the head of a request and, when it has the response, a message that nobody reads.
+struct Client {
+    stream: TcpStream,
+    next: u32,
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+impl Client {
+    async fn connect(address: SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("written");
+        stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.expect("written");
+        Self { stream, next: 1 }
+    }
+
+    /// The kind, the stream and the payload of the next frame; `None` at the end of the connection.
+    async fn read(&mut self) -> Option<(u8, u32, Vec<u8>)> {
+        let mut head = [0; 9];
+        self.stream.read_exact(&mut head).await.ok()?;
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        self.stream.read_exact(&mut payload).await.ok()?;
+        Some((head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload))
+    }
+
+    /// Sends a batch of requests. Returns whether further ones may follow on this connection.
+    async fn batch(&mut self) -> bool {
+        // `:method: POST`, `:scheme: http`, `:path: /` of HPACK's static table, and an `:authority`.
+        let head = [0x83, 0x86, 0x84, 0x41, 1, b'x'];
+        let streams: Vec<u32> = (0..BATCH).map(|number| self.next + 2 * number).collect();
+        self.next += 2 * BATCH;
+        let heads: Vec<u8> = streams.iter().flat_map(|stream| frame(HEADERS, 4, *stream, &head)).collect();
+        self.stream.write_all(&heads).await.expect("written");
+        let mut waiting: HashSet<u32> = streams.iter().copied().collect();
+        let mut may_continue = true;
+        while !waiting.is_empty() {
+            let (kind, stream, payload) = self.read().await.expect("no response is lost");
+            if kind == HEADERS {
+                waiting.remove(&stream);
+            } else if kind == GOAWAY {
+                assert_eq!(
+                    payload[4..8],
+                    [0; 4],
+                    "closed with an error: {}",
+                    String::from_utf8_lossy(&payload)
+                );
+                may_continue = false;
+            }
+        }
+        let late: Vec<u8> = streams.iter().flat_map(|stream| frame(0, 0, *stream, &[0; 5])).collect();
+        // The server may have closed a connection that it has announced to close.
+        assert!(self.stream.write_all(&late).await.is_ok() || !may_continue);
+        may_continue
+    }
+}
+
+#[tokio::test]
+async fn messages_that_arrive_after_their_response_end_no_connection_with_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let respond = axum::Router::new().fallback(async || ());
+    let served = tokio::spawn(async move {
+        serve(listener, respond, ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
+    });
+    let mut client = Client::connect(address).await;
+    let mut connections = 1;
+    for _ in 0..20_000 / BATCH {
+        if !client.batch().await {
+            client = Client::connect(address).await;
+            connections += 1;
+        }
+    }
+    assert!((10..=20).contains(&connections), "{connections} connections");
+    served.abort();
+}
