@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use http_body_util::Full;
+use hyper::Request;
 use octet_testbed::signal;
 use octet_topology::Topology;
 use rustix::process::Signal;
@@ -165,6 +167,36 @@ async fn a_forged_answer_is_a_gap_with_its_ids() {
         format!("{forged}  service-h  {why} service-h.greetings (line 2)"),
     ];
     assert_eq!(printed, listed);
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn streams_are_audited_as_lines_and_as_events() {
+    let mesh = Mesh::start().await;
+    let client = Client::new();
+    let mut streams = String::new();
+    for accept in ["*/*", "text/event-stream", "*/*"] {
+        let request = Request::get(mesh.url("/api/greeting/stream")).header("accept", accept);
+        let stream = client.send(request.body(Full::default()).expect("a request")).await.expect("a stream");
+        streams.push_str(stream.text());
+        streams.push('\n');
+    }
+    let saved = mesh.data().join("streams");
+    std::fs::write(&saved, &streams).expect("written");
+    let arguments = ["--answered", text(&saved), "--wait", "10s"];
+    audit(&mesh, &arguments).await.has_verdict("complete: 3 answers claim 12 documents, all found", 0);
+
+    // The greeting that E handed to G and H.
+    let of_e = |line: &&str| line.contains("\"service-e\"");
+    let line = streams.lines().find(of_e).expect("a greeting of E");
+    let id = line.split("\"id\":\"").nth(1).and_then(|rest| rest.get(..36)).expect("an id");
+    std::fs::write(&saved, streams.replace(id, &Uuid::new_v4().to_string())).expect("written");
+    let audited = audit(&mesh, &arguments).await;
+    audited.has_verdict("GAP: 2 of 12 documents missing (service-g 1, service-h 1)", 1);
+
+    std::fs::write(&saved, streams.replace("\n\n", "\n")).expect("written");
+    let audited = audit(&mesh, &["--answered", text(&saved), "--ids"]).await;
+    assert!(audited.stdout().contains("separate streams by blank lines"), "{}", audited.stdout());
     mesh.end().await;
 }
 
