@@ -7,7 +7,6 @@ the image of that name does.
 import pathlib
 import re
 import shutil
-import subprocess
 import textwrap
 
 import packages
@@ -43,6 +42,10 @@ class Store:
         """An image of Debian packages, and of files that these lack: (source, path in the image)."""
         root = self.directory / "root"
         packages.root(root, names)
+        self.of_root(tag, root, dockerfile, files)
+
+    def of_root(self, tag, root, dockerfile, files):
+        """An image of a root directory, which is removed, and of files that it lacks."""
         for source, path in files:
             place = root / path.lstrip("/")
             if place.exists():
@@ -144,6 +147,18 @@ def rabbitmq(store, tag):
     """RabbitMQ of this machine's Debian, with the variables of RabbitMQ's image."""
     store.stand_in(tag, ["rabbitmq-server", "bash", "dash", "coreutils", "libc-bin", "sed", "grep", "gawk" if _has("gawk") else "mawk"],
                    RABBITMQ, [(HERE / "stand_in/rabbitmq.sh", "usr/local/bin/docker-entrypoint.sh")])
+
+
+def rabbitmq4(store, tag):
+    """The same of Debian's next release, which has RabbitMQ 4. No script of a package runs."""
+    root = store.directory / "root"
+    run("debootstrap", "--foreign", "--variant=minbase", "--include=rabbitmq-server", "trixie", root)
+    for package in (root / "var/cache/apt/archives").glob("*.deb"):
+        run("dpkg-deb", "--extract", package, root)
+    for unused in ("debootstrap", "var/cache/apt", "usr/share/doc", "usr/share/man", "usr/share/locale"):
+        shutil.rmtree(root / unused, ignore_errors=True)
+    run("/sbin/ldconfig", "-r", root)
+    store.of_root(tag, root, RABBITMQ, [(HERE / "stand_in/rabbitmq.sh", "usr/local/bin/docker-entrypoint.sh")])
 
 
 RABBITMQ = """\

@@ -33,6 +33,7 @@ OWN_NAMESPACES = ["unshare", "--mount", "--net", "--pid", "--ipc", "--fork", "--
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true")
+    parser.add_argument("--rabbitmq4", action="store_true", help="the broker is RabbitMQ 4 of Debian's next release")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=pathlib.Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -47,11 +48,18 @@ def main():
             return 0
         print(f"containers: {reason}", file=sys.stderr)
         return 1
-    run(ROOT / "scripts/tools.sh", "containers")
-    return outside(given.short)
+    try:
+        run(ROOT / "scripts/tools.sh", "containers")
+    except Fault as fault:
+        print(f"containers: {fault}", file=sys.stderr)
+        return 1
+    if given.rabbitmq4 and not shutil.which("debootstrap"):
+        print("containers: RabbitMQ 4 needs debootstrap: apt-get install debootstrap", file=sys.stderr)
+        return 1
+    return outside(given.short, given.rabbitmq4)
 
 
-def outside(short):
+def outside(short, newer):
     """Makes the images, starts the parts in namespaces of their own, and looks at what is left."""
     started = time.monotonic()
     work = pathlib.Path(tempfile.mkdtemp(prefix="octet-containers-"))
@@ -59,7 +67,7 @@ def outside(short):
     before = machine.snapshot(work.name)
     failed = False
     try:
-        make_images(report, work, short)
+        make_images(report, work, short, newer)
         options = ["--short"] if short else []
         done = subprocess.run([*OWN_NAMESPACES, sys.executable, __file__, "--inside", "--work", work, *options])
         failed = done.returncode != 0
@@ -85,11 +93,11 @@ def outside(short):
     return int(failed or bool(left))
 
 
-def make_images(report, work, short):
+def make_images(report, work, short, newer):
     from step_images import make
     store = images.Store(work / "images")
     store.directory.mkdir()
-    make(report, store, short)
+    make(report, store, short, newer)
 
 
 def inside(work, short):

@@ -17,7 +17,8 @@ def archive(store_directory, name):
     return store_directory / f"{name.replace('/', '_').replace(':', '_')}.tar"
 
 
-def make(report, store, short):
+def make(report, store, short, newer):
+    """`newer`: the broker is RabbitMQ 4 instead of this machine's."""
     with report.step("image", "Dockerfile's last stage" if short else "Dockerfile") as seen:
         if short:
             images.of_program(store, octet())
@@ -28,7 +29,7 @@ def make(report, store, short):
         if size > LARGEST:
             raise Fault(f"the image has {size} MiB, more than {LARGEST}")
     with report.step("image", "stand-ins of other images") as seen:
-        makers = {"mongo": images.mongodb, "rabbitmq": images.rabbitmq, "curl": images.curl}
+        makers = {"mongo": images.mongodb, "rabbitmq": images.rabbitmq4 if newer else images.rabbitmq, "curl": images.curl}
         wanted = {container["image"] for pod in pods(objects()) for container in pod.spec["containers"]}
         for tag in sorted(wanted - {images.OCTET}):
             kind = next(kind for kind in makers if kind in tag)
