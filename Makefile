@@ -83,6 +83,14 @@ test-chart: tools $(DEPLOY_TOOLS) programs ## Run the rendered chart as processe
 	helm/tests/processes.py
 	helm/tests/planted.py
 
+.PHONY: test-containers test-containers-short
+test-containers: tools $(DEPLOY_TOOLS) programs ## Build the Dockerfile; run the image and the chart's pods in containerd; needs root, Debian and a long build
+	scripts/containers/main.py
+
+# Part of `make test`, with the program that the tests built. Where containers cannot run it says so and is skipped.
+test-containers-short: tools $(DEPLOY_TOOLS) programs
+	scripts/containers/main.py --short
+
 .PHONY: fmt
 fmt: .tools/npm.stamp ui/node_modules/.stamp ## Format Rust, .proto files and the page's sources
 	$(CARGO) fmt --all
@@ -96,7 +104,7 @@ test: tools ui test-rules ## Run every test
 	$(CARGO) test --workspace --doc --locked
 	$(CARGO) test --workspace --all-targets --no-fail-fast --locked
 	@$(MAKE) test-ui
-	@$(MAKE) test-chart lint-deploy
+	@$(MAKE) test-chart test-containers-short lint-deploy
 
 .PHONY: test-stress
 test-stress: tools ui $(DEPLOY_TOOLS) ## Run every suite many times beside a busy loop per core; ROUNDS=20, SUITES="regex", ARGS="…"
@@ -126,7 +134,7 @@ lint-proto: .tools/npm.stamp ## Check the contract: its style, and that it break
 
 .PHONY: lint-scripts
 lint-scripts: .tools/pip.stamp ## Check shell scripts
-	shellcheck .ci/run scripts/*.sh k8s/eks/*.sh
+	shellcheck .ci/run scripts/*.sh scripts/containers/stand_in/*.sh k8s/eks/*.sh
 
 .PHONY: lint-docker
 lint-docker: .tools/pip.stamp ## Check the Dockerfile
@@ -192,11 +200,15 @@ fuzz-%: FORCE
 
 .PHONY: bench
 bench: ## Run every measurement below in turn; FLOOR=DIR and ARGS="…" as for bench-mesh
-	@$(MAKE) --jobs=1 bench-mesh bench-publish bench-spans bench-collector bench-gateway bench-ui
+	@$(MAKE) --jobs=1 bench-mesh bench-otlp bench-publish bench-spans bench-collector bench-gateway bench-ui
 
 .PHONY: bench-mesh
 bench-mesh: build ## Measure the mesh beside its bare variant and FLOOR=DIR; ARGS="…" goes to bench/run.py
 	@python3 bench/run.py $(if $(FLOOR),--floor "$(FLOOR)") $(ARGS)
+
+.PHONY: bench-otlp
+bench-otlp: build ## Measure CPU per request with traces by OTLP beside Zipkin's JSON, services and intake; ARGS="…"
+	@python3 bench/run.py --otlp $(ARGS)
 
 .PHONY: bench-spans
 bench-spans: ## Measure a span's cost, from its start to the exporter's POST, beside OpenTelemetry's SDK

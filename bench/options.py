@@ -19,6 +19,7 @@ def parse(root: Path, target: Path) -> argparse.Namespace:
     parser.add_argument(
         "--floor", type=Path, metavar="DIR", help="a crate of bare processes, the yardstick; only read"
     )
+    parser.add_argument("--otlp", action="store_true", help="traces by OTLP beside Zipkin's JSON, and nothing else")
     parser.add_argument(
         "--octet", type=Path, metavar="FILE", default=target / "release" / "octet", help="the program"
     )

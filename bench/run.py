@@ -28,11 +28,23 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").absolute()
 BARE = HERE / "bare.toml"
 # By environment only: the binary has no special path for benches.
 UNTRACED = {"OTEL_TRACES_EXPORTER": "none"}
+OTLP = {"OTEL_TRACES_EXPORTER": "otlp"}
 TELEMETRY_OFF = {"LOG_LEVEL": "off", **UNTRACED}
 
 
-def variants(octet: Path, floor_crate: Path | None) -> list[Variant]:
+def variants(octet: Path, floor_crate: Path | None, *, otlp: bool) -> list[Variant]:
     """What is compared: each with all that follow."""
+    if otlp:
+        ways = [("http", "http/protobuf"), ("grpc", "grpc")]
+        by_otlp = [
+            Variant(
+                f"otlp-{key}",
+                f"otlp-{key}: each request traced, by OTLP over {protocol}",
+                partial(mesh.run, octet=octet, environment=OTLP | {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol}),
+            )
+            for key, protocol in ways
+        ]
+        return [*by_otlp, Variant("zipkin", "zipkin: each request traced, by Zipkin's JSON", partial(mesh.run, octet=octet))]
     chosen = [
         Variant("on", "on: everything, each request traced", partial(mesh.run, octet=octet)),
         Variant("untraced", "untraced: no spans", partial(mesh.run, octet=octet, environment=UNTRACED)),
@@ -56,7 +68,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="run-", dir=chosen.out, ignore_cleanup_errors=True) as scratch:
         octet = own_copy(chosen.octet, Path(scratch))
         mesh.check_bare(octet, BARE)
-        compared = variants(octet, chosen.floor)
+        compared = variants(octet, chosen.floor, otlp=chosen.otlp)
         facts = machine.facts(ROOT, octet, program)
 
         # Variants alternate, so that what is compared is measured close in time.

@@ -15,6 +15,7 @@
 #   scripts/tools.sh try     hey, jq, sqlite3 and prometheus, for README's next steps
 #   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool,
 #                            chromium and the fonts of every script that greets
+#   scripts/tools.sh containers  buildah, containerd, runc, CNI's plugins, iptables, for pods
 #
 # `make tools` runs what builds and tests need, `make lint-deploy` the rest, and each again only when its list
 # has changed.
@@ -260,6 +261,16 @@ debian_tools() {
   debian_font NotoSansCJK-Regular.ttc fonts-noto-cjk
 }
 
+# Absent where a machine cannot run containers at all: scripts/containers says so before it calls this.
+container_tools() {
+  command -v buildah >/dev/null || debian_package buildah
+  command -v runc >/dev/null || debian_package runc
+  command -v containerd >/dev/null || debian_package_without_service containerd
+  [ -x /usr/lib/cni/bridge ] || debian_package containernetworking-plugins
+  command -v iptables >/dev/null || debian_package iptables
+  command -v ip >/dev/null || debian_package iproute2
+}
+
 try_tools() {
   local program
   for program in hey jq sqlite3; do
@@ -282,6 +293,7 @@ case "${1:-}" in
   checkov) checkov_tools ;;
   models) models_tools ;;
   debian) debian_tools ;;
+  containers) container_tools ;;
   try) try_tools ;;
-  *) fail "say which: npm, pip, nx, envoy, signals, openapi, helm, deploy, checkov, models, debian or try" ;;
+  *) fail "say which: npm, pip, nx, envoy, signals, openapi, helm, deploy, checkov, models, debian, containers or try" ;;
 esac

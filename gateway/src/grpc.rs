@@ -169,9 +169,10 @@ impl Shared {
             octet_runtime::logs::record_trace(&ids);
         }
         let deadline = self.limits.deadline(&parts.headers);
-        let call = self.metrics.start_as(path.as_str(), kind);
+        let call = self.metrics.start_as(path.as_str(), kind).traced_by(&span);
         let trace = trace_response(span.span());
         let labels = Labels::of(&parts.extensions);
+        labels.set_span(span.span());
         let caller = Caller::of(&parts.extensions);
         let account = Account::new(self.admit.messages(caller));
         let relay = Relay {

@@ -8,7 +8,7 @@ use octet_runtime::{
     logs,
     metrics::method_name,
     serve::Peer,
-    telemetry::{Span, SpanKind, TraceIds, Tracer},
+    telemetry::{Convention, Span, SpanKind, TraceIds, Tracer},
 };
 
 use crate::edge::ClientAddress;
@@ -51,6 +51,7 @@ impl RequestSpan {
             if let Some(ClientAddress(client)) = parts.extensions.get() {
                 span.set("client.address", client.to_string());
             }
+            set_earlier(&mut span, parts, scheme);
         }
         if let Some(ids) = span.ids().or_else(|| incoming.ids()) {
             logs::record_trace(&ids);
@@ -72,12 +73,38 @@ impl RequestSpan {
     /// Ends the span; only server errors are marked as errors. `message` names the service that failed.
     pub(crate) fn end(mut self, status: StatusCode, message: &str) {
         self.0.set("http.response.status_code", i64::from(status.as_u16()));
+        self.0.set_earlier(Convention::Http, "http.status_code", || i64::from(status.as_u16()));
         if status.is_server_error() {
             self.0.set("error.type", status.as_u16().to_string());
             self.0.fail(
                 || if message.is_empty() { status.to_string() } else { format!("{status}: {message}") },
             );
         }
+    }
+}
+
+/// The names of before the conventions for HTTP were stable.
+fn set_earlier(span: &mut Span, parts: &Parts, scheme: &'static str) {
+    const HTTP: Convention = Convention::Http;
+    span.set_earlier(HTTP, "http.method", || method_name(&parts.method));
+    span.set_earlier(HTTP, "http.scheme", || scheme);
+    // Without the query, which may contain secrets.
+    span.set_earlier(HTTP, "http.target", || parts.uri.path().to_owned());
+    if let Some(authority) = authority(parts) {
+        span.set_earlier(HTTP, "net.host.name", || authority.host().trim_matches(BRACKETS).to_owned());
+        if let Some(port) = authority.port_u16() {
+            span.set_earlier(HTTP, "net.host.port", || i64::from(port));
+        }
+    }
+    if let Some(version) = version(parts.version) {
+        span.set_earlier(HTTP, "net.protocol.version", || version);
+    }
+    if let Some(Peer(peer)) = parts.extensions.get() {
+        span.set_earlier(HTTP, "net.sock.peer.addr", || peer.ip().to_canonical().to_string());
+        span.set_earlier(HTTP, "net.sock.peer.port", || i64::from(peer.port()));
+    }
+    if let Some(ClientAddress(client)) = parts.extensions.get() {
+        span.set_earlier(HTTP, "http.client_ip", || client.to_string());
     }
 }
 

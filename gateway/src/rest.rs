@@ -67,6 +67,7 @@ pub(crate) async fn answer(rest: Arc<Rest>, request: Request) -> Response {
     let route = found.binding().template().to_string();
     labels.set_route(&route);
     let mut span = RequestSpan::start(&rest.tracer, &parts, &route, rest.scheme);
+    labels.set_span(span.span());
     let deadline = rest.limits.deadline(&parts.headers);
     if let Ok(deadline) = deadline {
         span.set_deadline(deadline);

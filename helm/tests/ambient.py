@@ -2,7 +2,7 @@
 
 import types
 
-from graph import COLLECTOR, GREETING, HBONE, WAYPOINT, at_pods, of_kind
+from graph import GREETING, HBONE, PROXIES, WAYPOINT, at_pods, of_kind
 from render import name_of, pods
 
 # Fields of a rule that ztunnel cannot enforce: it would refuse everything instead.
@@ -26,13 +26,13 @@ def of(objects):
         """What network policies must allow: ztunnel's port beside each, as it carries them if both pods are in the mesh."""
         direct, legs = through(edges)
         if proxies and waypoint:
-            direct = direct | {(WAYPOINT, *COLLECTOR)}
+            direct = direct | {(WAYPOINT, *callee) for callee in PROXIES}
         return direct | legs | ({(*edge[:2], HBONE) for edge in direct} if hbone else set())
 
     def authorized(edges, proxies):
         """What the pods' own policies must allow: the waypoint alone, for what it has checked."""
         direct, legs = through(edges)
-        spans = {(WAYPOINT, *COLLECTOR)} if proxies and waypoint else set()
+        spans = {(WAYPOINT, *callee) for callee in PROXIES} if proxies and waypoint else set()
         return direct | spans | {(WAYPOINT, callee, GREETING) for caller, callee, _ in legs if caller == WAYPOINT}
 
     def ingress_reports(found, proxies):

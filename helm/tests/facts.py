@@ -45,16 +45,19 @@ def _edges(objects, own):
                 for host in entry["spec"]["hosts"]}
     bundled = {found["metadata"]["name"] for found in of_kind(objects, "StatefulSet")}
     istio, mode = bool(of_kind(objects, "PeerAuthentication")), ambient.of(objects)
-    endpoint = variables(deployments["service-a"]).get("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "")
+    configured = variables(deployments["service-a"])
     collector = "collector" in deployments
     proxies = collector and any("tracing" in found["spec"] for found in of_kind(objects, "Telemetry"))
     sidecars = proxies and not mode.on
-    spans = endpoint.startswith("http://collector:") or sidecars
+    reports = {callee for variable, callee in (("OTEL_EXPORTER_ZIPKIN_ENDPOINT", graph.COLLECTOR),
+                                               ("OTEL_EXPORTER_OTLP_ENDPOINT", graph.OTLP))
+               if configured.get(variable, "").startswith(f"http://{':'.join(callee)}")}
+    reports |= set(graph.PROXIES if sidecars else ())
     ports = {server: port for server, port in graph.SERVERS.items() if server in bundled}
-    expected = graph.expected(own, spans and collector, collector, ports)
+    expected = graph.expected(own, reports if collector else (), collector, ports)
     # Telemetry applies to the namespace, so the sidecars of clients report as well.
     clients = {(client, *callee) for client in graph.clients(objects)
-               for callee in (graph.GATEWAY, *([graph.COLLECTOR] if sidecars else []))}
+               for callee in (graph.GATEWAY, *(graph.PROXIES if sidecars else []))}
 
     admin = _admin_reads(deployments)
     # The console's, in its own namespace, is there in any case.
@@ -120,7 +123,7 @@ def _others(objects, clients, reports):
     own = deployments["gateway"]["metadata"]["namespace"]
     expected = {(ingress, *graph.GATEWAY), *((f"{own}/{client}", *callee) for client, *callee in clients)}
     if reports:
-        expected.add((ingress, *graph.COLLECTOR))
+        expected |= {(ingress, *callee) for callee in graph.PROXIES}
     servers = {found["metadata"]["name"] for found in of_kind(objects, "StatefulSet")}
     if "mongo-express" in deployments and "mongodb" in servers:
         expected.add(("octet-tools/mongo-express", "mongodb", "27017"))

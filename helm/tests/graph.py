@@ -13,6 +13,10 @@ HBONE = "15008"
 WAYPOINT = "octet-waypoint"
 GATEWAY = ("gateway", "8080")
 COLLECTOR = ("collector", "9411")
+# What takes OTLP from processes.
+OTLP = ("collector", "4318")
+# Where proxies report: by Envoy's Zipkin tracer, or its OpenTelemetry tracer.
+PROXIES = (COLLECTOR, ("collector", "4317"))
 SERVERS = {"mongodb": "27017", "rabbitmq": "5672"}
 # Clients in the release's namespace that are not in the graph; their edges are kept apart from the graph's.
 CLIENTS = {"octet-load", "octet-test"}
@@ -22,12 +26,12 @@ def uses(service, server):
     return bool(service["store"]) if server == "mongodb" else bool(service["publishes"] or service["consumes"])
 
 
-def expected(topology, spans, collector, ports):
+def expected(topology, reports, collector, ports):
     """The graph's edges: calls, the gateway's call, reports of spans, servers."""
     edges = {(service["name"], callee, GREETING) for service in topology["services"] for callee in service["calls"]}
     edges.add(("gateway", topology["entry"], GREETING))
-    if spans:
-        edges |= {(service["name"], *COLLECTOR) for service in topology["services"]}
+    reporters = [*(service["name"] for service in topology["services"]), "gateway"]
+    edges |= {(reporter, *callee) for reporter in reporters for callee in reports}
     if collector:
         edges.add(("gateway", *COLLECTOR))
     for server, port in ports.items():

@@ -22,6 +22,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use octet_runtime::{
     logs::{self, HEADERS},
     metrics::HttpMetrics,
+    telemetry::{self, SampledIds},
 };
 use tonic::Code;
 use tracing::Span;
@@ -41,6 +42,8 @@ struct Shared {
     /// How the RPC behind the request ended.
     code: AtomicI32,
     status_by_class: AtomicBool,
+    /// The span, if the trace is sampled.
+    span: OnceLock<SampledIds>,
 }
 
 const NO_CODE: i32 = -1;
@@ -51,6 +54,7 @@ impl Default for Shared {
             route: OnceLock::new(),
             code: AtomicI32::new(NO_CODE),
             status_by_class: AtomicBool::new(false),
+            span: OnceLock::new(),
         }
     }
 }
@@ -76,6 +80,13 @@ impl Labels {
     pub(crate) fn set_route(&self, route: &str) {
         // The first one stays.
         let _ = self.0.route.set(route.to_owned());
+    }
+
+    pub(crate) fn set_span(&self, span: &telemetry::Span) {
+        if let Some(ids) = span.sampled_ids() {
+            // The first one stays.
+            let _ = self.0.span.set(ids);
+        }
     }
 
     pub(crate) fn set_code(&self, code: Code) {
@@ -151,7 +162,8 @@ impl Observed {
 
     fn measure(&self, status: u16) {
         let status = self.labels.status(status);
-        self.requests.observe(&self.method, self.labels.route(), &status, self.start.elapsed());
+        let labels = (&self.method, self.labels.route(), &*status);
+        self.requests.observe(labels, self.start.elapsed(), self.labels.0.span.get().copied());
     }
 }
 

@@ -3,11 +3,11 @@
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
-use octet_runtime::metrics::{Metrics, TEXT_FORMAT};
+use octet_runtime::metrics::Metrics;
 use tonic::Code;
 
 use crate::edge;
@@ -16,10 +16,14 @@ pub(crate) fn router(metrics: Metrics) -> Router {
     Router::new().route("/api/metrics", get(text)).with_state(metrics)
 }
 
-async fn text(State(metrics): State<Metrics>) -> Response {
-    match metrics.text() {
-        Ok(text) => {
-            let headers = [(header::CONTENT_TYPE, TEXT_FORMAT), (header::CACHE_CONTROL, "no-store")];
+async fn text(State(metrics): State<Metrics>, headers: HeaderMap) -> Response {
+    match metrics.exposition(&headers) {
+        Ok((format, text)) => {
+            let headers = [
+                (header::CONTENT_TYPE, format),
+                (header::CACHE_CONTROL, "no-store"),
+                (header::VARY, "accept"),
+            ];
             (headers, text).into_response()
         }
         Err(error) => {

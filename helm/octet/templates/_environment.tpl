@@ -54,7 +54,7 @@
 {{- if eq $tracing.exporter "zipkin" -}}
   {{- $set = append $set (list "OTEL_EXPORTER_ZIPKIN_ENDPOINT" ($tracing.endpoint | default "http://collector:9411/api/v2/spans")) -}}
 {{- else if eq $tracing.exporter "otlp" -}}
-  {{- $set = append $set (list "OTEL_EXPORTER_OTLP_ENDPOINT" $tracing.endpoint) -}}
+  {{- $set = append $set (list "OTEL_EXPORTER_OTLP_ENDPOINT" ($tracing.endpoint | default "http://collector:4318")) -}}
 {{- end -}}
 {{- with $tracing.sampler }}{{ $set = append $set (list "OTEL_TRACES_SAMPLER" .) }}{{ end -}}
 {{- with $tracing.samplerArgument }}{{ $set = append $set (list "OTEL_TRACES_SAMPLER_ARG" .) }}{{ end -}}

@@ -97,7 +97,32 @@ namespaceSelector:
   {{ end -}}
   ports:
     {{- include "octet.pod-ports" (dict "root" $root "ports" (list .workload.port)) | nindent 4 }}
-{{- else if or .workload.callers (eq .workload.component "collector") }}
+{{- else if eq .workload.component "collector" }}
+{{- $proxyPorts := include "octet.proxy-ports" $root | fromYamlArray }}
+{{- range $port := list "9411" "4317" "4318" }}
+{{- $callers := include "octet.collector-callers" (dict "root" $root "port" $port) | fromYamlArray }}
+{{- $proxies := and (has $port $proxyPorts) (eq (include "octet.proxies-to-collector" $root) "true") }}
+{{- if or $callers $proxies }}
+- from:
+    {{- range $callers }}
+    - {{- include "octet.peer" (dict "root" $root "name" .) | nindent 6 }}
+    {{- end }}
+    {{- if $proxies }}
+    {{- if eq (include "octet.sidecars-to-collector" $root) "true" }}
+    {{- range $name := $clients }}
+    - {{- include "octet.peer" (dict "root" $root "name" $name) | nindent 6 }}
+    {{- end }}
+    {{- end }}
+    - {{- include "octet.namespace-peer" $values.istio.ingress.namespace | nindent 6 }}
+    {{- if include "octet.waypoint" $root }}
+    - {{- include "octet.waypoint-peer" $root | nindent 6 }}
+    {{- end }}
+    {{- end }}
+  ports:
+    {{- include "octet.pod-ports" (dict "root" $root "ports" (list $port)) | nindent 4 }}
+{{- end }}
+{{- end }}
+{{- else if .workload.callers }}
 {{- $viaWaypoint := and (eq .workload.component "service") (include "octet.waypoint" $root) }}
 - from:
     {{- if $viaWaypoint }}
@@ -105,19 +130,6 @@ namespaceSelector:
     {{- else }}
     {{- range .workload.callers }}
     - {{- include "octet.peer" (dict "root" $root "name" .) | nindent 6 }}
-    {{- end }}
-    {{- end }}
-    {{- if eq .workload.component "collector" }}
-    {{- if eq (include "octet.sidecars-to-collector" $root) "true" }}
-    {{- range $name := $clients }}
-    - {{- include "octet.peer" (dict "root" $root "name" $name) | nindent 6 }}
-    {{- end }}
-    {{- end }}
-    {{- if eq (include "octet.proxies-to-collector" $root) "true" }}
-    - {{- include "octet.namespace-peer" $values.istio.ingress.namespace | nindent 6 }}
-    {{- if include "octet.waypoint" $root }}
-    - {{- include "octet.waypoint-peer" $root | nindent 6 }}
-    {{- end }}
     {{- end }}
     {{- end }}
   ports:
@@ -152,11 +164,11 @@ namespaceSelector:
     {{- include "octet.pod-ports" (dict "root" $root "ports" (list $other.adminPort)) | nindent 4 }}
 {{- end }}
 {{- end }}
-{{- if .workload.reachesCollector }}
+{{- with .workload.collectorPorts }}
 - to:
     - {{- include "octet.peer" (dict "root" $root "name" "collector") | nindent 6 }}
   ports:
-    {{- include "octet.pod-ports" (dict "root" $root "ports" (list 9411)) | nindent 4 }}
+    {{- include "octet.pod-ports" (dict "root" $root "ports" .) | nindent 4 }}
 {{- end }}
 {{- range $server, $used := dict "mongodb" .workload.usesStore "rabbitmq" .workload.usesQueue }}
 {{- if $used }}

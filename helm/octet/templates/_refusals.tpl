@@ -84,8 +84,8 @@
     {{- end -}}
   {{- end -}}
 {{- end -}}
-{{- if and (eq .Values.tracing.exporter "otlp") (not .Values.tracing.endpoint) -}}
-  {{- fail "tracing.endpoint: the exporter otlp needs a URL, for example http://jaeger-collector.observability:4318" -}}
+{{- if and (eq .Values.tracing.exporter "otlp") (not .Values.tracing.endpoint) (not .Values.collector.enabled) -}}
+  {{- fail "tracing.endpoint: without the collector, the exporter otlp needs a URL, for example http://jaeger-collector.observability:4318" -}}
 {{- end -}}
 {{- if and (eq .Values.tracing.exporter "zipkin") (not .Values.tracing.endpoint) (not .Values.collector.enabled) -}}
   {{- fail "tracing.endpoint: without the collector, the exporter zipkin needs a URL, for example http://zipkin.observability:9411/api/v2/spans" -}}

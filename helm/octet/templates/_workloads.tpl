@@ -7,12 +7,13 @@ Every process as YAML, by name: its values merged over `defaults`, and what foll
   otlp                where the collector takes OTLP: ports by name
   calls               upstreams
   callers             workloads that call it on `port`
-  usesStore, usesQueue, reachesCollector
+  usesStore, usesQueue
+  collectorPorts      the collector's ports that it, or its sidecar, reports to or reads from
 */ -}}
 {{- define "octet.workloads" -}}
 {{- $values := .Values -}}
 {{- $workloads := dict -}}
-{{- $spans := eq (include "octet.spans-to-collector" .) "true" -}}
+{{- $reports := include "octet.report-ports" . | fromYamlArray -}}
 {{- range $name, $service := $values.services -}}
   {{- $callers := list -}}
   {{- range $caller, $other := $values.services -}}
@@ -21,31 +22,52 @@ Every process as YAML, by name: its values merged over `defaults`, and what foll
   {{- if eq $name $values.entry }}{{ $callers = append $callers "gateway" }}{{ end -}}
   {{- $facts := dict
       "component" "service" "arguments" (list "service" $name) "port" 50051 "adminPort" 9001
-      "calls" ($service.calls | default list) "callers" $callers "reachesCollector" $spans
+      "calls" ($service.calls | default list) "callers" $callers "collectorPorts" $reports
       "usesStore" (not (empty $service.store))
       "usesQueue" (not (and (empty $service.publishes) (empty $service.consumes))) -}}
   {{- $_ := set $workloads $name (mustMergeOverwrite (deepCopy $values.defaults) (deepCopy $service) $facts) -}}
 {{- end -}}
+{{- $reads := ternary (list "9411") list $values.collector.enabled -}}
 {{- $facts := dict
     "component" "gateway" "arguments" (list "gateway") "port" 8080 "adminPort" 9000
-    "calls" (list $values.entry) "callers" (list) "reachesCollector" $values.collector.enabled "usesStore" false "usesQueue" false -}}
+    "calls" (list $values.entry) "callers" (list) "collectorPorts" (concat $reads $reports | uniq) "usesStore" false "usesQueue" false -}}
 {{- $_ := set $workloads "gateway" (mustMergeOverwrite (deepCopy $values.defaults) (deepCopy $values.gateway) $facts) -}}
 {{- if $values.collector.enabled -}}
   {{- $facts := dict
       "component" "collector" "arguments" (list "collector") "port" 9411 "adminPort" 9412 "replicas" 1
       "otlp" (dict "grpc-otlp" 4317 "http-otlp" 4318)
-      "calls" (list) "callers" (list "gateway") "reachesCollector" false "usesStore" false "usesQueue" false
+      "calls" (list) "callers" (list) "collectorPorts" (list) "usesStore" false "usesQueue" false
       "hpa" (dict "enabled" false) "pdb" (dict "enabled" false) -}}
-  {{- if $spans }}{{ $_ := set $facts "callers" (keys $workloads | sortAlpha) }}{{ end -}}
   {{- $_ := set $workloads "collector" (mustMergeOverwrite (deepCopy $values.defaults) (deepCopy $values.collector) $facts) -}}
 {{- end -}}
 {{- toYaml $workloads -}}
 {{- end }}
 
-{{- /* Whether processes, or their sidecars, report to the collector. */ -}}
-{{- define "octet.spans-to-collector" -}}
-{{- $own := and (eq .Values.tracing.exporter "zipkin") (empty .Values.tracing.endpoint) -}}
-{{- or (and .Values.collector.enabled $own) (eq (include "octet.sidecars-to-collector" .) "true") -}}
+{{- /* The collector's ports that processes, or their sidecars, report to, as a YAML list. */ -}}
+{{- define "octet.report-ports" -}}
+{{- $ports := list -}}
+{{- if and .Values.collector.enabled (empty .Values.tracing.endpoint) -}}
+  {{- $ports = index (dict "zipkin" (list "9411") "otlp" (list "4318") "none" list) .Values.tracing.exporter -}}
+{{- end -}}
+{{- if eq (include "octet.sidecars-to-collector" .) "true" -}}
+  {{- $ports = concat $ports (include "octet.proxy-ports" . | fromYamlArray) -}}
+{{- end -}}
+{{- uniq $ports | toYaml -}}
+{{- end }}
+
+{{- /* Where proxies report: by Envoy's Zipkin tracer or its OpenTelemetry tracer, which the mesh's provider decides. */ -}}
+{{- define "octet.proxy-ports" -}}
+{{- list "9411" "4317" | toYaml -}}
+{{- end }}
+
+{{- /* The workloads that reach a port of the collector, as a YAML list. */ -}}
+{{- define "octet.collector-callers" -}}
+{{- $names := list -}}
+{{- $port := .port -}}
+{{- range $name, $workload := include "octet.workloads" .root | fromYaml -}}
+  {{- if has $port $workload.collectorPorts }}{{ $names = append $names $name }}{{ end -}}
+{{- end -}}
+{{- toYaml $names -}}
 {{- end }}
 
 {{- /* Whether every sidecar of the namespace reports there, clients included: Telemetry applies to the namespace. */ -}}

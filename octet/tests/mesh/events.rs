@@ -149,7 +149,8 @@ async fn retries_during_the_restart_of_an_upstream_are_events_of_the_callers_spa
         (&json!("CLIENT"), &json!("service-e"))
     );
     assert_eq!(span["remoteEndpoint"]["serviceName"], "service-g");
-    assert_eq!((&span["tags"]["rpc.grpc.status_code"], &span["tags"]["error"]), (&json!("0"), &Value::Null));
+    let tags = &span["tags"];
+    assert_eq!((&tags["rpc.response.status_code"], &tags["error"]), (&json!("OK"), &Value::Null));
     for retry in annotations(&span, "not processed; retrying") {
         assert!(retry.contains(" wait=") && retry.contains(" reason="), "{retry}");
     }

@@ -21,6 +21,8 @@ async fn mesh(topology: &str) -> Mesh {
 /// The services of the answer to the request number `id`, which with the topology's seed decides every draw.
 async fn greeted(mesh: &Mesh, id: u32) -> Vec<String> {
     let request = Request::get(mesh.url("/api/greeting")).header("x-request-id", id.to_string());
+    // Longer than the default: five processes share a busy machine.
+    let request = request.header("grpc-timeout", "30S");
     let reply =
         Client::new().send(request.body(Full::default()).expect("a request")).await.expect("an answer");
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());

@@ -1,6 +1,11 @@
 //! A real Prometheus with the shipped configuration and rules scrapes a running mesh, and its alerts reach a webhook.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Bytes, service::service_fn};
@@ -50,9 +55,30 @@ async fn api(client: &Client, url: &str) -> Value {
 
 /// The samples of an expression.
 async fn query(client: &Client, prometheus: &Prometheus, expression: &str) -> Vec<Value> {
-    let encoded = expression.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02X}"));
-    let answer = api(client, &prometheus.url(&format!("/api/v1/query?query={encoded}"))).await;
+    let url = format!("/api/v1/query?query={}", encoded(expression));
+    let answer = api(client, &prometheus.url(&url)).await;
     answer["result"].as_array().expect("a vector").clone()
+}
+
+/// Percent-encoded.
+fn encoded(expression: &str) -> String {
+    expression.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02X}"))
+}
+
+/// What `promtool check metrics` finds.
+fn check_metrics(text: &str) -> String {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is not installed: run `make tools`");
+    promtool.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("promtool reads");
+    let output = promtool.wait_with_output().expect("promtool ends");
+    let found = [output.stdout, output.stderr].concat();
+    assert_eq!(output.status.success(), found.is_empty());
+    String::from_utf8(found).expect("UTF-8")
 }
 
 /// Sends requests until the expression has samples, all of them positive.
@@ -72,7 +98,7 @@ async fn becomes_positive(client: &Client, prometheus: &Prometheus, mesh: &Mesh,
 /// The output of `scripts/signals.py`: what dashboards, rules and queries use.
 fn signals(verb: &str) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/signals.py");
-    let output = std::process::Command::new("python3").arg(script).arg(verb).output().expect("python3 runs");
+    let output = Command::new("python3").arg(script).arg(verb).output().expect("python3 runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8").lines().map(str::to_owned).collect()
 }
@@ -124,6 +150,56 @@ async fn prometheus_scrapes_every_process_and_every_series_that_dashboards_alert
         query(&client, &prometheus, &expression).await;
     }
     assert_eq!(query(&client, &prometheus, "ALERTS{alertstate='firing'}").await, [] as [Value; 0]);
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn prometheus_scrapes_an_exemplar_whose_trace_the_collector_has() {
+    let mesh = Mesh::builder().with("OTEL_BSP_SCHEDULE_DELAY", "50").start().await;
+    let client = Client::new();
+    let prometheus = watching(&mesh, "127.0.0.1:9").await;
+    client.get(&mesh.url("/api/greeting")).await.answer().expect("a valid answer");
+    for (histogram, labels) in [
+        ("http_server_request_duration_seconds", r#"service="gateway""#),
+        ("grpc_client_handling_seconds", r#"service="gateway""#),
+        ("grpc_server_handling_seconds", r#"service="service-e""#),
+        ("octet_store_insert_seconds", r#"service="service-c""#),
+        ("octet_queue_publish_seconds", r#"service="service-d""#),
+        ("octet_queue_wait_seconds", r#"service="service-f""#),
+    ] {
+        let query = encoded(&format!("{histogram}_bucket{{{labels}}}"));
+        let exemplar = eventually(&format!("an exemplar of {histogram}"), async || {
+            // The times are required; they are far apart, so that clocks do not matter.
+            let url = format!("/api/v1/query_exemplars?query={query}&start=0&end=9999999999");
+            let series = api(&client, &prometheus.url(&url)).await;
+            let exemplar = series[0]["exemplars"][0].clone();
+            if exemplar.is_null() { Err(series) } else { Ok(exemplar) }
+        })
+        .await;
+        let id = |name: &str| exemplar["labels"][name].as_str().expect("an id").to_owned();
+        let (trace, span) = (id("trace_id"), id("span_id"));
+        let url = mesh.collector(&format!("/api/v2/trace/{trace}"));
+        eventually(&format!("the span {span} of the trace {trace}"), async || {
+            let reply = client.get(&url).await;
+            let spans: Vec<Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
+            let found = spans.iter().any(|stored| stored["id"] == span.as_str());
+            found.then_some(()).ok_or_else(|| reply.text().to_owned())
+        })
+        .await;
+    }
+    mesh.end().await;
+}
+
+#[tokio::test]
+async fn promtool_finds_no_problem_in_the_metrics_of_any_process() {
+    let mesh = Mesh::start().await;
+    let client = Client::new();
+    client.get(&mesh.url("/api/greeting")).await.answer().expect("a valid answer");
+    for process in PROCESSES {
+        let text = client.get(&mesh.admin(process, "/metrics")).await.text().to_owned();
+        assert_eq!(check_metrics(&text), "", "{process}");
+    }
+    assert!(check_metrics("# TYPE calls counter\ncalls 1\n").contains("_total"));
     mesh.end().await;
 }
 

@@ -161,3 +161,26 @@ async fn the_gateway_serves_its_metrics_at_api_metrics() {
     assert_eq!((refused.status.as_u16(), refused.header("allow")), (405, "GET,HEAD"));
     mesh.end().await;
 }
+
+#[tokio::test]
+async fn clients_that_prefer_open_metrics_get_it_from_the_admin_port_and_the_gateway() {
+    let mesh = Mesh::start().await;
+    let client = Client::new();
+    client.get(&mesh.url("/api/greeting")).await.answer().expect("a valid answer");
+    for url in [mesh.admin("service-a", "/metrics"), mesh.url("/api/metrics")] {
+        let get = async |accept: &str| {
+            let request = Request::get(&url).header("accept", accept).body(Full::default());
+            client.send(request.expect("a request")).await.expect("a response")
+        };
+        let open = get("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5").await;
+        let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        assert_eq!((open.status.as_u16(), open.header("content-type")), (200, content_type));
+        assert_eq!(open.header("vary"), "accept");
+        assert!(open.text().ends_with("# EOF\n") && open.text().contains("le=\"1.0\""), "{}", open.text());
+        assert!(open.text().contains("# {trace_id=\""), "{}", open.text());
+        let plain = get("text/plain").await;
+        assert_eq!(plain.header("content-type"), "text/plain; version=0.0.4");
+        assert!(plain.text().contains("le=\"1\"") && !plain.text().contains("trace_id"), "{}", plain.text());
+    }
+    mesh.end().await;
+}

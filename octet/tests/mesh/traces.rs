@@ -223,7 +223,7 @@ async fn a_trace_backend_that_dies_under_load_fails_no_request() {
     let report = load.finish().await;
     report.assert_all_valid();
     assert_eq!(report.failures(), [].into());
-    mesh.logs("service-a", "span export failed").await;
+    mesh.logs("service-a", "export of spans failed").await;
     mesh.metric_reaches("service-a", r#"octet_trace_spans_total{exporter="zipkin",result="dropped"}"#, 1)
         .await;
     mesh.end().await;

@@ -208,7 +208,8 @@ async fn observe(State(collector): State<Collector>, request: Request, next: Nex
     let response = next.run(request).await;
     let duration = started.elapsed();
     let status = response.status().as_u16();
-    collector.requests.observe(&method, route.as_deref().unwrap_or_default(), &status.to_string(), duration);
+    let labels = (&method, route.as_deref().unwrap_or_default(), &*status.to_string());
+    collector.requests.observe(labels, duration, None);
     let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     tracing::debug!(%method, path, status, duration_us, "request answered");
     response

@@ -104,7 +104,7 @@ impl Consume {
     /// Acknowledges a delivery only once it is stored. While the store is unavailable the delivery is kept and the
     /// insert retried, so that neither an outage nor a shutdown during one dead-letters anything.
     async fn settle(&self, delivery: Delivery, ending: &Ending, span: &mut Span) {
-        let _in_flight = self.metrics.taken(&delivery);
+        let _in_flight = self.metrics.taken(&delivery, span.sampled_ids());
         let document = match message::decode(&delivery.message().body) {
             Ok(document) => document,
             Err(error) => return self.dead_letter(delivery, ending, span, &error.to_string()).await,

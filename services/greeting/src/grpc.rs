@@ -130,6 +130,7 @@ impl GrpcService {
         let peer = extensions.get::<Peer>().map(|peer| peer.0);
         let caller = self.callers.caller(&headers);
         let mut span = GrpcSpan::server(&self.tracer, &incoming, path, caller, peer);
+        let measured = measured.traced_by(&span);
         let trace = span.span().ids().or_else(|| incoming.ids());
         let log = logs::request_span(request_id, trace.as_ref());
         let shown = || logs::masked(&headers);

@@ -11,8 +11,8 @@ use octet_backends::{
 };
 use octet_runtime::{
     logs::{self, HEADERS},
-    metrics::{HistogramVec, IntCounterVec, IntGaugeVec, Metrics, WAIT_BUCKETS},
-    telemetry::{Span, SpanKind},
+    metrics::{IntCounterVec, IntGaugeVec, Metrics, SecondsSeries, WAIT_BUCKETS},
+    telemetry::{SampledIds, Span, SpanKind},
 };
 
 pub(crate) use attributes::{QueueAttributes, ServerAttributes, StoreAttributes};
@@ -22,7 +22,7 @@ pub(crate) struct ObservedStore {
     inner: Arc<dyn DocumentStore>,
     attributes: StoreAttributes,
     inserts: IntCounterVec,
-    seconds: HistogramVec,
+    seconds: SecondsSeries,
 }
 
 impl ObservedStore {
@@ -39,7 +39,9 @@ impl ObservedStore {
                 &["new", "already_there", "unavailable", "rejected"],
             )?,
             attributes,
-            seconds: metrics.seconds("octet_store_insert_seconds", "Duration of inserts in seconds", &[])?,
+            seconds: metrics
+                .seconds("octet_store_insert_seconds", "Duration of inserts in seconds", &[])?
+                .with::<&str>(&[]),
         })
     }
 }
@@ -50,7 +52,7 @@ impl DocumentStore for ObservedStore {
         let started = Instant::now();
         let mut span = self.attributes.insert_span();
         let inserted = self.inner.insert(document).await;
-        self.seconds.with_label_values::<&str>(&[]).observe(started.elapsed().as_secs_f64());
+        self.seconds.observe(started.elapsed(), span.sampled_ids());
         let outcome = match &inserted {
             Ok(Inserted::New) => "new",
             Ok(Inserted::AlreadyThere) => "already_there",
@@ -76,7 +78,7 @@ pub(crate) struct ObservedPublisher {
     inner: Arc<dyn Publisher>,
     attributes: QueueAttributes,
     published: IntCounterVec,
-    seconds: HistogramVec,
+    seconds: SecondsSeries,
 }
 
 impl ObservedPublisher {
@@ -93,11 +95,9 @@ impl ObservedPublisher {
                 "Published messages by outcome",
                 &["confirmed", "unavailable", "rejected"],
             )?,
-            seconds: metrics.seconds(
-                "octet_queue_publish_seconds",
-                "Seconds from publish to confirm",
-                &[],
-            )?,
+            seconds: metrics
+                .seconds("octet_queue_publish_seconds", "Seconds from publish to confirm", &[])?
+                .with::<&str>(&[]),
         })
     }
 }
@@ -109,7 +109,7 @@ impl Publisher for ObservedPublisher {
         let mut span = Span::child(SpanKind::Producer, &format!("send {}", self.attributes.queue));
         if span.is_recording() {
             self.attributes.set(&mut span, &message.id);
-            span.set("messaging.operation.name", "publish");
+            span.set("messaging.operation.name", "send");
             span.set("messaging.operation.type", "send");
             QueueAttributes::add_sent(&mut message.headers);
         }
@@ -118,7 +118,7 @@ impl Publisher for ObservedPublisher {
         let queue = self.attributes.queue.as_str();
         tracing::debug!(target: HEADERS, queue, id = message.id, headers = %shown(), "message sent");
         let published = self.inner.publish(message).await;
-        self.seconds.with_label_values::<&str>(&[]).observe(started.elapsed().as_secs_f64());
+        self.seconds.observe(started.elapsed(), span.sampled_ids());
         let outcome = match &published {
             Ok(()) => "confirmed",
             Err(PublishError::Unavailable(_)) => "unavailable",
@@ -144,7 +144,7 @@ pub(crate) struct ConsumerMetrics {
     settled: IntCounterVec,
     redelivered: IntCounterVec,
     in_flight: IntGaugeVec,
-    waited: HistogramVec,
+    waited: SecondsSeries,
 }
 
 /// Counts one message as in flight until it is dropped.
@@ -176,21 +176,23 @@ impl ConsumerMetrics {
                 "Messages that this process has taken but not yet settled",
                 &[],
             )?,
-            waited: metrics.seconds_in(
-                WAIT_BUCKETS,
-                "octet_queue_wait_seconds",
-                "Seconds from publish to first delivery, by the clocks of publisher and consumer",
-                &[],
-            )?,
+            waited: metrics
+                .seconds_in(
+                    WAIT_BUCKETS,
+                    "octet_queue_wait_seconds",
+                    "Seconds from publish to first delivery, by the clocks of publisher and consumer",
+                    &[],
+                )?
+                .with::<&str>(&[]),
         })
     }
 
     /// Counts a delivery, which is in flight until the returned guard is dropped.
-    pub(crate) fn taken(&self, delivery: &Delivery) -> InFlight {
+    pub(crate) fn taken(&self, delivery: &Delivery, span: Option<SampledIds>) -> InFlight {
         if delivery.attempt() > 1 {
             self.redelivered.with_label_values::<&str>(&[]).inc();
         } else if let Some(waited) = QueueAttributes::waited(delivery) {
-            self.waited.with_label_values::<&str>(&[]).observe(waited.as_secs_f64());
+            self.waited.observe(waited, span);
         }
         self.in_flight.with_label_values::<&str>(&[]).inc();
         InFlight(self.in_flight.clone())

@@ -128,9 +128,8 @@ fn sdk(sink: SocketAddr) -> f64 {
         for _ in 0..BURST {
             let name = format!("{SERVICE}/{METHOD}");
             let attributes = vec![
-                KeyValue::new("rpc.system", "grpc"),
-                KeyValue::new("rpc.service", SERVICE.to_owned()),
-                KeyValue::new("rpc.method", METHOD.to_owned()),
+                KeyValue::new("rpc.system.name", "grpc"),
+                KeyValue::new("rpc.method", name.clone()),
                 KeyValue::new("network.peer.address", PEER.to_owned()),
                 KeyValue::new("network.peer.port", i64::from(PORT)),
             ];
@@ -138,7 +137,7 @@ fn sdk(sink: SocketAddr) -> f64 {
                 SpanBuilder::from_name(name).with_kind(SpanKind::Server).with_attributes(attributes);
             let mut span = tracer.build(builder);
             span.set_attribute(KeyValue::new("octet.deadline.remaining_ms", 4_999.5));
-            span.set_attribute(KeyValue::new("rpc.grpc.status_code", 0_i64));
+            span.set_attribute(KeyValue::new("rpc.response.status_code", "OK"));
             span.end();
         }
         provider.shutdown().expect("every span is exported");

@@ -12,7 +12,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::get,
@@ -136,9 +136,11 @@ async fn ready(State(admin): State<Admin>) -> Response {
     }
 }
 
-async fn metrics_text(State(admin): State<Admin>) -> Response {
-    match admin.metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+async fn metrics_text(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    match admin.metrics.exposition(&headers) {
+        Ok((format, text)) => {
+            ([(header::CONTENT_TYPE, format), (header::VARY, "accept")], text).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "cannot encode the metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

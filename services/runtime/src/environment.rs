@@ -172,9 +172,12 @@ impl<'a> Environment<'a> {
         })
     }
 
-    /// Adds a fault that the caller found itself.
+    /// Adds a fault that the caller found itself; once, where several settings read one variable.
     pub fn fault(&mut self, variable: impl Into<String>, problem: impl Into<String>) {
-        self.faults.push(Fault { variable: variable.into(), problem: problem.into() });
+        let fault = Fault { variable: variable.into(), problem: problem.into() };
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
     }
 
     /// The configuration, if there are no faults.

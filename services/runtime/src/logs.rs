@@ -14,17 +14,23 @@ use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use filter::{ALLOWED, LogFilter};
 pub use headers::{HEADERS, is_secret, is_url, masked, masked_pairs};
+pub(crate) use json::{key_suffix, lower_case};
 pub use levels::{ActiveFilter, LogLevels};
 pub use sink::LogGuard;
 
 use self::sink::Sink;
-use crate::{environment::Environment, telemetry::TraceIds};
+use crate::{
+    environment::Environment,
+    telemetry::{LogExport, TraceIds},
+};
 
 /// The format and the levels of the logs.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
     format: LogFormat,
     levels: LogLevels,
+    /// Where lines are exported, besides standard output.
+    export: Option<LogExport>,
 }
 
 /// The format of a line.
@@ -44,12 +50,18 @@ impl LogSettings {
             "pretty" => Ok(LogFormat::Pretty),
             _ => Err(()),
         });
-        Self { format, levels: LogLevels::new(filter) }
+        Self { format, levels: LogLevels::new(filter), export: None }
     }
 
     /// The levels, to read and to change.
     pub fn levels(&self) -> LogLevels {
         self.levels.clone()
+    }
+
+    /// Exports lines, too.
+    pub(crate) fn exported_by(mut self, export: Option<LogExport>) -> Self {
+        self.export = export;
+        self
     }
 
     /// Installs the process's logs; `service` is a field of every line. A second call has no effect.
@@ -69,8 +81,17 @@ impl LogSettings {
                 (tracing_subscriber::fmt::layer().with_ansi(colours).boxed(), LogGuard::idle())
             }
         };
+        let export = self.export.map(|export| export.layer(service));
+        let (export, error) = match export.transpose() {
+            Ok(export) => (export, None),
+            Err(error) => (None, Some(error)),
+        };
+        let layer = layer.and_then(export).with_filter(self.levels);
         // Only a test that installs twice fails here; the first installation stays.
-        let _ = tracing_subscriber::registry().with(layer.with_filter(self.levels)).try_init();
+        let _ = tracing_subscriber::registry().with(layer).try_init();
+        if let Some(error) = error {
+            tracing::error!(%error, "log lines cannot be exported");
+        }
         guard
     }
 }

@@ -1,13 +1,29 @@
-//! The process's metrics, in Prometheus's text format.
+//! The process's metrics, in Prometheus's text format and in OpenMetrics.
 
+mod accept;
 mod grpc;
 mod http;
+mod open_metrics;
 mod process;
+mod seconds;
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use ::http::HeaderMap;
 pub use grpc::{GrpcCall, GrpcMetrics, RpcKind};
 pub use http::{HttpMetrics, method_name};
-use prometheus::{HistogramOpts, IntGauge, Opts, Registry, TextEncoder, core::Collector};
-pub use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, TEXT_FORMAT};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntGauge, Opts, Registry, TEXT_FORMAT, TextEncoder, core::Collector,
+    proto::MetricFamily,
+};
+pub use prometheus::{IntCounterVec, IntGaugeVec};
+pub use seconds::{Seconds, SecondsSeries};
+
+pub(crate) use seconds::{Exemplar, Exemplars};
 
 use crate::identity;
 
@@ -23,6 +39,9 @@ pub const WAIT_BUCKETS: &[f64] =
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
+    /// By the name of the histogram.
+    exemplars: Arc<Mutex<HashMap<String, Exemplars>>>,
+    started: SystemTime,
 }
 
 impl Metrics {
@@ -31,7 +50,8 @@ impl Metrics {
     /// # Errors
     /// Only a programming error in this crate can cause one.
     pub fn new(service: &str) -> Result<Self, prometheus::Error> {
-        let metrics = Self { registry: Registry::new() };
+        let metrics =
+            Self { registry: Registry::new(), exemplars: Arc::default(), started: SystemTime::now() };
         metrics.registry.register(Box::new(process::Process::this()))?;
         let build = Opts::new("octet_build_info", "Version of this build, as a label; the value is always 1")
             .const_label("version", identity::VERSION)
@@ -83,12 +103,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When the name is taken or invalid.
-    pub fn seconds(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<HistogramVec, prometheus::Error> {
+    pub fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> Result<Seconds, prometheus::Error> {
         self.seconds_in(LATENCY_BUCKETS, name, help, labels)
     }
 
@@ -102,12 +117,47 @@ impl Metrics {
         name: &str,
         help: &str,
         labels: &[&str],
-    ) -> Result<HistogramVec, prometheus::Error> {
+    ) -> Result<Seconds, prometheus::Error> {
         let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
-        self.register(HistogramVec::new(options, labels)?)
+        let seconds = Seconds::new(self.register(HistogramVec::new(options, labels)?)?, bounds, labels);
+        let mut exemplars = self.exemplars.lock().unwrap_or_else(PoisonError::into_inner);
+        exemplars.insert(name.to_owned(), seconds.exemplars());
+        Ok(seconds)
     }
 
-    /// All series in Prometheus's text format; the content type is [`TEXT_FORMAT`].
+    /// All series in the format that a client prefers by the `Accept` in its headers, and the content type.
+    ///
+    /// # Errors
+    /// When a collector returns a metric that cannot be encoded.
+    pub fn exposition(&self, headers: &HeaderMap) -> Result<(&'static str, String), prometheus::Error> {
+        if accept::prefers_open_metrics(headers) {
+            Ok((open_metrics::OPEN_METRICS, self.open_metrics()))
+        } else {
+            Ok((TEXT_FORMAT, self.text()?))
+        }
+    }
+
+    /// All series in OpenMetrics, with exemplars.
+    fn open_metrics(&self) -> String {
+        open_metrics::encode(&self.families(), |family| self.exemplars(family))
+    }
+
+    /// All series, by the names of their families.
+    pub(crate) fn families(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+
+    /// The exemplars of a histogram.
+    pub(crate) fn exemplars(&self, family: &str) -> Option<Exemplars> {
+        self.exemplars.lock().unwrap_or_else(PoisonError::into_inner).get(family).cloned()
+    }
+
+    /// When counting started.
+    pub(crate) fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    /// All series in Prometheus's text format.
     ///
     /// # Errors
     /// When a collector returns a metric that cannot be encoded.
@@ -115,8 +165,14 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
-    fn register<C: Collector + Clone + 'static>(&self, collector: C) -> Result<C, prometheus::Error> {
+    pub(crate) fn register<C: Collector + Clone + 'static>(
+        &self,
+        collector: C,
+    ) -> Result<C, prometheus::Error> {
         self.registry.register(Box::new(collector.clone()))?;
         Ok(collector)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,8 +138,9 @@ impl Process {
         serve_over(transport, ports.main, service, limits, &drain, grace).await;
         finish.await;
         // Last, when no more spans are made; the admin server shows the result.
-        telemetry.flush(grace, &drain).await;
+        let last_lines = telemetry.flush(grace, &drain).await;
         admin.abort();
         tracing::info!("drained");
+        last_lines.flush(&drain).await;
     }
 }

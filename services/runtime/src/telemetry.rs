@@ -1,17 +1,20 @@
-//! Traces: who called whom, and how long each step took.
+//! Traces: who called whom, and how long each step took; and metrics and logs for OTLP.
 //!
 //! The way of a span: headers become an [`Extracted`] (`propagators`, `b3` among them), `sampler` decides, a [`Span`] is
 //! started and ended by the code that it describes, and `batch` hands it to the exporters, `zipkin` and `otlp`, which
-//! post by `sender`. With no exporter on, headers pass unchanged and a span costs nothing.
+//! post by `sender`. With no exporter on, headers pass unchanged and a span costs nothing. `otlp` exports metrics and log
+//! lines, too.
 //!
 //! OpenTelemetry's types stay in here, except those in this module's own signatures.
 
 mod b3;
 mod batch;
 mod carrier;
+mod conventions;
 mod digits;
 mod extracted;
 mod grpc;
+mod logs;
 mod otlp;
 mod propagators;
 mod recorder;
@@ -27,11 +30,13 @@ mod w3c;
 mod zipkin;
 
 pub use b3::{B3Form, B3Propagator};
+pub use conventions::Convention;
 pub use extracted::{B3, Decision, Extracted};
 pub use grpc::{GrpcSpan, code_name};
+pub(crate) use logs::LogExport;
 pub use opentelemetry::trace::SpanKind;
 pub use settings::TelemetrySettings;
 pub use span::{Span, in_current_scope};
-pub use start::{Telemetry, TelemetryError};
-pub use trace_ids::TraceIds;
+pub use start::{LastLines, Telemetry, TelemetryError};
+pub use trace_ids::{SampledIds, TraceIds};
 pub use tracer::Tracer;

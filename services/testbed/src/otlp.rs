@@ -7,7 +7,7 @@ use crate::{ports, python, ready};
 
 /// A receiver of OTLP over HTTP and gRPC, with OpenTelemetry's own protobuf classes for Python, on free ports of 127.0.0.1.
 ///
-/// It refuses requests that the protocol forbids, and returns what it received at `/spans`. Dropping it kills it; it dies
+/// It refuses requests that the protocol forbids, and returns what it received at `/spans`, `/metrics` and `/logs`. Dropping it kills it; it dies
 /// with the test process in any case.
 pub struct OtlpReceiver {
     socket: SocketAddr,

@@ -37,6 +37,7 @@ impl Prometheus {
         command
             .arg("--config.file=prometheus.yaml")
             .arg("--storage.tsdb.path=data")
+            .arg("--enable-feature=exemplar-storage")
             .arg(format!("--web.listen-address={socket}"));
         let mut server = lifeline.spawn(&mut command, &log).expect("prometheus can be started");
         ready::wait("prometheus", &mut server, &log, async || ready::is_ok(socket, "/-/ready").await).await;

@@ -231,7 +231,7 @@ impl Measured {
                 if let Some(code) = code
                     && (self.codes.len() < MAX_CODES || self.codes.contains_key(code))
                 {
-                    *self.codes.entry(code.clone()).or_default() += 1;
+                    *self.codes.entry(code.into()).or_default() += 1;
                 }
             }
         }

@@ -1,12 +1,18 @@
 //! How a call ended, as one of its sides reports it.
 
-use crate::{Span, Text};
+use octet_fault::Code;
+
+use crate::Span;
 
 /// The tags of a call to a database in OpenTelemetry's older and newer conventions.
 const DATABASE_TAGS: [&str; 2] = ["db.system", "db.system.name"];
 
 /// gRPC's CANCELLED as a number and as a name, and what proxies log for a client that left.
 const CANCELLED: [&str; 3] = ["1", "CANCELLED", "499"];
+
+/// The numbers of gRPC's codes.
+const NUMBERS: [&str; 17] =
+    ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"];
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +21,8 @@ pub enum Outcome<'a> {
     Ok,
     /// Its caller left before the end: neither an error nor a success, since no one learned the result.
     Cancelled,
-    /// With an error, and its code where the span has one: a gRPC code or an HTTP status.
-    Failed(Option<&'a Text>),
+    /// With an error, and its code where the span has one: the number of a gRPC code, or an HTTP status.
+    Failed(Option<&'a str>),
 }
 
 /// What a span's tags say about its call.
@@ -33,7 +39,7 @@ impl Span {
     pub fn reading(&self) -> Reading<'_> {
         let mut is_error = false;
         let mut is_database = false;
-        let mut code: Option<(usize, &Text)> = None;
+        let mut code: Option<(usize, &str)> = None;
         for (key, value) in &self.tags {
             // The places in the order of precedence: OpenTelemetry's older and newer conventions.
             let place = match &**key {
@@ -57,12 +63,18 @@ impl Span {
         }
         let code = code.map(|(_, code)| code);
         let outcome = match code {
-            Some(code) if CANCELLED.contains(&&**code) => Outcome::Cancelled,
-            code if is_error => Outcome::Failed(code),
+            Some(code) if CANCELLED.contains(&code) => Outcome::Cancelled,
+            code if is_error => Outcome::Failed(code.map(number)),
             _ => Outcome::Ok,
         };
         Reading { outcome, is_database }
     }
+}
+
+/// The number of a gRPC code that is given by its name, so that both conventions count as one code; other codes as they are.
+fn number(code: &str) -> &str {
+    let named = Code::parse(code).and_then(|code| usize::try_from(code.number()).ok());
+    named.and_then(|number| NUMBERS.get(number)).copied().unwrap_or(code)
 }
 
 #[cfg(test)]
@@ -95,6 +107,12 @@ mod tests {
             (r#""http.status_code":"404""#, "Ok"),
             (r#""error":"""#, "Failed(None)"),
             (r#""error.type":"UNAVAILABLE","error":"","rpc.grpc.status_code":"14""#, r#"Failed(Some("14"))"#),
+            (
+                r#""error.type":"UNAVAILABLE","error":"","rpc.response.status_code":"UNAVAILABLE""#,
+                r#"Failed(Some("14"))"#,
+            ),
+            (r#""error":"","error.type":"DEADLINE_EXCEEDED""#, r#"Failed(Some("4"))"#),
+            (r#""error":"","error.type":"Timeout""#, r#"Failed(Some("Timeout"))"#),
             (r#""error.type":"503","error":"","http.status_code":"502""#, r#"Failed(Some("502"))"#),
         ] {
             assert_eq!(outcome(tags), expected, "{tags}");

@@ -46,7 +46,7 @@ fault:
     {{- $hosts = append $hosts (include "octet.host" (dict "root" $root "name" (printf "%s-admin" $name))) -}}
   {{- end -}}
 {{- end -}}
-{{- if .workload.reachesCollector }}{{ $hosts = append $hosts (include "octet.host" (dict "root" $root "name" "collector")) }}{{ end -}}
+{{- if .workload.collectorPorts }}{{ $hosts = append $hosts (include "octet.host" (dict "root" $root "name" "collector")) }}{{ end -}}
 {{- range $server, $used := dict "mongodb" .workload.usesStore "rabbitmq" .workload.usesQueue -}}
   {{- if $used -}}
     {{- $settings := index $root.Values $server -}}
@@ -58,4 +58,24 @@ fault:
   {{- end -}}
 {{- end -}}
 {{- toYaml $hosts -}}
+{{- end }}
+
+{{- /* Who reaches a port of the collector, as a YAML list: workloads, and proxies that report there. */ -}}
+{{- define "octet.collector-principals" -}}
+{{- $root := .root -}}
+{{- $ingress := .root.Values.istio.ingress -}}
+{{- $principals := list -}}
+{{- $names := include "octet.collector-callers" . | fromYamlArray -}}
+{{- $proxies := has .port (include "octet.proxy-ports" .root | fromYamlArray) -}}
+{{- if and $proxies (eq (include "octet.sidecars-to-collector" $root) "true") -}}
+  {{- $names = concat $names (include "octet.clients" $root | fromYamlArray) -}}
+{{- end -}}
+{{- range $names }}{{ $principals = append $principals (include "octet.principal" (dict "root" $root "name" .)) }}{{ end -}}
+{{- if and $proxies (eq (include "octet.proxies-to-collector" $root) "true") -}}
+  {{- if include "octet.waypoint" $root -}}
+    {{- $principals = append $principals (include "octet.principal" (dict "root" $root "account" (include "octet.waypoint-name" $root))) -}}
+  {{- end -}}
+  {{- $principals = append $principals (include "octet.principal" (dict "root" $root "account" $ingress.serviceAccount "namespace" $ingress.namespace)) -}}
+{{- end -}}
+{{- toYaml $principals -}}
 {{- end }}

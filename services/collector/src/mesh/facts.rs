@@ -65,7 +65,7 @@ impl Facts {
         let (ended, code) = match reading.outcome {
             Outcome::Ok => (Ended::Ok, CodeId::NONE),
             Outcome::Cancelled => (Ended::Cancelled, CodeId::NONE),
-            Outcome::Failed(code) => (Ended::Failed, codes.id(code.map(|code| &**code))),
+            Outcome::Failed(code) => (Ended::Failed, codes.id(code)),
         };
         let side = match span.kind {
             Some(Kind::Server | Kind::Consumer) => Side::Receiver,

@@ -241,6 +241,32 @@ async fn an_invalid_request_over_http_is_refused_in_its_encoding() {
 }
 
 #[tokio::test]
+async fn other_signals_are_refused_with_a_sentence_that_says_so() {
+    let peer = Peer::start().await;
+    for address in [&peer.otlp_http, &peer.otlp_grpc] {
+        let post = async |path: &str, content_type: &str| {
+            let request =
+                Request::post(format!("http://{address}{path}")).header("content-type", content_type);
+            peer.send(request.body(Body::empty()).expect("a request")).await
+        };
+        for path in ["/v1/metrics", "/v1/logs", "/v1development/profiles"] {
+            let reply = post(path, PROTOBUF.1).await;
+            let text = String::from_utf8_lossy(reply.bytes()).into_owned();
+            assert_eq!(reply.status, 404, "{path}: {text}");
+            assert!(text.contains("this collector takes traces only"), "{path}: {text}");
+        }
+        for service in ["metrics.v1.MetricsService", "logs.v1.LogsService"] {
+            let path = format!("/opentelemetry.proto.collector.{service}/Export");
+            let reply = post(&path, "application/grpc").await;
+            assert_eq!((reply.status.as_u16(), &reply.headers["grpc-status"]), (200, &"12".parse().unwrap()));
+            let message = reply.headers["grpc-message"].to_str().expect("text");
+            assert!(message.starts_with("this%20collector%20takes%20traces%20only"), "{message}");
+        }
+    }
+    peer.stop().await;
+}
+
+#[tokio::test]
 async fn an_invalid_grpc_request_is_refused_with_its_status() {
     let peer = Peer::start().await;
     let gzip_encoding = ("grpc-encoding", "gzip");

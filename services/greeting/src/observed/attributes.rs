@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use octet_backends::queue::Delivery;
-use octet_runtime::telemetry::{Span, SpanKind};
+use octet_runtime::telemetry::{Convention, Span, SpanKind};
 use octet_topology::{QueueName, Store};
 
 /// The server of a store or queue. Files have none, and a connection string with several hosts does not name the one in
@@ -41,11 +41,21 @@ impl StoreAttributes {
             span.set("db.namespace", self.store.database.to_string());
             span.set("db.collection.name", self.store.collection.to_string());
             span.set("db.operation.name", "insert");
+            self.set_earlier(&mut span);
             // With its collection: a graph would confuse a database with a service of the same name.
             span.set("peer.service", self.store.to_string());
             ServerAttributes::set(self.server.as_ref(), &mut span);
         }
         span
+    }
+
+    /// The names of before the conventions for databases were stable.
+    fn set_earlier(&self, span: &mut Span) {
+        let collection = if self.system == "mongodb" { "db.mongodb.collection" } else { "db.sql.table" };
+        span.set_earlier(Convention::Database, "db.system", || self.system);
+        span.set_earlier(Convention::Database, "db.name", || self.store.database.to_string());
+        span.set_earlier(Convention::Database, collection, || self.store.collection.to_string());
+        span.set_earlier(Convention::Database, "db.operation", || "insert");
     }
 }
 

@@ -125,9 +125,7 @@ impl Fields {
         if !(self.keep)(name) {
             return false;
         }
-        let is_taken = name != "message" && OWN_KEYS.contains(&name) && !SPAN_KEYS.contains(&name);
-        let suffix = if is_taken { "_" } else { "" };
-        let _ = write!(self.json, r#","{name}{suffix}":"#);
+        let _ = write!(self.json, r#","{name}{}":"#, key_suffix(name));
         true
     }
 
@@ -170,6 +168,12 @@ impl Visit for Fields {
     }
 }
 
+/// What is appended to the name of an event's field, so that it is not a key of the layer itself.
+pub(crate) fn key_suffix(name: &str) -> &'static str {
+    let is_taken = name != "message" && OWN_KEYS.contains(&name) && !SPAN_KEYS.contains(&name);
+    if is_taken { "_" } else { "" }
+}
+
 fn push(json: &mut Vec<u8>, key: &str, value: &str) {
     let _ = write!(json, r#","{key}":"#);
     push_string(json, value);
@@ -181,7 +185,8 @@ fn push_string(json: &mut Vec<u8>, value: &str) {
     let _ = serde_json::to_writer(json, value);
 }
 
-fn lower_case(level: Level) -> &'static str {
+/// The level's name in a line.
+pub(crate) fn lower_case(level: Level) -> &'static str {
     match level {
         Level::TRACE => "trace",
         Level::DEBUG => "debug",

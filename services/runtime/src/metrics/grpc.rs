@@ -6,10 +6,11 @@ use std::{
     time::Instant,
 };
 
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
+use prometheus::{IntCounter, IntCounterVec};
 use tonic::Code;
 
-use super::Metrics;
+use super::{Metrics, Seconds, SecondsSeries};
+use crate::telemetry::{GrpcSpan, SampledIds};
 
 /// `grpc_server_*`, or `grpc_client_*` of one upstream. Clones share their series.
 #[derive(Clone)]
@@ -25,13 +26,13 @@ pub struct GrpcMetrics {
 struct Families {
     started: IntCounterVec,
     handled: IntCounterVec,
-    seconds: HistogramVec,
+    seconds: Seconds,
 }
 
 /// The series of one RPC.
 struct Rpc {
     started: IntCounter,
-    seconds: Histogram,
+    seconds: SecondsSeries,
     succeeded: IntCounter,
     handled: IntCounterVec,
     labels: Vec<String>,
@@ -76,7 +77,7 @@ impl GrpcMetrics {
     pub fn start_as(&self, path: &str, kind: RpcKind) -> GrpcCall {
         let rpc = self.rpc(path, kind);
         rpc.started.inc();
-        GrpcCall { rpc, started: Instant::now(), code: Code::Cancelled }
+        GrpcCall { rpc, started: Instant::now(), code: Code::Cancelled, span: None }
     }
 
     fn rpc(&self, path: &str, kind: RpcKind) -> Arc<Rpc> {
@@ -121,7 +122,7 @@ impl Families {
         labels.extend(upstream.map(str::to_owned));
         Rpc {
             started: self.started.with_label_values(&labels),
-            seconds: self.seconds.with_label_values(&labels),
+            seconds: self.seconds.with(&labels),
             succeeded: self.handled.with_label_values(&with_code(&labels, Code::Ok)),
             handled: self.handled.clone(),
             labels,
@@ -164,9 +165,18 @@ pub struct GrpcCall {
     rpc: Arc<Rpc>,
     started: Instant,
     code: Code,
+    /// The exemplar of its duration.
+    span: Option<SampledIds>,
 }
 
 impl GrpcCall {
+    /// The span of the call, which its duration refers to as an exemplar.
+    #[must_use]
+    pub fn traced_by(mut self, span: &GrpcSpan) -> Self {
+        self.span = span.span().sampled_ids();
+        self
+    }
+
     /// Ends the call with its status code.
     pub fn end(mut self, code: Code) {
         self.code = code;
@@ -175,7 +185,7 @@ impl GrpcCall {
 
 impl Drop for GrpcCall {
     fn drop(&mut self) {
-        self.rpc.seconds.observe(self.started.elapsed().as_secs_f64());
+        self.rpc.seconds.observe(self.started.elapsed(), self.span);
         if self.code == Code::Ok {
             self.rpc.succeeded.inc();
         } else {

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use http::Method;
-use prometheus::HistogramVec;
 
-use super::Metrics;
+use super::{Metrics, Seconds};
+use crate::telemetry::SampledIds;
 
 /// `http_server_request_duration_seconds`. Clones share their series.
 #[derive(Clone)]
 pub struct HttpMetrics {
-    seconds: HistogramVec,
+    seconds: Seconds,
 }
 
 impl HttpMetrics {
@@ -28,10 +28,14 @@ impl HttpMetrics {
     }
 
     /// Counts a request. `route` is a pattern, empty where none matched: each path would be a series of its own. `status` is
-    /// a class such as `2xx` where clients choose the status.
-    pub fn observe(&self, method: &Method, route: &str, status: &str, duration: Duration) {
-        let labels = [method_name(method), route, status];
-        self.seconds.with_label_values(&labels).observe(duration.as_secs_f64());
+    /// a class such as `2xx` where clients choose the status. `span` is the request's, if its trace is sampled.
+    pub fn observe(
+        &self,
+        (method, route, status): (&Method, &str, &str),
+        duration: Duration,
+        span: Option<SampledIds>,
+    ) {
+        self.seconds.with(&[method_name(method), route, status]).observe(duration, span);
     }
 }
 

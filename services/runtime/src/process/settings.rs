@@ -63,17 +63,18 @@ pub struct ProcessSettings {
 impl ProcessSettings {
     /// Reads them all.
     pub fn from_environment(environment: &mut Environment<'_>, defaults: Defaults) -> Self {
+        let telemetry = TelemetrySettings::from_environment(environment);
         Self {
             listen: ListenAddress::from_environment(environment, "PORT", defaults.port),
             admin: ListenAddress::from_environment(environment, "ADMIN_PORT", defaults.admin_port),
             access: AdminAccess::from_environment(environment),
             hosts: AllowedHosts::from_environment(environment),
-            logs: LogSettings::from_environment(environment),
+            logs: LogSettings::from_environment(environment).exported_by(telemetry.log_export()),
             drain: DrainSettings::from_environment(environment),
             propagation: Propagation::from_environment(environment),
             admission: Admission::from_environment(environment, defaults.max_concurrent),
             upstream: UpstreamSettings::from_environment(environment),
-            telemetry: TelemetrySettings::from_environment(environment),
+            telemetry,
             faults: FaultSettings::default(),
             restarts: environment.optional(RESTARTS, "a number of restarts", |text| {
                 text.parse().ok().filter(|restarts| *restarts >= 0).ok_or(())

@@ -1,4 +1,5 @@
-//! From a span's end to its export: a bounded queue of batches that never blocks, and a worker that exports them.
+//! From a span's end, or a log line, to its export: a bounded queue of batches that never blocks, and a worker that exports
+//! them.
 
 use std::{
     collections::VecDeque,
@@ -23,29 +24,30 @@ use crate::{backoff::Backoff, environment::Environment};
 /// Between two exports while the backend is unavailable.
 const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 
-/// The queue and the batches: `OTEL_BSP_*`.
+/// The queue and the batches: `OTEL_BSP_*` of spans, `OTEL_BLRP_*` of log records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BatchSettings {
-    /// Capacity of the queue in spans; further spans are dropped.
+    /// Capacity of the queue in items; further ones are dropped.
     pub(super) queue: usize,
-    /// Spans of one batch.
+    /// Items of one batch.
     pub(super) batch: usize,
-    /// How long a batch waits for more spans.
+    /// How long a batch waits for more items.
     pub(super) delay: Duration,
     /// How long the export of one batch may take, all attempts together.
     pub(super) timeout: Duration,
 }
 
 impl BatchSettings {
-    /// The specification's defaults, except for the delay: 1 s instead of 5, so that a trace shows soon.
-    pub(super) fn from_environment(environment: &mut Environment<'_>) -> Self {
-        let queue = count(environment, "OTEL_BSP_MAX_QUEUE_SIZE", 2_048);
-        let batch = count(environment, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512);
+    /// The specification's defaults, except for the delay of spans: 1 s instead of 5, so that a trace shows soon. `prefix` is
+    /// the variables'.
+    pub(super) fn from_environment(environment: &mut Environment<'_>, prefix: &str) -> Self {
+        let queue = count(environment, &format!("{prefix}_MAX_QUEUE_SIZE"), 2_048);
+        let batch = count(environment, &format!("{prefix}_MAX_EXPORT_BATCH_SIZE"), 512);
         Self {
             queue,
             batch: batch.min(queue),
-            delay: milliseconds(environment, "OTEL_BSP_SCHEDULE_DELAY", 1_000),
-            timeout: milliseconds(environment, "OTEL_BSP_EXPORT_TIMEOUT", 30_000),
+            delay: milliseconds(environment, &format!("{prefix}_SCHEDULE_DELAY"), 1_000),
+            timeout: milliseconds(environment, &format!("{prefix}_EXPORT_TIMEOUT"), 30_000),
         }
     }
 }
@@ -73,29 +75,35 @@ pub(super) struct Ended<'a> {
     pub(super) is_debug: bool,
 }
 
-/// Exports spans in batches of its own format.
+/// Exports items, such as spans, in batches of its own format.
 pub(super) trait Exporter: Send + Sync + 'static {
+    /// What is exported, in a log line.
+    const ITEMS: &'static str;
+
+    /// An item.
+    type Item<'a>;
+
     /// A batch. Encoding a span as it is added is cheaper than keeping it: the span is still in the processor's cache.
     type Batch: Default + Send;
 
     /// The exporter's name in `OTEL_TRACES_EXPORTER`.
     fn name(&self) -> &'static str;
 
-    /// Adds an ended span.
-    fn add(&self, batch: &mut Self::Batch, span: Ended<'_>);
+    /// Adds an item.
+    fn add(&self, batch: &mut Self::Batch, item: Self::Item<'_>);
 
-    /// Whether a batch must be exported, however few its spans are: a backend refuses a batch that is too large.
+    /// Whether a batch must be exported, however few its items are: a backend refuses a batch that is too large.
     fn is_large(&self, _batch: &Self::Batch) -> bool {
         false
     }
 
-    /// Whether the backend can be told how many spans were dropped, even by a batch without spans.
+    /// Whether the backend can be told how many items were dropped, even by a batch without any.
     fn reports_dropped(&self) -> bool {
         false
     }
 
-    /// Exports a batch. `dropped` spans were lost before it. Returns the number of spans that the backend rejected, or
-    /// the reason why all failed.
+    /// Exports a batch. `dropped` items were lost before it. Returns the number of items that the backend rejected, or the
+    /// reason why all failed.
     fn export(&self, batch: Self::Batch, dropped: u64) -> impl Future<Output = Result<usize, String>> + Send;
 }
 
@@ -108,7 +116,7 @@ pub(super) trait Sink: Send + Sync {
     fn discard(&self) -> usize;
 }
 
-/// The spans that wait for one exporter.
+/// The items that wait for one exporter.
 pub(super) struct Queue<E: Exporter> {
     exporter: E,
     settings: BatchSettings,
@@ -117,53 +125,79 @@ pub(super) struct Queue<E: Exporter> {
     exported: IntCounter,
     rejected: IntCounter,
     dropped: IntCounter,
-    /// Those of the dropped spans that the backend does not know of.
+    /// Those of the dropped items that the backend does not know of.
     unreported: AtomicU64,
 }
 
-/// Batches, each with the number of its spans.
+/// Batches, each with the number of its items.
 #[derive(Default)]
 struct Waiting<B> {
     full: VecDeque<(B, usize)>,
     /// The batch that is being filled.
     last: (B, usize),
-    spans: usize,
+    items: usize,
 }
 
 impl<E: Exporter> Queue<E> {
-    pub(super) fn new(exporter: E, settings: BatchSettings, spans: &IntCounterVec) -> Self {
+    /// `counts` are by exporter and result.
+    pub(super) fn new(exporter: E, settings: BatchSettings, counts: &IntCounterVec) -> Self {
         Self {
             settings,
             waiting: Mutex::default(),
             filled: Notify::new(),
-            exported: spans.with_label_values(&[exporter.name(), "exported"]),
-            rejected: spans.with_label_values(&[exporter.name(), "rejected"]),
-            dropped: spans.with_label_values(&[exporter.name(), "dropped"]),
+            exported: counts.with_label_values(&[exporter.name(), "exported"]),
+            rejected: counts.with_label_values(&[exporter.name(), "rejected"]),
+            dropped: counts.with_label_values(&[exporter.name(), "dropped"]),
             unreported: AtomicU64::new(0),
             exporter,
         }
+    }
+
+    /// Queues an item, or drops it where the queue is full.
+    pub(super) fn push(&self, item: E::Item<'_>) {
+        let mut waiting = self.waiting();
+        if waiting.items >= self.settings.queue {
+            self.count_dropped(1);
+            return;
+        }
+        waiting.items += 1;
+        let (batch, items) = &mut waiting.last;
+        self.exporter.add(batch, item);
+        *items += 1;
+        if self.is_full(batch, *items) {
+            let full = mem::take(&mut waiting.last);
+            waiting.full.push_back(full);
+            self.filled.notify_one();
+        }
+    }
+
+    /// Empties the queue, counts its items as dropped, and returns their number.
+    pub(super) fn discard(&self) -> usize {
+        let left = mem::take(&mut *self.waiting()).items;
+        self.count_dropped(left);
+        left
     }
 
     /// The oldest batch, full or not; an empty batch when the queue is empty.
     fn take(&self) -> (E::Batch, usize) {
         let mut waiting = self.waiting();
         let batch = waiting.full.pop_front().unwrap_or_else(|| mem::take(&mut waiting.last));
-        waiting.spans -= batch.1;
+        waiting.items -= batch.1;
         batch
     }
 
-    /// Whether a batch is exported without waiting for more spans.
-    fn is_full(&self, batch: &E::Batch, spans: usize) -> bool {
-        spans == self.settings.batch || self.exporter.is_large(batch)
+    /// Whether a batch is exported without waiting for more items.
+    fn is_full(&self, batch: &E::Batch, items: usize) -> bool {
+        items == self.settings.batch || self.exporter.is_large(batch)
     }
 
-    fn count_dropped(&self, spans: usize) {
-        let spans = u64::try_from(spans).unwrap_or(u64::MAX);
-        self.dropped.inc_by(spans);
-        self.unreported.fetch_add(spans, Ordering::Relaxed);
+    fn count_dropped(&self, items: usize) {
+        let items = u64::try_from(items).unwrap_or(u64::MAX);
+        self.dropped.inc_by(items);
+        self.unreported.fetch_add(items, Ordering::Relaxed);
     }
 
-    /// Whether the backend must be told of dropped spans.
+    /// Whether the backend must be told of dropped items.
     fn has_unreported(&self) -> bool {
         self.exporter.reports_dropped() && self.unreported.load(Ordering::Relaxed) > 0
     }
@@ -174,40 +208,25 @@ impl<E: Exporter> Queue<E> {
     }
 }
 
-impl<E: Exporter> Sink for Queue<E> {
+impl<E: for<'a> Exporter<Item<'a> = Ended<'a>>> Sink for Queue<E> {
     fn push(&self, span: Ended<'_>) {
-        let mut waiting = self.waiting();
-        if waiting.spans >= self.settings.queue {
-            self.count_dropped(1);
-            return;
-        }
-        waiting.spans += 1;
-        let (batch, spans) = &mut waiting.last;
-        self.exporter.add(batch, span);
-        *spans += 1;
-        if self.is_full(batch, *spans) {
-            let full = mem::take(&mut waiting.last);
-            waiting.full.push_back(full);
-            self.filled.notify_one();
-        }
+        Self::push(self, span);
     }
 
     fn discard(&self) -> usize {
-        let left = mem::take(&mut *self.waiting()).spans;
-        self.count_dropped(left);
-        left
+        Self::discard(self)
     }
 }
 
-/// Exports the spans of `queue` until `closing` is set, and then the rest.
+/// Exports the items of `queue` until `closing` is set, and then the rest.
 pub(super) async fn run<E: Exporter>(queue: Arc<Queue<E>>, mut closing: watch::Receiver<bool>) {
     let mut backend = Backend::Available;
     loop {
         let is_closing = *closing.borrow();
-        let (batch, spans) = queue.take();
-        let is_full = queue.is_full(&batch, spans);
-        if spans > 0 || queue.has_unreported() {
-            backend = export(&queue, batch, spans, backend).await;
+        let (batch, items) = queue.take();
+        let is_full = queue.is_full(&batch, items);
+        if items > 0 || queue.has_unreported() {
+            backend = export(&queue, batch, items, backend).await;
             if is_closing && backend == Backend::Unavailable {
                 // Logged already; the rest would fail as well.
                 queue.discard();
@@ -241,26 +260,26 @@ enum Backend {
 }
 
 /// Exports one batch or drops it, and logs when the backend's state changes.
-async fn export<E: Exporter>(queue: &Queue<E>, batch: E::Batch, spans: usize, before: Backend) -> Backend {
+async fn export<E: Exporter>(queue: &Queue<E>, batch: E::Batch, items: usize, before: Backend) -> Backend {
     let exporter = queue.exporter.name();
     let unreported = queue.unreported.load(Ordering::Relaxed);
     let reason = match timeout(queue.settings.timeout, queue.exporter.export(batch, unreported)).await {
         Ok(Ok(rejected)) => {
             queue.unreported.fetch_sub(unreported, Ordering::Relaxed);
-            let rejected = rejected.min(spans);
+            let rejected = rejected.min(items);
             queue.rejected.inc_by(u64::try_from(rejected).unwrap_or(u64::MAX));
-            queue.exported.inc_by(u64::try_from(spans - rejected).unwrap_or(u64::MAX));
+            queue.exported.inc_by(u64::try_from(items - rejected).unwrap_or(u64::MAX));
             if before == Backend::Unavailable {
-                tracing::info!(exporter, "span export recovered");
+                tracing::info!(exporter, "export of {} recovered", E::ITEMS);
             }
             return Backend::Available;
         }
         Ok(Err(reason)) => reason,
         Err(_) => format!("export timed out after {:?}", queue.settings.timeout),
     };
-    queue.count_dropped(spans);
+    queue.count_dropped(items);
     if before == Backend::Available {
-        tracing::warn!(exporter, reason, "span export failed; spans are dropped until it recovers");
+        tracing::warn!(exporter, reason, "export of {} failed; they are dropped until it recovers", E::ITEMS);
     }
     Backend::Unavailable
 }

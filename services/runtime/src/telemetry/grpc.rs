@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use opentelemetry::trace::SpanKind;
 use tonic::{Code, Status};
 
-use super::{extracted::Extracted, span::Span, tracer::Tracer};
+use super::{conventions::Convention, extracted::Extracted, span::Span, tracer::Tracer};
 use crate::deadline::Deadline;
 
 /// A call in flight. Dropped before its [end](GrpcSpan::end), it counts as cancelled.
@@ -91,7 +91,8 @@ impl GrpcSpan {
         if !self.span.is_recording() {
             return;
         }
-        self.span.set("rpc.grpc.status_code", i64::from(i32::from(code)));
+        self.span.set("rpc.response.status_code", code_name(code));
+        self.span.set_earlier(Convention::Rpc, "rpc.grpc.status_code", || i64::from(i32::from(code)));
         let is_servers_fault = matches!(
             code,
             Code::Unknown
@@ -117,10 +118,12 @@ impl Drop for GrpcSpan {
 }
 
 fn describe(span: &mut Span, path: &str) {
-    let (service, method) = name(path).split_once('/').unwrap_or((name(path), ""));
-    span.set("rpc.system", "grpc");
-    span.set("rpc.service", service.to_owned());
-    span.set("rpc.method", method.to_owned());
+    span.set("rpc.system.name", "grpc");
+    // The earlier `rpc.method` was the last part alone; both cannot be set.
+    span.set("rpc.method", name(path).to_owned());
+    span.set_earlier(Convention::Rpc, "rpc.system", || "grpc");
+    let service = || name(path).split_once('/').map_or(name(path), |(service, _)| service).to_owned();
+    span.set_earlier(Convention::Rpc, "rpc.service", service);
 }
 
 /// The code's name in gRPC's specification, which the conventions use for `error.type`.

@@ -11,6 +11,7 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 use super::{
     batch::{Ended, Sink},
     carrier::CarrierMut,
+    conventions::Conventions,
     extracted::{B3, Decision},
     propagators::Propagators,
     sampler::TraceSampler,
@@ -24,15 +25,16 @@ pub(super) struct Recorder {
 
 pub(super) struct Recording {
     pub(super) sampler: TraceSampler,
+    pub(super) conventions: Conventions,
     pub(super) scope: InstrumentationScope,
     ids: RandomIdGenerator,
     queues: Vec<Arc<dyn Sink>>,
 }
 
 impl Recording {
-    pub(super) fn new(sampler: TraceSampler, queues: Vec<Arc<dyn Sink>>) -> Self {
+    pub(super) fn new(sampler: TraceSampler, conventions: Conventions, queues: Vec<Arc<dyn Sink>>) -> Self {
         let scope = InstrumentationScope::builder("octet").with_version(crate::identity::VERSION).build();
-        Self { sampler, scope, ids: RandomIdGenerator::default(), queues }
+        Self { sampler, conventions, scope, ids: RandomIdGenerator::default(), queues }
     }
 
     pub(super) fn new_trace_id(&self) -> TraceId {

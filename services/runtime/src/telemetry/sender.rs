@@ -1,4 +1,4 @@
-//! Posts to a trace backend: one kept-alive connection, a few attempts.
+//! Posts to a telemetry backend: one kept-alive connection, a few attempts.
 
 use std::{
     sync::{
@@ -97,7 +97,7 @@ impl Sender {
         Ok(Self { client, version, timeout, is_unavailable: AtomicBool::new(false) })
     }
 
-    /// Posts, and retries failures that may be temporary. A backend may receive a span twice: both have one id.
+    /// Posts, and retries failures that may be temporary. A backend may receive an item twice: spans have ids.
     pub(super) async fn post(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, SendError> {
         let attempts = if self.is_unavailable.load(Ordering::Relaxed) { 1 } else { ATTEMPTS };
         let mut backoff = RETRY;
@@ -109,7 +109,7 @@ impl Sender {
             };
             match outcome {
                 Err(error) if attempt < attempts && error.is_retryable() => {
-                    tracing::debug!(%error, "retrying the span export");
+                    tracing::debug!(%error, "retrying the export");
                     sleep(backoff.pause().max(error.retry_after().unwrap_or_default())).await;
                     attempt += 1;
                 }

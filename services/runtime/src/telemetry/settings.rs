@@ -1,4 +1,4 @@
-//! OpenTelemetry's standard variables for traces.
+//! OpenTelemetry's standard variables.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -8,7 +8,9 @@ use tokio_rustls::rustls::ClientConfig;
 
 use super::{
     batch::{BatchSettings, milliseconds},
-    otlp::OtlpSettings,
+    conventions::Conventions,
+    logs::LogExport,
+    otlp::{OtlpSettings, Signal, Times},
     propagators::PropagatorSettings,
     sampler::TraceSampler,
     sender::{self, ENDPOINT, Version},
@@ -16,7 +18,7 @@ use super::{
 };
 use crate::environment::Environment;
 
-/// How a process makes and exports spans.
+/// How a process makes and exports spans, and exports metrics and log lines.
 #[derive(Debug, Clone)]
 pub struct TelemetrySettings {
     pub(super) zipkin: Option<ZipkinSettings>,
@@ -24,10 +26,15 @@ pub struct TelemetrySettings {
     pub(super) propagators: PropagatorSettings,
     pub(super) sampler: TraceSampler,
     pub(super) batch: BatchSettings,
+    pub(super) conventions: Conventions,
     /// Overrides the service's own name.
     pub(super) service: Option<String>,
-    /// Attributes of every span.
+    /// Attributes of every span, and of the resource.
     pub(super) attributes: Vec<(String, String)>,
+    pub(super) metrics: Option<(OtlpSettings, Times)>,
+    pub(super) logs: Option<LogExport>,
+    /// Distinguishes this process from others of the service.
+    pub(super) instance: String,
 }
 
 #[derive(Debug, Clone)]
@@ -38,34 +45,50 @@ pub(super) struct ZipkinSettings {
     pub(super) tls: Option<Arc<ClientConfig>>,
 }
 
-/// An exporter of `OTEL_TRACES_EXPORTER`.
+/// An exporter of `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` or `OTEL_LOGS_EXPORTER`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exporter {
     Zipkin,
     Otlp,
+    /// The admin server always exports metrics for Prometheus.
+    Prometheus,
 }
+
+/// The exporters of a signal, by their names.
+const OF_TRACES: &[(&str, Exporter)] = &[("zipkin", Exporter::Zipkin), ("otlp", Exporter::Otlp)];
+const OF_METRICS: &[(&str, Exporter)] = &[("otlp", Exporter::Otlp), ("prometheus", Exporter::Prometheus)];
+const OF_LOGS: &[(&str, Exporter)] = &[("otlp", Exporter::Otlp)];
 
 impl TelemetrySettings {
     /// Reads `OTEL_*`. `OTEL_TRACES_EXPORTER` is a list of `zipkin` and `otlp`, or `none`, which is also the default: a
     /// service that is started alone has no backend.
     ///
+    /// `OTEL_METRICS_EXPORTER` is a list of `otlp` and `prometheus`, or `none`, and `OTEL_LOGS_EXPORTER` is `otlp` or `none`,
+    /// which is the default of both.
+    ///
     /// `OTEL_SERVICE_NAME` overrides a `service.name` in `OTEL_RESOURCE_ATTRIBUTES`.
     pub fn from_environment(environment: &mut Environment<'_>) -> Self {
-        let mut exporters = environment.or(
-            "OTEL_TRACES_EXPORTER",
-            "a list of zipkin and otlp, or none",
-            Vec::new(),
-            exporters,
-        );
-        if environment
-            .or("OTEL_SDK_DISABLED", "true or false", false, |text| text.to_ascii_lowercase().parse::<bool>())
-        {
-            exporters.clear();
-        }
+        let is_disabled = environment.or("OTEL_SDK_DISABLED", "true or false", false, |text| {
+            text.to_ascii_lowercase().parse::<bool>()
+        });
+        let mut exporters = |variable: &str, allowed: &str, known| {
+            let exporters = environment.or(variable, allowed, Vec::new(), |text| exporters(text, known));
+            if is_disabled { Vec::new() } else { exporters }
+        };
+        let of_traces = exporters("OTEL_TRACES_EXPORTER", "a list of zipkin and otlp, or none", OF_TRACES);
+        let of_metrics =
+            exporters("OTEL_METRICS_EXPORTER", "a list of otlp and prometheus, or none", OF_METRICS);
+        let of_logs = exporters("OTEL_LOGS_EXPORTER", "otlp or none", OF_LOGS);
         let (has_zipkin, has_otlp) =
-            (exporters.contains(&Exporter::Zipkin), exporters.contains(&Exporter::Otlp));
+            (of_traces.contains(&Exporter::Zipkin), of_traces.contains(&Exporter::Otlp));
+        let (has_metrics, has_logs) =
+            (of_metrics.contains(&Exporter::Otlp), of_logs.contains(&Exporter::Otlp));
         let zipkin = ZipkinSettings::from_environment(environment, has_zipkin);
-        let otlp = OtlpSettings::from_environment(environment, has_otlp);
+        let otlp = OtlpSettings::from_environment(environment, Signal::Traces, has_otlp);
+        let metrics = OtlpSettings::from_environment(environment, Signal::Metrics, has_metrics);
+        let times = times(environment, has_metrics);
+        let logs = OtlpSettings::from_environment(environment, Signal::Logs, has_logs);
+        let batch_of_logs = BatchSettings::from_environment(environment, "OTEL_BLRP");
         let mut attributes = environment.or(
             "OTEL_RESOURCE_ATTRIBUTES",
             "a comma-separated list of name=value, percent-encoded where needed",
@@ -74,15 +97,34 @@ impl TelemetrySettings {
         );
         let named = attributes.iter().position(|(name, _)| name == "service.name");
         let named = named.map(|index| attributes.remove(index).1);
+        let service = environment.text("OTEL_SERVICE_NAME").or(named);
+        let instance = uuid::Uuid::new_v4().to_string();
+        let logs = has_logs.then(|| LogExport {
+            otlp: logs,
+            batch: batch_of_logs,
+            service: service.clone(),
+            attributes: attributes.clone(),
+            instance: instance.clone(),
+            installed: Arc::default(),
+        });
         Self {
             zipkin: has_zipkin.then_some(zipkin),
             otlp: has_otlp.then_some(otlp),
             propagators: PropagatorSettings::from_environment(environment),
             sampler: TraceSampler::from_environment(environment),
-            batch: BatchSettings::from_environment(environment),
-            service: environment.text("OTEL_SERVICE_NAME").or(named),
+            batch: BatchSettings::from_environment(environment, "OTEL_BSP"),
+            conventions: Conventions::from_environment(environment),
+            service,
             attributes,
+            metrics: has_metrics.then_some((metrics, times)),
+            logs,
+            instance,
         }
+    }
+
+    /// Where log lines are exported.
+    pub(crate) fn log_export(&self) -> Option<LogExport> {
+        self.logs.clone()
     }
 
     /// The service's name in spans; `name` unless the environment names another.
@@ -105,21 +147,30 @@ impl ZipkinSettings {
     }
 }
 
-fn exporters(text: &str) -> Result<Vec<Exporter>, ()> {
-    let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    let mut exporters = Vec::new();
-    for name in &names {
-        let exporter = match *name {
-            "zipkin" => Exporter::Zipkin,
-            "otlp" => Exporter::Otlp,
-            "none" if names.len() == 1 => continue,
-            _ => return Err(()),
-        };
-        if !exporters.contains(&exporter) {
-            exporters.push(exporter);
-        }
+/// `OTEL_METRIC_EXPORT_*`. Sums are cumulative: no other preference is accepted where metrics are exported.
+fn times(environment: &mut Environment<'_>, is_on: bool) -> Times {
+    let variable = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    let preference = environment.text(variable);
+    if is_on && preference.is_some_and(|preference| !preference.eq_ignore_ascii_case("cumulative")) {
+        environment.fault(variable, "must be cumulative");
     }
-    Ok(exporters)
+    Times {
+        interval: milliseconds(environment, "OTEL_METRIC_EXPORT_INTERVAL", 60_000),
+        timeout: milliseconds(environment, "OTEL_METRIC_EXPORT_TIMEOUT", 30_000),
+    }
+}
+
+/// A list of known names, or `none`.
+fn exporters(text: &str, known: &[(&str, Exporter)]) -> Result<Vec<Exporter>, ()> {
+    let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    if names == ["none"] {
+        return Ok(Vec::new());
+    }
+    let exporter = |name: &&str| {
+        let known = known.iter().find(|(known, _)| known == name);
+        known.map(|(_, exporter)| *exporter).ok_or(())
+    };
+    names.iter().map(exporter).collect()
 }
 
 /// `name=value,…` in the format of W3C Baggage, percent-encoded.
@@ -207,9 +258,54 @@ mod tests {
             ("OTEL_PROPAGATORS", "jaeger"),
             ("OTEL_TRACES_SAMPLER", "sometimes"),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+            ("OTEL_METRICS_EXPORTER", "otlp,zipkin"),
+            ("OTEL_LOGS_EXPORTER", "console"),
+            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "collector:4318"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+            ("OTEL_BLRP_SCHEDULE_DELAY", "soon"),
         ])
         .unwrap_err();
-        assert_eq!(faults.lines().count(), 8, "{faults}");
+        assert_eq!(faults.lines().count(), 13, "{faults}");
+        let allowed = "OTEL_METRICS_EXPORTER: must be a list of otlp and prometheus, or none, but is";
+        assert!(
+            faults.contains(allowed) && faults.contains("OTEL_LOGS_EXPORTER: must be otlp or none"),
+            "{faults}"
+        );
+    }
+
+    #[test]
+    fn metrics_and_logs_are_exported_where_they_are_asked_for_with_variables_of_their_own() {
+        for exporter in ["none", "prometheus", ""] {
+            let settings = settings(&[("OTEL_METRICS_EXPORTER", exporter)]).unwrap();
+            assert!(settings.metrics.is_none() && settings.logs.is_none(), "{exporter}");
+        }
+        let on = [("OTEL_METRICS_EXPORTER", "prometheus,otlp"), ("OTEL_LOGS_EXPORTER", "otlp")];
+        let disabled = settings(&[on[0], on[1], ("OTEL_SDK_DISABLED", "true")]).unwrap();
+        assert!(disabled.metrics.is_none() && disabled.logs.is_none());
+
+        let own = settings(&[
+            on[0],
+            on[1],
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://all:4318"),
+            ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "a=1"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "5000"),
+        ])
+        .unwrap();
+        let ((metrics, times), logs) = (own.metrics.unwrap(), own.logs.unwrap().otlp);
+        assert_eq!(metrics.endpoint, "http://all:4318/v1/metrics");
+        let path = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+        assert_eq!(logs.endpoint, *format!("http://all:4318{path}"));
+        assert_eq!((metrics.headers.len(), logs.headers.len()), (1, 0));
+        assert_eq!(times.interval, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn temporality_other_than_cumulative_is_refused_where_metrics_are_exported() {
+        let delta = ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta");
+        let faults = settings(&[delta, ("OTEL_METRICS_EXPORTER", "otlp")]).unwrap_err();
+        assert_eq!(faults, "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: must be cumulative");
+        assert!(settings(&[delta]).is_ok());
     }
 
     #[test]

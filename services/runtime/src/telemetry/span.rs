@@ -15,8 +15,9 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use super::{
     batch::Ended,
     carrier::{remove_trace_headers, remove_trace_headers_of_message},
+    conventions::Convention,
     recorder::ActiveSpan,
-    trace_ids::TraceIds,
+    trace_ids::{SampledIds, TraceIds},
 };
 
 /// Events of one span; further ones are counted and dropped, since a call may be retried for minutes.
@@ -80,7 +81,7 @@ impl Span {
                 parent_span_id: active.parent.unwrap_or(SpanId::INVALID),
                 parent_span_is_remote: parent == Parent::Remote && active.parent.is_some(),
                 span_kind: kind,
-                name: shortened(name).into(),
+                name: shortened(name, MAX_TEXT).into(),
                 start_time: now,
                 end_time: now,
                 attributes: Vec::with_capacity(10),
@@ -105,10 +106,25 @@ impl Span {
     pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
         if let Some(record) = &mut self.record {
             let value = match value.into() {
-                Value::String(text) if text.as_str().len() > MAX_TEXT => shortened(text.as_str()).into(),
+                Value::String(text) if text.as_str().len() > MAX_TEXT => {
+                    shortened(text.as_str(), MAX_TEXT).into()
+                }
                 value => value,
             };
             record.data.attributes.push(KeyValue::new(name, value));
+        }
+    }
+
+    /// Sets an attribute under its name of before `convention` was stable, where the environment asks for both names.
+    pub fn set_earlier<V: Into<Value>>(
+        &mut self,
+        convention: Convention,
+        name: &'static str,
+        value: impl FnOnce() -> V,
+    ) {
+        let recording = self.active.as_ref().and_then(ActiveSpan::recording);
+        if recording.is_some_and(|recording| recording.conventions.are_duplicated(convention)) {
+            self.set(name, value());
         }
     }
 
@@ -121,15 +137,16 @@ impl Span {
             return;
         }
         let now = record.data.start_time + record.started.elapsed();
-        let attributes =
-            attributes.iter().map(|(name, value)| KeyValue::new(Key::from(*name), shortened(value)));
+        let attributes = attributes
+            .iter()
+            .map(|(name, value)| KeyValue::new(Key::from(*name), shortened(value, MAX_TEXT)));
         events.push(Event::new(name, now, attributes.collect(), 0));
     }
 
     /// Sets the status to error.
     pub fn fail(&mut self, description: impl FnOnce() -> String) {
         if let Some(record) = &mut self.record {
-            record.data.status = Status::error(shortened(&description()));
+            record.data.status = Status::error(shortened(&description(), MAX_TEXT));
         }
     }
 
@@ -137,6 +154,12 @@ impl Span {
     pub fn ids(&self) -> Option<TraceIds> {
         let active = self.active.as_ref()?;
         Some(TraceIds::new(active.context.trace_id(), Some(active.context.span_id())))
+    }
+
+    /// The ids, where the trace is sampled.
+    pub fn sampled_ids(&self) -> Option<SampledIds> {
+        let context = &self.record.as_ref()?.data.span_context;
+        Some(SampledIds { trace: context.trace_id(), span: context.span_id() })
     }
 
     /// Makes every span that `work` starts a child of this one.
@@ -166,12 +189,12 @@ pub fn in_current_scope<F: Future>(work: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(CURRENT.try_with(Clone::clone).ok().flatten(), work)
 }
 
-/// A text, cut after [`MAX_TEXT`] bytes.
-fn shortened(text: &str) -> String {
-    if text.len() <= MAX_TEXT {
+/// A text, cut after `limit` bytes.
+pub(super) fn shortened(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
         return text.to_owned();
     }
-    let end = text.floor_char_boundary(MAX_TEXT);
+    let end = text.floor_char_boundary(limit);
     format!("{}…", text.get(..end).unwrap_or_default())
 }
 

@@ -1,14 +1,15 @@
-//! A process's tracing, from its settings to the last flush.
+//! A process's telemetry, from its settings to the last flush.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use prometheus::IntCounterVec;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_rustls::rustls;
 
 use super::{
-    batch::{self, BatchSettings, Exporter, Queue, Sink},
-    otlp::OtlpExporter,
+    batch::{self, BatchSettings, Ended, Exporter, Queue, Sink},
+    logs::Installed,
+    otlp::{Client, LogExporter, MetricExporter, Resource, SpanExporter},
     propagators::Propagators,
     sender::{Sender, Version},
     settings::TelemetrySettings,
@@ -21,7 +22,7 @@ use crate::{drain::Drain, metrics::Metrics};
 /// use it up.
 const MAX_FLUSH: Duration = Duration::from_secs(3);
 
-/// Why tracing did not start.
+/// Why telemetry did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// A metric is registered twice or has an invalid name.
@@ -32,16 +33,30 @@ pub enum TelemetryError {
     Tls(#[from] rustls::Error),
 }
 
-/// A process's tracing: the tracer, and a worker for each exporter.
+/// A process's telemetry: the tracer, and a worker for each exporter.
 pub struct Telemetry {
     tracer: Tracer,
     queues: Vec<Arc<dyn Sink>>,
     workers: JoinSet<()>,
     closing: watch::Sender<bool>,
+    logs: LogWorker,
+}
+
+/// Exports log lines; idle where there is no queue.
+struct LogWorker {
+    queue: Option<Arc<Queue<LogExporter>>>,
+    worker: JoinSet<()>,
+    closing: watch::Sender<bool>,
+}
+
+/// The log lines that wait for their export.
+pub struct LastLines {
+    logs: LogWorker,
+    until: Instant,
 }
 
 impl Telemetry {
-    /// Starts a worker for each exporter. No connection is opened before there are spans.
+    /// Starts a worker for each exporter. No connection is opened before there is something to export.
     ///
     /// `service` and `local`, the address that the process serves, are its spans' local endpoint.
     ///
@@ -54,8 +69,15 @@ impl Telemetry {
         metrics: &Metrics,
     ) -> Result<Self, TelemetryError> {
         let (closing, closed) = watch::channel(false);
+        let logs = LogWorker::start(settings, metrics)?;
         let mut telemetry =
-            Self { tracer: Tracer::off(), queues: Vec::new(), workers: JoinSet::new(), closing };
+            Self { tracer: Tracer::off(), queues: Vec::new(), workers: JoinSet::new(), closing, logs };
+        let service = settings.service_name(service);
+        let resource = Resource::new(service, &settings.attributes, &settings.instance);
+        if let Some((otlp, times)) = &settings.metrics {
+            let exporter = MetricExporter::new(Client::new(otlp, &resource)?, metrics)?;
+            telemetry.workers.spawn(exporter.run(*times, closed.clone()));
+        }
         let propagators = Propagators::new(&settings.propagators);
         if settings.zipkin.is_none() && settings.otlp.is_none() {
             telemetry.tracer = Tracer::new(propagators, None);
@@ -67,10 +89,8 @@ impl Telemetry {
             "Ended spans by exporter and result",
             &["exporter", "result"],
         )?;
-        let service = settings.service_name(service);
         if let Some(otlp) = &settings.otlp {
-            let sender = Sender::new(otlp.timeout, otlp.protocol.version(), otlp.tls.clone())?;
-            let exporter = OtlpExporter::new(otlp, sender, service, &settings.attributes);
+            let exporter = SpanExporter(Client::new(otlp, &resource)?);
             telemetry.spawn_worker(exporter, settings.batch, &spans, closed.clone());
         }
         if let Some(zipkin) = &settings.zipkin {
@@ -79,13 +99,14 @@ impl Telemetry {
             let exporter = ZipkinExporter::new(endpoint, sender, service, local, &settings.attributes);
             telemetry.spawn_worker(exporter, settings.batch, &spans, closed);
         }
-        telemetry.tracer = Tracer::recording(propagators, settings.sampler.clone(), telemetry.queues.clone());
+        let (sampler, queues) = (settings.sampler.clone(), telemetry.queues.clone());
+        telemetry.tracer = Tracer::recording(propagators, sampler, settings.conventions, queues);
         Ok(telemetry)
     }
 
     fn spawn_worker(
         &mut self,
-        exporter: impl Exporter,
+        exporter: impl for<'a> Exporter<Item<'a> = Ended<'a>>,
         settings: BatchSettings,
         spans: &IntCounterVec,
         closing: watch::Receiver<bool>,
@@ -100,20 +121,55 @@ impl Telemetry {
         self.tracer.clone()
     }
 
-    /// Exports the spans that wait, within `grace` and 3 s at most. Call it when no more spans are made. The rest is dropped
-    /// and counted; a second signal stops it immediately.
-    pub async fn flush(mut self, grace: Duration, drain: &Drain) {
+    /// Exports the spans that wait, and all metrics, within `grace` and 3 s at most. Call it when no more spans are made. The
+    /// rest is dropped and counted; a second signal stops it immediately. Then [flush](LastLines::flush) the log lines.
+    pub async fn flush(mut self, grace: Duration, drain: &Drain) -> LastLines {
+        let until = Instant::now() + grace.min(MAX_FLUSH);
         self.closing.send_replace(true);
-        let flushed = tokio::time::timeout(grace.min(MAX_FLUSH), async {
-            while self.workers.join_next().await.is_some() {}
-        });
-        tokio::select! {
-            _ = flushed => {}
-            () = drain.forced() => {}
-        }
+        join_all(&mut self.workers, until, drain).await;
         let left: usize = self.queues.iter().map(|queue| queue.discard()).sum();
         if left > 0 {
             tracing::warn!(spans = left, "spans dropped: they were not exported before the process stopped");
         }
+        LastLines { logs: self.logs, until }
+    }
+}
+
+impl LastLines {
+    /// Exports the log lines that wait, in what is left of the time of [`Telemetry::flush`]. Later lines are written to
+    /// standard output only.
+    pub async fn flush(mut self, drain: &Drain) {
+        self.logs.closing.send_replace(true);
+        join_all(&mut self.logs.worker, self.until, drain).await;
+        if let Some(queue) = self.logs.queue {
+            queue.discard();
+        }
+    }
+}
+
+impl LogWorker {
+    fn start(settings: &TelemetrySettings, metrics: &Metrics) -> Result<Self, TelemetryError> {
+        let (closing, closed) = watch::channel(false);
+        let mut worker = JoinSet::new();
+        // Logs are not installed in tests.
+        let installed = settings.logs.as_ref().and_then(|logs| logs.installed.get()).cloned();
+        let queue = match installed {
+            Some(Installed { queue, counts }) => {
+                metrics.register(counts)?;
+                worker.spawn(batch::run(queue.clone(), closed));
+                Some(queue)
+            }
+            None => None,
+        };
+        Ok(Self { queue, worker, closing })
+    }
+}
+
+/// Waits for the workers to end, until a moment or a second signal.
+async fn join_all(workers: &mut JoinSet<()>, until: Instant, drain: &Drain) {
+    let joined = tokio::time::timeout_at(until, async { while workers.join_next().await.is_some() {} });
+    tokio::select! {
+        _ = joined => {}
+        () = drain.forced() => {}
     }
 }

@@ -23,6 +23,19 @@ impl TraceIds {
     }
 }
 
+/// The ids of a span whose trace is sampled.
+#[derive(Debug, Clone, Copy)]
+pub struct SampledIds {
+    pub(crate) trace: TraceId,
+    pub(crate) span: SpanId,
+}
+
+impl SampledIds {
+    pub(crate) fn text(self) -> TraceIds {
+        TraceIds::new(self.trace, Some(self.span))
+    }
+}
+
 /// The trace's id as B3 and Zipkin write it: 16 digits where the upper 64 bits are zero, else 32.
 pub(super) fn write_trace_id(id: TraceId, write: impl FnOnce(&[u8])) {
     let number = u128::from_be_bytes(id.to_bytes());

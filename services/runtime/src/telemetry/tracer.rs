@@ -7,6 +7,7 @@ use opentelemetry::trace::{SpanContext, SpanKind, TraceFlags, TraceState};
 
 use super::{
     batch::Sink,
+    conventions::Conventions,
     extracted::{Decision, Extracted},
     propagators::Propagators,
     recorder::{ActiveSpan, Recorder, Recording},
@@ -28,9 +29,10 @@ impl Tracer {
     pub(super) fn recording(
         propagators: Propagators,
         sampler: TraceSampler,
+        conventions: Conventions,
         queues: Vec<Arc<dyn Sink>>,
     ) -> Self {
-        Self::new(propagators, Some(Recording::new(sampler, queues)))
+        Self::new(propagators, Some(Recording::new(sampler, conventions, queues)))
     }
 
     pub(super) fn new(propagators: Propagators, recording: Option<Recording>) -> Self {

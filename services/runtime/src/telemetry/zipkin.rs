@@ -44,6 +44,10 @@ impl ZipkinExporter {
 }
 
 impl Exporter for ZipkinExporter {
+    const ITEMS: &'static str = "spans";
+
+    type Item<'a> = Ended<'a>;
+
     /// A JSON list without its closing bracket.
     type Batch = Vec<u8>;
 

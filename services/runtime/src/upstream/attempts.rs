@@ -156,14 +156,15 @@ impl Attempts<'_> {
                 Err(status) => status,
             };
             let tried = self.failed(&status);
+            refused.extend(tried);
+            // Another address may serve it at once, however long this one took, unless the call cannot be repeated.
+            let is_refused_by_one =
+                tried.is_some() && !self.connect_wait.is_zero() && self.has_another(&refused);
             let left = give_up.saturating_duration_since(Instant::now());
-            if classify(&status) != Failure::NotProcessed || left.is_zero() {
+            if classify(&status) != Failure::NotProcessed || left.is_zero() && !is_refused_by_one {
                 self.tried.extend(tried);
                 return Err(status);
             }
-            refused.extend(tried);
-            // Another address may serve it at once.
-            let is_refused_by_one = tried.is_some() && self.has_another(&refused);
             // The last attempt starts when the wait expires, not up to a pause before.
             let pause = if is_refused_by_one { Duration::ZERO } else { backoff.pause().min(left) };
             tracing::debug!(upstream = self.upstream.name(), %status, "not processed; retrying");

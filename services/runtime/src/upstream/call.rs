@@ -153,6 +153,7 @@ impl Upstream {
         let deadline = self.limited(deadline);
         let call = self.calls.start_as(path, kind);
         let mut span = GrpcSpan::client(path, &self.name, self.address.host_and_port());
+        let call = call.traced_by(&span);
         span.set_deadline(deadline);
         let send = |span: &GrpcSpan, channel: GrpcChannel, number: u32| {
             let mut headers = propagated.clone();

@@ -67,13 +67,30 @@ fn refuse(Refusal { status, message }: Refusal) -> Response {
     response
 }
 
-/// Other services of OTLP, such as that for metrics, are answered as gRPC says.
+/// OTLP's other signals.
+const OTHER_SIGNALS: [&str; 6] = [
+    "/v1/metrics",
+    "/v1/logs",
+    "/v1development/profiles",
+    "/opentelemetry.proto.collector.metrics.",
+    "/opentelemetry.proto.collector.logs.",
+    "/opentelemetry.proto.collector.profiles.",
+];
+
+/// Other signals and services are answered as gRPC and HTTP say: a client must learn that nothing was kept.
 async fn unknown(request: Request) -> Response {
     let path = request.uri().path();
-    if is_grpc(request.headers()) {
-        return Status::unimplemented(format!("no method {path}")).into_http::<Body>();
+    let is_other_signal = OTHER_SIGNALS.iter().any(|signal| path.starts_with(signal));
+    let is_grpc = is_grpc(request.headers());
+    let message = match (is_other_signal, is_grpc) {
+        (true, _) => "this collector takes traces only, no other signals of OTLP".to_owned(),
+        (false, true) => format!("no method {path}"),
+        (false, false) => format!("no route for {path}"),
+    };
+    if is_grpc {
+        return Status::unimplemented(message).into_http::<Body>();
     }
-    Refusal::new(StatusCode::NOT_FOUND, format!("no route for {path}")).into_response()
+    Refusal::new(StatusCode::NOT_FOUND, message).into_response()
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

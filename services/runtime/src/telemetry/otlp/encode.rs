@@ -130,7 +130,7 @@ fn count(out: &mut Vec<u8>, field: u32, count: u32) {
 }
 
 /// Since 1970.
-fn nanoseconds(time: SystemTime) -> u64 {
+pub(super) fn nanoseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

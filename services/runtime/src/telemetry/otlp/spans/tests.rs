@@ -4,12 +4,13 @@ use std::{
 };
 
 use opentelemetry::{
-    Array, KeyValue, StringValue,
+    Array, KeyValue, StringValue, Value,
     trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState},
 };
 use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use proptest::{collection::vec, prelude::*};
+use prost::Message;
 
 use super::*;
 

@@ -1,0 +1,17 @@
+#!/bin/bash
+# What RabbitMQ's image does with its variables, for a stand-in of Debian's package.
+set -euo pipefail
+
+base=$(echo /usr/lib/rabbitmq/lib/rabbitmq_server-*)
+export RABBITMQ_MNESIA_BASE=/var/lib/rabbitmq/mnesia RABBITMQ_LOGS=- RABBITMQ_LOG_BASE=/var/log/rabbitmq
+export RABBITMQ_ADVANCED_CONFIG_FILE=/tmp/advanced.config RABBITMQ_CONFIG_FILE=/tmp/none RABBITMQ_CONF_ENV_FILE=/tmp/none
+export RABBITMQ_ENABLED_PLUGINS_FILE=/tmp/enabled_plugins RUNNING_UNDER_SYSTEMD=true ERL_CRASH_DUMP_BYTES=0
+printf '[].\n' >"$RABBITMQ_ENABLED_PLUGINS_FILE"
+cat >"$RABBITMQ_ADVANCED_CONFIG_FILE" <<END
+[{rabbit, [
+    {default_user, <<"$RABBITMQ_DEFAULT_USER">>},
+    {default_pass, <<"$RABBITMQ_DEFAULT_PASS">>},
+    {loopback_users, []}
+]}].
+END
+exec "$base/sbin/rabbitmq-server"
