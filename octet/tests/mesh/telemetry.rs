@@ -167,20 +167,31 @@ async fn the_collector_gets_the_same_spans_by_each_way_of_otlp_as_zipkin() {
 }
 
 #[tokio::test]
-async fn spans_are_exported_over_tls_that_a_certificate_file_authenticates() {
+async fn spans_are_exported_over_tls_that_a_certificate_file_or_the_systems_authorities_authenticate() {
     let authority = Authority::new();
     let (zipkin, otlp) = (Zipkin::start().await, OtlpReceiver::start().await);
-    let (certificate, front) = (authority.ca(), async |to| TlsFront::start(&authority, to).await);
+    let front = async |to| TlsFront::start(&authority, to).await;
     let fronts = [front(zipkin.address).await, front(otlp.http()).await, front(otlp.grpc()).await];
     let [at_zipkin, at_http, at_grpc] = fronts.each_ref().map(|front| front.address().port());
     let mut expected = SPANS;
-    for (protocol, port) in [("http/protobuf", at_http), ("grpc", at_grpc)] {
-        let mesh = Mesh::builder()
+    let own = ["OTEL_EXPORTER_ZIPKIN_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"];
+    // By its convention, this file replaces the system's authorities.
+    let system = ["SSL_CERT_FILE", "SSL_CERT_FILE"];
+    for (protocol, port, variables) in [
+        ("http/protobuf", at_http, own),
+        ("grpc", at_grpc, own),
+        ("http/protobuf", at_http, system),
+        ("grpc", at_grpc, system),
+    ] {
+        let certificate = authority.ca().to_str().expect("UTF-8");
+        let mut mesh = Mesh::builder();
+        for variable in variables {
+            mesh = mesh.with(variable, certificate);
+        }
+        let mesh = mesh
             .with("OTEL_TRACES_EXPORTER", "zipkin,otlp")
             .with("OTEL_EXPORTER_ZIPKIN_ENDPOINT", format!("https://localhost:{at_zipkin}/api/v2/spans"))
-            .with("OTEL_EXPORTER_ZIPKIN_CERTIFICATE", certificate.to_str().expect("UTF-8"))
             .with("OTEL_EXPORTER_OTLP_ENDPOINT", format!("https://localhost:{port}"))
-            .with("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate.to_str().expect("UTF-8"))
             .with("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
             .with("OTEL_BSP_SCHEDULE_DELAY", "50")
             .start()

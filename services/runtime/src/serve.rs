@@ -2,6 +2,7 @@
 
 mod early;
 mod grpc;
+mod linger;
 mod tls;
 mod transport;
 
@@ -29,7 +30,10 @@ pub use self::{
     transport::{Plain, Protocol, Transport},
 };
 
-use self::early::{Direction, EarlyEnds, Watched};
+use self::{
+    early::{Direction, EarlyEnds, Watched},
+    linger::Linger,
+};
 use crate::drain::Drain;
 
 /// Limits of a server and its clients.
@@ -249,7 +253,7 @@ async fn connection<Io, S, B>(
             Ok::<_, Infallible>(response.map(|body| Watched::new(body, responding)))
         }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(Linger::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

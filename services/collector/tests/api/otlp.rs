@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::peer::{Peer, Reply, gzip};
 
@@ -307,5 +308,39 @@ async fn spans_that_a_reporter_dropped_are_counted() {
     post(&peer, &[PROTOBUF, ("octet-dropped-spans", "7")], Bytes::new()).await;
     call_grpc(&peer.otlp_grpc, &[("octet-dropped-spans", "4")], framed(0, &[])).await;
     assert_eq!(peer.json("/api/v2/mesh?lookback=60000").await["droppedSpans"], 11);
+    peer.stop().await;
+}
+
+#[tokio::test]
+async fn responses_that_nobody_reads_do_not_keep_others_from_reporting() {
+    // On each connection; many times what the collector works on at once.
+    const UNREAD: usize = 900;
+    let peer = Peer::start().await;
+    let mut held = Vec::new();
+    let grpc = "opentelemetry.proto.collector.trace.v1.TraceService/Export";
+    for (address, path, kind, body) in [
+        (&peer.otlp_http, "v1/traces", JSON.1, b"{}".to_vec()),
+        (&peer.otlp_grpc, grpc, "application/grpc", framed(0, &[])),
+        (&peer.otlp_http, grpc, "application/grpc", framed(0, &[])),
+    ] {
+        let client = Client::builder(TokioExecutor::new())
+            .http2_only(true)
+            .http2_initial_stream_window_size(0)
+            .build_http();
+        let mut requests = JoinSet::new();
+        for _ in 0..UNREAD {
+            let request = Request::post(format!("http://{address}/{path}")).header("content-type", kind);
+            requests.spawn(client.request(request.body(Body::from(body.clone())).expect("a request")));
+        }
+        held.extend(requests.join_all().await);
+    }
+    assert!(held.iter().all(|response| response.as_ref().is_ok_and(|response| response.status() == 200)));
+
+    assert_eq!(post(&peer, &[PROTOBUF], call(1).encode_to_vec()).await.status.as_u16(), 200);
+    assert_found(&peer, 1).await;
+    let (status, ..) = call_grpc(&peer.otlp_grpc, &[], framed(0, &call(2).encode_to_vec())).await;
+    assert_eq!(status, "0");
+    assert_found(&peer, 2).await;
+    drop(held);
     peer.stop().await;
 }
