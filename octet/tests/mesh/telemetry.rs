@@ -183,10 +183,10 @@ async fn spans_are_exported_over_tls_that_a_certificate_file_or_the_systems_auth
         ("http/protobuf", at_http, system),
         ("grpc", at_grpc, system),
     ] {
-        let certificate = authority.ca().to_str().expect("UTF-8");
+        let certificate = authority.ca();
         let mut mesh = Mesh::builder();
         for variable in variables {
-            mesh = mesh.with(variable, certificate);
+            mesh = mesh.with(variable, certificate.to_str().expect("UTF-8"));
         }
         let mesh = mesh
             .with("OTEL_TRACES_EXPORTER", "zipkin,otlp")
