@@ -66,19 +66,18 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<Io> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { io, closing } = &mut *self;
-        let closing = match closing {
-            Some(closing) => closing,
-            None => {
-                ready!(Pin::new(&mut *io).poll_shutdown(context))?;
-                closing.insert(Closing { expired: Box::pin(sleep(MAX_TIME)), discarded: 0 })
-            }
+        let closing = if let Some(closing) = closing {
+            closing
+        } else {
+            ready!(Pin::new(&mut *io).poll_shutdown(context))?;
+            closing.insert(Closing { expired: Box::pin(sleep(MAX_TIME)), discarded: 0 })
         };
         let mut bytes = [0; 8 * 1024];
         while closing.discarded < MAX_BYTES {
             let mut buffer = ReadBuf::new(&mut bytes);
             match Pin::new(&mut *io).poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    closing.discarded += buffer.filled().len()
+                    closing.discarded += buffer.filled().len();
                 }
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => return closing.expired.as_mut().poll(context).map(Ok),
