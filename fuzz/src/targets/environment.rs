@@ -1,6 +1,9 @@
 //! A process's environment as in `/proc/PID/environ`: `NAME=value`, each ended by a NUL.
 
-use std::{collections::BTreeMap, ffi::OsString, os::unix::ffi::OsStringExt, sync::LazyLock, time::Duration};
+use std::{
+    collections::BTreeMap, ffi::OsString, fmt::Debug, os::unix::ffi::OsStringExt, sync::LazyLock,
+    time::Duration,
+};
 
 use octet_gateway::GatewaySettings;
 use octet_greeting::ServiceSettings;
@@ -50,18 +53,22 @@ pub(crate) fn run(bytes: &[u8]) {
 fn service(lookup: &Block<'_>) -> Result<String, Faults> {
     let mut environment = Environment::new(lookup);
     let settings = ServiceSettings::from_environment(&mut environment, TOPOLOGY.clone(), None);
-    environment
-        .finish(settings)
-        .map(|settings| format!("{:?}", settings.expect("no fault, and so a service")))
+    environment.finish(settings).map(|settings| comparable(&settings.expect("no fault, and so a service")))
 }
 
 /// The settings of the gateway, in a form that can be compared.
 fn gateway(lookup: &Block<'_>) -> Result<String, Faults> {
     let mut environment = Environment::new(lookup);
     let settings = GatewaySettings::from_environment(&mut environment, TOPOLOGY.clone());
-    environment
-        .finish(settings)
-        .map(|settings| format!("{:?}", settings.expect("no fault, and so a gateway")))
+    environment.finish(settings).map(|settings| comparable(&settings.expect("no fault, and so a gateway")))
+}
+
+/// Settings without the id of the process's instance, which is random.
+fn comparable(settings: &impl Debug) -> String {
+    let text = format!("{settings:?}");
+    let parts =
+        text.split_once("instance: \"").and_then(|(before, id)| Some((before, id.split_once('"')?.1)));
+    parts.map(|(before, after)| before.to_owned() + after).unwrap_or(text)
 }
 
 /// An address as text can be read back.

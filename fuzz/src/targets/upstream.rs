@@ -21,7 +21,11 @@ pub(crate) fn run(bytes: &[u8]) {
     let Ok(address) = read(&input) else { return };
     let text = address.to_string();
     assert_eq!(read(&text), Ok(address), "{text} is not read back");
-    // The address is a host and a port, without anything that must not reach a name server or a log.
+    text.split(',').for_each(check);
+}
+
+/// An address is a host and a port, without anything that must not reach a name server or a log.
+fn check(text: &str) {
     let uri: Uri = format!("http://{text}/x").parse().unwrap_or_else(|error| panic!("{text}: {error}"));
     assert_eq!((uri.path(), uri.query()), ("/x", None), "{text}");
     assert!(uri.port_u16().is_some_and(|port| port > 0) && !text.contains('@'), "{text}");

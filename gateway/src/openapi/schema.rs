@@ -132,6 +132,11 @@ pub(super) fn scalar(kind: &Kind, side: Side) -> Value {
         Kind::Float => json!({ "type": "number", "minimum": f32::MIN, "maximum": f32::MAX }),
         Kind::Double => json!({ "type": "number" }),
         Kind::String => json!({ "type": "string" }),
+        // A client that sends the canonical form is understood everywhere.
+        Kind::Bytes if side == Side::Request => {
+            let pattern = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
+            json!({ "type": "string", "contentEncoding": "base64", "pattern": pattern })
+        }
         Kind::Bytes => json!({ "type": "string", "contentEncoding": "base64" }),
         Kind::Enum(kind) => enumeration(kind, side),
         Kind::Message(_) => json!({}),
