@@ -14,7 +14,7 @@ use hyper_util::{
 };
 use octet_testbed::eventually;
 use prost_reflect::{DynamicMessage, Value, prost::Message};
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     client::{HttpVersion, PATIENCE, Reply, get},
@@ -236,4 +236,30 @@ async fn a_stream_of_many_large_messages_passes_within_the_budget() {
     let (status, message) =
         tokio::time::timeout(PATIENCE + Duration::from_secs(20), passing).await.expect("in time");
     assert_eq!(status, "8", "{message}");
+}
+
+#[tokio::test]
+async fn one_client_cannot_occupy_all_trace_queries() {
+    const QUERIES: usize = 20;
+    // What the gateway sends at once for one client.
+    const ADMITTED: usize = 14;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let backend = axum::Router::new()
+        .route("/api/v2/traces", axum::routing::get(std::future::pending::<()>))
+        .route("/api/v2/services", axum::routing::get(async || axum::Json(["a"])));
+    tokio::spawn(async { axum::serve(listener, backend).await });
+    let gateway = Gateway::with(&[("TRACE_QUERY_URL", &url)]).await;
+    let hostile = client(HttpVersion::Http1, HOSTILE);
+    let mut queries = JoinSet::new();
+    for _ in 0..QUERIES {
+        queries.spawn(hostile.get(gateway.url("/zipkin/api/v2/traces").parse().unwrap()));
+    }
+    for _ in ADMITTED..QUERIES {
+        let refused = tokio::time::timeout(PATIENCE, queries.join_next()).await.expect("in time");
+        let status = refused.unwrap().unwrap().expect("a response").status();
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let reply = get(&gateway, "/zipkin/api/v2/services").await;
+    assert_eq!((reply.status.as_u16(), reply.text().as_str()), (200, r#"["a"]"#));
 }
