@@ -58,9 +58,8 @@ test-octet: tools ui
 	$(CARGO) test --package octet --locked $(ARGS)
 
 .PHONY: test-ui
-test-ui: tools ui ## Test the page: its logic, then all of it in Chromium against a running mesh
+test-ui: tools ui programs ## Test the page: its logic, then all of it in Chromium against a running mesh
 	cd ui && npm run --silent test
-	$(CARGO) build --package octet --locked
 	cd ui && npm run --silent e2e -- $(ARGS)
 
 .PHONY: test-backends test-testbed
