@@ -40,16 +40,16 @@ test("a missing trace backend, an unavailable one and an unknown trace are diffe
 test("a trace is requested so that its absence is no error status", () => {
   const id = "463ac35c9f6413ad48485a3953bb6124";
   const request = traceRequest("http://h", id);
-  expect(request.path).toBe(`/zipkin/api/v2/traceMany?traceIds=${id},${id.slice(0, -1)}1`);
+  expect(request.path).toBe(`/zipkin/api/v2/traceMany?traceIds=${id},ff`);
   const trace = (traceId: string) => [{ traceId, id: "1", localEndpoint: { serviceName: "a" } }];
   expect(request.parse([trace("1"), trace(id)])?.[0]?.traceId).toBe(id);
   expect(request.parse({})).toBeUndefined();
   expect(() => request.parse([])).toThrow("Trace not found");
-  expect(() => request.parse([trace(`${id.slice(0, -1)}1`)])).toThrow("Trace not found");
+  expect(() => request.parse([trace("ff")])).toThrow("Trace not found");
 
   // A trace of 64 bits is known by 16 digits; another tracer may have put 64 bits before them.
   const short = traceRequest("http://h", `${"0".repeat(16)}48485a3953bb6124`);
-  expect(short.path).toContain("?traceIds=48485a3953bb6124,48485a3953bb6121");
+  expect(short.path).toContain("?traceIds=48485a3953bb6124,ff");
   expect(short.parse([trace(id)])?.[0]?.traceId).toBe(id);
 });
 

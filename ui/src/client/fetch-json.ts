@@ -170,6 +170,6 @@ export function toFailure(error: unknown, url: string): Failure {
   log.error("unexpected error", error);
   return new Failure("unexpected", url, "Unexpected error in the page", {
     status: error instanceof Error ? error.name : "unknown",
-    cause: "This is a bug in the page. Add ?log=debug to its address for details in the console.",
+    cause: "This is a bug in the page. With ?log=debug its console has details.",
   });
 }

@@ -120,10 +120,10 @@ export function badgeOf(
   const replicas = replicasOf(processes, node.id);
   const unready = replicas.filter(({ state }) => state !== "ready");
   if (unready.length > 0) {
-    const ready = replicas.length - unready.length;
-    const text = replicas.length > 1 ? `✕ ${ready} of ${replicas.length} ready` : "✕ not ready";
+    const all = replicas.length;
+    const ready = all > 1 ? `${all - unready.length} of ${all}` : "not";
     const title = unready.flatMap(({ state, reasons }) => [state, ...reasons]).join("; ");
-    return { text, kind: "trouble", title };
+    return { text: `✕ ${ready} ready`, kind: "trouble", title };
   }
   const restarts = replicas.reduce((sum, process) => sum + process.restarts, 0);
   if (restarts === 0) return undefined;

@@ -8,7 +8,7 @@ import { type FeedSignal, fetchInto, newFeed } from "./feed.ts";
 import { openedFiles } from "./traces.ts";
 
 /** Milliseconds before each further fetch: spans arrive in batches, and those behind a queue arrive last. */
-const REFETCH_MS = [500, 1_000, 2_000, 4_000];
+const REFETCH_MS = [500, 1_000, 2_000, 4_000, 8_000];
 
 /** Milliseconds after a trace's last span when no more are expected. */
 const COMPLETE_AFTER_MS = 15_000;

@@ -97,7 +97,7 @@ pub(super) trait Exporter: Send + Sync + 'static {
         false
     }
 
-    /// Whether the backend can be told how many items were dropped, even by a batch without any.
+    /// Whether a request can report how many items were dropped, even one without items.
     fn reports_dropped(&self) -> bool {
         false
     }
@@ -197,7 +197,7 @@ impl<E: Exporter> Queue<E> {
         self.unreported.fetch_add(items, Ordering::Relaxed);
     }
 
-    /// Whether the backend must be told of dropped items.
+    /// Whether dropped items are to be reported.
     fn has_unreported(&self) -> bool {
         self.exporter.reports_dropped() && self.unreported.load(Ordering::Relaxed) > 0
     }

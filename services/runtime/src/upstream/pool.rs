@@ -239,7 +239,7 @@ impl Pool {
         self.addresses.borrow().all.iter().map(|backend| backend.address.port()).collect()
     }
 
-    /// What tells the connections apart.
+    /// What identifies the connections.
     pub(super) fn identities(&self) -> Vec<*const Backend> {
         self.addresses.borrow().all.iter().map(Arc::as_ptr).collect()
     }

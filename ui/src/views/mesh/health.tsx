@@ -35,16 +35,11 @@ export function Health({ node, topology, processes }: Props) {
           // Replicas have no other identity, and keep their order.
           key={`${node.id}-${index}`}
           process={process}
-          heading={headingOf(process, index, replicas.length)}
+          heading={replicas.length > 1 ? `Process #${process.replica ?? index + 1}` : "Process"}
         />
       ))}
     </>
   );
-}
-
-function headingOf({ name, replica }: Process, index: number, count: number): string {
-  if (replica !== undefined) return `${name}#${replica}`;
-  return count > 1 ? `Process ${index + 1} of ${count}` : "Process";
 }
 
 function ProcessSection({ process, heading }: { process: Process; heading: string }) {
