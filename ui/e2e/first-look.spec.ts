@@ -66,7 +66,8 @@ test("the edge to a killed service turns red with its code within two refreshes,
   page,
   context,
 }) => {
-  await page.goto("/#/mesh");
+  // By its default the share of failures decides, and a load may have made thousands of calls within the last minute.
+  await page.goto("/#/mesh?degraded=0.01&failing=0.01");
   await expect(page.locator(".edge.live, .edge.idle")).toHaveCount(13);
   // `octet up` restarts it, at first immediately, and callers wait for CONNECT_WAIT: calls fail only once the backoff is longer.
   let failed = 0;

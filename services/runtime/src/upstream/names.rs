@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(Arc::strong_count(&fake.0), 1, "the resolver is dropped");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_pool_has_at_most_64_addresses() {
         let fake = Fake::default();
         fake.set("many", &(1..=200).collect::<Vec<_>>());

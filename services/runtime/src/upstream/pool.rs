@@ -147,7 +147,8 @@ impl Pool {
                 return Err(Status::from_error(Box::new(Unresolved(problem.into()))));
             }
             // The pool itself is the sender.
-            let _ = self.addresses.subscribe().changed().await;
+            let is_resolved = |known: &Addresses| !known.all.is_empty() || known.problem.is_some();
+            let _ = self.addresses.subscribe().wait_for(is_resolved).await;
         }
     }
 
