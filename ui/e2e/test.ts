@@ -46,8 +46,8 @@ export async function expectAccessible(page: Page): Promise<void> {
 }
 
 /** Sends greetings without the page, and returns how many failed. */
-export async function greet(times: number): Promise<number> {
-  const responses = await Promise.all(Array.from({ length: times }, () => fetch(`${mesh.url}/api/greeting`)));
+export async function greet(times: number, url = mesh.url): Promise<number> {
+  const responses = await Promise.all(Array.from({ length: times }, () => fetch(`${url}/api/greeting`)));
   const failed = responses.filter((response) => !response.ok).length;
   for (const response of responses) await response.text();
   return failed;

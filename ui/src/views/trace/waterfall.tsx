@@ -44,7 +44,7 @@ export function Waterfall({ trace }: { trace: Trace }) {
   );
   const list = useRef<HTMLDivElement>(null);
   const search = useRef<HTMLInputElement>(null);
-  const view = useSignal({ top: 0, height: 600 });
+  const top = useSignal(0);
   const { width, measure: measureRuler } = useWidth(600);
 
   const zoom = ({ from, to }: TimeRange) => {
@@ -121,10 +121,8 @@ export function Waterfall({ trace }: { trace: Trace }) {
     if (active === document.body || active?.id === "main") list.current?.focus({ preventScroll: true });
   }, []);
 
-  const { first, last } = visibleSlice(rows.length, ROW_HEIGHT, view.value.top, view.value.height, OVERSCAN);
-  const measure = (element: HTMLElement) => {
-    view.value = { top: element.scrollTop, height: element.clientHeight };
-  };
+  // The list is lower than the window, and grows while spans arrive.
+  const { first, last } = visibleSlice(rows.length, ROW_HEIGHT, top.value, window.innerHeight, OVERSCAN);
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the keys of the tree work in all of the waterfall
     <div class={`waterfall${chosen ? " with-panel" : ""}`} onKeyDown={onKeyDown}>
@@ -145,8 +143,9 @@ export function Waterfall({ trace }: { trace: Trace }) {
           aria-label="Spans"
           aria-activedescendant={chosen ? rowId(chosen.key) : undefined}
           ref={list}
-          onScroll={(event) => measure(event.currentTarget)}
-          onFocus={(event) => measure(event.currentTarget)}
+          onScroll={(event) => {
+            top.value = event.currentTarget.scrollTop;
+          }}
         >
           <div class="ruler-row" role="presentation">
             <span class="name quiet">service · operation</span>
