@@ -4,9 +4,9 @@ mod grpc;
 mod http1;
 mod http2;
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -33,11 +33,21 @@ pub(crate) struct Exchange {
     pub(crate) outcome: Outcome,
     /// The 32 hexadecimal digits of its trace, if the server named one that it records.
     pub(crate) trace_id: Option<String>,
+    /// The body of a success, if it was asked for.
+    pub(crate) body: Option<Bytes>,
+}
+
+/// What a client sends and keeps.
+pub(crate) struct Wish {
+    pub(crate) deadline: Instant,
+    /// Added to the client's own.
+    pub(crate) headers: HeaderMap,
+    pub(crate) keeps_body: bool,
 }
 
 impl Exchange {
     fn failed(outcome: Outcome) -> Self {
-        Self { outcome, trace_id: None }
+        Self { outcome, trace_id: None, body: None }
     }
 }
 
@@ -69,13 +79,12 @@ impl Client {
         }
     }
 
-    /// Sends a request and reads the response to its end, within `timeout`.
-    pub(crate) async fn send(&mut self, timeout: Duration) -> Exchange {
-        let deadline = Instant::now() + timeout;
+    /// Sends a request and reads the response to its end, before the deadline.
+    pub(crate) async fn send(&mut self, wish: &Wish) -> Exchange {
         match self {
-            Self::Http1(client) => client.send(deadline).await,
-            Self::Http2(client) => client.send(deadline).await,
-            Self::Grpc(client) => client.send(deadline).await,
+            Self::Http1(client) => client.send(wish).await,
+            Self::Http2(client) => client.send(wish).await,
+            Self::Grpc(client) => client.send(wish).await,
         }
     }
 }
@@ -98,21 +107,30 @@ async fn connect(target: &Target, deadline: Instant) -> Result<TcpStream, Outcom
 }
 
 /// Reads a response to its end.
-async fn read(response: Response<Incoming>) -> Result<Exchange, Failure> {
+async fn read(response: Response<Incoming>, keeps_body: bool) -> Result<Exchange, Failure> {
     let (parts, mut body) = response.into_parts();
+    let keeps_body = keeps_body && parts.status.is_success();
     let mut bytes = 0_u64;
+    let mut kept = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        bytes += frame?.data_ref().map_or(0, |data: &Bytes| data.len() as u64);
+        let frame = frame?;
+        let Some(data) = frame.data_ref() else { continue };
+        bytes += data.len() as u64;
         if bytes > MAX_BODY {
             return Ok(Exchange::failed(Outcome::InvalidResponse));
         }
+        if keeps_body {
+            kept.extend_from_slice(data);
+        }
     }
-    Ok(exchange(parts.status, &parts.headers))
+    let mut exchange = exchange(parts.status, &parts.headers);
+    exchange.body = keeps_body.then(|| kept.freeze());
+    Ok(exchange)
 }
 
 fn exchange(status: StatusCode, headers: &HeaderMap) -> Exchange {
     let trace_id = headers.get(TRACE_RESPONSE).and_then(|value| recorded_trace(value.to_str().ok()?));
-    Exchange { outcome: Outcome::of_status(status), trace_id }
+    Exchange { outcome: Outcome::of_status(status), trace_id, body: None }
 }
 
 /// The trace id of `00-<trace>-<span>-<flags>`, if the trace is recorded.

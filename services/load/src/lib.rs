@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod table;
 mod target;
+mod watch;
 
 pub use compare::Comparison;
 pub use limits::{
@@ -26,6 +27,7 @@ pub use limits::{
 pub use outcome::Outcome;
 pub use plan::{Plan, Protocol};
 pub use report::{Example, Latency, Report, Second, State};
-pub use run::{Order, run};
+pub use run::{Order, run, run_watched};
 pub use table::{heading, row, summary};
 pub use target::{Target, TargetError};
+pub use watch::{Sample, Watch};

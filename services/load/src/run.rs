@@ -16,12 +16,13 @@ use tokio::{
 };
 
 use crate::{
-    client::Client,
+    client::{Client, Exchange, Wish},
     limits::PAUSE_AFTER_FAILURE,
     pacer::{self, Pacer},
     plan::Plan,
     record::{Recorder, Times},
     report::{Report, State},
+    watch::{Sample, Watch},
 };
 
 /// What a running load must do.
@@ -42,6 +43,7 @@ struct Shared {
     rate: Option<u32>,
     max_requests: u64,
     recorder: Mutex<Recorder>,
+    watch: Option<Arc<dyn Watch>>,
     /// The number of the next request.
     next: AtomicU64,
     /// In an open loop: a permit for each request that is due and not sent.
@@ -56,10 +58,33 @@ struct Shared {
 /// When the system refuses a thread.
 pub async fn run(
     plan: &Plan,
+    order: watch::Receiver<Order>,
+    each_second: impl FnMut(&Report),
+) -> io::Result<Report> {
+    send(plan, Instant::now(), order, None, each_second).await
+}
+
+/// As [`run`], with the moment that counts as the start, and a watcher of every request.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_watched(
+    plan: &Plan,
+    start: Instant,
+    order: watch::Receiver<Order>,
+    watch: Arc<dyn Watch>,
+    each_second: impl FnMut(&Report),
+) -> io::Result<Report> {
+    send(plan, start, order, Some(watch), each_second).await
+}
+
+async fn send(
+    plan: &Plan,
+    start: Instant,
     mut order: watch::Receiver<Order>,
+    watch: Option<Arc<dyn Watch>>,
     mut each_second: impl FnMut(&Report),
 ) -> io::Result<Report> {
-    let start = Instant::now();
     let started = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let recorder = Recorder::new(start).map_err(io::Error::other)?;
     let shared = Arc::new(Shared {
@@ -68,6 +93,7 @@ pub async fn run(
         rate: plan.rate,
         max_requests: plan.requests.unwrap_or(u64::MAX),
         recorder: Mutex::new(recorder),
+        watch,
         next: AtomicU64::new(0),
         due: Arc::new(Semaphore::new(0)),
         sending: watch::Sender::new(true),
@@ -131,10 +157,12 @@ async fn next_order(order: &mut watch::Receiver<Order>, current: Order) -> Order
 /// Sends one request after the other.
 async fn user(shared: Arc<Shared>, mut client: Client) {
     let mut sending = shared.sending.subscribe();
-    while let Some(due) = shared.next_request(&sending).await {
+    while let Some((index, due)) = shared.next_request(&sending).await {
+        let wish = shared.wish(index);
         let sent = Instant::now();
-        let exchange = client.send(shared.timeout).await;
+        let exchange = client.send(&wish).await;
         let times = Times { due: due.unwrap_or(sent), sent, ended: Instant::now() };
+        let exchange = shared.watched(times, exchange);
         let must_pause = !exchange.outcome.is_response() && shared.rate.is_none();
         shared.recorder().record(times, exchange);
         if must_pause {
@@ -147,18 +175,41 @@ async fn user(shared: Arc<Shared>, mut client: Client) {
 }
 
 impl Shared {
-    /// Waits until a request is due. Returns `None` when there are no more, and when it was due, in an open loop.
-    async fn next_request(&self, sending: &watch::Receiver<bool>) -> Option<Option<Instant>> {
+    /// Waits until a request is due. Returns `None` when there are no more; its number and, in an open loop, when it was due.
+    async fn next_request(&self, sending: &watch::Receiver<bool>) -> Option<(u64, Option<Instant>)> {
         let Some(rate) = self.rate else {
-            let is_more = *sending.borrow() && self.next.fetch_add(1, Ordering::Relaxed) < self.max_requests;
-            return is_more.then_some(None);
+            if !*sending.borrow() {
+                return None;
+            }
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            return (index < self.max_requests).then_some((index, None));
         };
         self.due.acquire().await.ok()?.forget();
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         if index + 1 >= self.max_requests {
             self.due.close();
         }
-        Some(Some(self.start + pacer::offset(index, rate)))
+        Some((index, Some(self.start + pacer::offset(index, rate))))
+    }
+
+    fn wish(&self, index: u64) -> Wish {
+        let headers = self.watch.as_ref().map(|watch| watch.headers(index)).unwrap_or_default();
+        let keeps_body = self.watch.as_ref().is_some_and(|watch| watch.keeps_bodies());
+        Wish { deadline: tokio::time::Instant::now() + self.timeout, headers, keeps_body }
+    }
+
+    /// Lets the watcher see how a request ended.
+    fn watched(&self, times: Times, mut exchange: Exchange) -> Exchange {
+        if let Some(watch) = &self.watch {
+            watch.ended(Sample {
+                due: times.due.saturating_duration_since(self.start),
+                latency: times.ended.saturating_duration_since(times.due),
+                outcome: exchange.outcome,
+                trace_id: exchange.trace_id.clone(),
+                body: exchange.body.take(),
+            });
+        }
+        exchange
     }
 
     fn stop(&self) {

@@ -35,6 +35,16 @@ mod table;
 mod text;
 mod validate;
 
+/// The machinery that reads a file as topologies are read: all findings at once, each with its line and column.
+pub mod document {
+    pub use crate::{
+        quote::quoted,
+        raw::{RawNumber as Number, RawText as Text, fields::Fields},
+        reporter::{Position, Reporter},
+        validate::parse_document as parse,
+    };
+}
+
 pub use behaviour::{Behaviour, Limit, WhenLeft};
 pub use edge::{Balance, EdgeRule, EdgeSettings, Retry};
 pub use finding::{Finding, Findings};

@@ -3,7 +3,7 @@
 use crate::limits::MAX_QUOTED;
 
 /// Foreign text for a message: in quotes, on one line, and short.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     match text.char_indices().nth(MAX_QUOTED) {
         None => format!("{text:?}"),
         Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),

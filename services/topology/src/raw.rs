@@ -4,7 +4,7 @@
 
 mod edge;
 mod fault;
-mod fields;
+pub(crate) mod fields;
 mod role;
 
 use toml::de::{DeTable, DeValue};
@@ -21,17 +21,20 @@ use crate::{
 
 /// A string of the file.
 #[derive(Debug)]
-pub(crate) struct RawText<'t> {
-    pub(crate) value: &'t str,
-    pub(crate) position: Position,
+pub struct RawText<'t> {
+    /// Its value.
+    pub value: &'t str,
+    /// Where it is.
+    pub position: Position,
 }
 
 /// A whole number of the file.
 #[derive(Debug)]
-pub(crate) struct RawNumber {
+pub struct RawNumber {
     /// `None` where it is negative or does not fit.
-    pub(crate) value: Option<u64>,
-    pub(crate) position: Position,
+    pub value: Option<u64>,
+    /// Where it is.
+    pub position: Position,
 }
 
 #[derive(Debug)]
@@ -77,7 +80,7 @@ pub(crate) const STORE_FIELDS: [&str; 2] = ["database", "collection"];
 
 /// Reads a document. A value that cannot be read is reported and left out.
 pub(crate) fn read<'t>(document: &'t DeTable<'t>, reporter: &mut Reporter) -> RawTopology<'t> {
-    let fields = Fields { table: document, position: Position { path: String::new(), offset: 0 } };
+    let fields = Fields::of_document(document);
     fields.refuse_others(&FIELDS, reporter);
     RawTopology {
         entry: fields.required_text("entry", reporter),

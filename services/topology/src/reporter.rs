@@ -1,26 +1,30 @@
-//! Collects findings while a topology is read.
+//! Collects findings while a file is read.
 
 use crate::finding::{Finding, Findings};
 
 /// The position of a value: its path, and the offset of its first byte in the text.
 #[derive(Debug, Clone)]
-pub(crate) struct Position {
-    pub(crate) path: String,
-    pub(crate) offset: usize,
+pub struct Position {
+    /// `service[3].calls[1]`.
+    pub path: String,
+    /// In bytes.
+    pub offset: usize,
 }
 
 /// The findings so far, in the order of the checks.
 #[derive(Debug, Default)]
-pub(crate) struct Reporter {
+pub struct Reporter {
     found: Vec<(Position, String)>,
 }
 
 impl Reporter {
-    pub(crate) fn report(&mut self, position: &Position, message: impl Into<String>) {
+    /// Adds a finding.
+    pub fn report(&mut self, position: &Position, message: impl Into<String>) {
         self.found.push((position.clone(), message.into()));
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 

@@ -19,7 +19,7 @@ use crate::{
     model::{Conditions, Service, Store, Topology},
     name::{InvalidText, ServiceName},
     quote::quoted,
-    raw::{self, RawFault, RawNumber, RawService, RawStore, RawText, RawTopology},
+    raw::{self, RawFault, RawNumber, RawService, RawStore, RawText, RawTopology, fields::Fields},
     relations,
     reporter::{Position, Reporter},
 };
@@ -45,16 +45,43 @@ impl Topology {
     /// Every finding of the text. A text that is not TOML is not read further, so its findings are its syntax
     /// errors alone.
     pub fn parse(text: &str, origin: &str) -> Result<Self, Findings> {
-        let mut reporter = Reporter::default();
-        match topology(text, &mut reporter) {
-            Some(topology) if reporter.is_empty() => Ok(topology),
-            _ => Err(reporter.finish(text, origin)),
-        }
+        parse(text, origin, |document, reporter| {
+            let raw = raw::read(document, reporter);
+            validated(&raw, reporter)
+        })
     }
 }
 
-/// `None` only when a finding was reported; a topology beside findings must not be used.
-fn topology(text: &str, reporter: &mut Reporter) -> Option<Topology> {
+/// Parses a text that is TOML of at most [`MAX_BYTES`], and reads its document; `origin` is what findings call the text.
+///
+/// # Errors
+/// Every finding: those that `read` reports, or the syntax errors. `read` returns `None` only if it has reported one.
+pub fn parse_document<T>(
+    text: &str,
+    origin: &str,
+    read: impl FnOnce(&Fields<'_>, &mut Reporter) -> Option<T>,
+) -> Result<T, Findings> {
+    parse(text, origin, |document, reporter| read(&Fields::of_document(document), reporter))
+}
+
+fn parse<T>(
+    text: &str,
+    origin: &str,
+    read: impl FnOnce(&DeTable<'_>, &mut Reporter) -> Option<T>,
+) -> Result<T, Findings> {
+    let mut reporter = Reporter::default();
+    match read_toml(text, &mut reporter, read) {
+        Some(value) if reporter.is_empty() => Ok(value),
+        _ => Err(reporter.finish(text, origin)),
+    }
+}
+
+/// `None` only when a finding was reported; a value beside findings must not be used.
+fn read_toml<T>(
+    text: &str,
+    reporter: &mut Reporter,
+    read: impl FnOnce(&DeTable<'_>, &mut Reporter) -> Option<T>,
+) -> Option<T> {
     if text.len() > MAX_BYTES {
         let start = Position { path: String::new(), offset: 0 };
         reporter.report(&start, format!("larger than the limit of {} KiB", MAX_BYTES / 1024));
@@ -67,8 +94,7 @@ fn topology(text: &str, reporter: &mut Reporter) -> Option<Topology> {
         errors.iter().take(MAX_SYNTAX_FINDINGS).for_each(|error| report_syntax(text, error, reporter));
         return None;
     }
-    let raw = raw::read(document.get_ref(), reporter);
-    validated(&raw, reporter)
+    read(document.get_ref(), reporter)
 }
 
 /// The parser's limit on nesting is its only error without a position; it comes first.

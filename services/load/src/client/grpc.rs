@@ -2,14 +2,14 @@
 
 use octet_proto::greeting::v3::{GreetingRequest, greeting_service_client::GreetingServiceClient};
 use octet_runtime::upstream::{Failure, classify};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use tonic::{
-    Code, Status,
+    Code, Request, Status,
     metadata::MetadataMap,
     transport::{Channel, Endpoint},
 };
 
-use super::{Exchange, TRACE_RESPONSE, recorded_trace};
+use super::{Exchange, TRACE_RESPONSE, Wish, recorded_trace};
 use crate::{outcome::Outcome, target::Target};
 
 /// Clones share the connection, which heals itself.
@@ -22,14 +22,18 @@ impl Client {
         Self(endpoint.map(|endpoint| GreetingServiceClient::new(endpoint.tcp_nodelay(true).connect_lazy())))
     }
 
-    pub(super) async fn send(&mut self, deadline: Instant) -> Exchange {
+    pub(super) async fn send(&mut self, wish: &Wish) -> Exchange {
         let Some(client) = &mut self.0 else { return Exchange::failed(Outcome::Other) };
-        match timeout_at(deadline, client.greeting(GreetingRequest::default())).await {
+        let mut request = Request::new(GreetingRequest::default());
+        *request.metadata_mut() = MetadataMap::from_headers(wish.headers.clone());
+        match timeout_at(wish.deadline, client.greeting(request)).await {
             Ok(Ok(response)) => {
                 let trace_id = trace_of(response.metadata());
-                Exchange { outcome: Outcome::of_code(Code::Ok), trace_id }
+                Exchange { outcome: Outcome::of_code(Code::Ok), trace_id, body: None }
             }
-            Ok(Err(status)) => Exchange { outcome: outcome(&status), trace_id: trace_of(status.metadata()) },
+            Ok(Err(status)) => {
+                Exchange { outcome: outcome(&status), trace_id: trace_of(status.metadata()), body: None }
+            }
             Err(_) => Exchange::failed(Outcome::Timeout),
         }
     }

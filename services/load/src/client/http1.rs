@@ -7,7 +7,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Exchange, connect, failed, read, unconnected};
+use super::{Exchange, Wish, connect, failed, read, unconnected};
 use crate::{outcome::Outcome, target::Target};
 
 pub(crate) struct Client {
@@ -22,7 +22,8 @@ impl Client {
         Self { target, host, connection: None }
     }
 
-    pub(super) async fn send(&mut self, deadline: Instant) -> Exchange {
+    pub(super) async fn send(&mut self, wish: &Wish) -> Exchange {
+        let deadline = wish.deadline;
         loop {
             let is_new = self.connection.is_none();
             let mut connection = match self.connection.take() {
@@ -35,7 +36,7 @@ impl Client {
             let sent = async {
                 // The server may have closed the connection since the last response.
                 connection.ready().await?;
-                connection.send_request(self.request()).await
+                connection.send_request(self.request(wish)).await
             };
             let response = match timeout_at(deadline, sent).await {
                 Ok(Ok(response)) => response,
@@ -44,7 +45,7 @@ impl Client {
                 Ok(Err(error)) => return failed(&error),
                 Err(_) => return Exchange::failed(Outcome::Timeout),
             };
-            return match timeout_at(deadline, read(response)).await {
+            return match timeout_at(deadline, read(response, wish.keeps_body)).await {
                 Ok(Ok(exchange)) => {
                     self.connection = Some(connection);
                     exchange
@@ -55,8 +56,9 @@ impl Client {
         }
     }
 
-    fn request(&self) -> Request<Empty<Bytes>> {
+    fn request(&self, wish: &Wish) -> Request<Empty<Bytes>> {
         let mut request = Request::new(Empty::new());
+        *request.headers_mut() = wish.headers.clone();
         *request.uri_mut() = self.target.path.clone().into();
         let headers = request.headers_mut();
         if let Some(host) = &self.host {

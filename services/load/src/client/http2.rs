@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Exchange, connect, failed, read, unconnected};
+use super::{Exchange, Wish, connect, failed, read, unconnected};
 use crate::{outcome::Outcome, target::Target};
 
 /// Clones share the connection.
@@ -32,7 +32,8 @@ impl Client {
         Self { uri: uri.build().ok(), target, connection: Arc::default() }
     }
 
-    pub(super) async fn send(&mut self, deadline: Instant) -> Exchange {
+    pub(super) async fn send(&mut self, wish: &Wish) -> Exchange {
+        let deadline = wish.deadline;
         let Some(uri) = self.uri.clone() else { return Exchange::failed(Outcome::Other) };
         // A connection that the server has just closed sends nothing: the second is new.
         for is_last in [false, true] {
@@ -42,6 +43,7 @@ impl Client {
                 Err(_) => return Exchange::failed(Outcome::ConnectTimeout),
             };
             let mut request = Request::new(Empty::new());
+            *request.headers_mut() = wish.headers.clone();
             *request.uri_mut() = uri.clone();
             request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
             let response = match timeout_at(deadline, connection.send_request(request)).await {
@@ -50,7 +52,7 @@ impl Client {
                 Ok(Err(error)) => return failed(&error),
                 Err(_) => return Exchange::failed(Outcome::Timeout),
             };
-            return match timeout_at(deadline, read(response)).await {
+            return match timeout_at(deadline, read(response, wish.keeps_body)).await {
                 Ok(Ok(exchange)) => exchange,
                 Ok(Err(error)) => failed(error.as_ref()),
                 Err(_) => Exchange::failed(Outcome::Timeout),

@@ -1,5 +1,8 @@
 //! Reads the fields of a table, with their types checked.
 
+use std::borrow::Cow;
+
+use octet_fault::Field;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -13,12 +16,17 @@ use crate::{
 };
 
 /// A table, for reading its fields.
-pub(super) struct Fields<'t> {
+pub struct Fields<'t> {
     pub(super) table: &'t DeTable<'t>,
-    pub(super) position: Position,
+    /// Where it starts.
+    pub position: Position,
 }
 
 impl<'t> Fields<'t> {
+    pub(crate) fn of_document(table: &'t DeTable<'t>) -> Self {
+        Self { table, position: Position { path: String::new(), offset: 0 } }
+    }
+
     pub(super) fn of(position: &Position, value: &'t DeValue<'t>, reporter: &mut Reporter) -> Option<Self> {
         match value {
             DeValue::Table(table) => Some(Self { table, position: position.clone() }),
@@ -29,12 +37,14 @@ impl<'t> Fields<'t> {
         }
     }
 
-    pub(super) fn position_of(&self, key: &str, offset: usize) -> Position {
+    /// The position of a field that is at `offset`.
+    pub fn position_of(&self, key: &str, offset: usize) -> Position {
         let dot = if self.position.path.is_empty() { "" } else { "." };
         Position { path: format!("{}{dot}{}", self.position.path, bare(key)), offset }
     }
 
-    pub(super) fn refuse_others(&self, known: &[&str], reporter: &mut Reporter) {
+    /// Reports every field that is not known.
+    pub fn refuse_others(&self, known: &[&str], reporter: &mut Reporter) {
         for key in self.table.keys().filter(|key| !known.contains(&&**key.get_ref())) {
             let position = self.position_of(key.get_ref(), key.span().start);
             reporter.report(&position, format!("unknown field; fields are: {}", known.join(", ")));
@@ -45,11 +55,13 @@ impl<'t> Fields<'t> {
         self.table.get(key).map(|value| (self.position_of(key, value.span().start), value.get_ref()))
     }
 
-    pub(super) fn text(&self, key: &str, reporter: &mut Reporter) -> Option<RawText<'t>> {
+    /// A string; `None` if it is absent or of another type.
+    pub fn text(&self, key: &str, reporter: &mut Reporter) -> Option<RawText<'t>> {
         self.field(key).and_then(|(position, value)| text(position, value, reporter))
     }
 
-    pub(super) fn required_text(&self, key: &str, reporter: &mut Reporter) -> Option<RawText<'t>> {
+    /// A string that must be there.
+    pub fn required_text(&self, key: &str, reporter: &mut Reporter) -> Option<RawText<'t>> {
         if !self.table.contains_key(key) {
             reporter.report(&self.position_of(key, self.position.offset), "missing");
         }
@@ -57,7 +69,7 @@ impl<'t> Fields<'t> {
     }
 
     /// A whole number; a negative one is as invalid as one that is too large.
-    pub(super) fn number(&self, key: &str, reporter: &mut Reporter) -> Option<RawNumber> {
+    pub fn number(&self, key: &str, reporter: &mut Reporter) -> Option<RawNumber> {
         let (position, value) = self.field(key)?;
         let DeValue::Integer(number) = value else {
             reporter.report(&position, wrong_type("a whole number", value));
@@ -83,9 +95,61 @@ impl<'t> Fields<'t> {
     }
 
     /// A table of its own below the field.
-    pub(super) fn table(&self, key: &str, reporter: &mut Reporter) -> Option<Self> {
+    pub fn table(&self, key: &str, reporter: &mut Reporter) -> Option<Self> {
         let (position, value) = self.field(key)?;
         Self::of(&position, value, reporter)
+    }
+
+    /// The tables of an array; at most `most`, more are a finding.
+    pub fn tables(&self, key: &str, most: usize, reporter: &mut Reporter) -> Vec<Self> {
+        let wanted = format!("an array of tables ([[{key}]])");
+        let Some((position, values)) = self.array(key, &wanted, reporter) else { return Vec::new() };
+        if let Some((position, _)) = elements(&position, values).nth(most) {
+            reporter.report(&position, format!("must have at most {most} [[{key}]]"));
+        }
+        elements(&position, values)
+            .take(most)
+            .filter_map(|(position, value)| Self::of(&position, value, reporter))
+            .collect()
+    }
+
+    /// The strings of an array, with its position; `None` if it is absent or of another type.
+    pub fn texts(&self, key: &str, reporter: &mut Reporter) -> Option<(Position, Vec<RawText<'t>>)> {
+        let (position, values) = self.array(key, "an array of strings", reporter)?;
+        let texts = names(&position, values, reporter);
+        Some((position, texts))
+    }
+
+    /// The names of all fields, in the order of the text.
+    pub fn keys(&self) -> Vec<(String, Position)> {
+        let position = |key: &Spanned<_>, name: &str| self.position_of(name, key.span().start);
+        let mut keys: Vec<_> =
+            self.table.keys().map(|key| (key.get_ref().to_string(), position(key, key.get_ref()))).collect();
+        keys.sort_by_key(|(_, position)| position.offset);
+        keys
+    }
+
+    /// The fields of a fault, in the order of the text, without those named in `others`.
+    pub fn fault(&self, others: &[&str], reporter: &mut Reporter) -> Vec<Field<'t, Position>> {
+        let read = self.table.iter().filter(|(key, _)| !others.contains(&&**key.get_ref()));
+        let read = read.filter_map(|(key, value)| {
+            let value_at = self.position_of(key.get_ref(), value.span().start);
+            let value = match value.get_ref() {
+                DeValue::String(text) => Cow::Borrowed(&**text),
+                DeValue::Boolean(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+                DeValue::Integer(number) if number.radix() == 10 => Cow::Borrowed(number.as_str()),
+                other => {
+                    reporter.report(&value_at, wrong_type("a string, a whole number or a boolean", other));
+                    return None;
+                }
+            };
+            let key_at = self.position_of(key.get_ref(), key.span().start);
+            Some(Field { key: Cow::Borrowed(key.get_ref()), value, key_at, value_at })
+        });
+        let mut fields: Vec<_> = read.collect();
+        // A table's fields come in the order of their keys.
+        fields.sort_by_key(|field: &Field<'_, Position>| field.key_at.offset);
+        fields
     }
 }
 
