@@ -49,6 +49,8 @@ pub struct Audit {
     graph: Graph,
     inspector: Inspector,
     wait: Option<Duration>,
+    /// The wait for the messages of answers alone.
+    answers_wait: Option<Duration>,
 }
 
 impl Audit {
@@ -65,7 +67,14 @@ impl Audit {
     ) -> Result<Self, Failure> {
         let graph = Graph::new(topology, overrides);
         let inspector = Inspector::open(&graph, connections).await?;
-        Ok(Self { graph, inspector, wait })
+        Ok(Self { graph, inspector, wait, answers_wait: wait })
+    }
+
+    /// The same audit, in which messages that are still queued after `wait` are gaps. Without answers it does not wait.
+    #[must_use]
+    pub(crate) fn waiting(mut self, wait: Duration) -> Self {
+        self.answers_wait = Some(wait);
+        self
     }
 
     /// Checks the claims of `answers`, if any, and counts documents and messages. Calls `on_gap` for every gap as soon as
@@ -80,12 +89,13 @@ impl Audit {
         on_gap: &mut dyn FnMut(&Gap),
     ) -> Result<Report, Failure> {
         let answered = if let Some(answers) = answers {
-            Some(Check::new(&self.graph, &self.inspector, on_gap)?.run(answers, self.wait).await?)
+            Some(Check::new(&self.graph, &self.inspector, on_gap)?.run(answers, self.answers_wait).await?)
         } else {
             self.wait_for_empty_queues().await?;
             None
         };
-        Ok(Report { stores: self.stores().await?, queues: self.queues().await?, answered, waited: self.wait })
+        let waited = if answered.is_some() { self.answers_wait } else { self.wait };
+        Ok(Report { stores: self.stores().await?, queues: self.queues().await?, answered, waited })
     }
 
     /// Messages of a queue without a consumer stay queued, so only the other queues are waited for.

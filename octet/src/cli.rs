@@ -2,6 +2,7 @@
 
 mod fault;
 mod load;
+mod scenario;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -10,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind
 pub use self::{
     fault::{Fault, FaultTarget},
     load::{Load, LoadAction, LoadFormat},
+    scenario::{Scenario, ScenarioRun},
 };
 use crate::{failure, output, variables};
 
@@ -62,6 +64,9 @@ pub enum Command {
     /// Let a part of the running mesh misbehave, or render faults for other tools
     #[command(subcommand)]
     Fault(Fault),
+    /// Run a scenario: load, faults, actions and expectations on one clock; or check or list some
+    #[command(subcommand)]
+    Scenario(Scenario),
     /// Ask a server whether it is healthy, for the health checks of containers
     #[command(after_help = HEALTH_STATUS)]
     Health(Health),
@@ -86,6 +91,7 @@ pub const DEFAULT_DATA: &str = ".octet";
 
 /// The arguments of `octet up`.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Up {
     /// Directory for stores, queues and logs
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
@@ -113,6 +119,9 @@ pub struct Up {
     /// Run as the background process of --detach
     #[arg(long, hide = true, conflicts_with = "detach")]
     pub background: bool,
+    /// Take orders for single processes from stdin, as `octet scenario` gives them; the end of stdin ends all
+    #[arg(long, hide = true, conflicts_with_all = ["detach", "background"])]
+    pub controlled: bool,
 }
 
 /// The arguments of `octet status`.

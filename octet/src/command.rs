@@ -9,6 +9,7 @@ pub mod health;
 pub mod load;
 pub mod logs;
 pub mod man;
+pub mod scenario;
 pub mod service;
 pub mod status;
 pub mod stop;

@@ -9,6 +9,7 @@ mod isotope;
 mod log_line;
 pub mod output;
 pub mod runner;
+mod scenario;
 pub mod terminal;
 pub mod topology_file;
 pub mod variables;

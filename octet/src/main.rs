@@ -34,6 +34,10 @@ fn main() -> ExitCode {
         Command::Fault(action) => {
             return command::fault::run(&action).unwrap_or_else(|failure| report(&failure));
         }
+        // And a broken expectation.
+        Command::Scenario(action) => {
+            return command::scenario::run(&action).unwrap_or_else(|failure| report(&failure));
+        }
         Command::Logs(arguments) => command::logs::run(&arguments),
         Command::Stop(arguments) => command::stop::run(&arguments),
         Command::Topology(action) => command::topology::run(&action),

@@ -4,6 +4,7 @@
 //! and its environment sets where it listens and which upstreams it calls.
 
 mod child;
+mod control;
 mod data_directory;
 mod detached;
 mod follow;
@@ -57,6 +58,8 @@ pub struct Runner {
     /// How to print the logs; `None` to leave them in their files.
     logs: Option<Terminal>,
     place: Place,
+    /// Whether stdin has orders for single processes.
+    is_controlled: bool,
 }
 
 /// Where `octet up` runs.
@@ -83,7 +86,14 @@ enum Order {
 impl Runner {
     /// A runner of `plan` in `data`.
     pub fn new(plan: Plan, data: DataDirectory, logs: Option<Terminal>, place: Place) -> Self {
-        Self { plan, data, logs, place }
+        Self { plan, data, logs, place, is_controlled: false }
+    }
+
+    /// Takes orders for single processes from stdin, whose end ends the platform.
+    #[must_use]
+    pub fn controlled(mut self, is_controlled: bool) -> Self {
+        self.is_controlled = is_controlled;
+        self
     }
 
     /// Runs the platform until SIGTERM or Ctrl-C; a second one ends it at once.
@@ -100,6 +110,14 @@ impl Runner {
         let program = std::env::current_exe().context("cannot find this program")?;
         let _targets = Targets::create(&self.plan, &self.data);
         let (order, _) = watch::channel(Order::Start);
+        let (holder, holds) = watch::channel(control::Holds::new());
+        let stdin_ends = holds.clone();
+        let mut holder = Some(holder);
+        if self.is_controlled
+            && let Some(holder) = holder.take()
+        {
+            control::read_stdin(holder);
+        }
         let mut supervisors = Supervisors::default();
         let mut follower = None;
         if let Some(terminal) = self.logs {
@@ -116,10 +134,12 @@ impl Runner {
                 self.data.clone(),
                 run.clone(),
                 order.subscribe(),
+                holds.clone(),
             ));
         }
         let outcome = tokio::select! {
             () = end_signal() => Ok(()),
+            () = control::ended(stdin_ends) => Ok(()),
             outcome = self.serve(&order, &run, &mut supervisors) => outcome,
         };
 

@@ -9,12 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use http::Method;
 use octet_fault::{Fault, duration_text, parse};
 use octet_runtime::{
     environment::{Environment, ProcessEnvironment},
@@ -22,13 +17,7 @@ use octet_runtime::{
 };
 
 use super::{block_on, data_option, find_run};
-use crate::{cli, failure::Failure, http_client::deepest_cause, output, runner::RunningProcess};
-
-/// The longest time for one process.
-const LIMIT: Duration = Duration::from_secs(5);
-
-/// Bytes of the largest response.
-const RESPONSE_LIMIT: usize = 1024 * 1024;
+use crate::{cli, failure::Failure, http_client::ask, output};
 
 /// Runs the subcommand. The exit status is 1 where a process did not do what was asked.
 ///
@@ -82,7 +71,7 @@ fn for_each(
     block_on(async {
         let mut status = ExitCode::SUCCESS;
         for process in processes {
-            let line = match ask(process, method, path, body, token.as_deref()).await {
+            let line = match ask(process.admin, method, path, body, token.as_deref()).await {
                 Ok(answer) => done(&answer),
                 Err(error) => {
                     status = ExitCode::FAILURE;
@@ -93,35 +82,6 @@ fn for_each(
         }
         Ok(status)
     })
-}
-
-/// The response's body, or the error: the process's own, or that of the connection.
-async fn ask(
-    process: &RunningProcess,
-    method: &Method,
-    path: &str,
-    body: &str,
-    token: Option<&str>,
-) -> anyhow::Result<String> {
-    let client: Client<HttpConnector, String> =
-        Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-    let mut request = Request::builder().method(method).uri(format!("http://{}{path}", process.admin));
-    if let Some(token) = token {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-    }
-    let request = request.body(body.to_owned())?;
-    let exchange = async {
-        let response = client.request(request).await.map_err(deepest_cause)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), RESPONSE_LIMIT).collect().await;
-        let body = body.map_err(|error| anyhow::anyhow!("cannot read the response: {error}"))?.to_bytes();
-        let text = String::from_utf8_lossy(&body).trim().replace('\n', "; ");
-        if status == StatusCode::OK { Ok(text) } else { Err(anyhow::anyhow!("{}: {text}", status.as_u16())) }
-    };
-    match tokio::time::timeout(LIMIT, exchange).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(anyhow::anyhow!("no response within {LIMIT:?}")),
-    }
 }
 
 /// The faults of a process, each with its source, and how often it acted.

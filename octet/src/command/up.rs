@@ -45,7 +45,11 @@ pub fn run(arguments: &cli::Up) -> Result<(), Failure> {
     let data = DataDirectory::lock(&directory)?;
     data.record(&text, &overrides)?;
     let place = if arguments.background { Place::Background } else { Place::Foreground };
-    block_on(Runner::new(plan, data, arguments.logs.then_some(terminal), place).run())
+    block_on(
+        Runner::new(plan, data, arguments.logs.then_some(terminal), place)
+            .controlled(arguments.controlled)
+            .run(),
+    )
 }
 
 /// The arguments of the background process.

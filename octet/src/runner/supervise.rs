@@ -11,7 +11,13 @@ use anyhow::Context;
 use tokio::sync::watch;
 
 use super::{
-    Order, child::Running, data_directory::DataDirectory, log_file, plan::ProcessPlan, run_file::RunFile,
+    Order,
+    child::Running,
+    control::{self, Hold, Holds},
+    data_directory::DataDirectory,
+    log_file,
+    plan::ProcessPlan,
+    run_file::RunFile,
 };
 use crate::{
     failure::{CONFIGURATION, Failure},
@@ -38,6 +44,7 @@ pub(super) async fn supervise(
     data: DataDirectory,
     run: RunFile,
     mut order: watch::Receiver<Order>,
+    mut holds: watch::Receiver<Holds>,
 ) -> Result<(), Failure> {
     let name = &process.name;
     let drain = if process.receives_spans() { Order::DrainCollector } else { Order::Drain };
@@ -58,6 +65,25 @@ pub(super) async fn supervise(
                 run.set_pid(name, running.id());
                 tokio::select! {
                     ended = ended_or_rotated(&mut running, &data, name) => ended,
+                    hold = control::held(&mut holds, name) => {
+                        match hold {
+                            Hold::Stop => end(running, process.patience, &mut order).await,
+                            Hold::Kill => {
+                                running.kill();
+                                // Nothing can ignore this signal.
+                                let _ = running.ended().await;
+                            }
+                        }
+                        run.set_pid(name, None);
+                        tokio::select! {
+                            () = control::released(&mut holds, name) => {}
+                            () = ordered(&mut order, drain) => return Ok(()),
+                        }
+                        restarts += 1;
+                        run.count_restart(name);
+                        wait = Duration::ZERO;
+                        continue;
+                    }
                     () = ordered(&mut order, drain) => {
                         end(running, process.patience, &mut order).await;
                         run.set_pid(name, None);

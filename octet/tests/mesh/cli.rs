@@ -16,7 +16,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
-const SUBCOMMANDS: [&str; 14] = [
+const SUBCOMMANDS: [&str; 15] = [
     "up",
     "service",
     "gateway",
@@ -28,6 +28,7 @@ const SUBCOMMANDS: [&str; 14] = [
     "load",
     "topology",
     "fault",
+    "scenario",
     "health",
     "completions",
     "man",

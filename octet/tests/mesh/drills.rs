@@ -14,6 +14,7 @@ mod leave;
 mod messages;
 mod overload;
 mod restart;
+mod scenarios;
 mod stop;
 mod stress;
 

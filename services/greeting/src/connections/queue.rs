@@ -62,7 +62,7 @@ impl QueueConnection {
     ///
     /// # Errors
     /// [`OpenError`] when the queue can never be used; a passing failure is reported by the queue's own calls.
-    pub(crate) async fn publisher(&self, queue: &QueueName) -> Result<Arc<dyn Publisher>, OpenError> {
+    pub async fn publisher(&self, queue: &QueueName) -> Result<Arc<dyn Publisher>, OpenError> {
         Ok(match self {
             Self::Sqlite(directory) => Arc::new(SqlitePublisher::open(sqlite(directory, queue)).await?),
             Self::Rabbit(address) => Arc::new(RabbitPublisher::open(rabbit(address, queue)).await?),

@@ -1,0 +1,56 @@
+//! The arguments of `octet scenario`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+const STATUS: &str = "\
+Exit status:
+  0   every expectation held
+  1   an expectation was broken
+  64  invalid arguments or FILE
+  75  it could not be judged: the mesh did not start, an expectation before the faults was not met, or it was interrupted";
+
+/// The subcommands of `octet scenario`.
+#[derive(Debug, Subcommand)]
+pub enum Scenario {
+    /// Run a scenario against an `octet up` of its own
+    #[command(after_help = STATUS)]
+    Run(ScenarioRun),
+    /// Report every error in scenario files
+    Check {
+        /// Files, or names of shipped scenarios
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// List the shipped scenarios, or those in a directory
+    List {
+        /// Directory of scenario files
+        directory: Option<PathBuf>,
+    },
+}
+
+/// The arguments of `octet scenario run`.
+#[derive(Debug, Clone, Args)]
+pub struct ScenarioRun {
+    /// File, or name of a shipped scenario
+    pub file: PathBuf,
+    /// How often to run it, each time with a new mesh
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// Write report.json, report.md and junit.xml into this directory, and keep the data of each round
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Seed to use instead of the file's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Prometheus that scrapes the mesh, for expectations about alerts
+    #[arg(long, value_name = "URL")]
+    pub prometheus: Option<String>,
+    /// Data directory of the mesh, instead of a temporary one; with --rounds, the first round's
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// First port of the mesh's block of ports, instead of a free block
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=65_119))]
+    pub base_port: Option<u16>,
+}

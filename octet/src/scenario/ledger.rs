@@ -1,0 +1,98 @@
+//! What happened when: every fault and action that took place, to the millisecond.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use octet_fault::duration_text;
+use serde::Serialize;
+
+use crate::output;
+
+/// One fault or action.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entry {
+    /// `fault` or `action`.
+    pub(crate) kind: &'static str,
+    pub(crate) what: String,
+    /// Milliseconds after the start of the load.
+    pub(crate) from_ms: u64,
+    /// `None` while it lasts.
+    pub(crate) until_ms: Option<u64>,
+    /// How often a fault acted, as its processes count it; `None` where nobody reports it.
+    pub(crate) acted: Option<u64>,
+    /// What did not work.
+    pub(crate) problems: Vec<String>,
+}
+
+/// The entries of a run, in the order of their starts.
+#[derive(Clone)]
+pub(crate) struct Ledger {
+    start: Instant,
+    entries: Arc<Mutex<Vec<Entry>>>,
+}
+
+impl Ledger {
+    pub(crate) fn new(start: Instant) -> Self {
+        Self { start, entries: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> u64 {
+        millis(self.start.elapsed())
+    }
+
+    /// Notes a start, and returns the number of the entry.
+    pub(crate) fn begin(&self, kind: &'static str, what: String) -> usize {
+        let from_ms = self.now();
+        output::line(format!("  {:>9}  {kind}: {what}", clock(from_ms)));
+        let mut entries = self.lock();
+        entries.push(Entry { kind, what, from_ms, until_ms: None, acted: None, problems: Vec::new() });
+        entries.len() - 1
+    }
+
+    /// Notes the end of an entry; only the first counts.
+    pub(crate) fn end(&self, index: usize) {
+        let now = self.now();
+        if let Some(entry) = self.lock().get_mut(index).filter(|entry| entry.until_ms.is_none()) {
+            entry.until_ms = Some(now);
+            output::line(format!("  {:>9}  ended: {}", clock(now), entry.what));
+        }
+    }
+
+    /// Adds to how often a fault acted.
+    pub(crate) fn count(&self, index: usize, acted: u64) {
+        if let Some(entry) = self.lock().get_mut(index) {
+            *entry.acted.get_or_insert_default() += acted;
+        }
+    }
+
+    pub(crate) fn problem(&self, index: usize, problem: String) {
+        if let Some(entry) = self.lock().get_mut(index) {
+            entry.problems.push(problem);
+        }
+    }
+
+    /// All entries; those that still last end at `end`.
+    pub(crate) fn entries(&self, end: Duration) -> Vec<Entry> {
+        let mut entries = self.lock().clone();
+        for entry in &mut entries {
+            entry.until_ms.get_or_insert(millis(end).max(entry.from_ms));
+        }
+        entries
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A time after the start, for people.
+pub(crate) fn clock(millis: u64) -> String {
+    if millis == 0 { "0s".to_owned() } else { duration_text(Duration::from_millis(millis)) }
+}

@@ -1,0 +1,291 @@
+//! Runs a scenario once.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::BufReader,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use octet_greeting::Connections;
+use octet_load::{Order, Plan, Protocol, Report, Target, run_watched};
+use octet_runtime::{environment::Environment, faults::draw_seed};
+use tokio::{sync::watch, time::sleep};
+
+use super::{
+    faults::Faults,
+    judge::{Case, Evidence, Outcome, judge},
+    ledger::{Entry, Ledger},
+    measure::Measure,
+    mesh::Mesh,
+    model::{Check, MAX_REQUESTS, Scenario, Verb, When},
+    states::{Observer, Seen},
+    timeline::{self, Stage},
+};
+use crate::{
+    audit::{Answers, Audit, Overrides, Verdict as AuditVerdict},
+    output,
+    runner::{Recorded, end_signal},
+};
+
+/// How long the state at the end may take, and the audit.
+const END: Duration = Duration::from_secs(30);
+
+/// The conclusion of a round or of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Verdict {
+    Held,
+    Unjudged,
+    Broken,
+}
+
+/// What came of a round.
+#[derive(Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Round {
+    pub(crate) seed: u64,
+    pub(crate) verdict: Verdict,
+    /// Why it could not be judged.
+    pub(crate) reason: Option<String>,
+    pub(crate) cases: Vec<Case>,
+    pub(crate) ledger: Vec<Entry>,
+    pub(crate) load: Option<Report>,
+}
+
+/// Where and how to run.
+pub(crate) struct Settings<'a> {
+    pub(crate) data: &'a Path,
+    pub(crate) seed: Option<u64>,
+    pub(crate) base_port: Option<u16>,
+    /// The URL of its alerts.
+    pub(crate) prometheus: Option<http::Uri>,
+    pub(crate) token: Option<String>,
+}
+
+/// Runs the scenario with a new mesh.
+pub(crate) async fn run(scenario: &Scenario, settings: &Settings<'_>) -> Round {
+    let seed = settings.seed.or(scenario.seed).unwrap_or_else(|| draw_seed().0);
+    let unjudged = |reason: String| Round {
+        seed,
+        verdict: Verdict::Unjudged,
+        reason: Some(reason),
+        cases: Vec::new(),
+        ledger: Vec::new(),
+        load: None,
+    };
+    let mesh = tokio::select! {
+        mesh = Mesh::start(scenario, settings.data, settings.base_port, seed) => mesh,
+        () = end_signal() => return unjudged("interrupted".to_owned()),
+    };
+    let mesh = match mesh {
+        Ok(mesh) => Arc::new(mesh),
+        Err(error) => return unjudged(format!("{error:#}")),
+    };
+    let measured = tokio::select! {
+        measured = measure(scenario, settings, Arc::clone(&mesh), seed) => measured,
+        () = end_signal() => Err(anyhow::anyhow!("interrupted")),
+    };
+    if let Some(mesh) = Arc::into_inner(mesh)
+        && let Err(error) = mesh.stop().await
+    {
+        output::line(format!("octet: {error:#}"));
+    }
+    match measured {
+        Ok((cases, ledger, load)) => {
+            let (verdict, reason) = conclude(&cases);
+            Round { seed, verdict, reason, cases, ledger, load: Some(load) }
+        }
+        Err(error) => unjudged(format!("{error:#}")),
+    }
+}
+
+/// The verdict of the cases, and why they cannot be judged.
+fn conclude(cases: &[Case]) -> (Verdict, Option<String>) {
+    let of = |outcome: Outcome| cases.iter().find(|case| case.outcome == outcome);
+    let before = When::Before.name();
+    if let Some(unmet) = cases
+        .iter()
+        .find(|case| case.when == before && matches!(case.outcome, Outcome::Broken | Outcome::Unjudged))
+    {
+        return (
+            Verdict::Unjudged,
+            Some(format!("before the faults: {} was not met: {}", unmet.expected, unmet.measured)),
+        );
+    }
+    if of(Outcome::Broken).is_some() {
+        return (Verdict::Broken, None);
+    }
+    if let Some(case) = of(Outcome::Unjudged) {
+        return (Verdict::Unjudged, Some(format!("{}: {}", case.expected, case.measured)));
+    }
+    match of(Outcome::Held) {
+        Some(_) => (Verdict::Held, None),
+        None => (Verdict::Unjudged, Some("every expectation was skipped".to_owned())),
+    }
+}
+
+type Measured = (Vec<Case>, Vec<Entry>, Report);
+
+async fn measure(
+    scenario: &Scenario,
+    settings: &Settings<'_>,
+    mesh: Arc<Mesh>,
+    seed: u64,
+) -> anyhow::Result<Measured> {
+    let checks = || scenario.expectations.iter().flat_map(|expectation| &expectation.checks);
+    let has_audit = checks().any(|check| matches!(check, Check::Audit));
+    let answers = settings.data.join("answers");
+    let watched = has_audit.then_some(answers.as_path());
+    let measure = Measure::new(watched, format!("scenario-{seed}")).context("cannot save answers")?;
+    let measure = Arc::new(measure);
+    let audit = Arc::new(audit(scenario, mesh.data()).await?);
+    let observer = Observer {
+        mesh: Arc::clone(&mesh),
+        processes: checks()
+            .filter_map(|check| match check {
+                Check::Readiness { process, .. } => Some(process.clone()),
+                _ => None,
+            })
+            .collect(),
+        queues: checks().any(|check| matches!(check, Check::Queue(_))).then(|| Arc::clone(&audit)),
+        alerts: checks()
+            .any(|check| matches!(check, Check::Alert { .. }))
+            .then(|| settings.prometheus.clone())
+            .flatten(),
+    };
+    let publishers = publishers(scenario, mesh.data()).await?;
+    let url = mesh.find().map(|run| format!("{}/api/greeting", run.url)).context("the mesh has ended")?;
+    let plan = Plan {
+        target: Target::resolve(&url, false).await?,
+        protocol: Protocol::Http1,
+        users: scenario.load.users,
+        rate: scenario.load.rate,
+        duration: scenario.load.lasting,
+        requests: Some(MAX_REQUESTS),
+        timeout: scenario.load.timeout,
+    };
+    let start = Instant::now();
+    let ledger = Ledger::new(start);
+    let stage = Stage {
+        mesh: Arc::clone(&mesh),
+        faults: Faults { mesh: Arc::clone(&mesh), token: settings.token.clone() },
+        ledger: ledger.clone(),
+        publishers,
+    };
+    let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+    let (_order, orders) = watch::channel(Order::Run);
+    let load = async { run_watched(&plan, start, orders, Arc::clone(&measure) as _, progress).await };
+    let both = async { tokio::join!(load, timeline::run(scenario, stage, start)) };
+    let (report, ()) = tokio::select! {
+        both = both => both,
+        // It looks until the load is over.
+        () = async { observer.clone().watch(start, Arc::clone(&seen)).await; std::future::pending().await } => (Err(std::io::ErrorKind::Other.into()), ()),
+    };
+    let report = report.context("cannot send load")?;
+    measure.finish_answers().context("cannot save answers")?;
+    let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+    states_at_the_end(scenario, &observer, start, &mut seen).await;
+    let audited = if has_audit { Some(audit_of(&audit, &answers).await) } else { None };
+    let entries = ledger.entries(scenario.load.lasting);
+    let points = measure.points();
+    let evidence = Evidence {
+        points: &points,
+        measure: &measure,
+        ledger: &entries,
+        seen: &seen,
+        unsent: report.unsent,
+        audit: audited,
+        has_prometheus: settings.prometheus.is_some(),
+    };
+    let cases = judge(scenario, &evidence);
+    Ok((cases, entries, report))
+}
+
+/// A line each five seconds.
+fn progress(report: &Report) {
+    const EVERY: u32 = 5;
+    if let Some(second) = report.seconds.last().filter(|second| (second.second + 1) % EVERY == 0) {
+        let failed: u64 = second.errors.values().sum();
+        let p99 = second.p99_ms.map_or("no response".to_owned(), |p99| format!("p99 {p99:.0} ms"));
+        output::line(format!("  {:>8}s  {}/s, {failed} failed, {p99}", second.second + 1, second.requests));
+    }
+}
+
+/// Looks until the states of the end are reached, or their time is over.
+async fn states_at_the_end(scenario: &Scenario, observer: &Observer, start: Instant, seen: &mut Vec<Seen>) {
+    let ends = scenario.expectations.iter().filter(|expectation| expectation.when == When::End);
+    let checks: Vec<_> = ends
+        .flat_map(|expectation| expectation.checks.iter().map(move |check| (check, expectation.within)))
+        .filter(|(check, _)| matches!(check, Check::Queue(_) | Check::Readiness { .. }))
+        .collect();
+    let begun = Instant::now();
+    let limit = checks.iter().map(|(_, within)| within.unwrap_or(END)).max().unwrap_or_default();
+    while !checks.is_empty() {
+        let now = observer.look(start).await;
+        let is_met = checks.iter().all(|(check, _)| match check {
+            Check::Queue(condition) => now
+                .queue
+                .get(condition.name.as_str())
+                .is_some_and(|value| condition.holds(f64::from(u32::try_from(*value).unwrap_or(u32::MAX)))),
+            Check::Readiness { process, is_ready } => now.ready.get(process) == Some(is_ready),
+            _ => true,
+        });
+        seen.push(now);
+        if is_met || begun.elapsed() > limit {
+            return;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn connections(data: &Path) -> anyhow::Result<Connections> {
+    let mut environment = Environment::new(&octet_runtime::environment::ProcessEnvironment);
+    let connections = Connections::from_environment(&mut environment);
+    environment.finish(())?;
+    // The embedded ones unless the environment names servers, as for `octet up`.
+    let default = Connections::embedded(Path::new(crate::cli::DEFAULT_DATA));
+    Ok(if connections == default { Connections::embedded(data) } else { connections })
+}
+
+async fn audit(scenario: &Scenario, data: &Path) -> anyhow::Result<Audit> {
+    let recorded = Recorded::read(data);
+    let mut environment = Environment::new(&recorded.variables);
+    let overrides = Overrides::from_environment(&mut environment);
+    environment.finish(())?;
+    Ok(Audit::open(&scenario.topology, &overrides, &connections(data)?, None)
+        .await
+        .map_err(|failure| anyhow::anyhow!("{failure}"))?
+        .waiting(END))
+}
+
+async fn audit_of(audit: &Audit, answers: &Path) -> (bool, String) {
+    let checked = async {
+        let file = File::open(answers)?;
+        let answers = Answers::new("the answers", Box::new(BufReader::new(file)));
+        let report =
+            audit.run(Some(answers), &mut |_| {}).await.map_err(|failure| anyhow::anyhow!("{failure}"))?;
+        let words = report.table().lines().last().unwrap_or_default().to_owned();
+        Ok::<_, anyhow::Error>((report.verdict() == AuditVerdict::Complete, words))
+    };
+    checked.await.unwrap_or_else(|error| (false, format!("{error:#}")))
+}
+
+/// The queues that poison goes to.
+async fn publishers(
+    scenario: &Scenario,
+    data: &Path,
+) -> anyhow::Result<BTreeMap<String, Arc<dyn octet_backends::queue::Publisher>>> {
+    let mut publishers: BTreeMap<String, Arc<dyn octet_backends::queue::Publisher>> = BTreeMap::new();
+    let names = scenario.actions.iter().filter(|action| action.verb == Verb::Poison);
+    for name in names.flat_map(|action| &action.processes) {
+        let service = scenario.topology.services().iter().find(|service| service.name.as_str() == name);
+        if let Some(queue) = service.and_then(|service| service.publishes.as_ref()) {
+            publishers.insert(name.clone(), connections(data)?.queue.publisher(queue).await?);
+        }
+    }
+    Ok(publishers)
+}
