@@ -114,10 +114,13 @@ impl Counters {
         self
     }
 
-    /// Adds the counters of a page.
+    /// Adds the counters of a page. A page of several processes has a label for each; that of one process names it once.
     pub(super) fn add(&mut self, page: &str) {
+        let mut named = Sample::all(page).filter(|sample| sample.name == "octet_build_info");
+        let process = named.next().map(|sample| sample.label("service").to_owned()).unwrap_or_default();
         for sample in Sample::all(page) {
-            let service = sample.label("service").to_owned();
+            let own = Some(sample.label("service")).filter(|own| !own.is_empty());
+            let service = own.unwrap_or(&process).to_owned();
             let outcome = sample.label("outcome");
             let is_greeting = || sample.label("grpc_service") == "greeting.v3.GreetingService";
             let (counted, is_success) = match sample.name {

@@ -166,7 +166,8 @@ impl<'a> Judge<'a> {
                 Side::Consumer => label.to == node.label.from,
                 Side::Client | Side::Producer => false,
             };
-            let sender = self.unanswered.iter_mut().find(|(label, number)| is_its_sender(label) && **number > 0);
+            let sender =
+                self.unanswered.iter_mut().find(|(label, number)| is_its_sender(label) && **number > 0);
             if let Some((_, number)) = sender {
                 *number -= 1;
             }
@@ -259,7 +260,9 @@ impl<'a> Judge<'a> {
         let missing = self.receivers.remove(&End::Gateway).unwrap_or_default();
         for (id, kids) in missing {
             if id != self.root {
-                kids.into_iter().for_each(|kid| self.add_wrong(kid));
+                for kid in kids {
+                    self.add_wrong(kid);
+                }
             }
         }
         if self.absent(&root) > 0 {

@@ -27,7 +27,9 @@ impl TelemetryReport {
             text.push('\n');
         }
         for note in self.notes() {
-            text += &format!("not judged: {note}\n");
+            text.push_str("not judged: ");
+            text.push_str(&note);
+            text.push('\n');
         }
         text + &self.summary()
     }

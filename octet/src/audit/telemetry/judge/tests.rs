@@ -88,7 +88,8 @@ impl Tracer<'_> {
     }
 
     fn store(&mut self, service: &str, parent: u64) {
-        let store = self.topology.service(&service.parse().unwrap()).unwrap().store.as_ref().unwrap().to_string();
+        let store =
+            self.topology.service(&service.parse().unwrap()).unwrap().store.as_ref().unwrap().to_string();
         let label = format!("{service} > {store}");
         self.span((service, "CLIENT"), parent, (&store, r#""db.system.name":"sqlite""#), &label);
     }
