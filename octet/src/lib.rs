@@ -13,3 +13,4 @@ mod scenario;
 pub mod terminal;
 pub mod topology_file;
 pub mod variables;
+pub mod zipkin_api;

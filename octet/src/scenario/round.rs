@@ -197,7 +197,8 @@ async fn measure(
         measure: &measure,
         ledger: &entries,
         seen: &seen,
-        unsent: report.unsent,
+        // Those of the last moment were about to be sent.
+        unsent: report.unsent.saturating_sub(u64::from(scenario.load.rate.unwrap_or_default()) / 10),
         audit: audited,
         has_prometheus: settings.prometheus.is_some(),
     };

@@ -22,7 +22,6 @@ const SCENARIOS: &[(&str, &str)] = shipped![
     "broker-away",
     "collapse",
     "collapse-cured-by-budget",
-    "collapse-cured-by-leaving",
     "dead-leaf",
     "error-alert",
     "error-share-retried",
@@ -41,7 +40,6 @@ const SCENARIOS: &[(&str, &str)] = shipped![
 const TOPOLOGIES: &[(&str, &str)] = shipped![
     "topologies/collapse",
     "topologies/collapse-with-budget",
-    "topologies/collapse-with-leaving",
     "topologies/leaf-with-deadline",
     "topologies/limited",
     "topologies/replicas",
