@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use crate::{LakeError, Position, Topic};
+use crate::{LakeError, Position, Topic, watermark::prepare};
 
 /// Records in an object.
 const FLUSH_SIZE: i64 = 100;
@@ -29,6 +29,7 @@ pub async fn hydrate(
     bound: &str,
     topic: &mut Topic,
 ) -> Result<usize, LakeError> {
+    prepare(client).await?;
     let (name, time, key) = (quoted(&table.name), quoted(&table.timestamp), quoted(&table.key));
     let mut total = 0;
     loop {

@@ -30,6 +30,7 @@ impl Sample {
     /// # Errors
     /// [`LakeError::Database`].
     pub async fn take(client: &Client, guard: u32) -> Result<Self, LakeError> {
+        prepare(client).await?;
         let moment = "SELECT (clock_timestamp() - $1 * interval '1 ms')::text";
         let moment = client.query_one(moment, &[&f64::from(guard)]).await?.try_get(0)?;
         Ok(Self { moment, open: open(client).await? })
@@ -51,4 +52,9 @@ impl Sample {
 async fn open(client: &Client) -> Result<HashSet<String>, LakeError> {
     let rows = client.query(OPEN, &[]).await?;
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
+/// Timestamps of positions and bounds are text: they must mean the same in every session, whatever the role's settings.
+pub(crate) async fn prepare(client: &Client) -> Result<(), LakeError> {
+    Ok(client.batch_execute("SET DateStyle TO 'ISO, YMD'; SET TimeZone TO 'UTC'").await?)
 }

@@ -21,6 +21,11 @@ const WRITERS: usize = 8;
 async fn connect(server: &Postgres) -> Client {
     let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.expect("a connection");
     tokio::spawn(connection);
+    // A role may have other settings than the database's default.
+    client
+        .batch_execute("SET DateStyle TO 'SQL, DMY'; SET TimeZone TO 'Asia/Kolkata'")
+        .await
+        .expect("settings");
     client
 }
 
