@@ -23,7 +23,9 @@ impl Stranger {
     pub(crate) fn reason(self, what: &str) -> String {
         match self {
             Self::Remote => {
-                format!("only clients on the gateway's host may {what}, at http://localhost and not through a proxy")
+                format!(
+                    "only clients on the gateway's host may {what}, at http://localhost and not through a proxy"
+                )
             }
             Self::OtherPage => format!("pages of other origins may not {what}"),
         }

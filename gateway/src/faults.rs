@@ -143,7 +143,11 @@ impl FaultApi {
         let changed = tokio::spawn(async move { self.mesh.change(&change, token.as_ref()).await }).await;
         let faults = changed.map_err(|error| {
             tracing::error!(%error, "cannot change the faults");
-            edge::error(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "the change failed; see the gateway's log")
+            edge::error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                Code::Internal,
+                "the change failed; see the gateway's log",
+            )
         })?;
         faults.map_err(|reasons| {
             let message = format!("no process took the change: {reasons}");
@@ -210,7 +214,11 @@ fn note(parts: &Parts, text: &str, lasting: Duration) {
 }
 
 fn client(parts: &Parts) -> String {
-    parts.extensions.get::<ClientAddress>().map(|ClientAddress(client)| client.to_string()).unwrap_or_default()
+    parts
+        .extensions
+        .get::<ClientAddress>()
+        .map(|ClientAddress(client)| client.to_string())
+        .unwrap_or_default()
 }
 
 fn invalid(problem: &str) -> Response {

@@ -85,7 +85,8 @@ impl FaultMesh {
         if reports.iter().any(|(_, report)| report.is_ok()) {
             return Ok(merge(reports));
         }
-        let reason = |((process, _), report): (Name, Result<_, String>)| Some(format!("{process}: {}", report.err()?));
+        let reason =
+            |((process, _), report): (Name, Result<_, String>)| Some(format!("{process}: {}", report.err()?));
         let reasons: Vec<_> = reports.into_iter().filter_map(reason).take(MAX_REASONS).collect();
         Err(reasons.join("; "))
     }
@@ -95,7 +96,8 @@ impl FaultMesh {
         change: &FaultChange,
         token: Option<&HeaderValue>,
     ) -> Vec<(Name, Result<Vec<FaultReport>, String>)> {
-        let targets = stream::iter(self.addresses.with_faults()).map(AdminAddress::targets).buffered(CONCURRENT);
+        let targets =
+            stream::iter(self.addresses.with_faults()).map(AdminAddress::targets).buffered(CONCURRENT);
         let targets: Vec<_> = targets.collect().await;
         let ask = |(name, address): (Name, Result<_, String>)| async move {
             let report = match address {
@@ -148,20 +150,33 @@ mod tests {
     use super::*;
 
     fn report(fault: &str, until: &str, acted: u64) -> FaultReport {
-        FaultReport { fault: fault.to_owned(), source: "admin".to_owned(), until: Some(until.to_owned()), acted }
+        FaultReport {
+            fault: fault.to_owned(),
+            source: "admin".to_owned(),
+            until: Some(until.to_owned()),
+            acted,
+        }
     }
 
     #[test]
     fn a_fault_of_several_processes_is_one_entry_and_a_fault_given_twice_is_two() {
         let merged = merge(vec![
-            (("a".to_owned(), None), Ok(vec![report("x", "2026-01-01T00:00:01Z", 3), report("x", "2026-01-01T00:00:01Z", 4)])),
+            (
+                ("a".to_owned(), None),
+                Ok(vec![report("x", "2026-01-01T00:00:01Z", 3), report("x", "2026-01-01T00:00:01Z", 4)]),
+            ),
             (("b".to_owned(), Some(2)), Err("gone".to_owned())),
-            (("c".to_owned(), None), Ok(vec![report("y", "2026-01-01T00:00:01Z", 0), report("x", "2026-01-01T00:00:02Z", 5)])),
+            (
+                ("c".to_owned(), None),
+                Ok(vec![report("y", "2026-01-01T00:00:01Z", 0), report("x", "2026-01-01T00:00:02Z", 5)]),
+            ),
         ]);
         let shown: Vec<_> = merged
             .faults
             .iter()
-            .map(|shown| (shown.fault.as_str(), shown.acted, shown.processes, shown.until.as_deref().expect("a time")))
+            .map(|shown| {
+                (shown.fault.as_str(), shown.acted, shown.processes, shown.until.as_deref().expect("a time"))
+            })
             .collect();
         assert_eq!(
             shown,

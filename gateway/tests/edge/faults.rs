@@ -91,7 +91,8 @@ async fn without_addresses_there_are_no_faults_and_the_page_gets_the_reason() {
 
 #[tokio::test]
 async fn faults_are_set_listed_and_cleared_in_every_process_but_the_collector() {
-    let (one, two, collector) = (Admin::start(None).await, Admin::start(None).await, Admin::start(None).await);
+    let (one, two, collector) =
+        (Admin::start(None).await, Admin::start(None).await, Admin::start(None).await);
     let addresses =
         format!("service-g={},service-a={},collector={}", one.address, two.address, collector.address);
     let gateway = Gateway::with(&[("ADMIN_ADDRESSES", &addresses)]).await;
@@ -155,7 +156,9 @@ async fn strangers_see_and_change_nothing() {
         assert_eq!(shown.status, StatusCode::OK);
         let shown = shown.json();
         assert_eq!((&shown["available"], &shown["faults"]), (&Value::Bool(false), &json!([])), "{headers:?}");
-        assert!(shown["reason"].as_str().is_some_and(|text| text.contains("may not") || text.contains("may see")));
+        assert!(
+            shown["reason"].as_str().is_some_and(|text| text.contains("may not") || text.contains("may see"))
+        );
         for (method, body) in [("PUT", FAULT), ("DELETE", "")] {
             let refused = ask(&gateway, method, PATH, headers, body).await;
             assert_eq!(refused.status, StatusCode::FORBIDDEN, "{method} {headers:?}: {}", refused.text());
