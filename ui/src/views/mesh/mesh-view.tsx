@@ -50,6 +50,7 @@ export function MeshView() {
         </button>
       </div>
       <Status isTable={isTable} />
+      {graph && query.faults && <Lazy file={loadFaults} props={{ graph, selected: query.select }} />}
       <div class={`stage${query.select ? " with-panel" : ""}`} aria-busy={!graph}>
         {!graph && !topology.value.failure && <p class="quiet">Loading the topology…</p>}
         {graph && !isTable && (
@@ -80,7 +81,6 @@ export function MeshView() {
         )}
       </div>
       {graph && !isTable && <Legend thresholds={thresholds} />}
-      {graph && query.faults && <Lazy file={loadFaults} props={{ graph, selected: query.select }} />}
     </div>
   );
 }
