@@ -28,6 +28,10 @@ impl Report {
             }
             text.push('\n');
         }
+        for (service, documents) in self.surplus() {
+            let documents = some(documents, ("document", "documents"));
+            text.push_str(&format_surplus(service, &documents));
+        }
         text += &self.summary();
         text
     }
@@ -120,6 +124,10 @@ impl Report {
             )
         }
     }
+}
+
+fn format_surplus(service: &str, documents: &str) -> String {
+    format!("surplus: {service} has {documents} that no answer claims\n")
 }
 
 fn store_row(store: &Store) -> (Vec<String>, Option<String>) {

@@ -62,6 +62,7 @@ mod secrets;
 mod series;
 mod span_proxy;
 mod streaming;
+mod surplus;
 mod telemetry;
 mod telemetry_audit;
 mod tools;
