@@ -61,6 +61,11 @@ fn copied(root: &Path) -> BTreeMap<i64, usize> {
     ids
 }
 
+/// Another test's server has a copy of the lock between its fork and its start.
+async fn reopen(root: &Path) -> Topic {
+    eventually("the lock is released", async || Topic::open(root, "message")).await
+}
+
 /// Copies all rows that are committed now.
 async fn catch_up(client: &Client, table: &Table, topic: &mut Topic) {
     let mut sample = Sample::take(client, 0).await.expect("a sample");
@@ -103,7 +108,7 @@ async fn rows_of_transactions_that_commit_late_are_copied_once() {
         largest_step = largest_step.max(rows);
         // As after a kill: nothing but the files remains.
         drop(topic);
-        topic = Topic::open(root.path(), "message").expect("a topic");
+        topic = reopen(root.path()).await;
     }
     assert!(largest_step > 0, "nothing was copied while rows were written");
     for writer in writers {
@@ -160,7 +165,7 @@ async fn equal_timestamps_survive_a_restart_between_two_objects() {
     fs::remove_file(root.path().join("topics/message/partition=0/message+0+0000000200.json"))
         .expect("an object");
 
-    let mut topic = Topic::open(root.path(), "message").expect("a topic");
+    let mut topic = reopen(root.path()).await;
     assert_eq!(copied(root.path()).len(), 100, "the pending object is removed");
     catch_up(&client, &table, &mut topic).await;
     let copied = copied(root.path());
@@ -168,8 +173,8 @@ async fn equal_timestamps_survive_a_restart_between_two_objects() {
     assert!(copied.values().all(|times| *times == 1));
 }
 
-#[test]
-fn a_topic_has_one_writer_at_a_time() {
+#[tokio::test]
+async fn a_topic_has_one_writer_at_a_time() {
     let root = tempfile::tempdir().expect("a directory");
     let mut first = Topic::open(root.path(), "message").expect("a topic");
     let second = Topic::open(root.path(), "message").err();
@@ -177,6 +182,6 @@ fn a_topic_has_one_writer_at_a_time() {
     let last = Position { timestamp: "2026-01-01 00:00:00+00".to_owned(), key: "1".to_owned() };
     first.commit(&[r#"{"id":1}"#.to_owned()], last.clone()).expect("a commit");
     drop(first);
-    let next = Topic::open(root.path(), "message").expect("the lock is released");
+    let next = reopen(root.path()).await;
     assert_eq!(next.position(), Some(&last));
 }
