@@ -39,6 +39,7 @@ mod events;
 mod examples;
 mod failure;
 mod faults;
+mod faults_of_all;
 mod frozen;
 mod generator;
 mod greeting;

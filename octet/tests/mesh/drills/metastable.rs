@@ -85,11 +85,12 @@ fn success(seconds: &[Value]) -> f64 {
 async fn a_short_slowdown_tips_the_mesh_over_and_a_budget_or_cancellation_brings_it_back() {
     let (before, end) = tipped("", "finish").await;
     println!("succeeded before the slowdown: {before:.3}, at the end: {end:.3}");
-    assert!(before > 0.9 && end < 0.2, "it is healthy at first ({before}), and stays down ({end})");
-    // A busy machine delays calls of 200 ms, so that the cures are judged on one that is not.
+    assert!(end < 0.2, "it stays down: {end}");
+    // A busy machine delays calls of 200 ms: it can tip the mesh over by itself, and the cures need one that does not.
     if !is_full() {
         return;
     }
+    assert!(before > 0.9, "it is healthy at first: {before}");
     for (cure, budget, when_left) in
         [("retry budget", ", budget = \"20%\"", "finish"), ("cancellation", "", "stop")]
     {
