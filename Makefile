@@ -62,8 +62,8 @@ test-ui: tools ui programs ## Test the page: its logic, then all of it in Chromi
 	cd ui && npm run --silent test
 	cd ui && npm run --silent e2e -- $(ARGS)
 
-.PHONY: test-backends test-testbed
-test-backends test-testbed: test-%: tools
+.PHONY: test-backends test-lake test-testbed
+test-backends test-lake test-testbed: test-%: tools
 	$(CARGO) test --package octet-$* --locked $(ARGS)
 
 .PHONY: test-rules

@@ -14,7 +14,7 @@
 #   scripts/tools.sh models  types and validators of custom resources, and tsc  (tools/models)
 #   scripts/tools.sh try     hey, jq, sqlite3 and prometheus, for README's next steps
 #   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool,
-#                            chromium and the fonts of every script that greets
+#                            chromium, postgresql and the fonts of every script that greets
 #   scripts/tools.sh containers  buildah, containerd, runc, CNI's plugins, iptables, for pods
 #
 # `make tools` runs what builds and tests need, `make lint-deploy` the rest, and each again only when its list
@@ -257,6 +257,9 @@ debian_tools() {
   command -v promtool >/dev/null || debian_package_without_service prometheus
   command -v amtool >/dev/null || debian_package_without_service prometheus-alertmanager
   command -v chromium >/dev/null || debian_package chromium
+  # Debian's programs are in a directory of each version, which is not on PATH.
+  [ -n "$(find /usr/lib/postgresql -path '*/bin/initdb' -print -quit 2>/dev/null)" ] || command -v initdb >/dev/null ||
+    debian_package_without_service postgresql
   debian_font NotoSansDevanagari-Regular.ttf fonts-noto-core
   debian_font NotoSansCJK-Regular.ttc fonts-noto-cjk
 }

@@ -23,6 +23,12 @@ export default defineConfig({
     // Inlined files would need `data:` in the Content-Security-Policy.
     assetsInlineLimit: 0,
     reportCompressedSize: false,
+    // One file, and one for what is loaded later: a third one for what both use would be larger together.
+    rolldownOptions: {
+      output: {
+        codeSplitting: { groups: [{ name: "page", test: (id: string) => !/faults\.tsx?$/.test(id) }] },
+      },
+    },
   },
   test: { include: ["src/**/*.test.ts"] },
   server: {

@@ -2,8 +2,10 @@
 //!
 //! [`run`] accepts connections. `dispatch` gives each request an id and a log line and passes it on: gRPC and gRPC-Web go
 //! through `grpc` as bytes; for REST, `rest` finds the route and the deadline and [`transcode`] builds the message. `entry`
-//! calls the entry service. `endpoints`, `processes`, `ui`, `docs` and `traces` answer the rest.
+//! calls the entry service. `endpoints`, `processes`, `faults`, `load`, `ui`, `docs` and `traces`
+//! answer the rest.
 
+mod access;
 mod admit;
 mod backlog;
 mod bytes_codec;
@@ -14,6 +16,7 @@ mod edge;
 mod ending;
 mod endpoints;
 mod entry;
+mod faults;
 mod grpc;
 mod limits;
 mod load;

@@ -3,7 +3,6 @@
 //! A browser has about six connections to a host; a page that sends load over them cannot refresh. Under `octet up` the
 //! gateway runs `octet load` as its child process instead, one run at a time, and all users of the page see it.
 
-mod access;
 mod child;
 mod plan;
 
@@ -28,7 +27,7 @@ use tokio::sync::Notify;
 use tonic::Code;
 
 use self::plan::{Limits, Plan};
-use crate::{backlog::Backlog, edge, limits, rest::collect};
+use crate::{access, backlog::Backlog, edge, limits, rest::collect};
 
 /// Bytes of a plan.
 const MAX_PLAN: usize = 4096;
@@ -79,14 +78,14 @@ enum RunState {
 /// Why a request may not start or stop runs.
 enum Refusal {
     NoRuns(&'static str),
-    NotAllowed(&'static str),
+    NotAllowed(String),
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::NoRuns(reason) => edge::error(StatusCode::NOT_FOUND, Code::NotFound, reason),
-            Self::NotAllowed(reason) => edge::error(StatusCode::FORBIDDEN, Code::PermissionDenied, reason),
+            Self::NotAllowed(reason) => edge::error(StatusCode::FORBIDDEN, Code::PermissionDenied, &reason),
         }
     }
 }
@@ -150,7 +149,7 @@ impl Loads {
     /// The target, if the request may start and stop runs.
     fn permitted(&self, request: &Parts) -> Result<&Target, Refusal> {
         let target = self.0.target.as_ref().map_err(|reason| Refusal::NoRuns(reason))?;
-        access::check(request).map_err(Refusal::NotAllowed)?;
+        check(request).map_err(Refusal::NotAllowed)?;
         Ok(target)
     }
 
@@ -181,10 +180,16 @@ impl Loads {
     }
 }
 
+/// Whether the request may start and stop loads.
+fn check(request: &Parts) -> Result<(), String> {
+    access::check(request).map_err(|stranger| stranger.reason("start loads"))
+}
+
 async fn show(State(loads): State<Loads>, request: Request) -> Response {
     let (request, _) = request.into_parts();
-    let refused = loads.0.target.as_ref().err().copied().or_else(|| access::check(&request).err());
-    loads.answer(StatusCode::OK, refused)
+    let off = loads.0.target.as_ref().err().map(|reason| (*reason).to_owned());
+    let refused = off.or_else(|| check(&request).err());
+    loads.answer(StatusCode::OK, refused.as_deref())
 }
 
 async fn start(State(loads): State<Loads>, request: Request) -> Response {

@@ -9,7 +9,7 @@ mod history;
 
 use std::sync::Arc;
 
-pub(crate) use addresses::AdminAddresses;
+pub(crate) use addresses::{AdminAddress, AdminAddresses, Name};
 use axum::{
     Router,
     extract::State,

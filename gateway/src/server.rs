@@ -31,6 +31,7 @@ use crate::{
     edge::{self, Labels},
     endpoints::{echo, health, metrics as own_metrics, status},
     entry::{Entry, Names},
+    faults::FaultApi,
     grpc::{self, Grpc, Own, OwnServices},
     load::Loads,
     openapi, processes,
@@ -186,6 +187,13 @@ fn router(
     rest: Arc<Rest>,
     loads: Loads,
 ) -> Result<Router, StartError> {
+    let faults = FaultApi::new(
+        settings.processes.clone(),
+        settings.process.access.clone(),
+        settings.topology.clone(),
+        settings.limits,
+        rest.bodies.clone(),
+    );
     let document = openapi::document(&rest.pool, &rest.routes).map_err(StartError::internal)?;
     let topology = serde_json::to_vec(&settings.topology).map_err(StartError::internal)?;
     let router = Router::new()
@@ -198,6 +206,7 @@ fn router(
         .merge(processes::router(settings.processes.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
         .merge(loads.router())
+        .merge(faults.router())
         .route_layer(from_fn_with_state(Shares::new(MAX_PAGES), admitted))
         // Needs a permit of the calls', when its body has arrived.
         .merge(echo::router(rest.admit.clone(), settings.limits, rest.bodies.clone()))

@@ -97,8 +97,12 @@ CASES = {
     "rollouts, istio": [*IMAGE, *values("istio"), *sets(*ROLLOUTS, "canary.enabled=true", "canary.service=service-h")],
     "rollout of a scaled consumer": [*IMAGE, *sets(*ROLLOUTS, "argoRollouts.service=service-f", "keda.enabled=true",
                                                    "keda.authenticationRef=own-login")],
+    "language, replicas, faults": own("language"),
     "console and load": [*IMAGE, *sets("mongoExpress.enabled=true", "mongoExpress.existingSecret=mongo-express", *LOAD)],
 }
+
+# Topologies other than the built-in one.
+TOPOLOGIES = {"language, replicas, faults": OWN / "language.toml"}
 
 # Secrets, ConfigMaps and ServiceAccounts that a case expects to find.
 EXISTING = {"own-rabbitmq", "own-mongodb", "mongo-express", "octet-rabbitmq", "octet-mongodb", "documentdb-ca",
@@ -224,4 +228,33 @@ REFUSALS = [
      "canary.service and argoRollouts.service are both service-g"),
     ([*IMAGE, *sets(*ROLLOUTS, "argoRollouts.analysis.maxErrorRatio=2")], "argoRollouts/analysis/maxErrorRatio"),
     ([*IMAGE, *sets("extraObjects[0].kind=Service")], "extraObjects/0"),
+    ([*IMAGE, *sets("services.service-g.work=fast")], "services/service-g/work"),
+    ([*IMAGE, *sets("services.service-g.work=5ms..1x")], "services/service-g/work"),
+    ([*IMAGE, *sets("defaults.memory=10MB")], "defaults/memory"),
+    ([*IMAGE, *sets("defaults.limit.queue=5")], "defaults/limit"),
+    ([*IMAGE, *sets("services.service-g.whenLeft=go")], "services/service-g/whenLeft"),
+    ([*IMAGE, *sets("seed=-1")], "seed"),
+    ([*IMAGE, *sets("services.service-a.calls[0]={service-b}", "services.service-a.calls[1]={service-c,service-b}")],
+     "services.service-a.calls: an upstream is in it twice"),
+    ([*IMAGE, *sets("services.service-a.calls[0]={service-b}", "services.service-a.calls[1]=service-c")],
+     "services/service-a/calls"),
+    ([*IMAGE, *sets("edges[0].at=service-a>service-g")], "edges: no service makes the call service-a>service-g"),
+    ([*IMAGE, *sets("edges[0].at=*>service-g", "edges[1].at=*>service-g")], "edges: *>service-g is in it twice"),
+    ([*IMAGE, *sets("edges[0].at=gateway>service-a", "edges[0].times=2")], "are not for calls of the gateway"),
+    ([*IMAGE, *sets("edges[0].at=*>service-g", "edges[0].share=0.5")], "edges/0/share"),
+    ([*IMAGE, *sets("edges[0].at=*>service-g", "edges[0].retry.budget=20%")], "edges/0/retry"),
+    ([*IMAGE, *sets("edges[0].at=*>service-g", "edges[0].balance=round_robin")],
+     "edges: *>service-g: balance needs clientBalancing.enabled"),
+    ([*IMAGE, *values("istio"), *sets("clientBalancing.enabled=true")], "clientBalancing.enabled: Istio's proxies balance"),
+    ([*IMAGE, *sets(*GATEWAY_API, "canary.enabled=true", "clientBalancing.enabled=true")],
+     "clientBalancing.enabled: the canary's route"),
+    ([*IMAGE, *sets("faults.rules[0]=at=service-g drop=true")], "faults.rules: needs faults.enabled"),
+    ([*IMAGE, *sets("faults.enabled=true", "faults.rules[0]=at=service-g")], "faults/rules/0"),
+    ([*IMAGE, *sets("faults.enabled=true", "faults.rules[0]=at=service-g#2 drop=true")],
+     "faults.rules: service-g#2: pods of a Deployment have no numbers"),
+    ([*IMAGE, *sets("faults.enabled=true", "faults.rules[0]=at=service-a>service-g drop=true")],
+     "faults.rules: no service makes the call service-a>service-g"),
+    ([*IMAGE, *sets("faults.enabled=true", "faults.rules[0]=at=service-z drop=true")],
+     "faults.rules: service-z is not a service"),
+    ([*IMAGE, *sets("defaults.env.FAULTS_FILE=x")], "defaults.env.FAULTS_FILE: the chart sets this variable itself"),
 ]

@@ -16,7 +16,7 @@ import knobs
 import policy
 import schemas
 import workloads
-from cases import CASES, REFUSALS
+from cases import CASES, REFUSALS, TOPOLOGIES
 from render import CHART, helm, pods, render, run, topology, yaml
 
 
@@ -42,7 +42,8 @@ def _values(own):
             yield f"{name}: {installed.stderr}"
             continue
         rendered[name] = render(arguments)
-        looks = [facts.faults(rendered[name], own), workloads.faults(rendered[name], name != "openshift"),
+        expected = topology(TOPOLOGIES[name]) if name in TOPOLOGIES else own
+        looks = [facts.faults(rendered[name], expected), workloads.faults(rendered[name], name != "openshift"),
                  alerts.faults(rendered[name])]
         yield from (f"{name}: {fault}" for look in looks for fault in look)
     if rendered.keys() == CASES.keys():

@@ -6,6 +6,7 @@ import tempfile
 import ambient
 import delivery
 import graph
+import language
 import references
 from graph import of_kind, selected
 from render import name_of, topology
@@ -17,7 +18,8 @@ def faults(objects, own_topology):
     """One line per error in one rendering."""
     return [*_graph(objects, own_topology), *_edges(objects, own_topology), *_environment(objects, own_topology),
             *_admin_services(objects),
-            *references.faults(objects), *_istio(objects), *ambient.faults(objects), *delivery.faults(objects, own_topology)]
+            *references.faults(objects), *_istio(objects), *ambient.faults(objects), *delivery.faults(objects, own_topology),
+            *language.faults(objects)]
 
 
 def _graph(objects, own):
@@ -157,7 +159,8 @@ def _environment(objects, own):
         if container["name"] != role or container["args"] != arguments:
             yield f"{name}: the container {container['name']} runs {container['args']}"
         upstreams = {key: value for key, value in configured.items() if key.startswith("SERVICE_") and key.endswith("_URL")}
-        if upstreams != {f"{callee.upper().replace('-', '_')}_URL": f"{callee}:50051" for callee in calls[role]}:
+        suffix = "-pods" if language.headless(objects) else ""
+        if upstreams != {f"{callee.upper().replace('-', '_')}_URL": f"{callee}{suffix}:50051" for callee in calls[role]}:
             yield f"{name}: its environment names {upstreams}, but it calls {calls[role]}"
         service = services.get(role, {"store": None, "publishes": None, "consumes": None})
         for variable, server in (("MONGO_CONN_FILE", "mongodb"), ("RABBITMQ_CONN_FILE", "rabbitmq")):

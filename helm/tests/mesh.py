@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 
 from graph import of_kind
+from language import headless
 from render import ROOT, octet, run
 
 sys.path.insert(0, str(ROOT / "bench"))
@@ -37,9 +38,16 @@ class Mesh:
     def __init__(self, objects, servers, directory):
         self.objects, self.servers, self.directory = objects, servers, directory
         self.deployments = {found["metadata"]["name"]: found for found in of_kind(objects, "Deployment")}
+        # One process of each; where callers balance, one for each replica.
+        self.replicas = {name: [name, *(f"{name}-{number}" for number in range(2, self._replicas(name) + 1))]
+                         for name in headless(objects)}
+        self.deployments |= {copy: self.deployments[name] for name, copies in self.replicas.items() for copy in copies}
         self.ports = {name: {port["containerPort"]: free_port() for port in self._container(name)["ports"]}
                       for name in self.deployments}
         self.processes = {}
+
+    def _replicas(self, name):
+        return self.deployments[name]["spec"]["replicas"]
 
     def _container(self, name):
         (container,) = self.deployments[name]["spec"]["template"]["spec"]["containers"]
@@ -79,18 +87,22 @@ class Mesh:
                       lambda at: f"{at[1] or ''}{self._address(at[2], int(at[3]))}", value)
 
     def _address(self, host, port):
-        """Resolves a Service's port: by its selector to a pod, by the target's name to the pod's port."""
+        """Resolves a Service's port: by its selector to a pod, by the target's name to the pod's port. A headless one has
+        the addresses of all pods."""
         services = [found for found in of_kind(self.objects, "Service") if found["metadata"]["name"] == host]
         if not services:
             raise Fault(f"{host} is not a Service")
         targets = [entry["targetPort"] for entry in services[0]["spec"]["ports"] if entry["port"] == port]
         selector = services[0]["spec"]["selector"].items()
+        found = []
         for name, deployment in self.deployments.items():
             if selector <= deployment["spec"]["template"]["metadata"]["labels"].items():
                 for entry in self._container(name)["ports"]:
                     if [entry["name"]] == targets:
-                        return f"127.0.0.1:{self.ports[name][entry['containerPort']]}"
-        raise Fault(f"{host}:{port} leads nowhere")
+                        found.append(f"127.0.0.1:{self.ports[name][entry['containerPort']]}")
+        if not found:
+            raise Fault(f"{host}:{port} leads nowhere")
+        return ",".join(found if services[0]["spec"].get("clusterIP") == "None" else found[:1])
 
     def _volume(self, name, volume, home):
         """A volume's files, laid out as the kubelet does."""
@@ -148,8 +160,32 @@ class Mesh:
                 self._until(name, probe, lambda: get(f"http://127.0.0.1:{port}{look['httpGet']['path']}"))
 
     def greet(self):
-        address = self._address("gateway", 8080)
-        return json.loads(self._until("gateway", "a greeting", lambda: get(f"http://{address}/api/greeting")))
+        return json.loads(self._until("gateway", "a greeting", lambda: self.ask("/api/greeting")))
+
+    def ask(self, path, headers={}):
+        """A response of the gateway."""
+        return get(f"http://{self._address('gateway', 8080)}{path}", headers)
+
+    def balanced(self, name):
+        """Each replica has had calls."""
+        for copy in self.replicas[name]:
+            metrics = get(f"http://127.0.0.1:{self.ports[copy][9001]}/metrics")
+            if not re.search(r'^grpc_server_handled_total\{.*grpc_method="Greeting".*\} [1-9]', metrics, re.MULTILINE):
+                raise Fault(f"{copy} had no call:\n{metrics}")
+
+    def faulted(self, path, headers, code):
+        """A rendered fault acts, until its ConfigMap changes."""
+        try:
+            raise Fault(f"the fault did not act: {self.ask(path, headers)}")
+        except Fault as fault:
+            if f": {code} " not in str(fault) or "injected:" not in str(fault):
+                raise
+        for name in self.processes:
+            for file in (self.directory / name / "mounted/faults").glob("faults"):
+                changed = file.with_name("changed")
+                changed.write_text("")
+                changed.replace(file)
+        self._until("gateway", "a greeting without faults", lambda: self.ask(path, headers))
 
     def audit(self, answers):
         file = self.directory / "answers"
@@ -162,7 +198,8 @@ class Mesh:
     def traced(self):
         """The gateway finds one trace over all services in the collector."""
         address = self._address("gateway", 8080)
-        expected = {"gateway", *(name for name in self.deployments if name.startswith("service-"))}
+        copies = {copy for copies in self.replicas.values() for copy in copies[1:]}
+        expected = {"gateway", *(name for name in self.deployments.keys() - copies if name.startswith("service-"))}
 
         def look():
             traces = json.loads(get(f"http://{address}/zipkin/api/v2/traces?limit=10"))
@@ -192,9 +229,9 @@ class Mesh:
                 raise Fault(f"{name} ended with {process.returncode}: {self._log(name)}")
 
 
-def get(url):
+def get(url, headers={}):
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
             return answer.read().decode()
     except urllib.error.HTTPError as error:
         raise Fault(f"{url}: {error.code} {error.read().decode()}") from error

@@ -10,10 +10,11 @@ import knobs
 import planted_ambient
 import planted_delivery
 import planted_eks
+import planted_language
 import policy
 import schemas
 import workloads
-from cases import CASES, LOAD, sets
+from cases import CASES, LOAD, TOPOLOGIES, sets
 from render import render, topology
 
 OWN = topology()
@@ -224,12 +225,14 @@ def root_on_openshift(rendered):
 
 def by_facts_of(case):
     def look(rendered):
-        return by_facts(rendered[case])
+        return list(facts.faults(rendered[case], topology(TOPOLOGIES[case]) if case in TOPOLOGIES else OWN))
     return look
 
 
+CASES_OF = (*planted_ambient.PLANTED, *planted_delivery.PLANTED, *planted_language.PLANTED)
+
 PLANTED_CASES = [(plant, by_facts_of(case), sentence)
-                 for plant, case, sentence in (*planted_ambient.PLANTED, *planted_delivery.PLANTED)]
+                 for plant, case, sentence in CASES_OF]
 
 PLANTED = [
     (removed_api, by_schemas, "has no policy/v1beta1 PodDisruptionBudget"),
@@ -283,7 +286,7 @@ def main():
     good = render([*CASES["istio"], *sets("processHealth.enabled=true", *LOAD)])
     rendered = {case: render(CASES[case]) for case in (*knobs.EXPECTED, "openshift", "console and load")}
     unexpected = by_knobs(rendered)
-    others = {case: render(CASES[case]) for _, case, _ in (*planted_ambient.PLANTED, *planted_delivery.PLANTED)}
+    others = {case: render(CASES[case]) for _, case, _ in CASES_OF}
     missed = [*unexpected, *_missed(PLANTED, good), *_missed(PLANTED_KNOBS, rendered), *_missed(PLANTED_CASES, others),
               *_missed_kinds(others), *_missed(planted_eks.PLANTED, planted_eks.files())]
     for line in missed:

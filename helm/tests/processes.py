@@ -40,8 +40,26 @@ def main():
         mesh.traced()
         mesh.tested()
         mesh.end()
+        language = _language(pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="octet-chart-"))), servers)
     print(f"helm/octet: {len(mesh.processes)} containers run as processes, answer {GREETINGS} requests with "
-          f"{len(order)} greetings each, lose nothing, answer their probes, pass `helm test` and stop cleanly")
+          f"{len(order)} greetings each, lose nothing, answer their probes, pass `helm test` and stop cleanly; {language} with replicas and "
+          "faults balance, stream, and follow a change of the faults")
+
+
+def _language(directory, servers):
+    """Runs what the topology language adds."""
+    with Mesh(render(CASES["language, replicas, faults"]), servers, directory) as mesh:
+        for name in mesh.processes:
+            mesh.probes(name)
+        for _ in range(GREETINGS):
+            mesh.greet()
+        mesh.balanced("service-g")
+        lines = mesh.ask("/api/greeting/stream").splitlines()
+        if len(lines) != len(topology()["order"]) or not all('"result"' in line for line in lines):
+            raise Fault(f"the stream is {lines}")
+        mesh.faulted("/api/greeting", {"x-request-id": "injected"}, 409)
+        mesh.end()
+        return len(mesh.processes)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,8 @@ mod report;
 mod spool;
 mod stream;
 mod table;
+pub mod telemetry;
+mod trace_name;
 mod tree;
 
 use std::time::Duration;
@@ -33,6 +35,7 @@ pub use gap::{Gap, GapKind};
 pub use graph::Overrides;
 pub use id::{GreetingId, InvalidId};
 pub use report::{Answered, Queue, Report, Store, Verdict};
+pub use trace_name::TraceName;
 
 use self::{
     check::{Check, Patience},

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod fault;
 mod load;
 
@@ -8,6 +9,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 pub use self::{
+    audit::Audit,
     fault::{Fault, FaultTarget},
     load::{Load, LoadAction, LoadFormat},
 };
@@ -51,8 +53,8 @@ pub enum Command {
     Logs(Logs),
     /// Stop the running `octet up` and all of its processes
     Stop(Stop),
-    /// Check that no data is lost: count stored documents and queued messages, and look up what answers claim
-    #[command(after_help = AUDIT_STATUS)]
+    /// Check that no data is lost, or no telemetry: look up what answers claim in stores and queues, or in traces and counters
+    #[command(after_help = audit::AFTER)]
     Audit(Audit),
     /// Send load to the gateway or another server, and report what was answered
     Load(Box<Load>),
@@ -174,33 +176,6 @@ pub struct Health {
     pub timeout: Duration,
 }
 
-/// The arguments of `octet audit`.
-#[derive(Debug, Clone, Args)]
-pub struct Audit {
-    /// File of answers to check: saved gateway responses, one JSON object per line; `-` reads stdin
-    #[arg(long, value_name = "FILE")]
-    pub answered: Option<PathBuf>,
-    /// Wait up to this long, such as 30s, for queued messages to be stored; a message still queued then is a gap
-    #[arg(long, value_name = "DURATION", value_parser = wait)]
-    pub wait: Option<Duration>,
-    /// List every gap on a line of its own: id, service and reason
-    #[arg(long, requires = "answered")]
-    pub ids: bool,
-    /// Data directory of `octet up`, instead of `STORE_URL` and `QUEUE_URL` [default: .octet]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// The topology file that the services ran with
-    #[arg(
-        long,
-        value_name = "FILE",
-        help = "Topology file that the services ran with, instead of the one in the data directory [env: TOPOLOGY]"
-    )]
-    pub topology: Option<PathBuf>,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-}
-
 const CONFIGURATION: &str = "Environment variables configure this process; --help lists them.";
 
 const STATUS_STATUS: &str = "\
@@ -226,20 +201,6 @@ fish:  octet completions fish > ~/.config/fish/completions/octet.fish";
 const MAN: &str = "\
 octet man | man -l -                       shows it
 octet man --dir ~/.local/share/man/man1    installs all pages; then: man octet-up";
-
-const AUDIT_STATUS: &str = "\
-Each greeting in an answer claims that its service stored the greeting it received and that the queue accepted the \
-greeting it published. The document must contain what the answer contains, and no id may be in two answers.
-
-`octet up` records its topology, QUEUE_NAME and FAILURE_POLICY in the data directory. For other services, set the same \
-values for the audit; if a service ran with GREETING, put that text into the topology file.
-
-Exit status:
-  0   no gap
-  1   a gap (a document is missing or altered, a message was dead-lettered or is still queued after --wait, an answer \
-is invalid, an id is in two answers), \
-nothing to check, or a store or queue that cannot be read
-  64  invalid arguments, environment or FILE";
 
 const MAX_WAIT: Duration = Duration::from_hours(24);
 

@@ -1,4 +1,4 @@
-//! One GET request, for commands that ask a server.
+//! GET requests, for commands that ask a server.
 
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -18,15 +18,33 @@ pub(crate) fn parse(url: &str) -> Option<Uri> {
     url.parse().ok()
 }
 
-/// The status and the body of the response. The caller limits the time.
+/// Asks servers, over connections that are kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Getter {
+    client: Client<HttpConnector, Empty<&'static [u8]>>,
+    limit: usize,
+}
+
+impl Getter {
+    /// Takes responses of at most `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()), limit }
+    }
+
+    /// The status and the body of the response. The caller limits the time.
+    pub(crate) async fn get(&self, url: Uri) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+        let request = Request::get(url).body(Empty::new())?;
+        let response = self.client.request(request).await.map_err(deepest_cause)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), self.limit).collect().await;
+        let body = body.map_err(|error| anyhow::anyhow!("cannot read the response: {error}"))?;
+        Ok((status, body.to_bytes().to_vec()))
+    }
+}
+
+/// The status and the body of one response. The caller limits the time.
 pub(crate) async fn get(url: Uri) -> anyhow::Result<(StatusCode, Vec<u8>)> {
-    let client: Client<HttpConnector, Empty<&[u8]>> =
-        Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-    let response = client.request(Request::get(url).body(Empty::new())?).await.map_err(deepest_cause)?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), RESPONSE_LIMIT).collect().await;
-    let body = body.map_err(|error| anyhow::anyhow!("cannot read the response: {error}"))?;
-    Ok((status, body.to_bytes().to_vec()))
+    Getter::new(RESPONSE_LIMIT).get(url).await
 }
 
 /// The deepest cause is the specific one.

@@ -12,3 +12,4 @@ pub mod runner;
 pub mod terminal;
 pub mod topology_file;
 pub mod variables;
+pub mod zipkin_api;

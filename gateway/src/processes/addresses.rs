@@ -1,6 +1,6 @@
 //! Where the admin servers of all processes are: `ADMIN_ADDRESSES`.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use octet_runtime::{environment::Environment, http_url::HttpUrl, identity::GATEWAY};
 use octet_topology::{MAX_REPLICAS, Topology};
@@ -9,10 +9,18 @@ use tokio::net::lookup_host;
 const VARIABLE: &str = "ADMIN_ADDRESSES";
 
 /// The processes that are not services.
-const OTHERS: [&str; 2] = [GATEWAY, "collector"];
+const OTHERS: [&str; 2] = [GATEWAY, COLLECTOR];
+
+const COLLECTOR: &str = "collector";
 
 /// Addresses that are read of one process: its replicas, where its name has several.
 const MAX_ADDRESSES: usize = MAX_REPLICAS as usize;
+
+/// For the resolution of one name.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A process and its number among the replicas of its service.
+pub(crate) type Name = (String, Option<u32>);
 
 /// The admin server of each process, by the process's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,10 +28,10 @@ pub(crate) struct AdminAddresses(Vec<AdminAddress>);
 
 /// The admin server of one process, or of its replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AdminAddress {
-    pub(super) process: String,
+pub(crate) struct AdminAddress {
+    process: String,
     /// Its number, where the entry names one replica.
-    pub(super) replica: Option<u32>,
+    replica: Option<u32>,
     host: String,
     port: u16,
 }
@@ -58,7 +66,16 @@ impl AdminAddresses {
         Self(addresses)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &AdminAddress> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those of processes that have faults: the collector serves no calls.
+    pub(crate) fn with_faults(&self) -> impl Iterator<Item = &AdminAddress> {
+        self.iter().filter(|address| address.process != COLLECTOR)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &AdminAddress> {
         self.0.iter()
     }
 }
@@ -69,8 +86,18 @@ impl AdminAddress {
         self.replica.map_or_else(|| self.process.clone(), |replica| format!("{}#{replica}", self.process))
     }
 
+    /// Where its replicas are; one entry with the reason if it has no address.
+    pub(crate) async fn targets(&self) -> Vec<(Name, Result<SocketAddr, String>)> {
+        let name = (self.process.clone(), self.replica);
+        match tokio::time::timeout(RESOLVE_TIMEOUT, self.resolve()).await {
+            Ok(Ok(found)) => found.into_iter().map(|found| (name.clone(), Ok(found))).collect(),
+            Ok(Err(reason)) => vec![(name, Err(reason))],
+            Err(_) => vec![(name, Err("name resolution timed out".to_owned()))],
+        }
+    }
+
     /// The addresses of its replicas, in a stable order.
-    pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
         let found = lookup_host((self.host.as_str(), self.port)).await;
         let found: BTreeSet<_> = found.map_err(|_| "name does not resolve".to_owned())?.collect();
         if found.is_empty() {

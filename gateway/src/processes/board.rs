@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    addresses::{AdminAddress, AdminAddresses},
+    addresses::{AdminAddress, AdminAddresses, Name},
     history::{History, Recent},
 };
 
@@ -26,9 +26,6 @@ const CONCURRENT: usize = 32;
 
 /// For one process: a little longer than its own probes take.
 const PROCESS_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// For the resolution of one name.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Callers that wait for a round; others get the last list.
 const MAX_WAITING: usize = 16;
@@ -43,9 +40,6 @@ pub(super) struct Board {
     round: Mutex<Round>,
     list: watch::Sender<Option<Bytes>>,
 }
-
-/// A process and its number among the replicas of its service.
-type Name = (String, Option<u32>);
 
 /// The state of reading.
 #[derive(Default)]
@@ -157,7 +151,7 @@ impl Board {
     }
 
     async fn read(&self) -> List {
-        let resolved = stream::iter(self.addresses.iter().cloned()).map(resolve).buffered(CONCURRENT);
+        let resolved = stream::iter(self.addresses.iter()).map(AdminAddress::targets).buffered(CONCURRENT);
         let replicas: Vec<_> = resolved.collect().await;
         let read = |(name, address): (Name, Result<SocketAddr, String>)| async move {
             let report = match &address {
@@ -259,16 +253,6 @@ impl Process {
             store: None,
             queue: None,
         }
-    }
-}
-
-/// The addresses of a process's replicas; one entry with the reason if it has no address.
-async fn resolve(address: AdminAddress) -> Vec<(Name, Result<SocketAddr, String>)> {
-    let name = (address.process.clone(), address.replica);
-    match tokio::time::timeout(RESOLVE_TIMEOUT, address.resolve()).await {
-        Ok(Ok(found)) => found.into_iter().map(|found| (name.clone(), Ok(found))).collect(),
-        Ok(Err(reason)) => vec![(name, Err(reason))],
-        Err(_) => vec![(name, Err("name resolution timed out".to_owned()))],
     }
 }
 

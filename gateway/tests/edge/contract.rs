@@ -114,6 +114,10 @@ const ELSEWHERE: &[&str] = &[
     "`GET /api/load` is 200",                 // load
     "`POST /api/load` with",                  // load
     "`DELETE /api/load` is 200",              // load
+    "`/api/faults` shows, sets and clears",   // faults, octet/tests/mesh/faults_of_all.rs
+    "`GET /api/faults` is 200",               // faults
+    "`PUT /api/faults?for=5m` with",          // faults
+    "`DELETE /api/faults` is 200",            // faults
     "CORS by `ALLOWED_ORIGINS`",              // cors
     "With `ALLOWED_ORIGINS` unset",           // cors
     "More than `MAX_CONCURRENT`",             // limits

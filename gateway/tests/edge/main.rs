@@ -17,6 +17,7 @@ mod library;
 
 mod contract;
 mod cors;
+mod faults;
 mod grpc;
 mod hostile;
 mod http;

@@ -32,6 +32,7 @@ async fn every_rule_that_openapi_can_express_is_an_operation() {
         ("/v1/shelves/{shelf}:watch", "get"),
         ("/api/health", "get"),
         ("/api/processes", "get"),
+        ("/api/faults", "put"),
         ("/api/request-echo", "trace"),
     ] {
         assert!(paths.contains_key(path), "{path}: {:?}", paths.keys());

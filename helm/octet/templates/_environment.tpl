@@ -10,9 +10,11 @@
 {{- if ne $workload.component "collector" -}}
   {{- $set = append $set (list "TOPOLOGY" "/etc/octet/topology/topology.toml") -}}
   {{- $set = append $set (list "CONNECT_WAIT" $values.connectWait) -}}
+  {{- $suffix := ternary "-pods" "" $values.clientBalancing.enabled -}}
   {{- range $workload.calls -}}
-    {{- $set = append $set (list (printf "%s_URL" (. | upper | replace "-" "_")) (printf "%s:50051" .)) -}}
+    {{- $set = append $set (list (printf "%s_URL" (. | upper | replace "-" "_")) (printf "%s%s:50051" . $suffix)) -}}
   {{- end -}}
+  {{- if $values.faults.enabled }}{{ $set = append $set (list "FAULTS_FILE" "/etc/octet/faults/faults") }}{{ end -}}
   {{- $set = concat $set (include "octet.tracing-environment" $.root | fromYamlArray) -}}
 {{- end -}}
 {{- if $workload.usesStore }}{{ $set = append $set (list "MONGO_CONN_FILE" "/etc/octet/mongodb/connection") }}{{ end -}}

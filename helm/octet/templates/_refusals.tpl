@@ -14,7 +14,11 @@
   {{- if has $name (list "gateway" "collector" "rabbitmq" "mongodb") -}}
     {{- fail (printf "services.%s: the chart uses the name %s itself" $name $name) -}}
   {{- end -}}
-  {{- range ($service.calls | default list) -}}
+  {{- $upstreams := include "octet.upstreams" $service.calls | fromYamlArray -}}
+  {{- if ne (len $upstreams) (len (uniq $upstreams)) -}}
+    {{- fail (printf "services.%s.calls: an upstream is in it twice; set times in edges" $name) -}}
+  {{- end -}}
+  {{- range $upstreams -}}
     {{- if eq . $name }}{{ fail (printf "services.%s.calls: a service cannot call itself" $name) }}{{ end -}}
     {{- if not (has . $names) -}}
       {{- fail (printf "services.%s.calls: %s is not a service; services are %s" $name . (join ", " $names)) -}}
@@ -51,6 +55,7 @@
 {{- range $place := list "defaults" "gateway" "collector" -}}
   {{- include "octet.refuse-environment" (dict "place" $place "env" (index $values $place).env) -}}
 {{- end -}}
+{{- include "octet.refuse-behaviour" . -}}
 {{- include "octet.refuse-servers" . -}}
 {{- include "octet.refuse-workloads" . -}}
 {{- include "octet.refuse-metadata" . -}}
@@ -60,7 +65,7 @@
 {{- end }}
 
 {{- define "octet.refuse-environment" -}}
-{{- $own := list "PORT" "ADMIN_PORT" "TOPOLOGY" "SERVICE_NAME" "GREETING" "LOG_LEVEL" "LOG_FORMAT" "CONNECT_WAIT" "DRAIN_PAUSE" "DRAIN_GRACE" "MONGO_CONN" "MONGO_CONN_FILE" "RABBITMQ_CONN" "RABBITMQ_CONN_FILE" "STORE_URL" "QUEUE_URL" "ALLOWED_ORIGINS" "UI_API_URL" "TRUSTED_PROXIES" "TRACE_QUERY_URL" "COLLECTOR_MEMORY" "OTLP_GRPC_PORT" "OTLP_HTTP_PORT" "OTEL_TRACES_EXPORTER" "OTEL_EXPORTER_ZIPKIN_ENDPOINT" "OTEL_EXPORTER_OTLP_ENDPOINT" "OTEL_TRACES_SAMPLER" "OTEL_TRACES_SAMPLER_ARG" -}}
+{{- $own := list "PORT" "ADMIN_PORT" "TOPOLOGY" "SERVICE_NAME" "GREETING" "LOG_LEVEL" "LOG_FORMAT" "CONNECT_WAIT" "DRAIN_PAUSE" "DRAIN_GRACE" "SEED" "FAULTS_FILE" "MONGO_CONN" "MONGO_CONN_FILE" "RABBITMQ_CONN" "RABBITMQ_CONN_FILE" "STORE_URL" "QUEUE_URL" "ALLOWED_ORIGINS" "UI_API_URL" "TRUSTED_PROXIES" "TRACE_QUERY_URL" "COLLECTOR_MEMORY" "OTLP_GRPC_PORT" "OTLP_HTTP_PORT" "OTEL_TRACES_EXPORTER" "OTEL_EXPORTER_ZIPKIN_ENDPOINT" "OTEL_EXPORTER_OTLP_ENDPOINT" "OTEL_TRACES_SAMPLER" "OTEL_TRACES_SAMPLER_ARG" -}}
 {{- range $variable, $_ := (.env | default dict) -}}
   {{- if or (has $variable $own) (regexMatch "^SERVICE_.*_URL$" $variable) -}}
     {{- fail (printf "%s.env.%s: the chart sets this variable itself; use the corresponding value" $.place $variable) -}}

@@ -6,7 +6,7 @@
   {{- include "octet.refuse-scaling" (dict "place" $place "workload" $workload) -}}
   {{- include "octet.refuse-pod-metadata" (dict "root" $ "place" $place "settings" $workload) -}}
   {{- range $volume := $workload.extraVolumes -}}
-    {{- if has $volume.name (list "topology" "mongodb" "rabbitmq" "mongodb-ca" "rabbitmq-ca") -}}
+    {{- if has $volume.name (list "topology" "faults" "mongodb" "rabbitmq" "mongodb-ca" "rabbitmq-ca") -}}
       {{- fail (printf "%s.extraVolumes: the chart uses the name %s itself" $place $volume.name) -}}
     {{- end -}}
   {{- end -}}

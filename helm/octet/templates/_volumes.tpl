@@ -1,6 +1,9 @@
 {{- define "octet.mounts" -}}
 {{- if ne .workload.component "collector" }}
 - {name: topology, mountPath: /etc/octet/topology, readOnly: true}
+{{- if .root.Values.faults.enabled }}
+- {name: faults, mountPath: /etc/octet/faults, readOnly: true}
+{{- end }}
 {{- end }}
 {{- range $server, $used := dict "mongodb" .workload.usesStore "rabbitmq" .workload.usesQueue }}
 {{- if $used }}
@@ -20,6 +23,10 @@
 {{- if ne .workload.component "collector" }}
 - name: topology
   configMap: {name: octet-topology}
+{{- if .root.Values.faults.enabled }}
+- name: faults
+  configMap: {name: octet-faults}
+{{- end }}
 {{- end }}
 {{- range $server, $used := $servers }}
 {{- if $used }}

@@ -17,12 +17,12 @@ Every process as YAML, by name: its values merged over `defaults`, and what foll
 {{- range $name, $service := $values.services -}}
   {{- $callers := list -}}
   {{- range $caller, $other := $values.services -}}
-    {{- if has $name ($other.calls | default list) }}{{ $callers = append $callers $caller }}{{ end -}}
+    {{- if has $name (include "octet.upstreams" $other.calls | fromYamlArray) }}{{ $callers = append $callers $caller }}{{ end -}}
   {{- end -}}
   {{- if eq $name $values.entry }}{{ $callers = append $callers "gateway" }}{{ end -}}
   {{- $facts := dict
       "component" "service" "arguments" (list "service" $name) "port" 50051 "adminPort" 9001
-      "calls" ($service.calls | default list) "callers" $callers "collectorPorts" $reports
+      "calls" (include "octet.upstreams" $service.calls | fromYamlArray) "callers" $callers "collectorPorts" $reports
       "usesStore" (not (empty $service.store))
       "usesQueue" (not (and (empty $service.publishes) (empty $service.consumes))) -}}
   {{- $_ := set $workloads $name (mustMergeOverwrite (deepCopy $values.defaults) (deepCopy $service) $facts) -}}
@@ -98,5 +98,5 @@ v1{{ if and .root.Values.canary.enabled (eq .name .root.Values.canary.service) }
 {{- .name -}}
 {{- $path := append .path .name -}}
 {{- $service := index .root.Values.services .name -}}
-{{- range ($service.calls | default list) }} {{ include "octet.answer" (dict "root" $.root "name" . "path" $path) }}{{ end -}}
+{{- range include "octet.upstreams" $service.calls | fromYamlArray }} {{ include "octet.answer" (dict "root" $.root "name" . "path" $path) }}{{ end -}}
 {{- end }}

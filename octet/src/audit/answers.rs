@@ -6,6 +6,8 @@ use octet_backends::inspect::Fingerprint;
 use octet_topology::MAX_GREETINGS;
 use serde_json::Value;
 
+use super::trace_name::{TRACE_RESPONSE, TraceName};
+
 /// No answer is longer: as a message it has up to 4 MiB, and as JSON less than twice as much. This bounds the memory that
 /// a file can make the audit use.
 const MAX_LINE: usize = 8 * 1024 * 1024;
@@ -22,6 +24,8 @@ pub struct Answer {
     pub greetings: Vec<Greeting>,
     /// Whether it was a stream, whose greetings have no fixed order.
     pub is_stream: bool,
+    /// Its trace, if the file names it.
+    pub trace: Option<TraceName>,
 }
 
 /// The fields of a greeting that the audit checks.
@@ -63,8 +67,10 @@ pub struct Answers {
 /// One line of the file.
 enum Line {
     Blank,
-    /// A whole answer.
-    Answer(Vec<Greeting>),
+    /// A whole answer, and its trace.
+    Answer(Vec<Greeting>, Option<TraceName>),
+    /// The trace of the answer before it.
+    Trace(Option<TraceName>),
     /// A greeting of a stream.
     Greeting(Greeting),
     /// A stream of events ended.
@@ -96,11 +102,13 @@ impl Answers {
     /// # Errors
     /// [`Malformed`] at the first line that is not an answer or cannot be read.
     pub fn read(&mut self) -> Result<Option<Answer>, Malformed> {
-        let (mut stream, mut size) = (Answer { line: 0, greetings: Vec::new(), is_stream: true }, 0);
+        let mut stream = Answer { line: 0, greetings: Vec::new(), is_stream: true, trace: None };
+        let mut size = 0;
         while let Some(line) = self.line()? {
             match line {
-                Line::Answer(greetings) if stream.greetings.is_empty() => {
-                    return Ok(Some(Answer { line: self.line, greetings, is_stream: false }));
+                Line::Answer(greetings, trace) if stream.greetings.is_empty() => {
+                    let answer = Answer { line: self.line, greetings, is_stream: false, trace };
+                    return self.with_trace(answer).map(Some);
                 }
                 Line::Greeting(greeting) => {
                     if stream.greetings.is_empty() {
@@ -116,15 +124,39 @@ impl Answers {
                 Line::Failed => stream.greetings.clear(),
                 // Blank lines separate events, too, whose streams have an end.
                 Line::Blank if self.is_event => {}
-                Line::Blank | Line::End if !stream.greetings.is_empty() => return Ok(Some(stream)),
-                line @ Line::Answer(_) => {
+                Line::Blank | Line::End if !stream.greetings.is_empty() => {
+                    return self.with_trace(stream).map(Some);
+                }
+                Line::Trace(trace) if !stream.greetings.is_empty() => {
+                    return Ok(Some(Answer { trace, ..stream }));
+                }
+                line @ Line::Answer(..) => {
                     self.next = Some(line);
                     return Ok(Some(stream));
                 }
-                Line::Blank | Line::End | Line::Other => {}
+                // The trace of a stream that failed is left out with it.
+                Line::Blank | Line::End | Line::Other | Line::Trace(_) => {}
             }
         }
         Ok((!stream.greetings.is_empty()).then_some(stream))
+    }
+
+    /// The answer with the trace that a line after it names, if one does.
+    fn with_trace(&mut self, answer: Answer) -> Result<Answer, Malformed> {
+        if answer.trace.is_some() {
+            return Ok(answer);
+        }
+        while let Some(line) = self.line()? {
+            match line {
+                Line::Blank | Line::Other => {}
+                Line::Trace(trace) => return Ok(Answer { trace, ..answer }),
+                line => {
+                    self.next = Some(line);
+                    break;
+                }
+            }
+        }
+        Ok(answer)
     }
 
     fn line(&mut self) -> Result<Option<Line>, Malformed> {
@@ -144,6 +176,8 @@ impl Answers {
         let text = self.buffer.trim_ascii();
         let line = if text.is_empty() {
             Ok(Line::Blank)
+        } else if let Some(name) = trace_line(text) {
+            TraceName::parse(name).map(Line::Trace)
         } else if let Some(event) = text.strip_prefix(b"event:") {
             self.is_event = false;
             Ok(match event.trim_ascii() {
@@ -166,6 +200,12 @@ impl Answers {
     }
 }
 
+/// The value of a line such as `traceresponse: 00-…`, as `curl -w` prints it.
+fn trace_line(text: &[u8]) -> Option<&str> {
+    let value = text.strip_prefix(TRACE_RESPONSE.as_bytes())?.strip_prefix(b":")?;
+    std::str::from_utf8(value).ok()
+}
+
 /// The data of an event: a greeting. Those of the last event, the trailers or the error, have no id.
 fn event(data: &[u8]) -> Result<Line, String> {
     match object(data)? {
@@ -181,12 +221,17 @@ fn parse(text: &[u8]) -> Result<Line, String> {
     if let Some(greeting) = line.remove("result") {
         return read_greeting("result", greeting).map(Line::Greeting);
     }
+    let trace = match line.remove(TRACE_RESPONSE) {
+        Some(Value::String(text)) => TraceName::parse(&text)?,
+        Some(_) => return Err(format!("{TRACE_RESPONSE} is not a string")),
+        None => None,
+    };
     match line.remove("greeting") {
         Some(Value::Array(greetings)) => {
             let greetings = greetings.into_iter().enumerate();
             let greetings =
                 greetings.map(|(index, greeting)| read_greeting(&format!("greeting[{index}]"), greeting));
-            greetings.collect::<Result<_, _>>().map(Line::Answer)
+            Ok(Line::Answer(greetings.collect::<Result<_, _>>()?, trace))
         }
         // The last line of a stream that failed.
         None if line.get("error").is_some_and(Value::is_object) => Ok(Line::Failed),
@@ -298,6 +343,27 @@ mod tests {
         assert!(fault(r#"{"result":{"id":"1"}}"#).contains("line 1: result has no service"));
         assert!(fault("data: {\"id\":7}").contains("line 1: data.id is not a string"));
         assert!(fault(lines.repeat(1_000)).contains("the stream is too long"));
+    }
+
+    #[test]
+    fn an_answer_has_the_trace_that_its_member_or_the_line_after_it_names() {
+        let trace = |digit: &str| format!("00-{}-{}-01", digit.repeat(32), digit.repeat(16));
+        let (one, two, three) = (trace("1"), trace("2"), trace("3"));
+        let text = format!(
+            "{{\"greeting\":[],\"traceresponse\":\"{one}\"}}\n{{\"greeting\":[]}}\ntraceresponse: {two}\r\n\
+             {{\"greeting\":[]}}\ntraceresponse: \n{{\"greeting\":[]}}\n\
+             {{\"result\":{{\"id\":\"1\",\"service\":\"a\"}}}}\n\ntraceresponse: {three}\n"
+        );
+        let mut answers = answers(text);
+        let mut found = Vec::new();
+        while let Some(answer) = answers.read().unwrap() {
+            found.push((answer.line, answer.trace.map(|name| name.trace.to_string()[..1].to_owned())));
+        }
+        let digit = |digit: &str| Some(digit.to_owned());
+        assert_eq!(found, [(1, digit("1")), (2, digit("2")), (4, None), (6, None), (7, digit("3"))]);
+        assert!(
+            fault("{\"greeting\":[]}\ntraceresponse: x").contains("line 2: traceresponse must be 00-TRACE")
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Checks the claims of answers in batches, until no message is queued or the wait is over.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use anyhow::Context as _;
 use tokio::time::Instant;
@@ -83,6 +83,7 @@ impl<'a> Check<'a> {
             match arranged.and_then(|()| claims.of(&answer)) {
                 Ok(claims) => {
                     self.answered.checked += count(claims.len());
+                    self.count_documents(&claims);
                     ids += claims.iter().map(|claim| 1 + claim.others.len()).sum::<usize>();
                     batch.extend(claims);
                 }
@@ -97,6 +98,14 @@ impl<'a> Check<'a> {
             }
         }
         Ok(self.look(batch, look).await?)
+    }
+
+    /// Two calls that received the same greeting claim one document.
+    fn count_documents(&mut self, claims: &[Claim]) {
+        let documents: HashSet<_> = claims.iter().map(|claim| (claim.place, claim.id)).collect();
+        for (place, _) in documents {
+            *self.answered.documents.entry(self.graph.owner(place)).or_default() += 1;
+        }
     }
 
     /// Remembers the ids of an answer, even of an invalid one, to find them in other answers.

@@ -56,6 +56,8 @@ pub struct Answered {
     pub greetings: u64,
     /// Claims: documents and messages that must exist.
     pub checked: u64,
+    /// The documents that the claims are about, each counted once.
+    pub documents: BTreeMap<String, u64>,
     /// Claims not found.
     pub missing: BTreeMap<String, u64>,
     /// Claims on messages that are still queued; a gap only after a wait.
@@ -110,6 +112,21 @@ impl Report {
         }
     }
 
+    /// Documents that no answer claims, by the service that stored them: what was done twice, or for a request without an
+    /// answer here. Only of services whose documents the answers claim, and that share no queue.
+    pub fn surplus(&self) -> BTreeMap<&str, u64> {
+        let Some(answered) = &self.answered else { return BTreeMap::new() };
+        let surplus = |store: &Store| {
+            let claimed = answered.documents.get(&store.service)?;
+            let absent = [&answered.missing, &answered.queued, &answered.dead_lettered];
+            let absent: u64 = absent.iter().filter_map(|counts| counts.get(&store.service)).sum();
+            Some(store.documents.as_ref().ok()?.saturating_sub(claimed.saturating_sub(absent)))
+        };
+        let all =
+            self.stores.iter().map(|store| (store.service.as_str(), surplus(store).unwrap_or_default()));
+        all.filter(|(_, surplus)| *surplus > 0).collect()
+    }
+
     /// The report as JSON.
     pub fn to_json(&self) -> Value {
         let stores = self.stores.iter().map(|Store { service, store, documents }| {
@@ -131,6 +148,7 @@ impl Report {
                 "altered": sum(&answered.altered),
                 "duplicates": answered.duplicates,
                 "invalid": answered.invalid,
+                "surplus": self.surplus(),
             })
         });
         json!({

@@ -28,6 +28,10 @@ impl Report {
             }
             text.push('\n');
         }
+        for (service, documents) in self.surplus() {
+            let documents = some(documents, ("document", "documents"));
+            text.push_str(&format_surplus(service, &documents));
+        }
         text += &self.summary();
         text
     }
@@ -122,6 +126,10 @@ impl Report {
     }
 }
 
+fn format_surplus(service: &str, documents: &str) -> String {
+    format!("surplus: {service} has {documents} that no answer claims\n")
+}
+
 fn store_row(store: &Store) -> (Vec<String>, Option<String>) {
     let (documents, note) = match &store.documents {
         Ok(documents) => (number(*documents), None),
@@ -167,7 +175,7 @@ fn dead_letters(queue: &Queue) -> String {
 }
 
 /// A table: the first `names` columns are left-aligned, the others right-aligned; a note may follow each row.
-fn columns(names: usize, heads: &[&str], rows: &[(Vec<String>, Option<String>)]) -> String {
+pub(super) fn columns(names: usize, heads: &[&str], rows: &[(Vec<String>, Option<String>)]) -> String {
     let width = |column: usize, head: &str| {
         let cells = rows.iter().filter_map(|(cells, _)| cells.get(column)).map(String::len);
         cells.chain([head.len()]).max().unwrap_or_default()
@@ -193,12 +201,12 @@ fn by_service(counts: &BTreeMap<String, u64>) -> String {
     counts.join(", ")
 }
 
-fn some(count: u64, (one, many): (&str, &str)) -> String {
+pub(super) fn some(count: u64, (one, many): (&str, &str)) -> String {
     format!("{} {}", number(count), if count == 1 { one } else { many })
 }
 
 /// The number with thousands separators, as in 20,000.
-fn number(number: u64) -> String {
+pub(super) fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

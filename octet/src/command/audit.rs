@@ -1,5 +1,7 @@
 //! `octet audit`: counts documents and messages, and checks what answers claim.
 
+mod telemetry;
+
 use std::{
     fs::File,
     io::{self, BufReader},
@@ -12,12 +14,13 @@ use octet_runtime::environment::{Environment, ProcessEnvironment};
 
 use super::block_on;
 use crate::{
-    audit::{Answers, Audit, Gap, Overrides, Verdict},
+    audit::{Answers, Audit, Gap, Overrides, Verdict, telemetry::TelemetryAudit},
     cli::{self, DEFAULT_DATA, Format},
     failure::Failure,
     output,
     runner::Recorded,
     topology_file,
+    zipkin_api::ZipkinApi,
 };
 
 /// Gaps that are printed without `--ids`.
@@ -46,8 +49,16 @@ pub fn run(arguments: &cli::Audit) -> Result<ExitCode, Failure> {
     let overrides = overrides.or(Overrides::from_environment(&mut environment));
     environment.finish(())?;
     let topology = topology_file::read(file.or(recorded.topology).as_deref())?;
+    if let (Some(traces), Some(file)) = (&arguments.traces, &arguments.answered) {
+        let audit = TelemetryAudit::new(
+            &topology,
+            &overrides,
+            ZipkinApi::at(traces)?,
+            arguments.wait.unwrap_or_default(),
+        );
+        return telemetry::run(arguments, &audit, open(file)?);
+    }
     let answers = arguments.answered.as_deref().map(open).transpose()?;
-
     let mut gaps = 0_usize;
     let mut examples = Vec::new();
     let mut on_gap = |gap: &Gap| {

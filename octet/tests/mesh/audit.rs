@@ -120,6 +120,7 @@ async fn a_load_is_complete_while_the_platform_runs_and_after_it_has_stopped() {
                 "altered": 0,
                 "duplicates": 0,
                 "invalid": 0,
+                "surplus": {},
             },
             "verdict": "complete",
         })

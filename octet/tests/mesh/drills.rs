@@ -12,6 +12,7 @@ mod endurance;
 mod kill;
 mod leave;
 mod messages;
+mod metastable;
 mod overload;
 mod restart;
 mod stop;

@@ -1,6 +1,7 @@
 //! The admin server of every process: `/livez`, `/readyz`, `/metrics`, `/log-level`, and `/faults` where faults can act.
 
 mod access;
+mod fault_client;
 mod faults;
 mod histogram;
 mod lasting;
@@ -20,9 +21,11 @@ use axum::{
 use futures_util::future::{BoxFuture, join_all};
 use tokio::net::TcpListener;
 
-pub use access::{AdminAccess, came_through_proxy, is_local};
+pub use access::{AdminAccess, Denied, came_through_proxy, is_local};
+pub use fault_client::{FaultChange, FaultReport};
 pub use faults::FaultControl;
 pub use histogram::Histogram;
+pub use lasting::lasting;
 pub use log_level::LogControl;
 pub use report::{AdminClient, AdminReport, QueueReport, StoreReport, UnreadableAdmin};
 

@@ -113,6 +113,13 @@ impl<'t, 'a> Place<'t, 'a> {
         self.tree.nodes.get(self.node.parent?).map(|node| &*node.span)
     }
 
+    /// Its parent with its place, which has no ancestors of its own here.
+    pub fn parent_place(self) -> Option<Self> {
+        let index = self.node.parent?;
+        let tree: &'t Tree<'a> = self.tree;
+        Some(Place { tree, node: tree.nodes.get(index)?, index, remote_ancestor: None })
+    }
+
     /// Its children.
     pub fn children(self) -> impl Iterator<Item = &'t Span> {
         let tree = self.tree;

@@ -30,9 +30,12 @@ interface GatewayRequest {
   path: string;
   signal?: AbortSignal;
   /** GET unless set. */
-  method?: "POST" | "DELETE";
+  method?: "POST" | "PUT" | "DELETE";
   /** Sent as JSON. */
   body?: unknown;
+  /** Sent as it is, in the place of `body`. */
+  text?: string;
+  headers?: Record<string, string>;
 }
 
 export interface JsonRequest<T> extends GatewayRequest {
@@ -83,7 +86,7 @@ export async function fetchStream(request: StreamRequest): Promise<JsonResponse<
 
 /** Sends a request and reads a successful response. */
 async function exchange<T>(
-  { base, path, signal, method, body: sent }: GatewayRequest,
+  { base, path, signal, method, body: sent, text, headers }: GatewayRequest,
   accept: string,
   read: (response: Response) => Promise<T>,
 ): Promise<{ response: Response; read: T; took: number }> {
@@ -96,8 +99,8 @@ async function exchange<T>(
   try {
     response = await fetch(url, {
       ...(method ? { method } : {}),
-      ...(sent === undefined ? {} : { body: JSON.stringify(sent) }),
-      headers: { accept, ...(sent === undefined ? {} : { "content-type": "application/json" }) },
+      ...(text ? { body: text } : sent === undefined ? {} : { body: JSON.stringify(sent) }),
+      headers: { accept, ...headers, ...(sent === undefined ? {} : { "content-type": "application/json" }) },
       cache: "no-store",
       credentials: "omit",
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,

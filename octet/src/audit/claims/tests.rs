@@ -56,7 +56,7 @@ fn answer(services: &[&str]) -> Answer {
         created: Some("2026".to_owned()),
         hostname: None,
     });
-    Answer { line: 1, greetings: greetings.collect(), is_stream: false }
+    Answer { line: 1, greetings: greetings.collect(), is_stream: false, trace: None }
 }
 
 fn claimed(topology: &Topology, overrides: &Overrides, services: &[&str]) -> Result<Vec<String>, String> {

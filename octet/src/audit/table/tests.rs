@@ -190,6 +190,7 @@ fn the_json_report_has_the_same_content() {
                 "altered": 0,
                 "duplicates": 0,
                 "invalid": 0,
+                "surplus": {},
             },
             "verdict": "gap",
         })
@@ -201,4 +202,20 @@ fn the_json_report_has_the_same_content() {
 fn a_time_after_the_year_9999_is_formatted_without_panic() {
     let far = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(i64::MAX).unwrap());
     assert_eq!(rfc3339(far), "at an unknown time");
+}
+
+#[test]
+fn documents_that_no_answer_claims_are_surplus() {
+    let answered = |documents: u64, missing: &[(&str, u64)]| Answered {
+        documents: counts(&[("service-c", documents)]),
+        missing: counts(missing),
+        ..Answered::default()
+    };
+    let surplus = |answered| report(Some(answered), None).surplus().get("service-c").copied();
+    assert_eq!(surplus(answered(5_000, &[])), None);
+    assert_eq!(surplus(answered(4_990, &[])), Some(10));
+    assert_eq!(surplus(answered(5_000, &[("service-c", 3)])), Some(3));
+    assert_eq!(surplus(Answered::default()), None, "no answer claims its documents");
+    let table = report(Some(answered(4_999, &[])), None).table();
+    assert!(table.contains("\nsurplus: service-c has 1 document that no answer claims\n"), "{table}");
 }

@@ -32,7 +32,7 @@ pub struct AdminAccess {
 
 /// Why a change is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Denied {
+pub enum Denied {
     /// A token is set, and the request has another or none.
     WrongToken,
     /// No token is set, and the request is not from this host.
@@ -50,11 +50,19 @@ impl AdminAccess {
         Self { token }
     }
 
+    /// Whether only the token counts.
+    pub fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Whether the request may make a change.
     ///
     /// Without a token: only from 127.0.0.1 or `::1`, with a `Host` of these or `localhost`, and not through a proxy. A
     /// sidecar's requests come from this host too (Istio's from 127.0.0.6), and so do those of any page in a browser.
-    pub(super) fn check(&self, request: &Parts) -> Result<(), Denied> {
+    ///
+    /// # Errors
+    /// [`Denied`], with the reason.
+    pub fn check(&self, request: &Parts) -> Result<(), Denied> {
         match &self.token {
             Some(token) => {
                 let sent = bearer(&request.headers);

@@ -19,8 +19,12 @@ const MAX_DURATION: Duration = Duration::from_hours(24);
 /// How long a client may take to send the body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// `for=10m`, and no other parameter: a mistyped name must not select the default.
-pub(super) fn lasting(query: &str) -> Result<Duration, String> {
+/// How long a change lasts, by the query: `for=10m`, and no other parameter, because a mistyped name must not select the
+/// default.
+///
+/// # Errors
+/// What the query must be.
+pub fn lasting(query: &str) -> Result<Duration, String> {
     if query.is_empty() {
         return Ok(DEFAULT_DURATION);
     }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -22,8 +22,8 @@ const REASON_LIMIT: usize = 1024;
 /// Reads admin servers. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct AdminClient {
-    client: Client<HttpConnector, Empty<Bytes>>,
-    limit: Duration,
+    client: Client<HttpConnector, Full<Bytes>>,
+    pub(super) limit: Duration,
 }
 
 /// What one process reports. A figure that it does not export is `None`.
@@ -114,14 +114,22 @@ impl AdminClient {
     }
 
     async fn get(&self, url: String) -> Result<(StatusCode, String), UnreadableAdmin> {
+        self.send(Request::get(&url).header(header::ACCEPT, "text/plain").body(Full::default())).await
+    }
+
+    pub(super) async fn send(
+        &self,
+        request: http::Result<Request<Full<Bytes>>>,
+    ) -> Result<(StatusCode, String), UnreadableAdmin> {
         let failed = |error: &(dyn std::error::Error + 'static)| {
             UnreadableAdmin::Failed(deepest_cause(error).to_string())
         };
-        let request = Request::get(&url).header(header::ACCEPT, "text/plain").body(Empty::new());
-        let response = self.client.request(request.map_err(|error| failed(&error))?).await;
+        let request = request.map_err(|error| failed(&error))?;
+        let uri = request.uri().clone();
+        let response = self.client.request(request).await;
         let (parts, body) = response.map_err(|error| failed(&error))?.into_parts();
         let body = Limited::new(body, RESPONSE_LIMIT).collect().await;
-        let body = body.map_err(|error| UnreadableAdmin::Failed(format!("{url}: {error}")))?.to_bytes();
+        let body = body.map_err(|error| UnreadableAdmin::Failed(format!("{uri}: {error}")))?.to_bytes();
         Ok((parts.status, String::from_utf8_lossy(&body).into_owned()))
     }
 }
@@ -188,7 +196,7 @@ fn label(labels: &str, name: &str) -> Option<String> {
 }
 
 /// The reasons of a process that is not ready, cut to a bounded length.
-fn reason(text: &str) -> String {
+pub(super) fn reason(text: &str) -> String {
     let text = text.trim();
     let cut = text.char_indices().map(|(index, _)| index).find(|index| *index >= REASON_LIMIT);
     cut.and_then(|end| text.get(..end)).unwrap_or(text).to_owned()

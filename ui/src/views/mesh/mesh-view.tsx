@@ -12,12 +12,15 @@ import { lookback, measuredGraph, mesh, now, processes, REFRESH_MS, topology } f
 import { refine, route } from "../../state/route.ts";
 import { Outcome, SendButton } from "../greeting/send-button.tsx";
 import { FailureBox, StaleNote } from "../shell/failure.tsx";
+import { Lazy } from "../shell/lazy.tsx";
 import { MeshGraph } from "./graph.tsx";
 import { MeshTable } from "./mesh-table.tsx";
 import { Panel } from "./panel.tsx";
 
 /** Milliseconds without a change until the zoom is stored: browsers limit how often the URL may change. */
 const STORE_MS = 200;
+
+const loadFaults = () => import("./faults.tsx").then(({ Faults }) => Faults);
 
 export function MeshView() {
   const query = route.value?.query ?? {};
@@ -38,8 +41,16 @@ export function MeshView() {
         <SendButton label="Send a greeting" />
         <Outcome />
         <Controls isTable={isTable} zoom={zoom} scale={scale} onZoom={setZoom} />
+        <button
+          type="button"
+          aria-pressed={!!query.faults}
+          onClick={() => refine({ faults: query.faults ? undefined : "1" })}
+        >
+          Faults
+        </button>
       </div>
       <Status isTable={isTable} />
+      {graph && query.faults && <Lazy file={loadFaults} props={{ graph, selected: query.select }} />}
       <div class={`stage${query.select ? " with-panel" : ""}`} aria-busy={!graph}>
         {!graph && !topology.value.failure && <p class="quiet">Loading the topology…</p>}
         {graph && !isTable && (

@@ -1,4 +1,4 @@
-//! Who may start and stop a load.
+//! Who may change something through the gateway: start a load, set a fault.
 //!
 //! A program on this host, and the gateway's own page in a browser on this host. No page of another origin: `Origin` names
 //! the page, and `Host` is an address or `localhost`, which no page of an attacker can have as its own name (DNS
@@ -9,21 +9,42 @@ use octet_runtime::admin::is_local;
 
 use crate::edge::Proxied;
 
+/// Why a request may not change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stranger {
+    /// It is not from this host, or came through a proxy.
+    Remote,
+    /// It is from a page of another origin.
+    OtherPage,
+}
+
+impl Stranger {
+    /// The reason; `what` says what the request may not do.
+    pub(crate) fn reason(self, what: &str) -> String {
+        match self {
+            Self::Remote => {
+                format!(
+                    "only clients on the gateway's host may {what}, at http://localhost and not through a proxy"
+                )
+            }
+            Self::OtherPage => format!("pages of other origins may not {what}"),
+        }
+    }
+}
+
 /// Whether the request comes from this host, not through a proxy, and not from a page of another origin.
-pub(super) fn check(request: &Parts) -> Result<(), &'static str> {
+pub(crate) fn check(request: &Parts) -> Result<(), Stranger> {
     if !is_local(request) || request.extensions.get::<Proxied>().is_some() {
-        return Err(
-            "only clients on the gateway's host may start loads, at http://localhost and not through a proxy",
-        );
+        return Err(Stranger::Remote);
     }
     if !has_own_origin(request) {
-        return Err("pages of other origins may not start loads");
+        return Err(Stranger::OtherPage);
     }
     Ok(())
 }
 
 /// `application/json`. A form of another page cannot have it without the gateway's consent (CORS).
-pub(super) fn is_json(request: &Parts) -> bool {
+pub(crate) fn is_json(request: &Parts) -> bool {
     let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = content_type.and_then(|value| value.split(';').next());
     media_type.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"))
