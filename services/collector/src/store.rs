@@ -13,12 +13,12 @@ mod texts;
 mod trace;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{BuildHasher, Hash, Hasher},
     sync::Arc,
 };
 
-use foldhash::quality::SeedableRandomState;
+use foldhash::quality::{RandomState, SeedableRandomState};
 pub use format::Format;
 use format::Reader;
 use keep::Keep;
@@ -124,8 +124,8 @@ pub struct Usage {
 #[derive(Debug)]
 pub struct Store {
     memory: Memory,
-    /// Boxed, so that the map's nodes are small: a report looks up as many traces as it has spans.
-    traces: BTreeMap<TraceId, Box<Trace>>,
+    /// Boxed, so that the map is small, and without an order: a report looks up as many traces as it has spans.
+    traces: HashMap<TraceId, Box<Trace>, RandomState>,
     /// The newest traces by the number of an arrival, the longest inactive first. A trace that grew keeps its old number
     /// here until it comes first.
     by_arrival: BTreeMap<u64, TraceId>,
@@ -151,7 +151,7 @@ impl Store {
     pub fn new(memory: Memory) -> Self {
         Self {
             memory,
-            traces: BTreeMap::new(),
+            traces: HashMap::default(),
             by_arrival: BTreeMap::new(),
             keep: Keep::default(),
             newest_spans: 0,
@@ -303,8 +303,9 @@ impl Store {
         if self.traces.contains_key(&id) {
             return Some(id);
         }
+        // Rare, and short for all traces that fit into the memory.
         let low = id.is_short().then(|| id.low())?;
-        let same = self.traces.range(TraceId::first_of(low)..=TraceId::last_of(low));
+        let same = self.traces.iter().filter(|(id, _)| id.low() == low);
         same.max_by_key(|(_, trace)| trace.arrival).map(|(id, _)| *id)
     }
 

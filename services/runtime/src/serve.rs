@@ -75,6 +75,12 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::fro
 /// errors is replaced long before ([`early`]).
 const ERROR_RESETS: usize = 16_384;
 
+/// Streams that a client opened and reset before this process read either. By default (20) h2 treats more as an attack and
+/// closes the connection with every call on it. But callers give up at any time, and all of them do when this process was
+/// suspended: this is what a gateway under load cancels in some ten seconds. They are a few megabytes, for as long as it
+/// takes to read what has arrived; and such streams end early, so that the connection is replaced ([`early`]).
+const UNREAD_RESETS: usize = 16_384;
+
 /// How long a connection that was accepted just before the listener closed may take to send its first request.
 const FIRST_REQUEST: Duration = Duration::from_millis(100);
 
@@ -205,9 +211,7 @@ fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
-        // Callers that give up reset their streams, and all of them do when this process was suspended for a while. By
-        // default (20) h2 treats that as an attack and closes the connection with every call on it.
-        .max_pending_accept_reset_streams(usize::try_from(limits.streams).unwrap_or(usize::MAX))
+        .max_pending_accept_reset_streams(UNREAD_RESETS)
         .max_local_error_reset_streams(ERROR_RESETS)
         .max_header_list_size(limits.header_bytes)
         .keep_alive_interval(KEEP_ALIVE.0)

@@ -1,8 +1,14 @@
-//! Frames that arrive for streams that have ended, over the lifetime of a connection.
+//! Streams that end early, over the lifetime of a connection: none fails a call of others.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)]
 
-use std::{collections::HashSet, net::SocketAddr, time::Duration};
+use std::{
+    collections::HashSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
 
 use octet_runtime::{
     drain::Drain,
@@ -14,9 +20,13 @@ use tokio::{
 };
 
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+
+/// `:method: POST`, `:scheme: http`, `:path: /` of HPACK's static table, and an `:authority`.
+const HEAD: [u8; 6] = [0x83, 0x86, 0x84, 0x41, 1, b'x'];
 
 /// Requests on one connection at once.
 const BATCH: u32 = 50;
@@ -55,11 +65,9 @@ impl Client {
 
     /// Sends a batch of requests. Returns whether further ones may follow on this connection.
     async fn batch(&mut self) -> bool {
-        // `:method: POST`, `:scheme: http`, `:path: /` of HPACK's static table, and an `:authority`.
-        let head = [0x83, 0x86, 0x84, 0x41, 1, b'x'];
         let streams: Vec<u32> = (0..BATCH).map(|number| self.next + 2 * number).collect();
         self.next += 2 * BATCH;
-        let heads: Vec<u8> = streams.iter().flat_map(|stream| frame(HEADERS, 4, *stream, &head)).collect();
+        let heads: Vec<u8> = streams.iter().flat_map(|stream| frame(HEADERS, 4, *stream, &HEAD)).collect();
         self.stream.write_all(&heads).await.expect("written");
         let mut waiting: HashSet<u32> = streams.iter().copied().collect();
         let mut may_continue = true;
@@ -72,7 +80,7 @@ impl Client {
                     payload[4..8],
                     [0; 4],
                     "closed with an error: {}",
-                    String::from_utf8_lossy(&payload)
+                    String::from_utf8_lossy(&payload[8..])
                 );
                 may_continue = false;
             }
@@ -108,4 +116,58 @@ async fn messages_that_arrive_after_their_response_end_no_connection_with_an_err
     }
     assert!((10..=20).contains(&connections), "{connections} connections");
     served.abort();
+}
+
+#[tokio::test]
+async fn calls_that_are_cancelled_while_the_server_is_suspended_fail_no_call_of_others() {
+    let (port, ports) = mpsc::channel();
+    let (resume, suspended) = mpsc::channel::<()>();
+    // A thread of its own, which the first request suspends.
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            port.send(listener.local_addr().expect("bound")).expect("the test waits");
+            let suspended = Arc::new(Mutex::new(suspended));
+            let respond = axum::Router::new().fallback(move || {
+                // Later requests find that `resume` is gone.
+                let _ended = suspended.lock().expect("not poisoned").recv();
+                std::future::ready(())
+            });
+            serve(listener, respond, ServeLimits::default(), &Drain::never(), Duration::ZERO).await;
+        });
+    });
+    let address = ports.recv().expect("the server starts");
+    let mut client = Client::connect(address).await;
+    // What fits into the buffers of the sockets: the server does not read.
+    let cancelled = 3_000;
+    let first = frame(HEADERS, 5, 1, &HEAD);
+    client.stream.write_all(&first).await.expect("written");
+    while client.read().await.expect("open").0 != SETTINGS {}
+    let calls = (1..=cancelled).map(|number| 2 * number + 1);
+    let mut bytes: Vec<u8> = calls
+        .flat_map(|stream| {
+            [frame(HEADERS, 5, stream, &HEAD), frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
+        })
+        .collect();
+    let last = 2 * cancelled + 3;
+    bytes.extend(frame(HEADERS, 5, last, &HEAD));
+    client.stream.write_all(&bytes).await.expect("written");
+    resume.send(()).expect("the server waits");
+    drop(resume);
+    let mut waiting = HashSet::from([1, last]);
+    while !waiting.is_empty() {
+        let (kind, stream, payload) = client.read().await.expect("no response is lost");
+        if kind == GOAWAY {
+            assert_eq!(
+                payload[4..8],
+                [0; 4],
+                "closed with an error: {}",
+                String::from_utf8_lossy(&payload[8..])
+            );
+        }
+        if kind == HEADERS {
+            waiting.remove(&stream);
+        }
+    }
 }

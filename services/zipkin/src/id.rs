@@ -14,14 +14,9 @@ pub struct TraceId {
 }
 
 impl TraceId {
-    /// The smallest id with this low half; with [`TraceId::last_of`] the bounds of a search.
+    /// The id of 64 bits with this low half.
     pub fn first_of(low: u64) -> Self {
         Self { low, high: 0 }
-    }
-
-    /// The largest id with this low half.
-    pub fn last_of(low: u64) -> Self {
-        Self { low, high: u64::MAX }
     }
 
     /// The largest id.

@@ -164,12 +164,14 @@ impl Work for CountLinks {
     }
 }
 
-/// Lists the keys of all tags or the values of one, in order. A list that is too long is cut.
+/// Lists the keys of all tags or the values of one, in order. A list that is too long is cut, and traces without a
+/// timestamp are left out.
 #[derive(Debug)]
 pub struct ListTags {
     /// `None` lists keys.
     key: Option<String>,
-    last: Option<TraceId>,
+    /// The trace that comes next is after this one, by timestamp.
+    last: Option<(u64, TraceId)>,
     /// The texts found so far.
     pub found: BTreeSet<Text>,
 }
@@ -189,8 +191,9 @@ impl ListTags {
 impl Work for ListTags {
     fn step(&mut self, store: &Store) -> bool {
         let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
-        let Some((id, trace)) = store.traces.range((after, Bound::Unbounded)).next() else { return false };
-        self.last = Some(*id);
+        let Some(key) = store.by_time.range((after, Bound::Unbounded)).next() else { return false };
+        self.last = Some(*key);
+        let Some(trace) = store.traces.get(&key.1) else { return true };
         let max = if self.key.is_some() { MAX_VALUES } else { MAX_KEYS };
         for span in trace.spans() {
             match &self.key {
