@@ -42,6 +42,8 @@ impl Limits {
                 .max(request_timeout),
             serve: ServeLimits {
                 streams: MAX_STREAMS,
+                // The services' connections carry the calls of all clients; a client's own carry only its own.
+                unread_resets: 1_000,
                 header_bytes: u32::try_from(header_bytes).unwrap_or(defaults.header_bytes),
                 head_timeout: environment.duration("HEADER_TIMEOUT", defaults.head_timeout, hour),
                 connections: environment.number("MAX_CONNECTIONS", defaults.connections, 1..=1_000_000),

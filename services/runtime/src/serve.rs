@@ -41,6 +41,12 @@ use crate::drain::Drain;
 pub struct ServeLimits {
     /// HTTP/2 streams open at once on one connection.
     pub streams: u32,
+    /// Streams that a client opened and reset before this process read either; beyond it the connection is closed with every
+    /// call on it. By default (20) h2 takes more for an attack. But callers give up at any time, and all of them do when
+    /// this process was suspended: 16,384 is what a gateway under load cancels in some ten seconds. They are a few
+    /// megabytes, for as long as it takes to read what has arrived; and such streams end early, so that the connection is
+    /// replaced.
+    pub unread_resets: usize,
     /// Bytes of one request's headers, by HTTP/2's count (RFC 9113, 6.5.2); beyond it the response is 431.
     pub header_bytes: u32,
     /// How long a client may take for what identifies its version of HTTP: its first byte, HTTP/2's preface, or the TLS
@@ -58,6 +64,7 @@ impl Default for ServeLimits {
     fn default() -> Self {
         Self {
             streams: 1_000,
+            unread_resets: 16_384,
             header_bytes: 64 * 1024,
             first_bytes_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(75),
@@ -74,12 +81,6 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::fro
 /// errors and never reads could fill the memory with resets (RUSTSEC-2024-0003). A connection of a client that makes no
 /// errors is replaced long before ([`early`]).
 const ERROR_RESETS: usize = 16_384;
-
-/// Streams that a client opened and reset before this process read either. By default (20) h2 treats more as an attack and
-/// closes the connection with every call on it. But callers give up at any time, and all of them do when this process was
-/// suspended: this is what a gateway under load cancels in some ten seconds. They are a few megabytes, for as long as it
-/// takes to read what has arrived; and such streams end early, so that the connection is replaced ([`early`]).
-const UNREAD_RESETS: usize = 16_384;
 
 /// How long a connection that was accepted just before the listener closed may take to send its first request.
 const FIRST_REQUEST: Duration = Duration::from_millis(100);
@@ -211,7 +212,7 @@ fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
-        .max_pending_accept_reset_streams(UNREAD_RESETS)
+        .max_pending_accept_reset_streams(limits.unread_resets)
         .max_local_error_reset_streams(ERROR_RESETS)
         .max_header_list_size(limits.header_bytes)
         .keep_alive_interval(KEEP_ALIVE.0)
