@@ -334,7 +334,11 @@ async fn responses_that_nobody_reads_do_not_keep_others_from_reporting() {
         }
         held.extend(requests.join_all().await);
     }
-    assert!(held.iter().all(|response| response.as_ref().is_ok_and(|response| response.status() == 200)));
+    // Those beyond what the collector works on at once are refused, on a busy machine.
+    let statuses = held.iter().map(|response| response.as_ref().expect("a response").status().as_u16());
+    let (answered, refused): (Vec<u16>, Vec<u16>) = statuses.partition(|status| *status == 200);
+    assert!(refused.iter().all(|status| *status == 503), "{refused:?}");
+    assert!(answered.len() > UNREAD, "{} are answered", answered.len());
 
     assert_eq!(post(&peer, &[PROTOBUF], call(1).encode_to_vec()).await.status.as_u16(), 200);
     assert_found(&peer, 1).await;
