@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use http::{StatusCode, Uri};
-use octet_runtime::http_url::HttpUrl;
+use octet_runtime::{backoff::Backoff, http_url::HttpUrl};
 use octet_zipkin::{Batch, Span, TraceId};
 use tokio::time::timeout;
 
@@ -60,8 +60,10 @@ impl ZipkinApi {
     async fn get(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
         let url = format!("{}/api/v2/{path}", self.base);
         let uri: Uri = url.parse().with_context(|| format!("invalid URL {url}"))?;
-        let mut pause = Duration::from_millis(200);
-        for attempt in 1.. {
+        let mut backoff = Backoff::new(Duration::from_millis(200), LIMIT);
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
             let response = timeout(LIMIT, self.getter.get(uri.clone())).await;
             let response = response
                 .unwrap_or_else(|_| Err(anyhow!("no response within {}", humantime::format_duration(LIMIT))));
@@ -69,13 +71,11 @@ impl ZipkinApi {
             match status {
                 StatusCode::OK => return Ok(Some(body)),
                 StatusCode::NOT_FOUND => return Ok(None),
-                StatusCode::SERVICE_UNAVAILABLE if attempt < ATTEMPTS => {
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
+                StatusCode::SERVICE_UNAVAILABLE if attempts < ATTEMPTS => {
+                    tokio::time::sleep(backoff.pause()).await;
                 }
                 status => return Err(anyhow!("cannot read {url}: the server returned {status}")),
             }
         }
-        Ok(None)
     }
 }

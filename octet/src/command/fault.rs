@@ -9,15 +9,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::Method;
+use http::HeaderValue;
 use octet_fault::{Fault, duration_text, parse};
 use octet_runtime::{
+    admin::{AdminClient, FaultChange, FaultReport},
     environment::{Environment, ProcessEnvironment},
     faults::{FaultKey, MAX_PROOF},
 };
 
 use super::{block_on, data_option, find_run};
-use crate::{cli, failure::Failure, http_client::ask, output};
+use crate::{cli, failure::Failure, output};
+
+/// The longest time for one process.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Runs the subcommand. The exit status is 1 where a process did not do what was asked.
 ///
@@ -28,13 +32,11 @@ pub fn run(action: &cli::Fault) -> Result<ExitCode, Failure> {
         cli::Fault::Put { faults, lasting, run } => {
             let text = faults.faults.join("\n");
             read(&text)?;
-            let path = format!("/faults?for={}", duration_text(*lasting));
-            for_each(&run.data, &Method::PUT, &path, &text, |_| "set".to_owned())
+            let change = FaultChange::Set { text, query: format!("for={}", duration_text(*lasting)) };
+            for_each(&run.data, &change, |_| "set".to_owned())
         }
-        cli::Fault::List(run) => for_each(&run.data, &Method::GET, "/faults", "", shown),
-        cli::Fault::Clear(run) => {
-            for_each(&run.data, &Method::DELETE, "/faults", "", |_| "cleared".to_owned())
-        }
+        cli::Fault::List(run) => for_each(&run.data, &FaultChange::None, shown),
+        cli::Fault::Clear(run) => for_each(&run.data, &FaultChange::Clear, |_| "cleared".to_owned()),
         cli::Fault::Sign { faults, lasting } => sign(&faults.faults.join(";"), *lasting),
         cli::Fault::Render { faults, to } => {
             output::line(render::render(&read(&faults.faults.join("\n"))?, *to)?.trim_end());
@@ -50,10 +52,8 @@ fn read(text: &str) -> Result<Vec<Fault>, Failure> {
 /// Asks every process that has faults, and prints what each did.
 fn for_each(
     data: &Path,
-    method: &Method,
-    path: &str,
-    body: &str,
-    done: impl Fn(&str) -> String,
+    change: &FaultChange,
+    done: impl Fn(&[FaultReport]) -> String,
 ) -> Result<ExitCode, Failure> {
     let run = find_run(data)?.ok_or_else(|| {
         Failure::Failed(anyhow::anyhow!(
@@ -65,17 +65,19 @@ fn for_each(
     let mut environment = Environment::new(&ProcessEnvironment);
     let token = environment.secret("ADMIN_TOKEN");
     environment.finish(())?;
+    let authorization = token.as_deref().map(authorization).transpose()?;
+    let client = AdminClient::new(LIMIT);
     // The collector serves no calls.
     let processes: Vec<_> = run.processes.iter().filter(|process| process.name != "collector").collect();
     let width = processes.iter().map(|process| process.name.len()).max().unwrap_or_default();
     block_on(async {
         let mut status = ExitCode::SUCCESS;
         for process in processes {
-            let line = match ask(process.admin, method, path, body, token.as_deref()).await {
-                Ok(answer) => done(&answer),
+            let line = match client.faults(process.admin, change, authorization.as_ref()).await {
+                Ok(faults) => done(&faults),
                 Err(error) => {
                     status = ExitCode::FAILURE;
-                    format!("failed: {error}")
+                    format!("failed: {}", error.to_string().replace('\n', "; "))
                 }
             };
             output::line(format!("{:width$}  {line}", process.name));
@@ -84,16 +86,20 @@ fn for_each(
     })
 }
 
+/// The header for admin servers with an `ADMIN_TOKEN`.
+///
+/// # Errors
+/// [`Failure::Configuration`] for a token that no header can have.
+pub(crate) fn authorization(token: &str) -> Result<HeaderValue, Failure> {
+    HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| Failure::Configuration("ADMIN_TOKEN: must be visible ASCII".to_owned()))
+}
+
 /// The faults of a process, each with its source, and how often it acted.
-fn shown(answer: &str) -> String {
-    let answer: serde_json::Value = serde_json::from_str(answer).unwrap_or_default();
-    let faults = answer.get("faults").and_then(serde_json::Value::as_array);
-    let faults = faults.into_iter().flatten().map(|fault| {
-        let text = |key: &str| fault.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
-        let acted = fault.get("acted").and_then(serde_json::Value::as_u64).unwrap_or_default();
-        let until = text("until");
-        let until = if until.is_empty() { String::new() } else { format!(", until {until}") };
-        format!("{} ({}{until}, acted {acted} times)", text("fault"), text("source"))
+fn shown(faults: &[FaultReport]) -> String {
+    let faults = faults.iter().map(|FaultReport { fault, source, until, acted }| {
+        let until = until.as_ref().map(|until| format!(", until {until}")).unwrap_or_default();
+        format!("{fault} ({source}{until}, acted {acted} times)")
     });
     let faults: Vec<_> = faults.collect();
     if faults.is_empty() { "no faults".to_owned() } else { faults.join("; ") }

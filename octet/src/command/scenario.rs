@@ -8,7 +8,7 @@ use std::{
 
 use octet_runtime::environment::{Environment, ProcessEnvironment};
 
-use super::block_on;
+use super::{block_on, fault::authorization};
 use crate::{
     cli::{Scenario, ScenarioRun},
     failure::Failure,
@@ -58,6 +58,7 @@ fn play(arguments: &ScenarioRun) -> Result<ExitCode, Failure> {
     let mut environment = Environment::new(&ProcessEnvironment);
     let token = environment.secret("ADMIN_TOKEN");
     environment.finish(())?;
+    let authorization = token.as_deref().map(authorization).transpose()?;
     let prometheus = arguments.prometheus.as_deref().map(|url| {
         let alerts = format!("{}/api/v1/alerts", url.trim_end_matches('/'));
         crate::http_client::parse(&alerts)
@@ -84,7 +85,7 @@ fn play(arguments: &ScenarioRun) -> Result<ExitCode, Failure> {
             seed: arguments.seed,
             base_port: arguments.base_port,
             prometheus: prometheus.clone(),
-            token: token.clone(),
+            authorization: authorization.clone(),
         };
         output::line(format!("round {number} of {}", arguments.rounds));
         let round = block_on(async { Ok(round::run(&scenario, &settings).await) })?;

@@ -1,26 +1,34 @@
 //! Sets the faults of the moment at the admin servers of the mesh.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use http::Method;
+use http::HeaderValue;
 use octet_fault::Fault;
-use serde_json::Value;
+use octet_runtime::admin::{AdminClient, FaultChange};
 
 use super::mesh::Mesh;
-use crate::http_client::ask;
+
+/// The longest time for one process.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Faults last longer than any scenario, which removes them itself.
-const LASTING: &str = "/faults?for=24h";
+const LASTING: &str = "for=24h";
 
 /// The admin servers of the mesh.
 #[derive(Clone)]
 pub(crate) struct Faults {
-    pub(crate) mesh: Arc<Mesh>,
-    pub(crate) token: Option<String>,
+    mesh: Arc<Mesh>,
+    client: AdminClient,
+    authorization: Option<HeaderValue>,
 }
 
 impl Faults {
+    /// `authorization` is for processes with an `ADMIN_TOKEN`.
+    pub(crate) fn new(mesh: Arc<Mesh>, authorization: Option<HeaderValue>) -> Self {
+        Self { mesh, client: AdminClient::new(LIMIT), authorization }
+    }
+
     /// Replaces the faults. Returns what did not work.
     pub(crate) async fn set(&self, faults: &[Fault]) -> Vec<String> {
         let Some(run) = self.mesh.find() else { return vec!["the mesh has ended".to_owned()] };
@@ -39,14 +47,14 @@ impl Faults {
         if process == "collector" {
             return None;
         }
-        let text: Vec<_> = faults.iter().map(ToString::to_string).collect();
-        let token = self.token.as_deref();
-        let asked = if faults.is_empty() {
-            ask(admin, &Method::DELETE, "/faults", "", token).await
+        let change = if faults.is_empty() {
+            FaultChange::Clear
         } else {
-            ask(admin, &Method::PUT, LASTING, &text.join("\n"), token).await
+            let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            FaultChange::Set { text: lines.join("\n"), query: LASTING.to_owned() }
         };
-        asked.err().map(|error| format!("{process}: {error}"))
+        let set = self.client.faults(admin, &change, self.authorization.as_ref()).await;
+        set.err().map(|error| format!("{process}: {error}"))
     }
 
     /// How often each fault acted since it was last set; empty where no process reports that.
@@ -55,17 +63,12 @@ impl Faults {
         let Some(run) = self.mesh.find() else { return acted };
         let running =
             run.processes.iter().filter(|process| process.pid.is_some() && process.name != "collector");
-        let asked =
-            running.map(|process| ask(process.admin, &Method::GET, "/faults", "", self.token.as_deref()));
-        for answer in join_all(asked).await.into_iter().flatten() {
-            let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
-            for fault in answer.get("faults").and_then(Value::as_array).into_iter().flatten() {
-                let is_ours = fault.get("source").and_then(Value::as_str) == Some("admin");
-                let count = fault.get("acted").and_then(Value::as_u64).unwrap_or_default();
-                if let Some(text) = fault.get("fault").and_then(Value::as_str).filter(|_| is_ours) {
-                    *acted.entry(text.to_owned()).or_default() += count;
-                }
-            }
+        let asked = running.map(|process| {
+            self.client.faults(process.admin, &FaultChange::None, self.authorization.as_ref())
+        });
+        let reports = join_all(asked).await.into_iter().flatten().flatten();
+        for report in reports.filter(|report| report.source == "admin") {
+            *acted.entry(report.fault).or_default() += report.acted;
         }
         acted
     }

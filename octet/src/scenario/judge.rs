@@ -121,7 +121,10 @@ pub(crate) fn judge(scenario: &Scenario, evidence: &Evidence<'_>) -> Vec<Case> {
                     }
                     None => simple(Outcome::Unjudged, "the audit did not run"),
                 },
-                Check::Telemetry(_) => simple(Outcome::Skipped, "this build has no audit of telemetry"),
+                Check::Telemetry(_) => simple(
+                    Outcome::Skipped,
+                    "scenarios do not judge telemetry yet; octet audit --traces does",
+                ),
             };
             let Judged { outcome, measured, first_bad_second, traces } = judged;
             let when = expectation.when.name();
@@ -314,3 +317,6 @@ fn alerts(
     let text = if text.is_empty() { "no alert fired".to_owned() } else { text.join(", ") };
     simple(if missed || others { Outcome::Broken } else { Outcome::Held }, &text)
 }
+
+#[cfg(test)]
+mod tests;

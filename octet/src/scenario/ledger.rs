@@ -10,11 +10,15 @@ use serde::Serialize;
 
 use crate::output;
 
+/// The kinds of entries.
+pub(crate) const FAULT: &str = "fault";
+pub(crate) const ACTION: &str = "action";
+
 /// One fault or action.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
-    /// `fault` or `action`.
+    /// [`FAULT`] or [`ACTION`].
     pub(crate) kind: &'static str,
     pub(crate) what: String,
     /// Milliseconds after the start of the load.

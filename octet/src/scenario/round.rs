@@ -18,11 +18,11 @@ use tokio::{sync::watch, time::sleep};
 use super::{
     faults::Faults,
     judge::{Case, Evidence, Outcome, judge},
-    ledger::{Entry, Ledger},
+    ledger::{ACTION, Entry, Ledger},
     measure::Measure,
     mesh::Mesh,
     model::{Check, MAX_REQUESTS, Scenario, Verb, When},
-    states::{Observer, Seen},
+    states::{INTERVAL, Observer, Seen},
     timeline::{self, Stage},
 };
 use crate::{
@@ -63,7 +63,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) base_port: Option<u16>,
     /// The URL of its alerts.
     pub(crate) prometheus: Option<http::Uri>,
-    pub(crate) token: Option<String>,
+    /// For processes with an `ADMIN_TOKEN`.
+    pub(crate) authorization: Option<http::HeaderValue>,
 }
 
 /// Runs the scenario with a new mesh.
@@ -96,7 +97,7 @@ pub(crate) async fn run(scenario: &Scenario, settings: &Settings<'_>) -> Round {
     }
     match measured {
         Ok((cases, ledger, load)) => {
-            let (verdict, reason) = conclude(&cases);
+            let (verdict, reason) = conclude(&cases, &ledger);
             Round { seed, verdict, reason, cases, ledger, load: Some(load) }
         }
         Err(error) => unjudged(format!("{error:#}")),
@@ -104,8 +105,15 @@ pub(crate) async fn run(scenario: &Scenario, settings: &Settings<'_>) -> Round {
 }
 
 /// The verdict of the cases, and why they cannot be judged.
-fn conclude(cases: &[Case]) -> (Verdict, Option<String>) {
+fn conclude(cases: &[Case], ledger: &[Entry]) -> (Verdict, Option<String>) {
     let of = |outcome: Outcome| cases.iter().find(|case| case.outcome == outcome);
+    // A process that was down when a fault was set has it since its restart.
+    let has_failed = |entry: &&Entry| {
+        !entry.problems.is_empty() && (entry.kind == ACTION || entry.acted.unwrap_or_default() == 0)
+    };
+    if let Some(Entry { kind, what, problems, .. }) = ledger.iter().find(has_failed) {
+        return (Verdict::Unjudged, Some(format!("{kind} {what} failed: {}", problems.join("; "))));
+    }
     let before = When::Before.name();
     if let Some(unmet) = cases
         .iter()
@@ -172,7 +180,7 @@ async fn measure(
     let ledger = Ledger::new(start);
     let stage = Stage {
         mesh: Arc::clone(&mesh),
-        faults: Faults { mesh: Arc::clone(&mesh), token: settings.token.clone() },
+        faults: Faults::new(Arc::clone(&mesh), settings.authorization.clone()),
         ledger: ledger.clone(),
         publishers,
     };
@@ -197,8 +205,7 @@ async fn measure(
         measure: &measure,
         ledger: &entries,
         seen: &seen,
-        // Those of the last moment were about to be sent.
-        unsent: report.unsent.saturating_sub(u64::from(scenario.load.rate.unwrap_or_default()) / 10),
+        unsent: report.unsent,
         audit: audited,
         has_prometheus: settings.prometheus.is_some(),
     };
@@ -239,7 +246,7 @@ async fn states_at_the_end(scenario: &Scenario, observer: &Observer, start: Inst
         if is_met || begun.elapsed() > limit {
             return;
         }
-        sleep(Duration::from_millis(200)).await;
+        sleep(INTERVAL).await;
     }
 }
 

@@ -14,7 +14,7 @@ use super::mesh::Mesh;
 use crate::audit::Audit;
 
 /// The time between two looks.
-const INTERVAL: Duration = Duration::from_millis(200);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(200);
 
 /// The longest time for one answer of Prometheus.
 const LIMIT: Duration = Duration::from_secs(5);

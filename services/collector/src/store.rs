@@ -300,13 +300,26 @@ impl Store {
 
     /// The whole id of the trace that [`trace`](Self::trace) returns.
     pub fn find(&self, id: TraceId) -> Option<TraceId> {
-        if self.traces.contains_key(&id) {
-            return Some(id);
+        self.find_all(&[id]).pop()
+    }
+
+    /// The whole ids of those that are stored, in order. Looks through all traces once for ids of 64 bits.
+    pub fn find_all(&self, ids: &[TraceId]) -> Vec<TraceId> {
+        let is_short = |id: &&TraceId| id.is_short() && !self.traces.contains_key(id);
+        let mut newest: HashMap<u64, Option<(u64, TraceId)>> =
+            ids.iter().filter(is_short).map(|id| (id.low(), None)).collect();
+        if !newest.is_empty() {
+            for (id, trace) in &self.traces {
+                if let Some(newest) = newest.get_mut(&id.low()) {
+                    *newest = (*newest).max(Some((trace.arrival, *id)));
+                }
+            }
         }
-        // Rare, and short for all traces that fit into the memory.
-        let low = id.is_short().then(|| id.low())?;
-        let same = self.traces.iter().filter(|(id, _)| id.low() == low);
-        same.max_by_key(|(_, trace)| trace.arrival).map(|(id, _)| *id)
+        let whole = |id: &TraceId| match newest.get(&id.low()) {
+            Some(newest) if id.is_short() => newest.map(|(_, id)| id),
+            _ => self.traces.contains_key(id).then_some(*id),
+        };
+        ids.iter().filter_map(whole).collect()
     }
 
     /// All stored spans.

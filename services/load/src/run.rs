@@ -25,6 +25,10 @@ use crate::{
     watch::{Sample, Watch},
 };
 
+/// At the planned end, requests that are due are left to users without one for this long: the last ones are due at that
+/// moment.
+const LAST_DUE: Duration = Duration::from_millis(100);
+
 /// What a running load must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Order {
@@ -124,8 +128,13 @@ async fn send(
             }
             _ = ticks.tick() => each_second(&report(State::Running, Instant::now(), stopped)),
             () = &mut planned_end, if stopped.is_none() => {
-                stopped = Some(Instant::now());
-                shared.stop();
+                let now = Instant::now();
+                if shared.unsent(plan, now) > 0 && now < start + plan.duration + LAST_DUE {
+                    planned_end.as_mut().reset((now + Duration::from_millis(1)).into());
+                } else {
+                    stopped = Some(now);
+                    shared.stop();
+                }
             }
             next = next_order(&mut order, current) => {
                 current = next;
@@ -226,6 +235,14 @@ impl Shared {
         self.next.load(Ordering::Relaxed).min(self.max_requests)
     }
 
+    /// In an open loop, the requests that were due by `until` and not sent.
+    fn unsent(&self, plan: &Plan, until: Instant) -> u64 {
+        plan.rate.map_or(0, |rate| {
+            let until = until.saturating_duration_since(self.start);
+            pacer::due_after(until, rate, plan.duration, self.max_requests).saturating_sub(self.sent())
+        })
+    }
+
     fn report(
         &self,
         plan: &Plan,
@@ -240,10 +257,7 @@ impl Shared {
         }
         let elapsed = now.saturating_duration_since(self.start).as_secs_f64();
         let (requests, succeeded) = (recorder.requests(), recorder.succeeded());
-        let unsent = stopped.zip(plan.rate).map_or(0, |(stopped, rate)| {
-            let until = stopped.saturating_duration_since(self.start);
-            pacer::due_after(until, rate, plan.duration, self.max_requests).saturating_sub(self.sent())
-        });
+        let unsent = stopped.map_or(0, |stopped| self.unsent(plan, stopped));
         Report {
             state,
             target: plan.target.url().to_owned(),

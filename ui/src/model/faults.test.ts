@@ -40,7 +40,7 @@ describe("the gateway's response", () => {
     });
   });
 
-  test("that is none is refused", () => {
+  test("of another form is refused", () => {
     for (const json of [null, [], {}, { faults: [{}] }, { faults: [{ fault: 1, source: "admin" }] }]) {
       expect(parseFaults(json, NOW)).toBeUndefined();
     }

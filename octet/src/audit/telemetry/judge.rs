@@ -39,7 +39,7 @@ pub(super) struct Judged {
     pub(super) others: u64,
 }
 
-/// The trace has further requests, so that the spans of this one cannot be told from theirs.
+/// The trace has further requests, so that it is unknown which spans belong to this one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SharedTrace;
 

@@ -103,7 +103,7 @@ impl Nodes {
     }
 }
 
-/// The nearest labelled span above. In a cycle there is none.
+/// The nearest labelled span above; `None` in a cycle.
 fn above(place: Place<'_, '_>, indexes: &HashMap<usize, usize>, most: usize) -> Above {
     let mut current = place;
     for _ in 0..most {

@@ -87,7 +87,7 @@ async fn trace_many(State(collector): State<Collector>, RawQuery(query): RawQuer
     let turn = collector.queries.turn().await?;
     let (found, bytes) = {
         let store = collector.store();
-        let found: Vec<TraceId> = ids.into_iter().filter_map(|id| store.find(id)).collect();
+        let found = store.find_all(&ids);
         let bytes = found.iter().map(|id| store.json_bytes(*id)).sum();
         (found, bytes)
     };

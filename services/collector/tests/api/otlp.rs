@@ -3,7 +3,10 @@
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt as _;
 use hyper::{HeaderMap, Request};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse},
     common::v1::{AnyValue, KeyValue, any_value::Value},
@@ -12,7 +15,6 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use serde_json::json;
-use tokio::task::JoinSet;
 
 use crate::peer::{Peer, Reply, gzip};
 
@@ -323,22 +325,21 @@ async fn responses_that_nobody_reads_do_not_keep_others_from_reporting() {
         (&peer.otlp_grpc, grpc, "application/grpc", framed(0, &[])),
         (&peer.otlp_http, grpc, "application/grpc", framed(0, &[])),
     ] {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .http2_only(true)
             .http2_initial_stream_window_size(0)
-            .build_http();
-        let mut requests = JoinSet::new();
+            .build(connector);
+        // One after the other: what exceeds the work of a moment is refused.
         for _ in 0..UNREAD {
             let request = Request::post(format!("http://{address}/{path}")).header("content-type", kind);
-            requests.spawn(client.request(request.body(Body::from(body.clone())).expect("a request")));
+            let request = request.body(Body::from(body.clone())).expect("a request");
+            let response = client.request(request).await.expect("a response");
+            assert_eq!(response.status(), 200);
+            held.push(response);
         }
-        held.extend(requests.join_all().await);
     }
-    // Those beyond what the collector works on at once are refused, on a busy machine.
-    let statuses = held.iter().map(|response| response.as_ref().expect("a response").status().as_u16());
-    let (answered, refused): (Vec<u16>, Vec<u16>) = statuses.partition(|status| *status == 200);
-    assert!(refused.iter().all(|status| *status == 503), "{refused:?}");
-    assert!(answered.len() > UNREAD, "{} are answered", answered.len());
 
     assert_eq!(post(&peer, &[PROTOBUF], call(1).encode_to_vec()).await.status.as_u16(), 200);
     assert_found(&peer, 1).await;
