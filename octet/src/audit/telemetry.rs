@@ -20,7 +20,6 @@ use octet_zipkin::TraceId;
 
 pub use self::{
     counters::{Compared, Counter, Counters},
-    label::Side,
     report::{EdgeSpans, Finding, FindingKind, TelemetryReport},
 };
 use self::{

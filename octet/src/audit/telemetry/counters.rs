@@ -8,13 +8,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use http::StatusCode;
+use octet_zipkin::Kind;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{
     super::graph::Graph,
     exposition::Sample,
-    label::{End, GATEWAY, Label, Side, name},
+    label::{End, GATEWAY, Label, name},
 };
 use crate::{failure::Failure, http_client};
 
@@ -197,12 +198,12 @@ impl Counters {
 fn counted(graph: &Graph, label: Label) -> Option<Counted> {
     let of = |end: End| name(graph, end);
     Some(match (label.side, label.to) {
-        (Side::Client, End::Store(_)) => Counted::Stored { service: of(label.from) },
-        (Side::Client, _) => Counted::Calls { caller: of(label.from), callee: of(label.to) },
-        (Side::Server, End::Service(_)) => Counted::Served { service: of(label.to) },
-        (Side::Server, _) => return None,
-        (Side::Producer, _) => Counted::Published { service: of(label.from) },
-        (Side::Consumer, _) => Counted::Consumed { service: of(label.to) },
+        (Kind::Client, End::Store(_)) => Counted::Stored { service: of(label.from) },
+        (Kind::Client, _) => Counted::Calls { caller: of(label.from), callee: of(label.to) },
+        (Kind::Server, End::Service(_)) => Counted::Served { service: of(label.to) },
+        (Kind::Server, _) => return None,
+        (Kind::Producer, _) => Counted::Published { service: of(label.from) },
+        (Kind::Consumer, _) => Counted::Consumed { service: of(label.to) },
     })
 }
 
@@ -264,9 +265,9 @@ mod tests {
         let graph = Graph::new(&Topology::parse(TOPOLOGY, "test").unwrap(), &Overrides::default());
         let service = End::Service;
         let proven = BTreeMap::from([
-            (Label::new(End::Gateway, service(0), Side::Client), 10),
-            (Label::new(service(0), service(1), Side::Client), 10),
-            (Label::new(service(0), service(1), Side::Server), 10),
+            (Label::new(End::Gateway, service(0), Kind::Client), 10),
+            (Label::new(service(0), service(1), Kind::Client), 10),
+            (Label::new(service(0), service(1), Kind::Server), 10),
         ]);
         let mut counters = Counters::default();
         counters.add(&page("gateway", "grpc_client_handled_total", ",upstream=\"a\"", gateway));

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use octet_topology::MAX_GREETINGS;
+use octet_zipkin::Kind;
 
 use super::{
     super::{answers::Answer, graph::Graph, stream, tree},
-    label::{End, Label, Side},
+    label::{End, Label},
 };
 
 /// How many spans of each label a trace must have.
@@ -35,7 +36,7 @@ impl Expected {
         let tree = tree::read(graph, &services)
             .map_err(|_| "a platform of this topology cannot have returned it".to_owned())?;
         let mut expected = Self::default();
-        expected.add(Label::new(End::Outside, End::Gateway, Side::Server));
+        expected.add(Label::new(End::Outside, End::Gateway, Kind::Server));
         for (service, callers) in services.iter().zip(&tree.callers) {
             expected.add_call(&services, *service, callers);
             expected.add_own(graph, *service);
@@ -55,23 +56,23 @@ impl Expected {
                 return;
             }
         };
-        self.add(Label::new(from, End::Service(service), Side::Client));
-        self.add(Label::new(from, End::Service(service), Side::Server));
+        self.add(Label::new(from, End::Service(service), Kind::Client));
+        self.add(Label::new(from, End::Service(service), Kind::Server));
     }
 
     /// What a service does beside its calls: it stores and publishes, and its message is consumed and stored.
     fn add_own(&mut self, graph: &Graph, service: usize) {
         let Some(node) = graph.node(service) else { return };
         if node.store.is_some() {
-            self.add(Label::new(End::Service(service), End::Store(service), Side::Client));
+            self.add(Label::new(End::Service(service), End::Store(service), Kind::Client));
         }
         let Some(queue) = node.publishes else { return };
-        self.add(Label::new(End::Service(service), End::Queue(queue), Side::Producer));
+        self.add(Label::new(End::Service(service), End::Queue(queue), Kind::Producer));
         // Which of several consumers took a message, the answer does not show.
         match graph.queues().get(queue).map(|queue| queue.consumers.as_slice()) {
             Some([consumer]) => {
-                self.add(Label::new(End::Queue(queue), End::Service(*consumer), Side::Consumer));
-                self.add(Label::new(End::Service(*consumer), End::Store(*consumer), Side::Client));
+                self.add(Label::new(End::Queue(queue), End::Service(*consumer), Kind::Consumer));
+                self.add(Label::new(End::Service(*consumer), End::Store(*consumer), Kind::Client));
             }
             Some([]) | None => {}
             Some(_) => self.ambiguous += 1,

@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use octet_zipkin::{Span, SpanId};
+use octet_zipkin::{Kind, Span, SpanId};
 
 use super::{
     super::graph::Graph,
     expected::Expected,
-    label::{End, Label, Side},
+    label::{End, Label},
     nodes::{Above, Node, Nodes, count, label},
 };
 
@@ -150,7 +150,7 @@ impl<'a> Judge<'a> {
         let is_proxied = self.nodes.iter().any(|node| node.above == Above::Proxy);
         for (index, node) in self.nodes.iter().enumerate() {
             let is_sender = matches!(node.label.to, End::Service(_) | End::Queue(_))
-                && matches!(node.label.side, Side::Client | Side::Producer);
+                && matches!(node.label.side, Kind::Client | Kind::Producer);
             let is_consumed = match node.label.to {
                 End::Queue(queue) => self.has_consumers(queue),
                 _ => !is_proxied,
@@ -162,9 +162,9 @@ impl<'a> Judge<'a> {
         // A receiver with a wrong parent was called by one of those that nobody names.
         for node in self.wrong.iter().filter_map(|index| self.nodes.get(*index)) {
             let is_its_sender = |label: &Label| match node.label.side {
-                Side::Server => *label == Label { side: Side::Client, ..node.label },
-                Side::Consumer => label.to == node.label.from,
-                Side::Client | Side::Producer => false,
+                Kind::Server => *label == Label { side: Kind::Client, ..node.label },
+                Kind::Consumer => label.to == node.label.from,
+                Kind::Client | Kind::Producer => false,
             };
             let sender =
                 self.unanswered.iter_mut().find(|(label, number)| is_its_sender(label) && **number > 0);
@@ -181,18 +181,18 @@ impl<'a> Judge<'a> {
     fn add_missing(&mut self, index: usize, node: &Node, id: SpanId) {
         let Label { from, to, side } = node.label;
         let kids = match (side, from) {
-            (Side::Server, _) => {
-                let sender = Label::new(from, to, Side::Client);
+            (Kind::Server, _) => {
+                let sender = Label::new(from, to, Kind::Client);
                 self.senders.entry(sender).or_default().entry(id)
             }
-            (Side::Consumer, End::Queue(queue)) => {
+            (Kind::Consumer, End::Queue(queue)) => {
                 let mut publishers =
                     (0..).zip(self.graph.nodes()).filter(|(_, node)| node.publishes == Some(queue));
                 let publisher = match (publishers.next(), publishers.next()) {
                     (Some((publisher, _)), None) => End::Service(publisher),
                     _ => End::Unknown,
                 };
-                let sender = Label::new(publisher, from, Side::Producer);
+                let sender = Label::new(publisher, from, Kind::Producer);
                 self.senders.entry(sender).or_default().entry(id)
             }
             _ => self.receivers.entry(node.owner).or_default().entry(id),
@@ -223,7 +223,7 @@ impl<'a> Judge<'a> {
     /// Clients of calls and publishers. A process makes one span for each call, however often it is tried.
     fn judge_senders(&mut self) {
         let is_sender = |label: &Label| {
-            !matches!(label.to, End::Store(_)) && matches!(label.side, Side::Client | Side::Producer)
+            !matches!(label.to, End::Store(_)) && matches!(label.side, Kind::Client | Kind::Producer)
         };
         let mut labels: BTreeSet<Label> = self.expected.spans.keys().copied().filter(is_sender).collect();
         labels.extend(self.senders.keys());
@@ -256,7 +256,7 @@ impl<'a> Judge<'a> {
 
     /// Servers and consumers.
     fn judge_receivers(&mut self) {
-        let root = Label::new(End::Outside, End::Gateway, Side::Server);
+        let root = Label::new(End::Outside, End::Gateway, Kind::Server);
         let missing = self.receivers.remove(&End::Gateway).unwrap_or_default();
         for (id, kids) in missing {
             if id != self.root {
@@ -272,8 +272,8 @@ impl<'a> Judge<'a> {
         let mut lost: BTreeMap<End, Vec<(Label, u64)>> = BTreeMap::new();
         for label in self.receiving_labels() {
             let sender = match (label.side, label.from) {
-                (Side::Consumer, queue) => self.unanswered_on(queue),
-                _ => self.unanswered.get(&Label { side: Side::Client, ..label }).copied().unwrap_or_default(),
+                (Kind::Consumer, queue) => self.unanswered_on(queue),
+                _ => self.unanswered.get(&Label { side: Kind::Client, ..label }).copied().unwrap_or_default(),
             };
             let number = self.absent(&label).max(sender);
             lost.entry(label.to).or_default().push((label, number));
@@ -293,7 +293,7 @@ impl<'a> Judge<'a> {
             }
             let label = match labels.as_slice() {
                 [(label, _)] => *label,
-                _ => Label::new(End::Unknown, owner, Side::Server),
+                _ => Label::new(End::Unknown, owner, Kind::Server),
             };
             self.add_lost(label, more, &mut ids);
         }
@@ -302,11 +302,11 @@ impl<'a> Judge<'a> {
     /// The labels of servers and consumers, beside the gateway's own.
     fn receiving_labels(&self) -> BTreeSet<Label> {
         let is_receiver = |label: &&Label| {
-            matches!(label.to, End::Service(_)) && matches!(label.side, Side::Server | Side::Consumer)
+            matches!(label.to, End::Service(_)) && matches!(label.side, Kind::Server | Kind::Consumer)
         };
         let known = self.expected.spans.keys().chain(self.actual.keys()).filter(is_receiver).copied();
         let answers = self.unanswered.keys().filter_map(|label| match label.side {
-            Side::Client => Some(Label { side: Side::Server, ..*label }),
+            Kind::Client => Some(Label { side: Kind::Server, ..*label }),
             _ => None,
         });
         let queues = self.unanswered.keys().filter_map(|label| match label.to {
@@ -316,7 +316,7 @@ impl<'a> Judge<'a> {
                     Some([consumer]) => End::Service(*consumer),
                     _ => End::Unknown,
                 };
-                Some(Label::new(label.to, consumer, Side::Consumer))
+                Some(Label::new(label.to, consumer, Kind::Consumer))
             }
             _ => None,
         });
@@ -333,7 +333,7 @@ impl<'a> Judge<'a> {
         let End::Service(service) = owner else { return 0 };
         let is_consumer = self.graph.queues().iter().any(|queue| queue.consumers.contains(&service));
         let calls =
-            self.nodes.iter().filter(|node| node.label.side == Side::Client && node.label.to == owner);
+            self.nodes.iter().filter(|node| node.label.side == Kind::Client && node.label.to == owner);
         let made: u64 = calls.map(|node| 1 + node.retries).sum();
         let of = |side| move |node: &&Node| node.owner == owner && node.label.side == side;
         if is_consumer && made == 0 {
@@ -341,11 +341,11 @@ impl<'a> Judge<'a> {
             let is_childless = |index: usize| {
                 !self.nodes.iter().any(|node| node.owner == owner && node.above == Above::Node(index))
             };
-            let mut consumers = self.nodes.iter().enumerate().filter(|(_, node)| of(Side::Consumer)(node));
+            let mut consumers = self.nodes.iter().enumerate().filter(|(_, node)| of(Kind::Consumer)(node));
             return if consumers.any(|(index, _)| is_childless(index)) { 0 } else { u64::MAX };
         }
         let made = made + self.lost_to.get(&owner).copied().unwrap_or_default();
-        let served = count(self.nodes.iter().filter(of(Side::Server)).count());
+        let served = count(self.nodes.iter().filter(of(Kind::Server)).count());
         made.saturating_sub(served).saturating_sub(lost)
     }
 
@@ -356,12 +356,12 @@ impl<'a> Judge<'a> {
                 continue;
             }
             let owner = End::Service(service);
-            let label = Label::new(owner, End::Store(service), Side::Client);
+            let label = Label::new(owner, End::Store(service), Kind::Client);
             let has_stored = |index: usize| {
                 self.nodes.iter().any(|node| node.label == label && node.above == Above::Node(index))
             };
             let servers = self.nodes.iter().enumerate().filter(|(index, node)| {
-                node.owner == owner && node.label.side == Side::Server && node.is_ok && !has_stored(*index)
+                node.owner == owner && node.label.side == Kind::Server && node.is_ok && !has_stored(*index)
             });
             let wrong = self.wrong.iter().filter_map(|index| self.nodes.get(*index));
             let wrong = count(wrong.filter(|node| node.label == label).count());
@@ -374,10 +374,10 @@ impl<'a> Judge<'a> {
 /// Whether `above` can be the parent of `node`.
 fn is_parent(above: &Node, node: &Node) -> bool {
     match node.label.side {
-        Side::Server => above.label.side == Side::Client && above.label.to == node.label.to,
-        Side::Consumer => above.label.side == Side::Producer && above.label.to == node.label.from,
-        Side::Client | Side::Producer => {
-            above.owner == node.owner && matches!(above.label.side, Side::Server | Side::Consumer)
+        Kind::Server => above.label.side == Kind::Client && above.label.to == node.label.to,
+        Kind::Consumer => above.label.side == Kind::Producer && above.label.to == node.label.from,
+        Kind::Client | Kind::Producer => {
+            above.owner == node.owner && matches!(above.label.side, Kind::Server | Kind::Consumer)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a span is about: the edge of the mesh, and its side.
 
-use std::fmt;
+use octet_zipkin::Kind;
 
 use super::super::graph::Graph;
 
@@ -21,47 +21,16 @@ pub(super) enum End {
     Unknown,
 }
 
-/// A span's side of a call or a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// Sends a request.
-    Client,
-    /// Answers a request.
-    Server,
-    /// Sends a message.
-    Producer,
-    /// Receives a message.
-    Consumer,
-}
-
-impl Side {
-    /// Its name in reports: that of the span's kind.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Client => "CLIENT",
-            Self::Server => "SERVER",
-            Self::Producer => "PRODUCER",
-            Self::Consumer => "CONSUMER",
-        }
-    }
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.name())
-    }
-}
-
 /// What a span is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Label {
     pub(super) from: End,
     pub(super) to: End,
-    pub(super) side: Side,
+    pub(super) side: Kind,
 }
 
 impl Label {
-    pub(super) fn new(from: End, to: End, side: Side) -> Self {
+    pub(super) fn new(from: End, to: End, side: Kind) -> Self {
         Self { from, to, side }
     }
 }

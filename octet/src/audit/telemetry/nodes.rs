@@ -10,7 +10,7 @@ use octet_zipkin::{
 
 use super::{
     super::graph::Graph,
-    label::{End, GATEWAY, Label, Side},
+    label::{End, GATEWAY, Label},
 };
 
 /// One span.
@@ -89,9 +89,9 @@ impl Nodes {
             .all
             .iter()
             .map(|node| match node.above {
-                Above::Node(above) if node.label.side == Side::Server => {
+                Above::Node(above) if node.label.side == Kind::Server => {
                     let above = self.all.get(above)?;
-                    (above.label.side == Side::Client && above.label.to == node.label.to)
+                    (above.label.side == Kind::Client && above.label.to == node.label.to)
                         .then_some(above.owner)
                 }
                 _ => None,
@@ -130,9 +130,9 @@ pub(super) fn label(graph: &Graph, span: &Span) -> Option<(End, Label)> {
     let service = span.service()?;
     if &**service == GATEWAY {
         let label = match span.kind? {
-            Kind::Server => Label::new(End::Outside, End::Gateway, Side::Server),
+            Kind::Server => Label::new(End::Outside, End::Gateway, Kind::Server),
             Kind::Client => {
-                Label::new(End::Gateway, service_named(graph, span.remote_service()?)?, Side::Client)
+                Label::new(End::Gateway, service_named(graph, span.remote_service()?)?, Kind::Client)
             }
             Kind::Producer | Kind::Consumer => return None,
         };
@@ -143,20 +143,20 @@ pub(super) fn label(graph: &Graph, span: &Span) -> Option<(End, Label)> {
     let node = graph.node(index)?;
     let label = match span.kind? {
         Kind::Client if span.reading().is_database => {
-            Label::new(owner, node.store.as_ref().map(|_| End::Store(index))?, Side::Client)
+            Label::new(owner, node.store.as_ref().map(|_| End::Store(index))?, Kind::Client)
         }
-        Kind::Client => Label::new(owner, service_named(graph, span.remote_service()?)?, Side::Client),
+        Kind::Client => Label::new(owner, service_named(graph, span.remote_service()?)?, Kind::Client),
         Kind::Server => {
             let named = span.remote_service().and_then(|name| caller_named(graph, name));
             let from = named.or_else(|| only_caller(graph, index)).unwrap_or(End::Unknown);
-            Label::new(from, owner, Side::Server)
+            Label::new(from, owner, Kind::Server)
         }
-        Kind::Producer => Label::new(owner, End::Queue(node.publishes?), Side::Producer),
+        Kind::Producer => Label::new(owner, End::Queue(node.publishes?), Kind::Producer),
         Kind::Consumer => {
             let consumed =
                 |(_, queue): &(usize, &super::super::graph::Queue)| queue.consumers.contains(&index);
             let (queue, _) = graph.queues().iter().enumerate().find(consumed)?;
-            Label::new(End::Queue(queue), owner, Side::Consumer)
+            Label::new(End::Queue(queue), owner, Kind::Consumer)
         }
     };
     Some((owner, label))

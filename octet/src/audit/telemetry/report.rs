@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use octet_zipkin::SpanId;
+use octet_zipkin::{Kind, SpanId};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     counters::Compared,
     expected::Expected,
     judge::{Fault, Judged},
-    label::{End, Label, Side, name},
+    label::{End, Label, name},
 };
 
 /// One span that is not as the answer claims.
@@ -30,7 +30,7 @@ pub struct Finding {
     /// Who is called, stores, or consumes.
     pub to: String,
     /// The side of the span.
-    pub side: Side,
+    pub side: Kind,
     /// The parent that a span with a wrong parent names.
     pub parent: Option<SpanId>,
 }
@@ -82,7 +82,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, line, trace, span, from, to, side, parent } = self;
         let span = span.map_or_else(|| "-".to_owned(), |span| span.to_string());
-        write!(formatter, "{trace}  {span:16}  {}: {side} span of {from} > {to}", kind.as_str())?;
+        write!(formatter, "{trace}  {span:16}  {}: {} span of {from} > {to}", kind.as_str(), side.name())?;
         match (kind, parent) {
             (FindingKind::WrongParent, Some(parent)) => write!(formatter, ", below {parent}")?,
             (FindingKind::WrongParent, None) => write!(formatter, ", without a parent")?,
@@ -100,7 +100,7 @@ pub struct EdgeSpans {
     /// Who is called, stores, or consumes.
     pub to: String,
     /// The side.
-    pub side: Side,
+    pub side: Kind,
     /// The spans that the answers claim.
     pub expected: u64,
     /// The spans that arrived, each counted once.

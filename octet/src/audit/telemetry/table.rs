@@ -11,7 +11,7 @@ impl TelemetryReport {
     pub fn table(&self) -> String {
         let rows = self.edges().map(|edge| {
             let EdgeSpans { from, to, side, expected, arrived, lost, doubled, wrong_parent } = edge;
-            let mut cells = vec![format!("{from} > {to}"), side.to_string()];
+            let mut cells = vec![format!("{from} > {to}"), side.name().to_owned()];
             cells.extend([expected, arrived, lost, doubled, wrong_parent].map(|count| number(*count)));
             (cells, None)
         });

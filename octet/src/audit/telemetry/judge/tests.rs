@@ -136,7 +136,7 @@ impl Case {
                 Fault::WrongParent(..) => "wrong",
             };
             let (from, to) = (name(&self.graph, label.from), name(&self.graph, label.to));
-            format!("{what} {} {from} > {to}", label.side)
+            format!("{what} {} {from} > {to}", label.side.name())
         });
         let mut shown: Vec<_> = shown.collect();
         shown.sort();
