@@ -1,6 +1,6 @@
 //! Scenarios: load, faults, actions and expectations on one clock.
 //!
-//! [`file`] reads and validates the language, [`round`] runs it once, [`judge`] compares what was measured with what was
+//! [`mod@file`] reads and validates the language, [`round`] runs it once, [`judge`] compares what was measured with what was
 //! expected, and [`report`] writes it down. Windows are those of the disturbances that took place, not of the plan, and a
 //! request belongs to the window in which it was due.
 
