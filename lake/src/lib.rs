@@ -1,7 +1,7 @@
 //! Copies new rows of `PostgreSQL` tables into files, each row exactly once.
 //!
 //! A query for "rows since the last one" loses the rows of transactions that commit late. [`Sample`] finds the moment
-//! before which no row can appear any more; [`hydrate`] reads up to it, in the order of timestamp and key, and commits
+//! before which no row can appear any more; [`mod@hydrate`] reads up to it, in the order of timestamp and key, and commits
 //! to a [`Topic`]. `docs/status.md` lists what of the lake is missing.
 
 mod directory;
