@@ -7,9 +7,13 @@
 mod directory;
 mod failure;
 mod hydrate;
+mod keys;
+mod page;
 mod watermark;
 
 pub use directory::{Position, Topic};
 pub use failure::LakeError;
 pub use hydrate::{Table, hydrate};
+pub use keys::{Findings, Keys};
+pub use page::{Page, Position as RowPosition};
 pub use watermark::Sample;
