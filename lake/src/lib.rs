@@ -7,13 +7,20 @@
 mod directory;
 mod failure;
 mod hydrate;
+pub mod inspect;
 mod keys;
 mod page;
+mod sink;
+mod store;
+mod transform;
 mod watermark;
 
 pub use directory::{Position, Topic};
-pub use failure::LakeError;
+pub use failure::{BadRow, LakeError};
 pub use hydrate::{Table, hydrate};
 pub use keys::{Findings, Keys};
 pub use page::{Page, Position as RowPosition};
+pub use sink::{CONNECT_DEFAULTS, Committed, SinkOptions, TopicWriter};
+pub use store::{Lake, Object, StoreOptions};
+pub use transform::Transforms;
 pub use watermark::Sample;
