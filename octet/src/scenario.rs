@@ -16,4 +16,5 @@ pub(crate) mod report;
 pub(crate) mod round;
 pub(crate) mod shipped;
 pub(crate) mod states;
+pub(crate) mod telemetry;
 pub(crate) mod timeline;

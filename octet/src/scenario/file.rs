@@ -64,6 +64,7 @@ fn scenario(fields: &Fields<'_>, topology: &ReadTopology<'_>, reporter: &mut Rep
     let actions = actions(fields, topology, lasting, reporter);
     let has_disturbance = !(faults.is_empty() && actions.is_empty());
     let expectations = expect::expectations(fields, topology, has_disturbance, reporter);
+    expect::check_counters(fields, &actions, reporter);
     let (topology, topology_text) = mesh?;
     Some(Scenario {
         title: title?.value.to_owned(),

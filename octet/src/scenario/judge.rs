@@ -1,5 +1,7 @@
 //! Compares what was measured with what was expected.
 
+mod telemetry;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -10,6 +12,7 @@ use super::{
     measure::{Measure, Point},
     model::{Check, Scenario, When},
     states::Seen,
+    telemetry::Telemetry,
 };
 
 /// How one check ended.
@@ -46,6 +49,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) unsent: u64,
     /// The audit's result: whether it is clean, and its words; `None` if it was not asked for.
     pub(crate) audit: Option<(bool, String)>,
+    /// The telemetry audit's result; `None` if it was not asked for.
+    pub(crate) telemetry: Option<&'a Result<Telemetry, String>>,
     pub(crate) has_prometheus: bool,
 }
 
@@ -121,10 +126,8 @@ pub(crate) fn judge(scenario: &Scenario, evidence: &Evidence<'_>) -> Vec<Case> {
                     }
                     None => simple(Outcome::Unjudged, "the audit did not run"),
                 },
-                Check::Telemetry(_) => simple(
-                    Outcome::Skipped,
-                    "scenarios do not judge telemetry yet; octet audit --traces does",
-                ),
+                Check::Telemetry(kind, condition) => telemetry::spans(evidence.telemetry, *kind, condition),
+                Check::Counters => telemetry::counters(evidence.telemetry),
             };
             let Judged { outcome, measured, first_bad_second, traces } = judged;
             let when = expectation.when.name();

@@ -97,6 +97,19 @@ impl Mesh {
         Run::find(&self.data).ok().flatten()
     }
 
+    /// Where its traces are.
+    pub(crate) fn traces(&self) -> anyhow::Result<String> {
+        let run = self.find().context("the mesh has ended")?;
+        let collector = run.processes.iter().find(|process| process.name == "collector");
+        Ok(format!("http://{}", collector.context("the mesh has no collector")?.address))
+    }
+
+    /// The pages of the processes' metrics, or why they cannot be read.
+    pub(crate) fn metrics(&self) -> Result<Vec<String>, String> {
+        let run = self.find().ok_or("the mesh has ended")?;
+        Ok(run.processes.iter().map(|process| format!("http://{}/metrics", process.admin)).collect())
+    }
+
     pub(crate) fn data(&self) -> &Path {
         &self.data
     }

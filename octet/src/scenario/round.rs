@@ -21,8 +21,9 @@ use super::{
     ledger::{ACTION, Entry, Ledger},
     measure::Measure,
     mesh::Mesh,
-    model::{Check, MAX_REQUESTS, Scenario, Verb, When},
+    model::{Check, Expectation, MAX_REQUESTS, Scenario, Verb, When},
     states::{INTERVAL, Observer, Seen},
+    telemetry,
     timeline::{self, Stage},
 };
 use crate::{
@@ -147,10 +148,18 @@ async fn measure(
     let checks = || scenario.expectations.iter().flat_map(|expectation| &expectation.checks);
     let has_audit = checks().any(|check| matches!(check, Check::Audit));
     let answers = settings.data.join("answers");
-    let watched = has_audit.then_some(answers.as_path());
+    let has_telemetry = checks().any(|check| matches!(check, Check::Telemetry(..) | Check::Counters));
+    let watched = (has_audit || has_telemetry).then_some(answers.as_path());
     let measure = Measure::new(watched, format!("scenario-{seed}")).context("cannot save answers")?;
     let measure = Arc::new(measure);
-    let audit = Arc::new(audit(scenario, mesh.data()).await?);
+    let overrides = overrides(mesh.data())?;
+    let audit = Arc::new(audit(scenario, mesh.data(), &overrides).await?);
+    let telemetry = if has_telemetry {
+        let wait = telemetry_wait(scenario);
+        Some(telemetry::Plan::new(&mesh, &scenario.topology, &overrides, wait).await?)
+    } else {
+        None
+    };
     let observer = Observer {
         mesh: Arc::clone(&mesh),
         processes: checks()
@@ -198,6 +207,10 @@ async fn measure(
     let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     states_at_the_end(scenario, &observer, start, &mut seen).await;
     let audited = if has_audit { Some(audit_of(&audit, &answers).await) } else { None };
+    let telemetry = match &telemetry {
+        Some(plan) => Some(plan.run(&answers).await),
+        None => None,
+    };
     let entries = ledger.entries(scenario.load.lasting);
     let points = measure.points();
     let evidence = Evidence {
@@ -207,10 +220,20 @@ async fn measure(
         seen: &seen,
         unsent: report.unsent,
         audit: audited,
+        telemetry: telemetry.as_ref(),
         has_prometheus: settings.prometheus.is_some(),
     };
     let cases = judge(scenario, &evidence);
     Ok((cases, entries, report))
+}
+
+/// How long spans may take to arrive: the longest `within` of the expectations about them.
+fn telemetry_wait(scenario: &Scenario) -> Duration {
+    let is_about = |expectation: &&Expectation| {
+        expectation.checks.iter().any(|check| matches!(check, Check::Telemetry(..)))
+    };
+    let waits = scenario.expectations.iter().filter(is_about);
+    waits.map(|expectation| expectation.within.unwrap_or(END)).max().unwrap_or(END)
 }
 
 /// A line each five seconds.
@@ -259,12 +282,16 @@ fn connections(data: &Path) -> anyhow::Result<Connections> {
     Ok(if connections == default { Connections::embedded(data) } else { connections })
 }
 
-async fn audit(scenario: &Scenario, data: &Path) -> anyhow::Result<Audit> {
+fn overrides(data: &Path) -> anyhow::Result<Overrides> {
     let recorded = Recorded::read(data);
     let mut environment = Environment::new(&recorded.variables);
     let overrides = Overrides::from_environment(&mut environment);
     environment.finish(())?;
-    Ok(Audit::open(&scenario.topology, &overrides, &connections(data)?, None)
+    Ok(overrides)
+}
+
+async fn audit(scenario: &Scenario, data: &Path, overrides: &Overrides) -> anyhow::Result<Audit> {
+    Ok(Audit::open(&scenario.topology, overrides, &connections(data)?, None)
         .await
         .map_err(|failure| anyhow::anyhow!("{failure}"))?
         .waiting(END))
