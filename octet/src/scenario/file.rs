@@ -71,6 +71,7 @@ fn scenario(fields: &Fields<'_>, topology: &ReadTopology<'_>, reporter: &mut Rep
         seed: seed.and_then(|seed| seed.value),
         topology,
         topology_text,
+        has_own_topology: fields.keys().iter().any(|(key, _)| key == "topology"),
         environment,
         load: load?,
         faults,

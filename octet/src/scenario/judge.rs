@@ -51,8 +51,14 @@ pub(crate) struct Evidence<'a> {
     pub(crate) audit: Option<(bool, String)>,
     /// The telemetry audit's result; `None` if it was not asked for.
     pub(crate) telemetry: Option<&'a Result<Telemetry, String>>,
+    /// Whether stores and queues can be read.
+    pub(crate) has_stores: bool,
     pub(crate) has_prometheus: bool,
 }
+
+/// Why stores and queues are not judged.
+const NO_STORES: &str =
+    "the stores and queues of the running mesh are not known: name them with --data or the environment";
 
 /// A window in milliseconds after the start.
 type Window = (u64, u64);
@@ -81,6 +87,7 @@ pub(crate) fn judge(scenario: &Scenario, evidence: &Evidence<'_>) -> Vec<Case> {
         for check in &expectation.checks {
             let state_end = within.map_or(to, |within| from.saturating_add(within));
             let judged = match check {
+                Check::Audit | Check::Queue(_) if !evidence.has_stores => simple(Outcome::Skipped, NO_STORES),
                 Check::Latency(condition) => {
                     requests(evidence, condition, (from + within.unwrap_or(0), to), latency, false, is_before)
                 }

@@ -18,6 +18,8 @@ pub(crate) struct Scenario {
     pub(crate) seed: Option<u64>,
     pub(crate) topology: Topology,
     pub(crate) topology_text: String,
+    /// Whether the file names a topology.
+    pub(crate) has_own_topology: bool,
     /// Variables of every process.
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) load: Load,

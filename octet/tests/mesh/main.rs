@@ -58,6 +58,8 @@ mod prometheus;
 mod random;
 mod refused;
 mod replicas;
+mod scenario_export;
+mod scenario_target;
 mod secrets;
 mod series;
 mod span_proxy;

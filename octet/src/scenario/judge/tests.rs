@@ -44,6 +44,7 @@ fn judged(
         unsent: 0,
         audit: None,
         telemetry: None,
+        has_stores: true,
         has_prometheus: true,
     };
     change(&mut evidence);
