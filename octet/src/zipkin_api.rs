@@ -95,7 +95,7 @@ impl ZipkinApi {
             }
             let Some(oldest) = oldest.map(|micros| micros / 1_000) else { break };
             // Traces of the same millisecond may be on the next page. Where all are known, none is.
-            end = if is_new { oldest.min(end) } else { oldest.min(end).saturating_sub(1) };
+            end = end.saturating_sub(1).min(if is_new { oldest.saturating_add(1) } else { oldest });
         }
         Ok(traces)
     }

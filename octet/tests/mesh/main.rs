@@ -47,6 +47,7 @@ mod headers;
 mod hostile;
 mod https;
 mod language;
+mod learn;
 mod lifetime;
 mod load_runs;
 mod logs;
