@@ -2,6 +2,7 @@
 
 mod audit;
 mod fault;
+mod lake;
 mod load;
 mod scenario;
 
@@ -12,6 +13,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind
 pub use self::{
     audit::Audit,
     fault::{Fault, FaultTarget},
+    lake::{Lake, LakeAddress, Offsets},
     load::{Load, LoadAction, LoadFormat},
     scenario::{Scenario, ScenarioRun, ScenarioTarget},
 };
@@ -69,6 +71,9 @@ pub enum Command {
     /// Run a scenario: load, faults, actions and expectations on one clock; or check, export or list some
     #[command(subcommand)]
     Scenario(Scenario),
+    /// Look into a lake: list its topics, verify them, write the newest rows
+    #[command(subcommand, after_help = lake::AFTER)]
+    Lake(Lake),
     /// Ask a server whether it is healthy, for the health checks of containers
     #[command(after_help = HEALTH_STATUS)]
     Health(Health),

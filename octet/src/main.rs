@@ -38,6 +38,10 @@ fn main() -> ExitCode {
         Command::Scenario(action) => {
             return command::scenario::run(&action).unwrap_or_else(|failure| report(&failure));
         }
+        // And a topic with a fault.
+        Command::Lake(action) => {
+            return command::lake::run(&action).unwrap_or_else(|failure| report(&failure));
+        }
         Command::Logs(arguments) => command::logs::run(&arguments),
         Command::Stop(arguments) => command::stop::run(&arguments),
         Command::Topology(action) => command::topology::run(&action),
