@@ -1,19 +1,15 @@
-//! Copies new rows of `PostgreSQL` tables into files, each row exactly once.
+//! Copies new rows of databases into a lake of files, each row exactly once.
 //!
-//! A query for "rows since the last one" loses the rows of transactions that commit late. [`Sample`] finds the moment
-//! before which no row can appear any more; [`mod@hydrate`] reads up to it, in the order of timestamp and key, and commits
-//! to a [`Topic`]. `docs/status.md` lists what of the lake is missing.
+//! A [`source`] reads the rows that are final: a query for "rows since the last one" loses the rows of transactions that
+//! commit late. `docs/status.md` lists what of the lake is missing.
 
 mod directory;
 mod failure;
-mod hydrate;
 mod keys;
 mod page;
-mod watermark;
+pub mod source;
 
-pub use directory::{Position, Topic};
-pub use failure::LakeError;
-pub use hydrate::{Table, hydrate};
+pub use directory::{Position as DirectoryPosition, Topic};
+pub use failure::{BadRow, LakeError};
 pub use keys::{Findings, Keys};
-pub use page::{Page, Position as RowPosition};
-pub use watermark::Sample;
+pub use page::{Page, Position};
