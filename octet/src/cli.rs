@@ -13,7 +13,7 @@ pub use self::{
     audit::Audit,
     fault::{Fault, FaultTarget},
     load::{Load, LoadAction, LoadFormat},
-    scenario::{Scenario, ScenarioRun},
+    scenario::{Scenario, ScenarioRun, ScenarioTarget},
 };
 use crate::{failure, output, variables};
 
@@ -66,7 +66,7 @@ pub enum Command {
     /// Let a part of the running mesh misbehave, or render faults for other tools
     #[command(subcommand)]
     Fault(Fault),
-    /// Run a scenario: load, faults, actions and expectations on one clock; or check or list some
+    /// Run a scenario: load, faults, actions and expectations on one clock; or check, export or list some
     #[command(subcommand)]
     Scenario(Scenario),
     /// Ask a server whether it is healthy, for the health checks of containers
@@ -241,12 +241,43 @@ pub enum Topology {
     /// Convert a service graph of another tool, and print the topology file
     #[command(subcommand)]
     Import(Import),
+    /// Learn a topology from the traces of a mesh, and print the file
+    #[command(after_help = LEARN)]
+    Learn(Learn),
     /// Write a topology file with comments to start from; an existing file is not overwritten
     Init {
         /// File to write
         #[arg(default_value = "topology.toml")]
         file: PathBuf,
     },
+}
+
+const LEARN: &str = "\
+The file has the services, who calls whom in which order and how often, the time of their own, stores, queues, and the share \
+of failures, as faults. What the traces do not show in this way is reported on standard error.";
+
+/// The arguments of `octet topology learn`.
+#[derive(Debug, Args)]
+pub struct Learn {
+    /// The server to ask.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Server with Zipkin's v2 API, such as http://localhost:9411 or a gateway's http://localhost:8080/zipkin"
+    )]
+    pub traces: String,
+    /// Newest traces to learn from
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// How far back they may have started
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = lookback)]
+    pub lookback: Duration,
+}
+
+fn lookback(text: &str) -> Result<Duration, &'static str> {
+    let range = Duration::from_secs(1)..=Duration::from_hours(7 * 24);
+    let parsed = humantime::parse_duration(text).ok().filter(|lookback| range.contains(lookback));
+    parsed.ok_or("must be a duration from 1s to 7days, such as 15m")
 }
 
 /// The subcommands of `octet topology import`.

@@ -1,7 +1,7 @@
 //! Single requests, for commands that ask a server.
 
 use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -21,7 +21,7 @@ pub(crate) fn parse(url: &str) -> Option<Uri> {
 /// Asks servers, over connections that are kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Getter {
-    client: Client<HttpConnector, Empty<&'static [u8]>>,
+    client: Client<HttpConnector, String>,
     limit: usize,
 }
 
@@ -33,7 +33,11 @@ impl Getter {
 
     /// The status and the body of the response. The caller limits the time.
     pub(crate) async fn get(&self, url: Uri) -> anyhow::Result<(StatusCode, Vec<u8>)> {
-        let request = Request::get(url).body(Empty::new())?;
+        self.send(Request::get(url).body(String::new())?).await
+    }
+
+    /// The status and the body of the response to any request. The caller limits the time.
+    pub(crate) async fn send(&self, request: Request<String>) -> anyhow::Result<(StatusCode, Vec<u8>)> {
         let response = self.client.request(request).await.map_err(deepest_cause)?;
         let status = response.status();
         let body = Limited::new(response.into_body(), self.limit).collect().await;

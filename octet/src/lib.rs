@@ -6,6 +6,7 @@ pub mod command;
 pub mod failure;
 mod http_client;
 mod isotope;
+mod learn;
 mod log_line;
 pub mod output;
 pub mod runner;

@@ -5,6 +5,7 @@
 //! request belongs to the window in which it was due.
 
 pub(crate) mod condition;
+pub(crate) mod export;
 pub(crate) mod faults;
 pub(crate) mod file;
 pub(crate) mod judge;
@@ -16,4 +17,6 @@ pub(crate) mod report;
 pub(crate) mod round;
 pub(crate) mod shipped;
 pub(crate) mod states;
+pub(crate) mod target;
+pub(crate) mod telemetry;
 pub(crate) mod timeline;

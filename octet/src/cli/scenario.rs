@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 const STATUS: &str = "\
 Exit status:
@@ -11,10 +11,27 @@ Exit status:
   64  invalid arguments or FILE
   75  it could not be judged: the mesh did not start, an expectation before the faults was not met, or it was interrupted";
 
+const EXPORT_STATUS: &str = "\
+The script or experiment is printed, with what is missing in it; that is on standard error, too.
+
+Exit status:
+  0   the tool does all of it
+  1   something is missing
+  64  invalid arguments or FILE";
+
+/// A tool that scenarios are written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScenarioTarget {
+    /// A script of k6
+    K6,
+    /// An experiment of Chaos Toolkit
+    Chaostoolkit,
+}
+
 /// The subcommands of `octet scenario`.
 #[derive(Debug, Subcommand)]
 pub enum Scenario {
-    /// Run a scenario against an `octet up` of its own
+    /// Run a scenario against an `octet up` of its own, or a mesh that runs
     #[command(after_help = STATUS)]
     Run(ScenarioRun),
     /// Report every error in scenario files
@@ -22,6 +39,15 @@ pub enum Scenario {
         /// Files, or names of shipped scenarios
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+    },
+    /// Write a scenario for another tool, and report what that tool does not do
+    #[command(after_help = EXPORT_STATUS)]
+    Export {
+        /// The tool
+        #[arg(long, value_enum)]
+        to: ScenarioTarget,
+        /// File, or name of a shipped scenario
+        file: PathBuf,
     },
     /// List the shipped scenarios, or those in a directory
     List {
@@ -47,7 +73,19 @@ pub struct ScenarioRun {
     /// Prometheus that scrapes the mesh, for expectations about alerts
     #[arg(long, value_name = "URL")]
     pub prometheus: Option<String>,
-    /// Data directory of the mesh, instead of a temporary one; with --rounds, the first round's
+    /// The mesh to use.
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with = "base_port",
+        help = "Gateway of a mesh that runs, such as http://localhost:8080, instead of an `octet up` of its own"
+    )]
+    pub target: Option<String>,
+    /// Allow a target on another host than this one
+    #[arg(long, requires = "target")]
+    pub allow_remote: bool,
+    /// Data directory of the mesh, instead of a temporary one; with --rounds, the first round's. With --target, that of the
+    /// running `octet up`, whose stores, queues and metrics are read
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// First port of the mesh's block of ports, instead of a free block

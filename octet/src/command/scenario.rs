@@ -6,7 +6,12 @@ use std::{
     process::ExitCode,
 };
 
-use octet_runtime::environment::{Environment, ProcessEnvironment};
+use http::HeaderValue;
+use octet_greeting::Connections;
+use octet_runtime::{
+    environment::{Environment, ProcessEnvironment},
+    http_url::HttpUrl,
+};
 
 use super::{block_on, fault::authorization};
 use crate::{
@@ -14,9 +19,11 @@ use crate::{
     failure::Failure,
     output,
     scenario::{
+        export,
+        mesh::{Place, from_environment},
         report,
         round::{self, Settings, Verdict},
-        shipped,
+        shipped, target,
     },
 };
 
@@ -44,6 +51,14 @@ pub fn run(action: &Scenario) -> Result<ExitCode, Failure> {
                 Err(Failure::Configuration(findings.join("\n")))
             }
         }
+        Scenario::Export { to, file } => {
+            let exported = export::export(&shipped::read(file)?, *to);
+            output::line(exported.text.trim_end());
+            for missing in &exported.missing {
+                output::error(format!("{}: not exported: {missing}", file.display()));
+            }
+            Ok(if exported.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Scenario::List { directory } => {
             for (name, title) in shipped::list(directory.as_deref())? {
                 output::line(format!("{name:<28} {title}"));
@@ -65,6 +80,16 @@ fn play(arguments: &ScenarioRun) -> Result<ExitCode, Failure> {
             .ok_or_else(|| Failure::Configuration(format!("--prometheus: {url:?} must be an http:// URL")))
     });
     let prometheus = prometheus.transpose()?;
+    let running =
+        arguments.target.as_deref().map(|url| place(arguments, url, authorization.clone())).transpose()?;
+    if let Some(place) = &running {
+        let refused = target::refusals(&scenario, place.connections.is_some());
+        if !refused.is_empty() {
+            let file = arguments.file.display();
+            let lines: Vec<_> = refused.iter().map(|refused| format!("{file}: {refused}")).collect();
+            return Err(Failure::Configuration(lines.join("\n")));
+        }
+    }
     if let Some(directory) = &arguments.out {
         fs::create_dir_all(directory).map_err(|error| unwritable(directory, &error))?;
     }
@@ -72,7 +97,7 @@ fn play(arguments: &ScenarioRun) -> Result<ExitCode, Failure> {
     output::line(&scenario.title);
     for number in 1..=arguments.rounds {
         let kept = match (&arguments.data, &arguments.out) {
-            (Some(data), _) if number == 1 => Some(data.clone()),
+            (Some(data), _) if number == 1 && running.is_none() => Some(data.clone()),
             (_, Some(out)) => Some(out.join(format!("round-{number}"))),
             _ => None,
         };
@@ -84,6 +109,7 @@ fn play(arguments: &ScenarioRun) -> Result<ExitCode, Failure> {
             data: &data,
             seed: arguments.seed,
             base_port: arguments.base_port,
+            running: running.clone(),
             prometheus: prometheus.clone(),
             authorization: authorization.clone(),
         };
@@ -115,6 +141,22 @@ fn play(arguments: &ScenarioRun) -> Result<ExitCode, Failure> {
         Verdict::Broken => ExitCode::FAILURE,
         Verdict::Unjudged => ExitCode::from(UNJUDGED),
     })
+}
+
+/// The mesh of `--target`.
+fn place(arguments: &ScenarioRun, url: &str, authorization: Option<HeaderValue>) -> Result<Place, Failure> {
+    let invalid = || {
+        Failure::Configuration(format!(
+            "--target: {url:?} must be an http:// URL such as http://localhost:8080"
+        ))
+    };
+    let url = HttpUrl::parse_http(url).ok_or_else(invalid)?.to_string();
+    let connections = match &arguments.data {
+        Some(data) => Some(Connections::embedded(data)),
+        None => from_environment()?,
+    };
+    let data = arguments.data.clone();
+    Ok(Place { url, allow_remote: arguments.allow_remote, data, connections, authorization })
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

@@ -9,10 +9,14 @@ use std::{
 use octet_runtime::environment::{Environment, ProcessEnvironment};
 use octet_topology::{MAX_BYTES, table};
 
+use super::block_on;
 use crate::{
-    cli::{GraphFormat, Import, Topology},
+    cli::{GraphFormat, Import, Learn, Topology},
     failure::Failure,
-    isotope, output, runner, topology_file,
+    isotope,
+    learn::learn,
+    output, runner, topology_file,
+    zipkin_api::ZipkinApi,
 };
 
 /// Checks, prints or starts a topology.
@@ -55,6 +59,7 @@ pub fn run(action: &Topology) -> Result<(), Failure> {
             );
         }
         Topology::Import(Import::Isotope { file }) => import(file)?,
+        Topology::Learn(arguments) => learn_from(arguments)?,
         Topology::Init { file } => init(file)?,
     }
     Ok(())
@@ -78,6 +83,21 @@ fn import(file: &Path) -> Result<(), Failure> {
         Failure::Configuration(problems.join("\n"))
     })?;
     output::line(imported.toml.trim_end());
+    Ok(())
+}
+
+/// Prints the topology of a mesh that has traces, and reports what it does not say as they did.
+fn learn_from(arguments: &Learn) -> Result<(), Failure> {
+    let url = &arguments.traces;
+    let api = ZipkinApi::at(url)?;
+    let number = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    let traces = block_on(async { Ok(api.traces(number, arguments.lookback).await?) })?;
+    let learned = learn(&traces).map_err(|why| Failure::Failed(anyhow::anyhow!("{url}: {why}")))?;
+    for note in &learned.notes {
+        output::error(format!("{url}: {note}"));
+    }
+    let count = counted(traces.len(), "trace");
+    output::line(format!("# Learned from {count} by `octet topology learn`.\n{}", learned.toml.trim_end()));
     Ok(())
 }
 

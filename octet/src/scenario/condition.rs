@@ -89,6 +89,18 @@ impl Condition {
         })
     }
 
+    /// The condition with its limit as a number, which is in milliseconds for a time.
+    pub(crate) fn bare(&self) -> String {
+        let sign = COMPARISONS.iter().find(|(_, comparison)| *comparison == self.comparison);
+        let name = self.percentile.map_or_else(|| self.name.clone(), |percentile| format!("p({percentile})"));
+        format!("{name}{}{}", sign.map_or("", |(sign, _)| sign), self.limit)
+    }
+
+    /// Whether the value must be 0.
+    pub(crate) fn is_zero(&self) -> bool {
+        self.comparison == Comparison::Equal && self.limit == 0.0
+    }
+
     /// Whether the value meets the condition.
     pub(crate) fn holds(&self, value: f64) -> bool {
         match self.comparison {
@@ -128,6 +140,7 @@ mod tests {
             let condition = Condition::parse(text, vocabulary).unwrap();
             assert!(condition.holds(met) && !condition.holds(unmet), "{text}");
             assert_eq!(condition.to_string(), text);
+            assert!(Condition::parse(&condition.bare(), RATE).is_ok() || vocabulary.is_time, "{text}");
         }
     }
 

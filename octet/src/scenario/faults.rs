@@ -7,7 +7,8 @@ use http::HeaderValue;
 use octet_fault::Fault;
 use octet_runtime::admin::{AdminClient, FaultChange};
 
-use super::mesh::Mesh;
+use super::mesh::{Mesh, OwnMesh};
+use crate::runner::Run;
 
 /// The longest time for one process.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -29,9 +30,16 @@ impl Faults {
         Self { mesh, client: AdminClient::new(LIMIT), authorization }
     }
 
+    fn run(&self) -> Option<Run> {
+        self.mesh.own().ok().and_then(OwnMesh::find)
+    }
+
     /// Replaces the faults. Returns what did not work.
     pub(crate) async fn set(&self, faults: &[Fault]) -> Vec<String> {
-        let Some(run) = self.mesh.find() else { return vec!["the mesh has ended".to_owned()] };
+        if let Some(problems) = self.mesh.set_faults(faults).await {
+            return problems;
+        }
+        let Some(run) = self.run() else { return vec!["the mesh has ended".to_owned()] };
         // A process without id is down on purpose, and gets its faults when it is back.
         let running = run.processes.iter().filter(|process| process.pid.is_some());
         join_all(running.map(|process| self.set_at(&process.name, process.admin, faults)))
@@ -59,8 +67,11 @@ impl Faults {
 
     /// How often each fault acted since it was last set; empty where no process reports that.
     pub(crate) async fn acted(&self) -> BTreeMap<String, u64> {
+        if let Some(acted) = self.mesh.acted().await {
+            return acted;
+        }
         let mut acted = BTreeMap::new();
-        let Some(run) = self.mesh.find() else { return acted };
+        let Some(run) = self.run() else { return acted };
         let running =
             run.processes.iter().filter(|process| process.pid.is_some() && process.name != "collector");
         let asked = running.map(|process| {

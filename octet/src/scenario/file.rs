@@ -64,12 +64,14 @@ fn scenario(fields: &Fields<'_>, topology: &ReadTopology<'_>, reporter: &mut Rep
     let actions = actions(fields, topology, lasting, reporter);
     let has_disturbance = !(faults.is_empty() && actions.is_empty());
     let expectations = expect::expectations(fields, topology, has_disturbance, reporter);
+    expect::check_counters(fields, &actions, reporter);
     let (topology, topology_text) = mesh?;
     Some(Scenario {
         title: title?.value.to_owned(),
         seed: seed.and_then(|seed| seed.value),
         topology,
         topology_text,
+        has_own_topology: fields.keys().iter().any(|(key, _)| key == "topology"),
         environment,
         load: load?,
         faults,

@@ -1,5 +1,7 @@
 //! Compares what was measured with what was expected.
 
+mod telemetry;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -10,6 +12,7 @@ use super::{
     measure::{Measure, Point},
     model::{Check, Scenario, When},
     states::Seen,
+    telemetry::Telemetry,
 };
 
 /// How one check ended.
@@ -46,8 +49,16 @@ pub(crate) struct Evidence<'a> {
     pub(crate) unsent: u64,
     /// The audit's result: whether it is clean, and its words; `None` if it was not asked for.
     pub(crate) audit: Option<(bool, String)>,
+    /// The telemetry audit's result; `None` if it was not asked for.
+    pub(crate) telemetry: Option<&'a Result<Telemetry, String>>,
+    /// Whether stores and queues can be read.
+    pub(crate) has_stores: bool,
     pub(crate) has_prometheus: bool,
 }
+
+/// Why stores and queues are not judged.
+const NO_STORES: &str =
+    "the stores and queues of the running mesh are not known: name them with --data or the environment";
 
 /// A window in milliseconds after the start.
 type Window = (u64, u64);
@@ -76,6 +87,7 @@ pub(crate) fn judge(scenario: &Scenario, evidence: &Evidence<'_>) -> Vec<Case> {
         for check in &expectation.checks {
             let state_end = within.map_or(to, |within| from.saturating_add(within));
             let judged = match check {
+                Check::Audit | Check::Queue(_) if !evidence.has_stores => simple(Outcome::Skipped, NO_STORES),
                 Check::Latency(condition) => {
                     requests(evidence, condition, (from + within.unwrap_or(0), to), latency, false, is_before)
                 }
@@ -121,10 +133,8 @@ pub(crate) fn judge(scenario: &Scenario, evidence: &Evidence<'_>) -> Vec<Case> {
                     }
                     None => simple(Outcome::Unjudged, "the audit did not run"),
                 },
-                Check::Telemetry(_) => simple(
-                    Outcome::Skipped,
-                    "scenarios do not judge telemetry yet; octet audit --traces does",
-                ),
+                Check::Telemetry(kind, condition) => telemetry::spans(evidence.telemetry, *kind, condition),
+                Check::Counters => telemetry::counters(evidence.telemetry),
             };
             let Judged { outcome, measured, first_bad_second, traces } = judged;
             let when = expectation.when.name();

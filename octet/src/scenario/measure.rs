@@ -43,7 +43,7 @@ pub(crate) struct Measure {
 }
 
 impl Measure {
-    /// Saves answers to `answers`. The ids of requests begin with `request_ids`, so that with the same seed the same
+    /// Saves answers, with their traces, to `answers`. The ids of requests begin with `request_ids`, so that with the same seed the same
     /// requests meet the same faults.
     pub(crate) fn new(answers: Option<&Path>, request_ids: String) -> io::Result<Self> {
         let file = answers.map(File::create).transpose()?;
@@ -101,7 +101,8 @@ impl Watch for Measure {
             outcome: sample.outcome,
         };
         lock(&self.points).push(point);
-        if let Some(trace) = sample.trace_id {
+        if let Some(response) = &sample.trace {
+            let trace = response.trace_id().to_owned();
             let mut traces = lock(&self.traces);
             let traces = traces.entry(point.due_ms / 1_000).or_default();
             if !sample.outcome.is_success() && traces.failed.len() < TRACES {
@@ -119,6 +120,9 @@ impl Watch for Measure {
             let line: Vec<u8> = body.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }).collect();
             // The audit finds fewer answers than the load had, and says so.
             let _ = file.write_all(&line).and_then(|()| file.write_all(b"\n"));
+            if let Some(trace) = &sample.trace {
+                let _ = writeln!(file, "traceresponse: {}", trace.as_str());
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use octet_fault::{Fault, duration_text};
 use octet_topology::Topology;
 
 use super::condition::Condition;
+use crate::audit::telemetry::FindingKind;
 
 /// Requests of one scenario: each is remembered until the verdict.
 pub(crate) const MAX_REQUESTS: u64 = 2_000_000;
@@ -17,6 +18,8 @@ pub(crate) struct Scenario {
     pub(crate) seed: Option<u64>,
     pub(crate) topology: Topology,
     pub(crate) topology_text: String,
+    /// Whether the file names a topology.
+    pub(crate) has_own_topology: bool,
     /// Variables of every process.
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) load: Load,
@@ -143,7 +146,10 @@ pub(crate) enum Check {
         no_others: bool,
     },
     Audit,
-    Telemetry(Condition),
+    /// How many spans have this fault.
+    Telemetry(FindingKind, Condition),
+    /// The processes' counters agree with the answers.
+    Counters,
 }
 
 impl fmt::Display for Check {
@@ -167,7 +173,8 @@ impl fmt::Display for Check {
                 formatter.write_str(if *no_others { ", and no other" } else { "" })
             }
             Self::Audit => formatter.write_str("audit clean"),
-            Self::Telemetry(condition) => write!(formatter, "lost telemetry {condition}"),
+            Self::Telemetry(kind, condition) => write!(formatter, "spans {} {condition}", kind.of_spans()),
+            Self::Counters => formatter.write_str("counters agree with the answers"),
         }
     }
 }

@@ -20,9 +20,10 @@ use super::{
     judge::{Case, Evidence, Outcome, judge},
     ledger::{ACTION, Entry, Ledger},
     measure::Measure,
-    mesh::Mesh,
-    model::{Check, MAX_REQUESTS, Scenario, Verb, When},
+    mesh::{Mesh, Place},
+    model::{Check, Expectation, MAX_REQUESTS, Scenario, Verb, When},
     states::{INTERVAL, Observer, Seen},
+    telemetry,
     timeline::{self, Stage},
 };
 use crate::{
@@ -61,13 +62,15 @@ pub(crate) struct Settings<'a> {
     pub(crate) data: &'a Path,
     pub(crate) seed: Option<u64>,
     pub(crate) base_port: Option<u16>,
+    /// The mesh that runs already, instead of a new one.
+    pub(crate) running: Option<Place>,
     /// The URL of its alerts.
     pub(crate) prometheus: Option<http::Uri>,
     /// For processes with an `ADMIN_TOKEN`.
     pub(crate) authorization: Option<http::HeaderValue>,
 }
 
-/// Runs the scenario with a new mesh.
+/// Runs the scenario.
 pub(crate) async fn run(scenario: &Scenario, settings: &Settings<'_>) -> Round {
     let seed = settings.seed.or(scenario.seed).unwrap_or_else(|| draw_seed().0);
     let unjudged = |reason: String| Round {
@@ -78,8 +81,14 @@ pub(crate) async fn run(scenario: &Scenario, settings: &Settings<'_>) -> Round {
         ledger: Vec::new(),
         load: None,
     };
+    let mesh = async {
+        match settings.running.clone() {
+            Some(place) => Mesh::running(scenario, place).await,
+            None => Mesh::start(scenario, settings.data, settings.base_port, seed).await,
+        }
+    };
     let mesh = tokio::select! {
-        mesh = Mesh::start(scenario, settings.data, settings.base_port, seed) => mesh,
+        mesh = mesh => mesh,
         () = end_signal() => return unjudged("interrupted".to_owned()),
     };
     let mesh = match mesh {
@@ -91,7 +100,7 @@ pub(crate) async fn run(scenario: &Scenario, settings: &Settings<'_>) -> Round {
         () = end_signal() => Err(anyhow::anyhow!("interrupted")),
     };
     if let Some(mesh) = Arc::into_inner(mesh)
-        && let Err(error) = mesh.stop().await
+        && let Err(error) = mesh.stop(scenario).await
     {
         output::line(format!("octet: {error:#}"));
     }
@@ -146,11 +155,21 @@ async fn measure(
 ) -> anyhow::Result<Measured> {
     let checks = || scenario.expectations.iter().flat_map(|expectation| &expectation.checks);
     let has_audit = checks().any(|check| matches!(check, Check::Audit));
+    std::fs::create_dir_all(settings.data).context("cannot create the directory of answers")?;
     let answers = settings.data.join("answers");
-    let watched = has_audit.then_some(answers.as_path());
+    let has_telemetry = checks().any(|check| matches!(check, Check::Telemetry(..) | Check::Counters));
+    let watched = (has_audit || has_telemetry).then_some(answers.as_path());
     let measure = Measure::new(watched, format!("scenario-{seed}")).context("cannot save answers")?;
     let measure = Arc::new(measure);
-    let audit = Arc::new(audit(scenario, mesh.data()).await?);
+    let overrides = overrides(mesh.data().as_deref())?;
+    let connections = mesh.connections()?;
+    let audit = audit(scenario, connections.as_ref(), &overrides).await?.map(Arc::new);
+    let telemetry = if has_telemetry {
+        let wait = telemetry_wait(scenario);
+        Some(telemetry::Plan::new(&mesh, &scenario.topology, &overrides, wait).await?)
+    } else {
+        None
+    };
     let observer = Observer {
         mesh: Arc::clone(&mesh),
         processes: checks()
@@ -159,16 +178,16 @@ async fn measure(
                 _ => None,
             })
             .collect(),
-        queues: checks().any(|check| matches!(check, Check::Queue(_))).then(|| Arc::clone(&audit)),
+        queues: checks().any(|check| matches!(check, Check::Queue(_))).then(|| audit.clone()).flatten(),
         alerts: checks()
             .any(|check| matches!(check, Check::Alert { .. }))
             .then(|| settings.prometheus.clone())
             .flatten(),
     };
-    let publishers = publishers(scenario, mesh.data()).await?;
-    let url = mesh.find().map(|run| format!("{}/api/greeting", run.url)).context("the mesh has ended")?;
+    let publishers = publishers(scenario, connections.as_ref()).await?;
+    let url = format!("{}/api/greeting", mesh.url()?);
     let plan = Plan {
-        target: Target::resolve(&url, false).await?,
+        target: Target::resolve(&url, mesh.allows_remote()).await?,
         protocol: Protocol::Http1,
         users: scenario.load.users,
         rate: scenario.load.rate,
@@ -197,7 +216,14 @@ async fn measure(
     measure.finish_answers().context("cannot save answers")?;
     let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     states_at_the_end(scenario, &observer, start, &mut seen).await;
-    let audited = if has_audit { Some(audit_of(&audit, &answers).await) } else { None };
+    let audited = match &audit {
+        Some(audit) if has_audit => Some(audit_of(audit, &answers).await),
+        _ => None,
+    };
+    let telemetry = match &telemetry {
+        Some(plan) => Some(plan.run(&answers).await),
+        None => None,
+    };
     let entries = ledger.entries(scenario.load.lasting);
     let points = measure.points();
     let evidence = Evidence {
@@ -207,10 +233,21 @@ async fn measure(
         seen: &seen,
         unsent: report.unsent,
         audit: audited,
+        telemetry: telemetry.as_ref(),
+        has_stores: audit.is_some(),
         has_prometheus: settings.prometheus.is_some(),
     };
     let cases = judge(scenario, &evidence);
     Ok((cases, entries, report))
+}
+
+/// How long spans may take to arrive: the longest `within` of the expectations about them.
+fn telemetry_wait(scenario: &Scenario) -> Duration {
+    let is_about = |expectation: &&Expectation| {
+        expectation.checks.iter().any(|check| matches!(check, Check::Telemetry(..)))
+    };
+    let waits = scenario.expectations.iter().filter(is_about);
+    waits.map(|expectation| expectation.within.unwrap_or(END)).max().unwrap_or(END)
 }
 
 /// A line each five seconds.
@@ -250,24 +287,22 @@ async fn states_at_the_end(scenario: &Scenario, observer: &Observer, start: Inst
     }
 }
 
-fn connections(data: &Path) -> anyhow::Result<Connections> {
-    let mut environment = Environment::new(&octet_runtime::environment::ProcessEnvironment);
-    let connections = Connections::from_environment(&mut environment);
-    environment.finish(())?;
-    // The embedded ones unless the environment names servers, as for `octet up`.
-    let default = Connections::embedded(Path::new(crate::cli::DEFAULT_DATA));
-    Ok(if connections == default { Connections::embedded(data) } else { connections })
-}
-
-async fn audit(scenario: &Scenario, data: &Path) -> anyhow::Result<Audit> {
-    let recorded = Recorded::read(data);
+fn overrides(data: Option<&Path>) -> anyhow::Result<Overrides> {
+    let recorded = data.map(Recorded::read).unwrap_or_default();
     let mut environment = Environment::new(&recorded.variables);
     let overrides = Overrides::from_environment(&mut environment);
     environment.finish(())?;
-    Ok(Audit::open(&scenario.topology, &overrides, &connections(data)?, None)
-        .await
-        .map_err(|failure| anyhow::anyhow!("{failure}"))?
-        .waiting(END))
+    Ok(overrides)
+}
+
+async fn audit(
+    scenario: &Scenario,
+    connections: Option<&Connections>,
+    overrides: &Overrides,
+) -> anyhow::Result<Option<Audit>> {
+    let Some(connections) = connections else { return Ok(None) };
+    let audit = Audit::open(&scenario.topology, overrides, connections, None).await;
+    Ok(Some(audit.map_err(|failure| anyhow::anyhow!("{failure}"))?.waiting(END)))
 }
 
 async fn audit_of(audit: &Audit, answers: &Path) -> (bool, String) {
@@ -285,14 +320,15 @@ async fn audit_of(audit: &Audit, answers: &Path) -> (bool, String) {
 /// The queues that poison goes to.
 async fn publishers(
     scenario: &Scenario,
-    data: &Path,
+    connections: Option<&Connections>,
 ) -> anyhow::Result<BTreeMap<String, Arc<dyn octet_backends::queue::Publisher>>> {
     let mut publishers: BTreeMap<String, Arc<dyn octet_backends::queue::Publisher>> = BTreeMap::new();
     let names = scenario.actions.iter().filter(|action| action.verb == Verb::Poison);
     for name in names.flat_map(|action| &action.processes) {
         let service = scenario.topology.services().iter().find(|service| service.name.as_str() == name);
         if let Some(queue) = service.and_then(|service| service.publishes.as_ref()) {
-            publishers.insert(name.clone(), connections(data)?.queue.publisher(queue).await?);
+            let connections = connections.context("the queues are not known")?;
+            publishers.insert(name.clone(), connections.queue.publisher(queue).await?);
         }
     }
     Ok(publishers)

@@ -22,6 +22,7 @@ const SCENARIOS: &[(&str, &str)] = shipped![
     "broker-away",
     "collapse",
     "collapse-cured-by-budget",
+    "collector-away",
     "dead-leaf",
     "error-alert",
     "error-share-retried",

@@ -43,10 +43,7 @@ pub(crate) struct Observer {
 impl Observer {
     /// Looks once.
     pub(crate) async fn look(&self, start: Instant) -> Seen {
-        let mut ready = BTreeMap::new();
-        for process in &self.processes {
-            ready.insert(process.clone(), self.mesh.is_ready(process).await);
-        }
+        let ready = self.mesh.ready(&self.processes).await;
         let queue = match &self.queues {
             Some(audit) => depth(audit).await,
             None => BTreeMap::new(),

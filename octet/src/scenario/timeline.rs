@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     faults::Faults,
     ledger::{ACTION, FAULT, Ledger},
-    mesh::Mesh,
+    mesh::{Mesh, OwnMesh},
     model::{Action, Scenario, Verb},
 };
 
@@ -82,7 +82,8 @@ pub(crate) async fn run(scenario: &Scenario, stage: Stage, start: Instant) {
     watching.abort();
 }
 
-fn without_end(fault: &Fault) -> Fault {
+/// The fault without its own end.
+pub(crate) fn without_end(fault: &Fault) -> Fault {
     let fields = fault.fields().into_iter().filter(|(key, _)| *key != "for");
     let text: Vec<_> = fields.map(|(key, value)| format!("{key}=\"{value}\"")).collect();
     // The fault is valid, and stays so without its duration.
@@ -107,7 +108,7 @@ async fn count(stage: &Stage, active: &BTreeMap<usize, (Fault, usize)>) {
 async fn watch_restarts(stage: Stage, active: Active) {
     let mut known: BTreeMap<String, u32> = BTreeMap::new();
     loop {
-        if let Some(run) = stage.mesh.find() {
+        if let Some(run) = stage.mesh.own().ok().and_then(OwnMesh::find) {
             for process in &run.processes {
                 let Some(pid) = process.pid else { continue };
                 let before = known.get(&process.name).copied();
@@ -137,39 +138,39 @@ async fn act(action: Action, stage: Stage, start: Instant) {
 }
 
 async fn carry_out(action: &Action, stage: &Stage, start: Instant) -> anyhow::Result<()> {
-    let mesh = &stage.mesh;
+    let mesh = || stage.mesh.own();
     let end = action.lasting.map(|lasting| start + action.from + lasting);
     match action.verb {
         Verb::Restart => {
             // One after the other, as in a rolling restart.
             for process in &action.processes {
-                mesh.hold("stop", process).await?;
-                mesh.release(process).await?;
-                mesh.ready(process).await?;
+                mesh()?.hold("stop", process).await?;
+                mesh()?.release(process).await?;
+                mesh()?.ready(process).await?;
             }
         }
         Verb::Kill | Verb::Stop => {
             for process in &action.processes {
-                mesh.hold(action.verb.name(), process).await?;
+                mesh()?.hold(action.verb.name(), process).await?;
             }
             if let Some(end) = end {
                 sleep_until(end.into()).await;
             }
             if end.is_some() || action.verb == Verb::Kill {
                 for process in &action.processes {
-                    mesh.release(process).await?;
+                    mesh()?.release(process).await?;
                 }
             }
         }
         Verb::Freeze | Verb::Thaw => {
             let (first, last) = (Signal::STOP, Signal::CONT);
             for process in &action.processes {
-                mesh.signal(process, if action.verb == Verb::Freeze { first } else { last })?;
+                mesh()?.signal(process, if action.verb == Verb::Freeze { first } else { last })?;
             }
             if let Some(end) = end {
                 sleep_until(end.into()).await;
                 for process in &action.processes {
-                    mesh.signal(process, last)?;
+                    mesh()?.signal(process, last)?;
                 }
             }
         }

@@ -65,7 +65,7 @@ fn requests_of_a_long_load() -> usize {
 
 /// `make drill` sets it.
 #[allow(clippy::disallowed_methods, reason = "a test has no configuration whose faults are collected")]
-fn is_full() -> bool {
+pub(crate) fn is_full() -> bool {
     std::env::var_os("DRILL").is_some_and(|value| value == "full")
 }
 

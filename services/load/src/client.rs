@@ -20,6 +20,7 @@ use crate::{
     outcome::Outcome,
     plan::{Plan, Protocol},
     target::Target,
+    trace_response::TraceResponse,
 };
 
 /// W3C's Trace Context, level 2: the trace that the server made for the request.
@@ -31,8 +32,8 @@ type Failure = Box<dyn Error + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) outcome: Outcome,
-    /// The 32 hexadecimal digits of its trace, if the server named one that it records.
-    pub(crate) trace_id: Option<String>,
+    /// Its trace, if the server named one that it records.
+    pub(crate) trace: Option<TraceResponse>,
     /// The body of a success, if it was asked for.
     pub(crate) body: Option<Bytes>,
 }
@@ -47,7 +48,7 @@ pub(crate) struct Wish {
 
 impl Exchange {
     fn failed(outcome: Outcome) -> Self {
-        Self { outcome, trace_id: None, body: None }
+        Self { outcome, trace: None, body: None }
     }
 }
 
@@ -129,17 +130,8 @@ async fn read(response: Response<Incoming>, keeps_body: bool) -> Result<Exchange
 }
 
 fn exchange(status: StatusCode, headers: &HeaderMap) -> Exchange {
-    let trace_id = headers.get(TRACE_RESPONSE).and_then(|value| recorded_trace(value.to_str().ok()?));
-    Exchange { outcome: Outcome::of_status(status), trace_id, body: None }
-}
-
-/// The trace id of `00-<trace>-<span>-<flags>`, if the trace is recorded.
-fn recorded_trace(value: &str) -> Option<String> {
-    let mut parts = value.split('-');
-    let (version, trace, _span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_recorded = u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 == 1);
-    (version == "00" && trace.len() == 32 && is_hex(trace) && is_recorded).then(|| trace.to_owned())
+    let trace = headers.get(TRACE_RESPONSE).and_then(|value| TraceResponse::recorded(value.to_str().ok()?));
+    Exchange { outcome: Outcome::of_status(status), trace, body: None }
 }
 
 /// The outcome of an exchange that a transport failed.
@@ -162,13 +154,17 @@ mod tests {
     #[test]
     fn a_trace_is_named_only_if_it_is_recorded() {
         const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-        let named = |value: &str| recorded_trace(value);
-        assert_eq!(named(&format!("00-{TRACE}-b7ad6b7169203331-01")).as_deref(), Some(TRACE));
+        let named = |value: &str| TraceResponse::recorded(value);
+        let value = format!("00-{TRACE}-b7ad6b7169203331-01");
+        let found = named(&value).unwrap();
+        assert_eq!((found.trace_id(), found.as_str()), (TRACE, value.as_str()));
         for value in [
             format!("00-{TRACE}-b7ad6b7169203331-00"),
             format!("01-{TRACE}-b7ad6b7169203331-01"),
             "00-0af7-b7ad6b7169203331-01".to_owned(),
             format!("00-{}-b7ad6b7169203331-01", "x".repeat(32)),
+            format!("00-{TRACE}-b7ad6b71-01"),
+            format!("00-{TRACE}-b7ad6b7169203331-01-x"),
             String::new(),
         ] {
             assert_eq!(named(&value), None, "{value}");

@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod table;
 mod target;
+mod trace_response;
 mod watch;
 
 pub use compare::Comparison;
@@ -30,4 +31,5 @@ pub use report::{Example, Latency, Report, Second, State};
 pub use run::{Order, run, run_watched};
 pub use table::{heading, row, summary};
 pub use target::{Target, TargetError};
+pub use trace_response::TraceResponse;
 pub use watch::{Sample, Watch};

@@ -72,7 +72,8 @@ impl Recorder {
     }
 
     pub(crate) fn record(&mut self, times: Times, exchange: Exchange) {
-        let Exchange { outcome, trace_id, .. } = exchange;
+        let Exchange { outcome, trace, .. } = exchange;
+        let trace_id = trace.map(|trace| trace.trace_id().to_owned());
         self.close_until(times.ended);
         let latency = times.ended.saturating_duration_since(times.due);
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1);
@@ -258,7 +259,7 @@ mod tests {
             let ended = self.start + Duration::from_millis(at);
             let due = ended.checked_sub(Duration::from_millis(latency)).unwrap();
             self.recorder
-                .record(Times { due, sent: due, ended }, Exchange { outcome, trace_id: None, body: None });
+                .record(Times { due, sent: due, ended }, Exchange { outcome, trace: None, body: None });
         }
 
         fn after(&self, millis: u64) -> Instant {
@@ -345,7 +346,7 @@ mod tests {
     fn late_starts_are_counted_and_their_latency_counts_from_the_due_time() {
         let mut recording = Recording::new();
         let times = Times { due: recording.after(0), sent: recording.after(50), ended: recording.after(60) };
-        recording.recorder.record(times, Exchange { outcome: OK, trace_id: None, body: None });
+        recording.recorder.record(times, Exchange { outcome: OK, trace: None, body: None });
         assert_eq!(recording.recorder.late(), 1);
         assert!(recording.recorder.latency().unwrap().max_ms >= 60.0);
     }

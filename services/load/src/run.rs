@@ -214,7 +214,7 @@ impl Shared {
                 due: times.due.saturating_duration_since(self.start),
                 latency: times.ended.saturating_duration_since(times.due),
                 outcome: exchange.outcome,
-                trace_id: exchange.trace_id.clone(),
+                trace: exchange.trace.clone(),
                 body: exchange.body.take(),
             });
         }

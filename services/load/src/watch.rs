@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::outcome::Outcome;
+use crate::{outcome::Outcome, trace_response::TraceResponse};
 
 /// One request that ended.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Sample {
     /// How it ended.
     pub outcome: Outcome,
     /// Its trace, if the server recorded one and named it.
-    pub trace_id: Option<String>,
+    pub trace: Option<TraceResponse>,
     /// The body of a successful response, if the watcher keeps bodies; never over gRPC.
     pub body: Option<Bytes>,
 }

@@ -222,9 +222,19 @@ impl std::fmt::Display for Counted {
 impl Compared {
     /// Whether no counter is off. Where nothing else happened, a span that was received again counts, too.
     pub fn is_clean(&self) -> bool {
-        self.counters.iter().all(|counter| !counter.is_off)
-            && self.dropped.is_empty()
-            && !(self.is_exact && self.repeated > 0.0)
+        self.off().is_empty()
+    }
+
+    /// A sentence for each counter that is off.
+    pub fn off(&self) -> Vec<String> {
+        let counters = self.counters.iter().filter(|counter| counter.is_off).map(|counter| {
+            let counted = counter.counted.unwrap_or_default();
+            format!("{}: {counted} counted, {} claimed", counter.what, counter.proven)
+        });
+        let dropped = self.dropped.iter().map(|(process, spans)| format!("{process} dropped {spans} spans"));
+        let repeated = (self.is_exact && self.repeated > 0.0)
+            .then(|| format!("{} spans were received again", self.repeated));
+        counters.chain(dropped).chain(repeated).collect()
     }
 
     pub(super) fn to_json(&self) -> Value {

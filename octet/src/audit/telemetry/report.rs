@@ -55,6 +55,15 @@ impl FindingKind {
             Self::WrongParent => "wrong parent",
         }
     }
+
+    /// What spans are, as in "spans with a wrong parent".
+    pub(crate) fn of_spans(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Doubled => "doubled",
+            Self::WrongParent => "with a wrong parent",
+        }
+    }
 }
 
 impl Finding {
@@ -205,12 +214,9 @@ impl TelemetryReport {
         self.edges.values().map(|edge| edge.wrong_parent).sum()
     }
 
-    /// Lost spans as a share of those that there were, from 0 to 1; 0 where there were none.
-    #[allow(clippy::cast_precision_loss, reason = "far fewer spans than the digits of a double")]
-    pub fn lost_share(&self) -> f64 {
-        let arrived: u64 = self.edges.values().map(|edge| edge.arrived).sum();
-        let all = self.lost() + arrived;
-        if all == 0 { 0.0 } else { self.lost() as f64 / all as f64 }
+    /// Spans that arrived, each counted once.
+    pub fn arrived(&self) -> u64 {
+        self.edges.values().map(|edge| edge.arrived).sum()
     }
 
     /// Whether traces were judged, and neither they nor the counters have a finding.

@@ -94,8 +94,7 @@ impl Compared {
     }
 
     fn summary(&self) -> Option<String> {
-        let off = self.counters.iter().filter(|counter| counter.is_off).count() + self.dropped.len();
-        let off = off + usize::from(self.is_exact && self.repeated > 0.0);
+        let off = self.off().len();
         (off > 0).then(|| format!("{} off", some(super::nodes::count(off), ("counter", "counters"))))
     }
 }

@@ -8,9 +8,12 @@ use octet_topology::{
 };
 
 use super::{MAX_TABLES, at_field, duration, process_names, unknown_process};
-use crate::scenario::{
-    condition::{Condition, Vocabulary},
-    model::{Check, Expectation, When},
+use crate::{
+    audit::telemetry::FindingKind,
+    scenario::{
+        condition::{Condition, Vocabulary},
+        model::{Action, Check, Expectation, Verb, When},
+    },
 };
 
 const FIELDS: [&str; 11] = [
@@ -98,17 +101,55 @@ fn expectation(
         }
         checks.push(Check::Audit);
     }
-    if let Some(telemetry) = table.table("telemetry", reporter) {
-        telemetry.refuse_others(&["lost"], reporter);
-        if when.is_some_and(|when| when != When::End) {
-            reporter.report(&telemetry.position, "is known only with when = \"end\"");
-        }
-        checks.extend(conditions(&telemetry, "lost", ERRORS, reporter).into_iter().map(Check::Telemetry));
-    }
+    telemetry(table, when, &mut checks, reporter);
     if checks.is_empty() && reporter.is_empty() {
         reporter.report(&table.position, "must expect something: latency, errors, goodput, …");
     }
     Some(Expectation { when: when?, within, checks })
+}
+
+/// A process that is started again counts from zero.
+pub(super) fn check_counters(fields: &Fields<'_>, actions: &[Action], reporter: &mut Reporter) {
+    let Some(action) = actions.iter().find(|action| {
+        matches!(action.verb, Verb::Kill | Verb::Stop | Verb::Restart) && action.at != "collector"
+    }) else {
+        return;
+    };
+    let mut unheard = Reporter::default();
+    for table in fields.tables("expect", MAX_TABLES, &mut unheard) {
+        let telemetry = table.table("telemetry", &mut unheard);
+        if let Some(counters) = telemetry.and_then(|fields| fields.text("counters", &mut unheard)) {
+            let message =
+                format!("cannot be judged with `{action}`: a process that is started again counts from zero");
+            reporter.report(&counters.position, message);
+        }
+    }
+}
+
+fn telemetry(table: &Fields<'_>, when: Option<When>, checks: &mut Vec<Check>, reporter: &mut Reporter) {
+    let Some(fields) = table.table("telemetry", reporter) else { return };
+    fields.refuse_others(&["lost", "doubled", "wrong_parent", "counters"], reporter);
+    if when.is_some_and(|when| when != When::End) {
+        reporter.report(&fields.position, "is known only with when = \"end\"");
+    }
+    let before = checks.len();
+    for (key, kind) in [
+        ("lost", FindingKind::Lost),
+        ("doubled", FindingKind::Doubled),
+        ("wrong_parent", FindingKind::WrongParent),
+    ] {
+        let conditions = conditions(&fields, key, ERRORS, reporter);
+        checks.extend(conditions.into_iter().map(|condition| Check::Telemetry(kind, condition)));
+    }
+    if let Some(counters) = fields.text("counters", reporter) {
+        if counters.value != "agree" {
+            reporter.report(&counters.position, "must be \"agree\"");
+        }
+        checks.push(Check::Counters);
+    }
+    if checks.len() == before {
+        reporter.report(&fields.position, "must expect something: lost, doubled, wrong_parent or counters");
+    }
 }
 
 fn conditions(

@@ -125,3 +125,29 @@ fn an_expectation_around_a_fault_needs_one() {
     );
     assert!(refused.unwrap_err().contains("needs a [[fault]] or an [[action]]"));
 }
+
+#[test]
+fn counters_cannot_be_judged_where_a_process_starts_again() {
+    let text = |verb: &str, telemetry: &str| {
+        format!(
+            "title = \"t\"\n[load]\nusers = 1\nfor = \"5s\"\n[[action]]\nat = \"service-g\"\ndo = \"{verb}\"\n\
+             [[expect]]\nwhen = \"end\"\ntelemetry = {{ {telemetry} }}\n"
+        )
+    };
+    assert!(read(&text("freeze", "counters = \"agree\"")).is_ok());
+    let refused = read(&text("kill", "counters = \"agree\"")).unwrap_err();
+    assert!(
+        refused
+            .contains("s.toml:10:26: expect[0].telemetry.counters: cannot be judged with `kill service-g`"),
+        "{refused}"
+    );
+    assert!(read(&text("kill", "lost = [\"rate<0.1\"]")).is_ok());
+    for (telemetry, why) in [
+        ("", "must expect something: lost, doubled"),
+        ("counters = \"off\"", "must be \"agree\""),
+        ("missing = []", "unknown field"),
+    ] {
+        let refused = read(&text("freeze", telemetry)).unwrap_err();
+        assert!(refused.contains(why), "{refused}");
+    }
+}

@@ -43,6 +43,8 @@ fn judged(
         seen,
         unsent: 0,
         audit: None,
+        telemetry: None,
+        has_stores: true,
         has_prometheus: true,
     };
     change(&mut evidence);
@@ -113,4 +115,29 @@ fn a_process_must_be_in_the_state_at_some_moment_of_its_part() {
     let judged = |looks: &[Seen]| outcomes(expectations, looks, |_| {});
     assert_eq!(judged(&[at(1_000, false), at(4_000, true)]), [Outcome::Broken]);
     assert_eq!(judged(&[at(1_000, true), at(4_000, false)]), [Outcome::Held]);
+}
+
+#[test]
+fn telemetry_that_cannot_be_read_is_unjudged_and_counters_without_pages_are_skipped() {
+    let expectations =
+        "[[expect]]\nwhen = \"end\"\ntelemetry = { lost = [\"rate==0\"], counters = \"agree\" }";
+    let with = |telemetry: Option<Result<Telemetry, String>>| {
+        let judged = judged(expectations, &[], |evidence| {
+            evidence.telemetry = telemetry.map(|telemetry| &*Box::leak(Box::new(telemetry)));
+        });
+        let outcomes: Vec<_> = judged.iter().map(|(outcome, _)| *outcome).collect();
+        (outcomes, judged.into_iter().map(|(_, measured)| measured).collect::<Vec<_>>())
+    };
+    let unread = with(Some(Err("cannot read http://x".to_owned())));
+    assert_eq!(unread.0, [Outcome::Unjudged, Outcome::Unjudged]);
+    assert_eq!(unread.1, ["cannot read http://x", "cannot read http://x"]);
+    let empty = Telemetry {
+        report: crate::audit::telemetry::TelemetryReport::default(),
+        traces: BTreeMap::new(),
+        no_counters: Some("no pages".to_owned()),
+    };
+    let empty = with(Some(Ok(empty)));
+    assert_eq!(empty.0, [Outcome::Unjudged, Outcome::Skipped]);
+    assert_eq!(empty.1, ["no answer has a recorded trace", "no pages"]);
+    assert_eq!(with(None).0, [Outcome::Unjudged, Outcome::Unjudged]);
 }

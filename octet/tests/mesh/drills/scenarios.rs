@@ -32,7 +32,8 @@ const fn proof(
 }
 
 /// The alerts need a Prometheus and minutes: docs/scenarios.md says how to run them.
-const PROOFS: [Proof; 13] = [
+const PROOFS: [Proof; 14] = [
+    proof("collector-away", "collector-away.toml", "do = \"freeze\"", "do = \"kill\"", true),
     proof("overload", "topologies/limited.toml", "queue = 8", "queue = 4000", false),
     proof(
         "slow-leaf-with-deadline",

@@ -9,8 +9,8 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::{Exchange, TRACE_RESPONSE, Wish, recorded_trace};
-use crate::{outcome::Outcome, target::Target};
+use super::{Exchange, TRACE_RESPONSE, Wish};
+use crate::{outcome::Outcome, target::Target, trace_response::TraceResponse};
 
 /// Clones share the connection, which heals itself.
 #[derive(Clone)]
@@ -28,11 +28,11 @@ impl Client {
         *request.metadata_mut() = MetadataMap::from_headers(wish.headers.clone());
         match timeout_at(wish.deadline, client.greeting(request)).await {
             Ok(Ok(response)) => {
-                let trace_id = trace_of(response.metadata());
-                Exchange { outcome: Outcome::of_code(Code::Ok), trace_id, body: None }
+                let trace = trace_of(response.metadata());
+                Exchange { outcome: Outcome::of_code(Code::Ok), trace, body: None }
             }
             Ok(Err(status)) => {
-                Exchange { outcome: outcome(&status), trace_id: trace_of(status.metadata()), body: None }
+                Exchange { outcome: outcome(&status), trace: trace_of(status.metadata()), body: None }
             }
             Err(_) => Exchange::failed(Outcome::Timeout),
         }
@@ -49,6 +49,6 @@ fn outcome(status: &Status) -> Outcome {
     }
 }
 
-fn trace_of(metadata: &MetadataMap) -> Option<String> {
-    metadata.get(TRACE_RESPONSE.as_str()).and_then(|value| recorded_trace(value.to_str().ok()?))
+fn trace_of(metadata: &MetadataMap) -> Option<TraceResponse> {
+    metadata.get(TRACE_RESPONSE.as_str()).and_then(|value| TraceResponse::recorded(value.to_str().ok()?))
 }
