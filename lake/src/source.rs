@@ -2,6 +2,8 @@
 
 pub mod postgres;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::{BadRow, LakeError, Page, Position};
@@ -55,12 +57,9 @@ pub trait Source: Send {
         pages: &mut dyn Pages,
     ) -> Result<(), LakeError>;
 
+    /// How far the final rows stay behind the clock by configuration.
+    fn delay(&self) -> Duration;
+
     /// Forgets the connection, after a failure.
     fn disconnect(&mut self);
-
-    /// Whether it can be reached.
-    ///
-    /// # Errors
-    /// [`LakeError`], with the reason.
-    async fn ping(&mut self) -> Result<(), LakeError>;
 }

@@ -78,7 +78,7 @@ pub(super) async fn columns(client: &Client, relation: &Relation) -> Result<Vec<
         Some(reason)
             if reason.code().code().starts_with("42") || *reason.code() == SqlState::INVALID_SCHEMA_NAME =>
         {
-            LakeError::Refused(format!("{}", reason.message()))
+            LakeError::Refused(reason.message().to_owned())
         }
         _ => LakeError::Database(error),
     })?;

@@ -186,12 +186,11 @@ fn position(values: Vec<Value>) -> Position {
 fn value(kind: Ordered, form: &Form, cell: &[u8]) -> Result<Value, Problem> {
     Ok(match kind {
         Ordered::Micros => rows::timestamp(cell)?.into(),
-        Ordered::Number => match (form, cell) {
-            (Form::Oid, &[a, b, c, d]) => u32::from_be_bytes([a, b, c, d]).into(),
-            (_, &[a, b]) => i16::from_be_bytes([a, b]).into(),
-            (_, &[a, b, c, d]) => i32::from_be_bytes([a, b, c, d]).into(),
-            (_, &[a, b, c, d, e, f, g, h]) => i64::from_be_bytes([a, b, c, d, e, f, g, h]).into(),
-            _ => return Err("it is not a whole number".to_owned()),
+        Ordered::Number => match cell.len() {
+            2 => i16::from_be_bytes(rows::fixed(cell)?).into(),
+            4 if *form == Form::Oid => u32::from_be_bytes(rows::fixed(cell)?).into(),
+            4 => i32::from_be_bytes(rows::fixed(cell)?).into(),
+            _ => i64::from_be_bytes(rows::fixed(cell)?).into(),
         },
         Ordered::Text => match (form, <[u8; 16]>::try_from(cell)) {
             (Form::Uuid, Ok(bytes)) => rows::uuid(bytes).into(),

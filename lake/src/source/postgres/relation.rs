@@ -111,18 +111,18 @@ impl Reading {
             places.push(at);
         }
         let expressions: Vec<_> = columns.iter().map(|column| format!("octet.{}", quoted(column))).collect();
-        let (expression, place) = match (expressions.as_slice(), places.as_slice()) {
-            ([expression], [place]) => (expression.clone(), *place),
-            _ => {
-                let forms: Vec<_> = places.iter().filter_map(|place| self.forms.get(*place)).collect();
-                if forms.windows(2).any(|pair| pair.first() != pair.last()) {
-                    let text = "the timestamp columns must all have a time zone, or none of them";
-                    return Err(LakeError::Refused(text.to_owned()));
-                }
-                let form = forms.first().map_or(Form::Moment, |form| (*form).clone());
-                let expression = format!("COALESCE({})", expressions.join(", "));
-                (expression.clone(), self.hidden(expression, form))
+        let (expression, place) = if let ([expression], [place]) = (expressions.as_slice(), places.as_slice())
+        {
+            (expression.clone(), *place)
+        } else {
+            let forms: Vec<_> = places.iter().filter_map(|place| self.forms.get(*place)).collect();
+            if forms.windows(2).any(|pair| pair.first() != pair.last()) {
+                let text = "the timestamp columns must all have a time zone, or none of them";
+                return Err(LakeError::Refused(text.to_owned()));
             }
+            let form = forms.first().map_or(Form::Moment, |form| (*form).clone());
+            let expression = format!("COALESCE({})", expressions.join(", "));
+            (expression.clone(), self.hidden(expression, form))
         };
         self.order.push(OrderColumn { expression, place, kind: Ordered::Micros });
         Ok(())

@@ -250,7 +250,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Problem> {
+/// A value of a fixed size.
+pub(super) fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Problem> {
     bytes.try_into().map_err(|_| damaged())
 }
 

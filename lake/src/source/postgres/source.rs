@@ -249,15 +249,14 @@ impl Source for PostgresSource {
         copy::copy(&connection.client, &statement, &reading, None, pages).await
     }
 
+    fn delay(&self) -> Duration {
+        self.options.delay
+    }
+
     fn disconnect(&mut self) {
         self.connection = None;
         self.pending = None;
         self.final_until = None;
-    }
-
-    async fn ping(&mut self) -> Result<(), LakeError> {
-        self.connect().await?;
-        Ok(self.connection()?.client.check_connection().await?)
     }
 }
 
