@@ -240,7 +240,7 @@ proto-release: .tools/npm.stamp ## Update the baseline for breaking changes; wit
 # Tools
 
 .PHONY: tools
-tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .tools/signals.stamp .tools/openapi.stamp ## Install what tests and builds need: pinned tools into .tools; hey, RabbitMQ, Prometheus, Chromium from Debian
+tools: .tools/npm.stamp .tools/pip.stamp .tools/nx.stamp .tools/envoy.stamp .tools/signals.stamp .tools/openapi.stamp .tools/lake.stamp ## Install what tests and builds need: pinned tools into .tools; hey, RabbitMQ, Prometheus, Chromium from Debian
 	@scripts/tools.sh debian
 
 .PHONY: try-tools
@@ -286,6 +286,10 @@ try-tools: .tools/pip.stamp ## Install what README's next steps use: grpcurl int
 
 .tools/openapi.stamp: tools/openapi.txt scripts/tools.sh
 	scripts/tools.sh openapi
+	@touch $@
+
+.tools/lake.stamp: tools/lake.txt scripts/tools.sh
+	scripts/tools.sh lake
 	@touch $@
 
 .PHONY: FORCE

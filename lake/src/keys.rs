@@ -87,6 +87,12 @@ impl Keys {
         default
     }
 
+    /// The keys that begin with `prefix` and a dot.
+    pub fn below(&self, prefix: &str) -> Vec<String> {
+        let is_below = |key: &&String| key.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
+        self.values.keys().filter(is_below).cloned().collect()
+    }
+
     /// The keys that nobody took.
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
         self.values.keys().filter(|key| !self.taken.contains(*key)).map(String::as_str)
