@@ -4,6 +4,8 @@
 //! commit late. [`Transforms`] change them, and a [`TopicWriter`] makes them appear in a [`Lake`], with the position
 //! after them. The [`engine`] runs all of it. `docs/status.md` lists what of the lake is missing.
 
+pub mod config;
+pub mod engine;
 mod failure;
 pub mod inspect;
 mod keys;

@@ -1,6 +1,7 @@
 //! Where rows come from: tables and queries of `PostgreSQL`, and Octet's own stores.
 
 pub mod postgres;
+pub mod stores;
 
 use std::time::Duration;
 
