@@ -21,7 +21,7 @@ pub(crate) use state::{Column, Layout, Owned, TopicState};
 pub(crate) use writer::Writer;
 
 /// The longest silence of a writer before another one may take its topic.
-const TAKEOVER: Duration = Duration::from_secs(60);
+const TAKEOVER: Duration = Duration::from_mins(1);
 
 /// A lake. Clones share it.
 #[derive(Clone)]

@@ -104,13 +104,13 @@ impl Transforms {
                 Action::Replace(replace) => replace.apply(&page.rows).map_err(refused)?,
                 Action::Convert(convert) => {
                     let (column, converted, faults) = convert.apply(&page.rows).map_err(refused)?;
-                    page = keep(page, &column, converted, faults, &mut bad_rows)?;
+                    page = keep(page, &column, &converted, faults, &mut bad_rows)?;
                     continue;
                 }
                 Action::Cast(cast) => {
                     for column in cast.columns(&page.rows) {
                         let (converted, faults) = cast.apply(&page.rows, &column).map_err(refused)?;
-                        page = keep(page, &column, converted, faults, &mut bad_rows)?;
+                        page = keep(page, &column, &converted, faults, &mut bad_rows)?;
                     }
                     continue;
                 }
@@ -124,7 +124,7 @@ impl Transforms {
 fn keep(
     page: Page,
     column: &str,
-    converted: ArrayRef,
+    converted: &ArrayRef,
     faults: Vec<(usize, String)>,
     bad_rows: &mut Vec<BadRow>,
 ) -> Result<Page, LakeError> {
@@ -149,7 +149,7 @@ fn keep(
 }
 
 /// The rows with another content and type of one column.
-fn with_column(rows: &RecordBatch, name: &str, content: ArrayRef) -> Result<RecordBatch, LakeError> {
+fn with_column(rows: &RecordBatch, name: &str, content: &ArrayRef) -> Result<RecordBatch, LakeError> {
     let schema = rows.schema();
     let (fields, columns): (Vec<FieldRef>, Vec<ArrayRef>) = schema
         .fields()

@@ -1,6 +1,6 @@
 //! Reading objects back, as rows of the topic's columns.
 
-use std::{io::Read, sync::Arc};
+use std::{io::Read, path::Path, sync::Arc};
 
 use arrow_array::{
     Array, ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, StringArray, cast::AsArray, new_null_array,
@@ -60,9 +60,9 @@ impl Reader {
 
     /// The rows of an object. Blocks.
     pub(super) fn read(&self, key: &str, content: Bytes) -> Result<Vec<RecordBatch>, LakeError> {
-        let batches = if key.ends_with(".parquet") {
+        let batches = if has_extension(key, "parquet") {
             self.parquet(content)?
-        } else if key.ends_with(".gz") {
+        } else if has_extension(key, "gz") {
             let mut lines = Vec::new();
             MultiGzDecoder::new(&*content).read_to_end(&mut lines)?;
             self.json(&lines)?
@@ -74,18 +74,18 @@ impl Reader {
 
     /// Rows in an object. Blocks.
     pub(super) fn count(key: &str, content: Bytes) -> Result<u64, LakeError> {
-        if key.ends_with(".parquet") {
+        if has_extension(key, "parquet") {
             let rows =
                 ParquetRecordBatchReaderBuilder::try_new(content)?.metadata().file_metadata().num_rows();
             return Ok(u64::try_from(rows).unwrap_or(0));
         }
         let mut lines = Vec::new();
-        if key.ends_with(".gz") {
+        if has_extension(key, "gz") {
             MultiGzDecoder::new(&*content).read_to_end(&mut lines)?;
         } else {
             lines = content.into();
         }
-        Ok(lines.iter().filter(|byte| **byte == b'\n').count() as u64)
+        Ok(lines.split_inclusive(|byte| *byte == b'\n').count() as u64)
     }
 
     fn parquet(&self, content: Bytes) -> Result<Vec<RecordBatch>, LakeError> {
@@ -101,7 +101,7 @@ impl Reader {
         let fields: Vec<_> =
             fields.map(|field| Field::new(field.name(), self.json_type(field.data_type()), true)).collect();
         let reader = ReaderBuilder::new(Arc::new(Schema::new(fields))).build(lines)?;
-        reader.map(|batch| self.from_json(&batch?)).collect()
+        reader.map(|batch| self.typed(&batch?)).collect()
     }
 
     /// What a column is in JSON.
@@ -116,7 +116,7 @@ impl Reader {
     }
 
     /// Turns what JSON has into the columns' types.
-    fn from_json(&self, batch: &RecordBatch) -> Result<RecordBatch, LakeError> {
+    fn typed(&self, batch: &RecordBatch) -> Result<RecordBatch, LakeError> {
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
         for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
             let target = self.schema.field_with_name(field.name())?.data_type();
@@ -164,6 +164,10 @@ impl Reader {
         let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?;
         conform(&batch, &self.schema)
     }
+}
+
+fn has_extension(key: &str, extension: &str) -> bool {
+    Path::new(key).extension().is_some_and(|found| found == extension)
 }
 
 fn from_base64(texts: &StringArray) -> Result<BinaryArray, LakeError> {

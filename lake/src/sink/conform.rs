@@ -53,9 +53,10 @@ fn common(one: &DataType, other: &DataType) -> Option<DataType> {
     };
     match (one, other) {
         (Null, known) | (known, Null) => Some(known.clone()),
-        (Float32, Float64) | (Float64, Float32) => Some(Float64),
         (Int8 | Int16, Float32) | (Float32, Int8 | Int16) => Some(Float32),
-        (Int8 | Int16 | Int32, Float64) | (Float64, Int8 | Int16 | Int32) => Some(Float64),
+        (Int8 | Int16 | Int32 | Float32, Float64) | (Float64, Int8 | Int16 | Int32 | Float32) => {
+            Some(Float64)
+        }
         (List(one), List(other)) => {
             let item = common(one.data_type(), other.data_type())?;
             Some(List(Arc::new(Field::new(one.name(), item, true))))

@@ -67,7 +67,7 @@ impl Default for SinkOptions {
             lake: None,
             store: StoreOptions::default(),
             flush_size: 100,
-            rotate: Duration::from_secs(60),
+            rotate: Duration::from_mins(1),
             directory: "topics".to_owned(),
             format: Format::Json { epoch_times: false, gzip: false },
             partitioner: Partitioner::Default,

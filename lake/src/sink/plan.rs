@@ -153,16 +153,13 @@ impl Planner<'_> {
     /// The chunk's object of a directory, named by the offset of its first record.
     fn object(&mut self, directory: &str) -> &mut Planned {
         let objects = &mut self.plan.objects;
-        let index = match self.chunk.get(directory) {
-            Some(index) => *index,
-            None => {
-                let index = objects.len();
-                self.chunk.insert(directory.to_owned(), index);
-                let key = key(self.topic, self.options, directory, self.plan.next_offset);
-                objects.push(Planned { key, schema: self.written.clone(), parts: Vec::new() });
-                index
-            }
-        };
+        let index = self.chunk.get(directory).copied().unwrap_or_else(|| {
+            let index = objects.len();
+            self.chunk.insert(directory.to_owned(), index);
+            let key = key(self.topic, self.options, directory, self.plan.next_offset);
+            objects.push(Planned { key, schema: self.written.clone(), parts: Vec::new() });
+            index
+        });
         #[allow(
             clippy::indexing_slicing,
             reason = "the index of an object that was added, and none is removed"

@@ -106,8 +106,9 @@ impl StateFile for InterruptedFile {
 const ROWS: i64 = 70;
 
 fn rows(ids: std::ops::Range<i64>) -> RecordBatch {
-    let countries =
-        StringArray::from_iter_values(ids.clone().map(|id| ["India", "a/b", "50%"][(id % 3) as usize]));
+    let countries = StringArray::from_iter_values(
+        ids.clone().map(|id| ["India", "a/b", "50%"][usize::try_from(id % 3).expect("small")]),
+    );
     batch([("id", Arc::new(Int64Array::from_iter_values(ids)) as ArrayRef), ("country", Arc::new(countries))])
 }
 

@@ -102,7 +102,7 @@ fn field(time: &NaiveDateTime, letter: char, width: usize) -> String {
         }
         'K' => (hour % 12).into(),
         'h' => {
-            if hour % 12 == 0 {
+            if hour.is_multiple_of(12) {
                 12
             } else {
                 (hour % 12).into()

@@ -227,7 +227,7 @@ impl StateFile for SharedFile {
             }
             other => other?,
         };
-        self.version = object.meta.e_tag.clone();
+        self.version.clone_from(&object.meta.e_tag);
         let written = std::time::SystemTime::from(object.meta.last_modified);
         Ok(Some((object.bytes().await?, written.elapsed().unwrap_or_default())))
     }

@@ -58,7 +58,7 @@ impl InsertField {
                 "{}: {prefix}.static.value is missing, the value of {prefix}.static.field={column}",
                 keys.connector
             )),
-            (None, Some(_)) | (None, None) => {}
+            (None, _) => {}
         }
         if columns.is_empty() {
             findings.warnings.push(format!("{}: {prefix} inserts nothing", keys.connector));

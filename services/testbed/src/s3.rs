@@ -177,28 +177,24 @@ impl Plan {
     }
 }
 
-/// One request after the other, each over a connection of its own.
+/// One request, over a connection of its own in either direction: the server closes after its answer.
 async fn pass(client: TcpStream, server: SocketAddr, plan: &Plan) -> std::io::Result<()> {
     let (reader, mut answers) = client.into_split();
-    let mut reader = BufReader::new(reader);
-    while let Some((head, body)) = request(&mut reader).await? {
-        let fate = plan.fate(&head);
-        if matches!(fate, Fate::Fail) {
-            return Ok(());
-        }
-        let mut upstream = TcpStream::connect(server).await?;
-        upstream.write_all(head.replacen("\r\n", "\r\nconnection: close\r\n", 1).as_bytes()).await?;
-        upstream.write_all(&body).await?;
-        let mut answer = Vec::new();
-        upstream.read_to_end(&mut answer).await?;
-        if matches!(fate, Fate::LoseResponse) {
-            return Ok(());
-        }
-        answers.write_all(&answer).await?;
-        // The server's answer says that the connection ends.
-        return answers.shutdown().await;
+    let Some((head, body)) = request(&mut BufReader::new(reader)).await? else { return Ok(()) };
+    let fate = plan.fate(&head);
+    if matches!(fate, Fate::Fail) {
+        return Ok(());
     }
-    Ok(())
+    let mut upstream = TcpStream::connect(server).await?;
+    upstream.write_all(head.replacen("\r\n", "\r\nconnection: close\r\n", 1).as_bytes()).await?;
+    upstream.write_all(&body).await?;
+    let mut answer = Vec::new();
+    upstream.read_to_end(&mut answer).await?;
+    if matches!(fate, Fate::LoseResponse) {
+        return Ok(());
+    }
+    answers.write_all(&answer).await?;
+    answers.shutdown().await
 }
 
 /// The head and the body of a request; `None` at the end of the connection.
