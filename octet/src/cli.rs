@@ -2,6 +2,7 @@
 
 mod audit;
 mod fault;
+mod hydrate;
 mod load;
 mod scenario;
 
@@ -12,6 +13,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind
 pub use self::{
     audit::Audit,
     fault::{Fault, FaultTarget},
+    hydrate::Hydrate,
     load::{Load, LoadAction, LoadFormat},
     scenario::{Scenario, ScenarioRun, ScenarioTarget},
 };
@@ -69,6 +71,9 @@ pub enum Command {
     /// Run a scenario: load, faults, actions and expectations on one clock; or check, export or list some
     #[command(subcommand)]
     Scenario(Scenario),
+    /// Copy new rows of databases into a lake: a directory or S3
+    #[command(after_help = hydrate::AFTER)]
+    Hydrate(Hydrate),
     /// Ask a server whether it is healthy, for the health checks of containers
     #[command(after_help = HEALTH_STATUS)]
     Health(Health),

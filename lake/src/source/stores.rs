@@ -169,7 +169,8 @@ fn scan_position(position: &Position) -> Result<ScanPosition, LakeError> {
 /// A page of documents as they are stored: `_id`, a copy of it, and the greeting's other fields. `least` is the smallest
 /// position after each of them.
 fn page(found: &[Scanned], least: Option<&ScanPosition>) -> Result<Page, LakeError> {
-    let columns: [(&str, fn(&Document) -> &str); 6] = [
+    type Value = fn(&Document) -> &str;
+    let columns: [(&str, Value); 6] = [
         ("_id", |document| &document.id),
         ("id", |document| &document.id),
         ("service", |document| &document.service),
