@@ -137,7 +137,7 @@ pub(super) async fn read(
     position: Option<&Position>,
 ) -> Result<Collected, LakeError> {
     let mut collected = Collected::default();
-    tokio::time::timeout(Duration::from_secs(60), source.settle()).await.expect("open transactions end")?;
+    tokio::time::timeout(Duration::from_mins(1), source.settle()).await.expect("open transactions end")?;
     source.read(topic, position, &mut collected).await?;
     Ok(collected)
 }

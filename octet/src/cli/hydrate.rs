@@ -30,8 +30,12 @@ pub struct Hydrate {
     /// Copy new rows until a signal
     #[arg(long)]
     pub follow: bool,
-    /// The lake: file://DIRECTORY or s3://BUCKET/PREFIX, instead of that of the configuration
-    #[arg(long, value_name = "URL")]
+    /// The lake, instead of that of the configuration
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "The lake, instead of that of the configuration: file://DIRECTORY or s3://BUCKET/PREFIX"
+    )]
     pub to: Option<String>,
     /// Data directory of the `octet up` whose stores are copied
     #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "connectors"])]

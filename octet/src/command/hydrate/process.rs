@@ -12,7 +12,7 @@ use octet_lake::{
 use octet_runtime::{
     admin::{self, LogControl, Probe, Readiness},
     drain::Drain,
-    environment::{Environment, ProcessEnvironment},
+    environment::{Environment, Lookup as _, ProcessEnvironment},
     metrics::Metrics,
     process::StartError,
     telemetry::Telemetry,
@@ -52,7 +52,7 @@ enum Jobs {
 /// The jobs of the configuration, if there is one.
 fn configured(arguments: &cli::Hydrate) -> Result<Option<Vec<Job>>, Failure> {
     let mut findings = Findings::default();
-    let variable = |name: &str| std::env::var(name).ok();
+    let variable = |name: &str| ProcessEnvironment.get(name)?.into_string().ok();
     let written = match &arguments.config {
         Some(path) => config::toml(path, &variable, &mut findings),
         None if arguments.connectors.is_empty() => return Ok(None),
