@@ -25,7 +25,7 @@ ARG REVISION=unknown
 # Cache mounts exist only during this step, so it copies the program out of the target directory.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    OCTET_COMMIT="${REVISION}" cargo build --release --locked --package octet \
+    OCTET_COMMIT="${REVISION}" cargo build --release --locked --package octet --features lake \
     && install -m 0755 target/release/octet /usr/local/bin/octet
 
 # glibc, libgcc and the certificate authorities; no shell, and no root.

@@ -24,6 +24,10 @@ up: build ## Build, then run the whole platform on this host; ARGS="…" goes to
 build: ui ## Build the page and the release binary
 	$(CARGO) build --release --locked --package octet
 
+.PHONY: build-lake
+build-lake: ui ## Build as `make build` does, with `octet hydrate`: Arrow, Parquet, S3 and PostgreSQL, which take minutes
+	$(CARGO) build --release --locked --package octet --features lake
+
 .PHONY: ui
 ui: ui/dist/index.html ## Build the page that the binary embeds
 

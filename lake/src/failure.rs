@@ -1,6 +1,8 @@
 //! Why the lake's work failed.
 
-use std::io;
+use std::{error::Error as _, io};
+
+use tokio_postgres::error::SqlState;
 
 /// A row that cannot be converted or written.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -17,8 +19,11 @@ pub struct BadRow {
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
     /// The database, or the connection to it.
-    #[error("PostgreSQL: {0}")]
+    #[error("PostgreSQL: {}", with_causes(.0))]
     Database(#[from] tokio_postgres::Error),
+    /// The source cannot be read now.
+    #[error("{0}")]
+    Unavailable(String),
     /// The topic cannot be copied until its table, its data or the configuration changes.
     #[error("{0}")]
     Refused(String),
@@ -79,4 +84,66 @@ pub enum LakeError {
     /// Objects may not be deleted, so that a crash would leave rows twice.
     #[error("{0} may not delete objects: allow s3:DeleteObject, or accept duplicates with on.crash=keep")]
     NoDelete(String),
+}
+
+impl LakeError {
+    /// Whether the same work may succeed later, without a change of data or configuration.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Database(error) => match error.code() {
+                Some(code) => is_passing(code),
+                // Without a code the server did not answer.
+                None => true,
+            },
+            Self::Unavailable(_) => true,
+            Self::Directory(error) => error.kind() != io::ErrorKind::PermissionDenied,
+            Self::Store(error) => is_passing_in_store(error),
+            Self::Refused(_)
+            | Self::Row(_)
+            | Self::State(_)
+            | Self::Busy(_)
+            | Self::Address { .. }
+            | Self::Fenced(_)
+            | Self::Exists(_)
+            | Self::Key(_)
+            | Self::Column { .. }
+            | Self::Arrow(_)
+            | Self::Parquet(_)
+            | Self::NoDelete(_) => false,
+        }
+    }
+}
+
+/// Classes of SQLSTATE that pass: connection, resources, intervention, system, rollback of a transaction.
+fn is_passing(code: &SqlState) -> bool {
+    let classes = ["08", "40", "53", "55", "57", "58"];
+    classes.iter().any(|class| code.code().starts_with(class))
+}
+
+/// Not so: what S3 will answer again until somebody changes the bucket, the credentials or the configuration.
+fn is_passing_in_store(error: &object_store::Error) -> bool {
+    use object_store::Error;
+    !matches!(
+        error,
+        Error::NotFound { .. }
+            | Error::PermissionDenied { .. }
+            | Error::Unauthenticated { .. }
+            | Error::InvalidPath { .. }
+            | Error::NotSupported { .. }
+            | Error::UnknownConfigurationKey { .. }
+    )
+}
+
+fn with_causes(error: &tokio_postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let reason = error.to_string();
+        if !text.contains(&reason) {
+            text.push_str(": ");
+            text.push_str(&reason);
+        }
+        cause = error.source();
+    }
+    text
 }

@@ -8,7 +8,7 @@ mod verify;
 use serde::Serialize;
 
 use crate::{
-    LakeError, RowPosition,
+    LakeError, Position,
     store::{Lake, Owned, TopicState, state_key},
 };
 
@@ -28,7 +28,7 @@ pub struct TopicSummary {
     /// Rows that were committed.
     pub rows: u64,
     /// Where its source continues.
-    pub position: Option<RowPosition>,
+    pub position: Option<Position>,
     /// Objects of a commit that has begun and not ended.
     pub pending: usize,
     /// Who writes it, or wrote it when it ended.

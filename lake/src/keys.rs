@@ -37,6 +37,11 @@ impl Keys {
         self.values.get(key).map(|value| value.trim().to_owned())
     }
 
+    /// Whether `key` is set.
+    pub fn contains(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
     /// The elements of a comma-separated list, without empty ones.
     pub fn list(&mut self, key: &str) -> Vec<String> {
         let list = self.take(key).unwrap_or_default();

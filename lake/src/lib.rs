@@ -1,26 +1,23 @@
-//! Copies new rows of `PostgreSQL` tables into files, each row exactly once.
+//! Copies new rows of databases into a lake of files, each row exactly once.
 //!
-//! A query for "rows since the last one" loses the rows of transactions that commit late. [`Sample`] finds the moment
-//! before which no row can appear any more; [`mod@hydrate`] reads up to it, in the order of timestamp and key, and commits
-//! to a [`Topic`]. `docs/status.md` lists what of the lake is missing.
+//! A [`source`] reads the rows that are final: a query for "rows since the last one" loses the rows of transactions that
+//! commit late. [`Transforms`] change them, and a [`TopicWriter`] makes them appear in a [`Lake`], with the position
+//! after them. The [`engine`] runs all of it. `docs/status.md` lists what of the lake is missing.
 
-mod directory;
+pub mod config;
+pub mod engine;
 mod failure;
-mod hydrate;
 pub mod inspect;
 mod keys;
 mod page;
 mod sink;
+pub mod source;
 mod store;
 mod transform;
-mod watermark;
 
-pub use directory::{Position, Topic};
 pub use failure::{BadRow, LakeError};
-pub use hydrate::{Table, hydrate};
 pub use keys::{Findings, Keys};
-pub use page::{Page, Position as RowPosition};
+pub use page::{Page, Position};
 pub use sink::{CONNECT_DEFAULTS, Committed, SinkOptions, TopicWriter};
 pub use store::{Lake, Object, StoreOptions};
 pub use transform::Transforms;
-pub use watermark::Sample;

@@ -11,9 +11,7 @@ use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, ListArray,
     RecordBatch, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray, types::Int32Type,
 };
-use octet_lake::{
-    Findings, Keys, Lake, LakeError, RowPosition as Position, SinkOptions, TopicWriter, inspect,
-};
+use octet_lake::{Findings, Keys, Lake, LakeError, Position, SinkOptions, TopicWriter, inspect};
 use octet_testbed::lake_rows;
 use serde_json::{Value, json};
 

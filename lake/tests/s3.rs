@@ -13,9 +13,7 @@ use std::{
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use futures_util::StreamExt;
-use octet_lake::{
-    Findings, Keys, Lake, LakeError, RowPosition as Position, SinkOptions, StoreOptions, TopicWriter,
-};
+use octet_lake::{Findings, Keys, Lake, LakeError, Position, SinkOptions, StoreOptions, TopicWriter};
 use octet_testbed::S3;
 use serde_json::{Value, json};
 

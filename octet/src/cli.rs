@@ -2,6 +2,7 @@
 
 mod audit;
 mod fault;
+mod hydrate;
 mod lake;
 mod load;
 mod scenario;
@@ -13,6 +14,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind
 pub use self::{
     audit::Audit,
     fault::{Fault, FaultTarget},
+    hydrate::Hydrate,
     lake::{Lake, LakeAddress, Offsets},
     load::{Load, LoadAction, LoadFormat},
     scenario::{Scenario, ScenarioRun, ScenarioTarget},
@@ -71,6 +73,9 @@ pub enum Command {
     /// Run a scenario: load, faults, actions and expectations on one clock; or check, export or list some
     #[command(subcommand)]
     Scenario(Scenario),
+    /// Copy new rows of databases into a lake: a directory or S3
+    #[command(after_help = hydrate::AFTER)]
+    Hydrate(Hydrate),
     /// Look into a lake: list its topics, verify them, write the newest rows
     #[command(subcommand, after_help = lake::AFTER)]
     Lake(Lake),

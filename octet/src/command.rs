@@ -6,6 +6,7 @@ pub mod completions;
 pub mod fault;
 pub mod gateway;
 pub mod health;
+pub mod hydrate;
 pub mod lake;
 pub mod load;
 pub mod logs;

@@ -38,6 +38,10 @@ fn main() -> ExitCode {
         Command::Scenario(action) => {
             return command::scenario::run(&action).unwrap_or_else(|failure| report(&failure));
         }
+        // And a topic that has stopped.
+        Command::Hydrate(arguments) => {
+            return command::hydrate::run(&arguments).unwrap_or_else(|failure| report(&failure));
+        }
         // And a topic with a fault.
         Command::Lake(action) => {
             return command::lake::run(&action).unwrap_or_else(|failure| report(&failure));

@@ -11,3 +11,9 @@ pub fn line(text: impl AsRef<str>) {
 pub fn error(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
 }
+
+/// Replaces the last line on a terminal's stderr.
+#[cfg(feature = "lake")]
+pub fn progress(text: impl AsRef<str>) {
+    let _ = write!(std::io::stderr().lock(), "\r{}\x1b[K", text.as_ref());
+}

@@ -11,12 +11,13 @@ use octet_greeting::{Connections, ServiceSettings};
 use octet_runtime::environment::{Environment, Lookup};
 use octet_topology::Topology;
 
-use crate::{audit::Overrides, runner, terminal::Terminal, topology_file};
+use crate::{audit::Overrides, command::hydrate::HydrateSettings, runner, terminal::Terminal, topology_file};
 
 const REFERENCE: &str = include_str!("../../docs/configuration.md");
 
 /// The subcommands that read variables.
-pub const SUBCOMMANDS: [&str; 7] = ["up", "service", "gateway", "collector", "logs", "audit", "topology"];
+pub const SUBCOMMANDS: [&str; 8] =
+    ["up", "service", "gateway", "collector", "logs", "audit", "hydrate", "topology"];
 
 /// Columns of the help.
 const WIDTH: usize = 100;
@@ -69,6 +70,10 @@ pub fn read_by(subcommand: &str) -> BTreeSet<String> {
             topology_file::chosen(&mut environment, None);
             Connections::from_environment(&mut environment);
             Overrides::from_environment(&mut environment);
+        }
+        "hydrate" => {
+            topology_file::chosen(&mut environment, None);
+            HydrateSettings::from_environment(&mut environment);
         }
         "topology" => {
             topology_file::chosen(&mut environment, None);

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{SinkOptions, TopicWriter};
 use crate::{
-    Findings, Keys, LakeError, RowPosition as Position,
+    Findings, Keys, LakeError, Position,
     store::{Lake, Mark, Object, Objects, StateFile},
 };
 

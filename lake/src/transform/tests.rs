@@ -10,7 +10,7 @@ use arrow_json::LineDelimitedWriter;
 use serde_json::{Value, json};
 
 use super::Transforms;
-use crate::{BadRow, Findings, Keys, LakeError, Page, RowPosition as Position};
+use crate::{BadRow, Findings, Keys, LakeError, Page, Position};
 
 fn take(pairs: &[(&str, &str)]) -> (Transforms, Findings) {
     let values: BTreeMap<_, _> =

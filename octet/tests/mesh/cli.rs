@@ -16,7 +16,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
-const SUBCOMMANDS: [&str; 15] = [
+const SUBCOMMANDS: [&str; 17] = [
     "up",
     "service",
     "gateway",
@@ -29,6 +29,8 @@ const SUBCOMMANDS: [&str; 15] = [
     "topology",
     "fault",
     "scenario",
+    "hydrate",
+    "lake",
     "health",
     "completions",
     "man",

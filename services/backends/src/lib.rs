@@ -1,7 +1,7 @@
 //! The ports through which a Greeting service uses a database and a broker, and their adapters.
 //!
-//! The ports are [`store`] (a document store), [`queue`] (a publisher and a consumer) and [`inspect`] (for the audit,
-//! which works without the services). [`sqlite`] implements all of them in files that the processes of one host share;
+//! The ports are [`store`] (a document store), [`queue`] (a publisher and a consumer), [`inspect`] (for the audit,
+//! which works without the services) and [`scan`] (for copies of whole collections). [`sqlite`] implements all of them in files that the processes of one host share;
 //! [`rabbitmq`] implements the queue, and [`mongodb`] the store, on servers. A user of a port holds an `Arc<dyn …>` and
 //! does not know the adapter; `tests/contract` checks that all adapters behave alike.
 //!
@@ -14,6 +14,7 @@ mod open;
 mod prefetched;
 pub mod queue;
 pub mod rabbitmq;
+pub mod scan;
 pub mod sqlite;
 pub mod store;
 

@@ -16,6 +16,7 @@ mod failure;
 mod health;
 mod inspect;
 mod options;
+mod scan;
 mod servers;
 mod settings;
 mod store;

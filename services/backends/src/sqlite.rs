@@ -27,7 +27,7 @@ mod store;
 mod writer;
 
 pub use consumer::SqliteConsumer;
-pub use inspect::{SqliteQueueInspect, SqliteStoreInspect};
+pub use inspect::{SqliteQueueInspect, SqliteStoreInspect, SqliteStoreScan};
 pub use publisher::SqlitePublisher;
 pub use settings::{Durability, SqliteQueueSettings, SqliteStoreSettings};
 pub use store::SqliteStore;

@@ -21,7 +21,7 @@ pub use sink::LogGuard;
 use self::sink::Sink;
 use crate::{
     environment::Environment,
-    telemetry::{LogExport, TraceIds},
+    telemetry::{LogExport, TelemetrySettings, TraceIds},
 };
 
 /// The format and the levels of the logs.
@@ -58,9 +58,10 @@ impl LogSettings {
         self.levels.clone()
     }
 
-    /// Exports lines, too.
-    pub(crate) fn exported_by(mut self, export: Option<LogExport>) -> Self {
-        self.export = export;
+    /// Exports lines, too, where `telemetry` does.
+    #[must_use]
+    pub fn exported_by(mut self, telemetry: &TelemetrySettings) -> Self {
+        self.export = telemetry.log_export();
         self
     }
 

@@ -56,6 +56,11 @@ impl Postgres {
         Self { port, _server: server, _lifeline: lifeline }
     }
 
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What `tokio-postgres` connects with.
     pub fn url(&self) -> String {
         format!("host=127.0.0.1 port={} user=postgres dbname=postgres", self.port)

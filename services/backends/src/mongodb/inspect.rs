@@ -39,7 +39,7 @@ impl MongoStoreInspect {
 
     /// Runs `query` on a collection that exists, until the server is lost. A server that is unavailable is noticed
     /// within 5 s.
-    async fn query<T, F: Future<Output = Result<T, Error>>>(
+    pub(super) async fn query<T, F: Future<Output = Result<T, Error>>>(
         &self,
         query: impl FnOnce(Collection<RawDocumentBuf>) -> F,
     ) -> Result<T, InspectError> {

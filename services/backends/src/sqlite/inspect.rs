@@ -4,6 +4,7 @@
 //! `-shm` file, so the directory must be writable unless a service has the file open.
 
 mod queue;
+mod scan;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use super::{busy, failure};
 use crate::inspect::InspectError;
 
 pub use queue::SqliteQueueInspect;
+pub use scan::SqliteStoreScan;
 pub use store::SqliteStoreInspect;
 
 /// Runs `look` on a read-only connection to the file, on a thread where it may block, in one transaction: all that it

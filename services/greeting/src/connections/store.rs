@@ -6,7 +6,8 @@ use octet_backends::{
     OpenError,
     inspect::StoreInspect,
     mongodb::{MongoAddress, MongoSettings, MongoStore, MongoStoreInspect},
-    sqlite::{SqliteStore, SqliteStoreInspect, SqliteStoreSettings},
+    scan::StoreScan,
+    sqlite::{SqliteStore, SqliteStoreInspect, SqliteStoreScan, SqliteStoreSettings},
     store::DocumentStore,
 };
 use octet_runtime::environment::Environment;
@@ -76,6 +77,17 @@ impl StoreConnection {
     pub async fn inspect(&self, store: &Store) -> Result<Arc<dyn StoreInspect>, OpenError> {
         Ok(match self {
             Self::Sqlite(directory) => Arc::new(SqliteStoreInspect::new(sqlite(directory, store))),
+            Self::Mongo(address) => Arc::new(MongoStoreInspect::open(mongo(address, store)).await?),
+        })
+    }
+
+    /// Reads all documents of one collection.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect).
+    pub async fn scan(&self, store: &Store) -> Result<Arc<dyn StoreScan>, OpenError> {
+        Ok(match self {
+            Self::Sqlite(directory) => Arc::new(SqliteStoreScan::new(sqlite(directory, store))),
             Self::Mongo(address) => Arc::new(MongoStoreInspect::open(mongo(address, store)).await?),
         })
     }

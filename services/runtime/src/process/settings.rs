@@ -69,7 +69,7 @@ impl ProcessSettings {
             admin: ListenAddress::from_environment(environment, "ADMIN_PORT", defaults.admin_port),
             access: AdminAccess::from_environment(environment),
             hosts: AllowedHosts::from_environment(environment),
-            logs: LogSettings::from_environment(environment).exported_by(telemetry.log_export()),
+            logs: LogSettings::from_environment(environment).exported_by(&telemetry),
             drain: DrainSettings::from_environment(environment),
             propagation: Propagation::from_environment(environment),
             admission: Admission::from_environment(environment, defaults.max_concurrent),
