@@ -13,7 +13,7 @@ pub use self::{
     audit::Audit,
     fault::{Fault, FaultTarget},
     load::{Load, LoadAction, LoadFormat},
-    scenario::{Scenario, ScenarioRun, ScenarioTarget},
+    scenario::{Scenario, ScenarioRun, ScenarioScore, ScenarioTarget},
 };
 use crate::{failure, output, variables};
 
@@ -66,7 +66,7 @@ pub enum Command {
     /// Let a part of the running mesh misbehave, or render faults for other tools
     #[command(subcommand)]
     Fault(Fault),
-    /// Run a scenario: load, faults, actions and expectations on one clock; or check, export or list some
+    /// Run a scenario: load, faults, actions and expectations on one clock; or check, export or list some, or grade a diagnosis
     #[command(subcommand)]
     Scenario(Scenario),
     /// Ask a server whether it is healthy, for the health checks of containers
