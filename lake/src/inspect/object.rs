@@ -85,6 +85,9 @@ impl Reader {
         } else {
             lines = content.into();
         }
+        if lines.last().is_some_and(|byte| *byte != b'\n') {
+            return Err(LakeError::Refused("the object ends in the middle of a line".to_owned()));
+        }
         Ok(lines.split_inclusive(|byte| *byte == b'\n').count() as u64)
     }
 

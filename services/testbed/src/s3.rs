@@ -219,7 +219,8 @@ async fn request(reader: &mut BufReader<OwnedReadHalf>) -> std::io::Result<Optio
     Ok(Some((head, body)))
 }
 
-/// The rows of a topic's objects below `directory`, read by `library`, `pyarrow` or `duckdb`, in the order of a column, as JSON.
+/// The rows of a topic's objects below `directory`, in the order of a column, as JSON. `library`: `pyarrow`, `duckdb`, or
+/// `duckdb-latest` for the row with the latest `at` of each `id`.
 ///
 /// # Panics
 /// With a sentence if the library is not installed; with its error if it cannot read the objects.
