@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use octet_fault::Fault;
 use octet_runtime::admin::{AdminAccess, FaultChange, lasting};
 use octet_topology::Topology;
 use prost_reflect::DescriptorPool;
@@ -122,7 +123,7 @@ impl FaultApi {
     }
 
     /// The faults of the text, if all of them can act in this mesh.
-    fn check(&self, text: &[u8]) -> Result<String, String> {
+    fn check(&self, text: &[u8]) -> Result<(String, Vec<Fault>), String> {
         if text.len() > MAX_TEXT {
             return Err(format!("the list of faults exceeds {MAX_TEXT} bytes"));
         }
@@ -131,7 +132,7 @@ impl FaultApi {
         for fault in &faults {
             self.topology.check_fault(fault).map_err(|why| format!("at={}: {why}", fault.at()))?;
         }
-        Ok(text.to_owned())
+        Ok((text.to_owned(), faults))
     }
 
     /// Does this in every process, also if the client leaves: processes would otherwise have different faults.
@@ -183,11 +184,11 @@ async fn set(State(api): State<Arc<FaultApi>>, request: Request) -> Response {
         Ok(body) => body,
         Err(failure) => return failure.into_response(&api.pool),
     };
-    let text = match api.check(&body) {
-        Ok(text) => text,
+    let (text, faults) = match api.check(&body) {
+        Ok(checked) => checked,
         Err(problem) => return invalid(&problem),
     };
-    note(&parts, &text, lasting);
+    note(&parts, &faults, lasting);
     match api.change(FaultChange::Set { text, query }, token).await {
         Ok(faults) => answer(faults),
         Err(failed) => failed,
@@ -208,9 +209,14 @@ async fn clear(State(api): State<Arc<FaultApi>>, request: Request) -> Response {
 }
 
 /// Processes log only the gateway's address.
-fn note(parts: &Parts, text: &str, lasting: Duration) {
-    let faults = text.trim().replace('\n', "; ");
-    tracing::warn!(faults, ?lasting, client = client(parts), "faults of all processes set");
+fn note(parts: &Parts, faults: &[Fault], lasting: Duration) {
+    let faults: Vec<_> = faults.iter().map(Fault::log_text).collect();
+    tracing::warn!(
+        faults = faults.join("; "),
+        ?lasting,
+        client = client(parts),
+        "faults of all processes set"
+    );
 }
 
 fn client(parts: &Parts) -> String {

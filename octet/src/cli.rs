@@ -17,7 +17,7 @@ pub use self::{
     hydrate::Hydrate,
     lake::{Lake, LakeAddress, Offsets},
     load::{Load, LoadAction, LoadFormat},
-    scenario::{Scenario, ScenarioRun, ScenarioTarget},
+    scenario::{Scenario, ScenarioRun, ScenarioScore, ScenarioTarget},
 };
 use crate::{failure, output, variables};
 
@@ -70,7 +70,7 @@ pub enum Command {
     /// Let a part of the running mesh misbehave, or render faults for other tools
     #[command(subcommand)]
     Fault(Fault),
-    /// Run a scenario: load, faults, actions and expectations on one clock; or check, export or list some
+    /// Run a scenario: load, faults, actions and expectations on one clock; or check, export or list some, or grade a diagnosis
     #[command(subcommand)]
     Scenario(Scenario),
     /// Copy new rows of databases into a lake: a directory or S3

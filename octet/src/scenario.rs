@@ -15,6 +15,7 @@ pub(crate) mod mesh;
 pub(crate) mod model;
 pub(crate) mod report;
 pub(crate) mod round;
+pub(crate) mod score;
 pub(crate) mod shipped;
 pub(crate) mod states;
 pub(crate) mod target;

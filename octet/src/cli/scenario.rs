@@ -49,11 +49,43 @@ pub enum Scenario {
         /// File, or name of a shipped scenario
         file: PathBuf,
     },
+    /// Grade a diagnosis of a run against what took place
+    #[command(after_help = SCORE)]
+    Score(ScenarioScore),
     /// List the shipped scenarios, or those in a directory
     List {
         /// Directory of scenario files
         directory: Option<PathBuf>,
     },
+}
+
+const SCORE: &str = "\
+ANSWER has what somebody found, in JSON; times are seconds after the start of the load, or such as \"1m30s\":
+
+{\"findings\": [{\"at\": \"service-e>service-g\", \"what\": \"abort\", \"from\": 60, \"until\": 360}]}
+
+Exit status:
+  0   the score is at least --pass
+  1   it is less
+  64  invalid arguments or files";
+
+/// The arguments of `octet scenario score`.
+#[derive(Debug, Clone, Args)]
+pub struct ScenarioScore {
+    /// File with the diagnosis
+    pub answer: PathBuf,
+    /// report.json of the run, which `octet scenario run --out` wrote
+    #[arg(long, value_name = "FILE", default_value = "reports/report.json")]
+    pub report: PathBuf,
+    /// Round of the run
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub round: usize,
+    /// Score to reach, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 60, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub pass: u8,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = super::Format::Table)]
+    pub format: super::Format,
 }
 
 /// The arguments of `octet scenario run`.

@@ -1,5 +1,7 @@
 //! `octet scenario`: runs scenarios, checks them and lists them.
 
+mod score;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -59,6 +61,7 @@ pub fn run(action: &Scenario) -> Result<ExitCode, Failure> {
             }
             Ok(if exported.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Scenario::Score(arguments) => score::run(arguments),
         Scenario::List { directory } => {
             for (name, title) in shipped::list(directory.as_deref())? {
                 output::line(format!("{name:<28} {title}"));

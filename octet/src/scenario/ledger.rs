@@ -21,6 +21,8 @@ pub(crate) struct Entry {
     /// [`FAULT`] or [`ACTION`].
     pub(crate) kind: &'static str,
     pub(crate) what: String,
+    /// Whether somebody has to find it: it is in the reports, and not on the terminal.
+    pub(crate) blind: bool,
     /// Milliseconds after the start of the load.
     pub(crate) from_ms: u64,
     /// `None` while it lasts.
@@ -52,11 +54,11 @@ impl Ledger {
     }
 
     /// Notes a start, and returns the number of the entry.
-    pub(crate) fn begin(&self, kind: &'static str, what: String) -> usize {
+    pub(crate) fn begin(&self, kind: &'static str, what: String, blind: bool) -> usize {
         let from_ms = self.now();
-        output::line(format!("  {:>9}  {kind}: {what}", clock(from_ms)));
+        output::line(format!("  {:>9}  {kind}: {}", clock(from_ms), shown(&what, blind)));
         let mut entries = self.lock();
-        entries.push(Entry { kind, what, from_ms, until_ms: None, acted: None, problems: Vec::new() });
+        entries.push(Entry { kind, what, blind, from_ms, until_ms: None, acted: None, problems: Vec::new() });
         entries.len() - 1
     }
 
@@ -65,7 +67,7 @@ impl Ledger {
         let now = self.now();
         if let Some(entry) = self.lock().get_mut(index).filter(|entry| entry.until_ms.is_none()) {
             entry.until_ms = Some(now);
-            output::line(format!("  {:>9}  ended: {}", clock(now), entry.what));
+            output::line(format!("  {:>9}  ended: {}", clock(now), shown(&entry.what, entry.blind)));
         }
     }
 
@@ -90,6 +92,10 @@ impl Ledger {
         }
         entries
     }
+}
+
+fn shown(what: &str, blind: bool) -> &str {
+    if blind { "a blind fault" } else { what }
 }
 
 pub(crate) fn millis(duration: Duration) -> u64 {

@@ -26,6 +26,7 @@ const SCENARIOS: &[(&str, &str)] = shipped![
     "dead-leaf",
     "error-alert",
     "error-share-retried",
+    "find-the-fault",
     "frozen-leaf",
     "no-alert",
     "overload",

@@ -60,7 +60,7 @@ pub(crate) async fn run(scenario: &Scenario, stage: Stage, start: Instant) {
         if starts {
             // The scenario keeps the time: the processes need no end.
             let text = without_end(&timed.fault);
-            let entry = stage.ledger.begin(FAULT, text.to_string());
+            let entry = stage.ledger.begin(FAULT, text.to_string(), text.is_blind());
             active.insert(number, (text, entry));
         }
         let entry = active.get(&number).map(|(_, entry)| *entry);
@@ -130,7 +130,7 @@ async fn watch_restarts(stage: Stage, active: Active) {
 
 async fn act(action: Action, stage: Stage, start: Instant) {
     sleep_until((start + action.from).into()).await;
-    let entry = stage.ledger.begin(ACTION, action.to_string());
+    let entry = stage.ledger.begin(ACTION, action.to_string(), false);
     if let Err(error) = carry_out(&action, &stage, start).await {
         stage.ledger.problem(entry, format!("{error:#}"));
     }

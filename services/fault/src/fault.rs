@@ -72,6 +72,11 @@ impl Fault {
         self.blind
     }
 
+    /// The fault for logs, which do not name a blind one.
+    pub fn log_text(&self) -> String {
+        if self.blind { "a blind fault".to_owned() } else { self.to_string() }
+    }
+
     /// What its draws depend on. Not the share: with a larger share the same requests fail, and more.
     pub fn identity(&self) -> String {
         let when = self.when.as_ref().map(|when| format!(" when={when}")).unwrap_or_default();

@@ -14,7 +14,15 @@ fn scenario(expectations: &str) -> Scenario {
 
 fn entry() -> Entry {
     let what = "at=service-g abort=ABORTED".to_owned();
-    Entry { kind: FAULT, what, from_ms: 3_000, until_ms: Some(6_000), acted: Some(30), problems: Vec::new() }
+    Entry {
+        kind: FAULT,
+        what,
+        blind: false,
+        from_ms: 3_000,
+        until_ms: Some(6_000),
+        acted: Some(30),
+        problems: Vec::new(),
+    }
 }
 
 /// Ten requests a second; those from 3 s to 6 s fail, and take half a second.

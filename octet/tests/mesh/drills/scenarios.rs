@@ -32,7 +32,8 @@ const fn proof(
 }
 
 /// The alerts need a Prometheus and minutes: docs/scenarios.md says how to run them.
-const PROOFS: [Proof; 14] = [
+const PROOFS: [Proof; 15] = [
+    proof("find-the-fault", "find-the-fault.toml", "share = \"30%\"", "share = \"1%\"", false),
     proof("collector-away", "collector-away.toml", "do = \"freeze\"", "do = \"kill\"", true),
     proof("overload", "topologies/limited.toml", "queue = 8", "queue = 4000", false),
     proof(

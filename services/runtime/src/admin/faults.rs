@@ -55,7 +55,7 @@ async fn set(State(control): State<FaultControl>, request: Request) -> Response 
         Ok(faults) => faults,
         Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
     };
-    let shown: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    let shown: Vec<_> = faults.iter().map(Fault::log_text).collect();
     if let Err(error) = control.faults.replace(Source::Admin, faults, Some(lasting)) {
         return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response();
     }

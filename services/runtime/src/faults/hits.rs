@@ -130,8 +130,10 @@ impl Hits {
                 }
                 Effect::Crash => {
                     faults.acted(hit);
-                    // Written immediately, as every error is.
-                    tracing::error!(fault = %hit.armed.fault, "injected: crash");
+                    if !hit.is_blind() {
+                        // Written immediately, as every error is.
+                        tracing::error!(fault = %hit.armed.fault, "injected: crash");
+                    }
                     crash();
                 }
                 Effect::Lose(_)
@@ -203,8 +205,8 @@ impl Faults {
         hit.armed.note();
         if !hit.is_blind() {
             self.count(&hit.armed);
+            tracing::debug!(fault = %hit.armed.fault, source = hit.armed.source.as_str(), "fault acted");
         }
-        tracing::debug!(fault = %hit.armed.fault, source = hit.armed.source.as_str(), "fault acted");
     }
 }
 
