@@ -60,8 +60,8 @@ pub(super) fn stored(format: Format, bytes: &[u8]) {
         assert!(read.is_whole() && read.spans == [span.clone()], "{span:?} {read:?}");
     }
     let everything = Window::new(u64::MAX, u64::MAX);
-    assert!(CountLinks::new(everything).run(&store).list().is_some());
-    MeasureEdges::all(&store).run(&store).finish(&store);
+    assert!(CountLinks::new(everything).run(&mut store).list().is_some());
+    MeasureEdges::all(&store).run(&mut store).finish(&store);
 }
 
 /// The store returns what it kept, once, and stays within its bound.
@@ -80,6 +80,6 @@ fn kept(spans: Vec<Span>) {
         assert!(store.usage().bytes + store.usage().count_bytes <= MEMORY, "{:?}", store.usage());
     }
     let everything = Window::new(u64::MAX, u64::MAX);
-    assert!(CountLinks::new(everything).run(&store).list().is_some());
-    MeasureEdges::all(&store).run(&store).finish(&store);
+    assert!(CountLinks::new(everything).run(&mut store).list().is_some());
+    MeasureEdges::all(&store).run(&mut store).finish(&store);
 }

@@ -4,6 +4,7 @@
 //! counted once. When it is full, whole traces are evicted: never the newest half, and of the others failed and slow ones
 //! last (see `keep`). A trace that exceeds its share loses its further spans, so that it cannot evict the others.
 
+mod by_time;
 mod format;
 mod keep;
 mod repeats;
@@ -13,11 +14,12 @@ mod texts;
 mod trace;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     hash::{BuildHasher, Hash, Hasher},
     sync::Arc,
 };
 
+use by_time::ByTime;
 use foldhash::quality::{RandomState, SeedableRandomState};
 pub use format::Format;
 use format::Reader;
@@ -30,7 +32,7 @@ use repeats::Repeats;
 pub use search::{CountLinks, Find, ListTags, Search, Window, Work};
 use services::Services;
 use texts::Texts;
-use trace::Trace;
+use trace::{Size, Trace};
 
 use crate::mesh::Mesh;
 pub use crate::mesh::{MeasureEdges, Measured};
@@ -133,8 +135,7 @@ pub struct Store {
     keep: Keep,
     /// The spans of the newest traces.
     newest_spans: usize,
-    /// By timestamp; a trace without one is found only by its id.
-    by_time: BTreeSet<(u64, TraceId)>,
+    by_time: ByTime,
     services: Services,
     texts: Texts,
     mesh: Mesh,
@@ -155,7 +156,7 @@ impl Store {
             by_arrival: BTreeMap::new(),
             keep: Keep::default(),
             newest_spans: 0,
-            by_time: BTreeSet::new(),
+            by_time: ByTime::default(),
             services: Services::default(),
             texts: Texts::default(),
             mesh: Mesh::new(memory.mesh),
@@ -219,7 +220,8 @@ impl Store {
             self.release(&mut span);
             return Outcome::Duplicate;
         }
-        if !trace.has_room(&span, room) {
+        let size = Size::of(&span);
+        if !trace.has_room(&size, room) {
             // Removes the empty trace of a span that exceeds a trace's share.
             if trace.spans().is_empty() {
                 self.traces.remove(&id);
@@ -235,7 +237,6 @@ impl Store {
             self.keep.add_root(root, span.duration);
         }
 
-        let previous = trace.timestamp();
         self.span_bytes -= trace.bytes();
         self.arrivals += 1;
         if trace.arrival == 0 {
@@ -243,7 +244,7 @@ impl Store {
             trace.created = self.arrivals;
         }
         trace.arrival = self.arrivals;
-        trace.add(span, hash);
+        trace.add(span, &size, hash);
         self.spans += 1;
         self.newest_spans += 1;
         if let Some(rank) = trace.rank.take() {
@@ -253,11 +254,10 @@ impl Store {
             self.newest_spans += trace.spans().len() - 1;
         }
         self.span_bytes += trace.bytes();
-        if trace.timestamp() != previous {
-            self.by_time.remove(&(previous, id));
-            self.by_time.insert((trace.timestamp(), id));
+        self.by_time.note(id, trace);
+        if self.by_time.is_littered(self.traces.len()) {
+            self.index_next();
         }
-
         while self.bytes() + self.mesh.bytes() > self.memory.all && self.traces.len() > 1 {
             self.evict_one();
         }
@@ -333,8 +333,9 @@ impl Store {
     }
 
     /// The number of stored traces that start in a period.
-    pub fn count(&self, window: Window) -> usize {
-        window.range().map_or(0, |range| self.by_time.range(range).count())
+    pub fn count(&mut self, window: Window) -> usize {
+        while self.index_next() {}
+        window.range().map_or(0, |range| self.by_time.ordered.range(range).count())
     }
 
     /// A trace's version and spans. The version changes when the trace is evicted and stored again; otherwise spans are
@@ -360,7 +361,7 @@ impl Store {
         if trace.rank.is_none() {
             self.newest_spans -= trace.spans().len();
         }
-        self.by_time.remove(&(trace.timestamp(), id));
+        self.by_time.remove(id, &trace);
         self.span_bytes -= trace.bytes();
         self.spans -= trace.spans().len();
         self.evicted += 1;

@@ -128,8 +128,9 @@ async fn mesh(State(collector): State<Collector>, RawQuery(query): RawQuery) -> 
     collector.in_slices(|store| store.advance(now)).await;
     let measure = MeasureEdges::new(&collector.store(), period);
     let measured = collector.work(measure).await;
+    collector.in_slices(Store::index_next).await;
     let (measured, kept) = {
-        let store = collector.store();
+        let mut store = collector.store();
         (measured.finish(&store), store.count(Window::new(end, lookback)))
     };
     let head = Head {

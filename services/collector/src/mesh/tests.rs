@@ -25,12 +25,12 @@ fn advance(store: &mut Store, second: u32) {
     while store.advance(second) {}
 }
 
-fn measured(store: &Store, from: u32, to: u32) -> Measured {
+fn measured(store: &mut Store, from: u32, to: u32) -> Measured {
     MeasureEdges::new(store, Period { from, to }).run(store).finish(store)
 }
 
 /// `caller>callee count/errors/propagated/cancelled`.
-fn edges(store: &Store, from: u32, to: u32) -> Vec<String> {
+fn edges(store: &mut Store, from: u32, to: u32) -> Vec<String> {
     measured(store, from, to).edges.iter().map(line).collect()
 }
 
@@ -74,9 +74,9 @@ fn a_call_counts_once_however_its_spans_arrive() {
                     advance(&mut store, round * 20 + u32::try_from(delay).unwrap() * 10);
                 }
             }
-            assert_eq!(edges(&store, 0, ALL), ["a>b 1/0/0/0"], "{spans:?}");
+            assert_eq!(edges(&mut store, 0, ALL), ["a>b 1/0/0/0"], "{spans:?}");
             // In the second of the first arrival.
-            assert_eq!(edges(&store, 0, 1).len(), 1, "{spans:?}");
+            assert_eq!(edges(&mut store, 0, 1).len(), 1, "{spans:?}");
         }
     }
 }
@@ -85,12 +85,12 @@ fn a_call_counts_once_however_its_spans_arrive() {
 fn a_call_is_counted_before_its_server_reports_and_corrected_after_that() {
     let mut store = store();
     keep(&mut store, &[span(7, 1, 0, "CLIENT", "a", &remote("b"))]);
-    assert_eq!(edges(&store, 0, ALL), ["a>b 1/0/0/0"]);
+    assert_eq!(edges(&mut store, 0, ALL), ["a>b 1/0/0/0"]);
     advance(&mut store, 5);
     keep(&mut store, &[span(7, 2, 1, "SERVER", "b", &failed("14"))]);
-    let edge = measured(&store, 0, ALL).edges.remove(0);
+    let edge = measured(&mut store, 0, ALL).edges.remove(0);
     assert_eq!((edge.count, edge.errors, edge.codes.get("14")), (1, 1, Some(&1)));
-    assert_eq!(edges(&store, 1, ALL), [""; 0], "it stays in its second");
+    assert_eq!(edges(&mut store, 1, ALL), [""; 0], "it stays in its second");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_span_in_pieces_is_one_call_with_all_that_they_say() {
         for piece in pieces {
             keep(&mut store, &[piece]);
         }
-        let edge = measured(&store, 0, ALL).edges.remove(0);
+        let edge = measured(&mut store, 0, ALL).edges.remove(0);
         assert_eq!(line(&edge), "a>b 1/1/0/0", "{rotation}");
         assert_eq!(edge.codes, BTreeMap::from([("4".into(), 1)]));
     }
@@ -120,12 +120,12 @@ fn a_server_without_a_client_counts_by_itself_after_a_while() {
     let mut store = store();
     keep(&mut store, &[span(7, 2, 1, "SERVER", "b", &remote("edge"))]);
     keep(&mut store, &[span(8, 2, 1, "SERVER", "b", "")]);
-    assert_eq!(edges(&store, 0, ALL), [""; 0]);
+    assert_eq!(edges(&mut store, 0, ALL), [""; 0]);
     advance(&mut store, SETTLED);
-    assert_eq!(edges(&store, 0, ALL), ["edge>b 1/0/0/0"]);
+    assert_eq!(edges(&mut store, 0, ALL), ["edge>b 1/0/0/0"]);
     // Its client arrives after all.
     keep(&mut store, &[span(7, 1, 0, "CLIENT", "proxy", "")]);
-    assert_eq!(edges(&store, 0, ALL), ["proxy>b 1/0/0/0"]);
+    assert_eq!(edges(&mut store, 0, ALL), ["proxy>b 1/0/0/0"]);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_message_counts_where_it_is_consumed_even_long_after_its_trace() {
     advance(&mut store, 600);
     assert_eq!(store.mesh().traces.len(), 0);
     keep(&mut store, &[span(7, 2, 1, "CONSUMER", "f", &remote("queue"))]);
-    let edge = measured(&store, 0, ALL).edges.remove(0);
+    let edge = measured(&mut store, 0, ALL).edges.remove(0);
     assert_eq!(line(&edge), "d>f 1/0/0/0");
     assert!(edge.queue_wait.is_some_and(|wait| wait.p50.is_some()));
 
@@ -146,14 +146,14 @@ fn a_message_counts_where_it_is_consumed_even_long_after_its_trace() {
             let (id, parent, local) = if kind == "PRODUCER" { (1, 0, "d") } else { (2, 1, "f") };
             keep(&mut store, &[span(7, id, parent, kind, local, &remote("queue"))]);
         }
-        assert_eq!(edges(&store, 0, ALL), ["d>f 1/0/0/0"]);
+        assert_eq!(edges(&mut store, 0, ALL), ["d>f 1/0/0/0"]);
     }
 
     // Publishing failed; another message's publisher never reports.
     keep(&mut store, &[span(8, 1, 0, "PRODUCER", "d", &format!("{}{}", remote("queue"), failed("14")))]);
     keep(&mut store, &[span(9, 2, 1, "CONSUMER", "f", &remote("queue"))]);
     advance(&mut store, 700);
-    assert_eq!(edges(&store, 0, ALL), ["d>f 1/0/0/0", "d>queue 1/1/0/0", "queue>f 1/0/0/0"]);
+    assert_eq!(edges(&mut store, 0, ALL), ["d>f 1/0/0/0", "d>queue 1/1/0/0", "queue>f 1/0/0/0"]);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_cancelled_call_is_neither_an_error_nor_a_success() {
     keep(&mut store, &[span(7, 1, 0, "CLIENT", "a", &format!("{}{cancelled}", remote("b")))]);
     // The server failed, but nobody waited for that.
     keep(&mut store, &[span(7, 2, 1, "SERVER", "b", &failed("14"))]);
-    let edge = measured(&store, 0, ALL).edges.remove(0);
+    let edge = measured(&mut store, 0, ALL).edges.remove(0);
     assert_eq!(line(&edge), "a>b 1/0/0/1");
     assert!(edge.codes.is_empty());
 }
@@ -186,7 +186,7 @@ fn an_error_that_is_passed_on_is_told_from_its_cause_in_any_order() {
             for span in &spans {
                 keep(&mut store, std::slice::from_ref(span));
             }
-            assert_eq!(edges(&store, 0, ALL), ["a>b 1/1/1/0", "b>c 1/1/0/0"], "{spans:?}");
+            assert_eq!(edges(&mut store, 0, ALL), ["a>b 1/1/1/0", "b>c 1/1/0/0"], "{spans:?}");
         }
     }
 }
@@ -212,17 +212,17 @@ fn evicting_traces_changes_no_count_and_a_long_lookback_counts_by_the_minute() {
         keep(&mut store, &spans);
     }
     assert!(store.usage().traces < 4_000, "{:?}", store.usage());
-    assert_eq!(edges(&store, 0, ALL), ["a>b 10000/25/0/0"]);
+    assert_eq!(edges(&mut store, 0, ALL), ["a>b 10000/25/0/0"]);
     // The last minute by the second.
-    assert_eq!(edges(&store, 940, 1_000), ["a>b 600/1/0/0"]);
-    let all = measured(&store, 0, ALL);
+    assert_eq!(edges(&mut store, 940, 1_000), ["a>b 600/1/0/0"]);
+    let all = measured(&mut store, 0, ALL);
     assert_eq!((all.traces, all.dropped_spans, all.uncounted_calls, all.complete_since), (calls, 0, 0, 0));
     assert_eq!(all.edges[0].codes, BTreeMap::from([("4".into(), 25)]));
 
     // A day later everything is forgotten, and the counts say so.
     advance(&mut store, 1_000 + KEPT + 2 * MINUTE);
-    assert_eq!(edges(&store, 0, ALL), [""; 0]);
-    assert!(measured(&store, 0, ALL).complete_since > 1_000);
+    assert_eq!(edges(&mut store, 0, ALL), [""; 0]);
+    assert!(measured(&mut store, 0, ALL).complete_since > 1_000);
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn invented_names_cannot_exceed_the_memory_nor_displace_known_edges() {
         assert!(count_bytes <= 2 << 20 && bytes + count_bytes <= 8 << 20, "{round}: {:?}", store.usage());
         keep(&mut store, &known(1_000_000 + u64::from(round)));
     }
-    let all = measured(&store, 0, ALL);
+    let all = measured(&mut store, 0, ALL);
     assert!(all.edges.len() <= 2_000, "{}", all.edges.len());
     let counted: u64 = all.edges.iter().map(|edge| edge.count).sum();
     assert_eq!(counted + u64::from(all.uncounted_calls), 60_061, "what is not counted is stated");
@@ -275,12 +275,12 @@ fn under_pressure_the_oldest_counts_go_first_and_the_rest_is_complete() {
         keep(&mut store, &spans);
         assert!(store.usage().count_bytes <= 1 << 20, "{:?}", store.usage());
     }
-    let all = measured(&store, 0, ALL);
+    let all = measured(&mut store, 0, ALL);
     let since = all.complete_since / MINUTE;
     assert!(since > 0 && since < 190, "{since}");
     let counted = |measured: &Measured| measured.edges.iter().map(|edge| edge.count).sum::<u64>();
     assert_eq!(counted(&all), u64::from(200 - since) * 100);
-    assert_eq!(counted(&measured(&store, 198 * MINUTE, 200 * MINUTE)), 200);
+    assert_eq!(counted(&measured(&mut store, 198 * MINUTE, 200 * MINUTE)), 200);
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn a_trace_of_very_many_spans_is_counted_quickly_up_to_its_limit() {
         );
     }
     advance(&mut store, SETTLED);
-    let all = measured(&store, 0, ALL);
+    let all = measured(&mut store, 0, ALL);
     let counted = all.edges.iter().map(|edge| edge.count).sum::<u64>();
     // The parent's pieces beyond the limit are among the uncounted.
     assert!((20_000..=20_020).contains(&(counted + u64::from(all.uncounted_calls))), "{all:?}");
@@ -318,7 +318,7 @@ fn spans_that_are_each_others_parents_end_somewhere() {
         keep(&mut store, &loop_of(kind));
     }
     advance(&mut store, 100);
-    assert!(measured(&store, 0, ALL).edges.len() < 10);
+    assert!(measured(&mut store, 0, ALL).edges.len() < 10);
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn the_cause_of_a_failure_is_recognized_in_any_order_of_arrival() {
             keep(&mut store, &spans[index..=index]);
         }
         advance(&mut store, SETTLED);
-        assert_eq!(edges(&store, 0, ALL), ["a>b 1/1/1/0", "b>c 1/1/0/0"], "{order:?}");
+        assert_eq!(edges(&mut store, 0, ALL), ["a>b 1/1/1/0", "b>c 1/1/0/0"], "{order:?}");
     }
 }
 
@@ -481,7 +481,7 @@ proptest! {
         }
         advance(&mut store, 10_000);
         let key = |edge: Edge| (line(&edge), edge.kind, edge.codes, edge.duration.p50, edge.queue_wait.map(|wait| wait.p50.is_some()));
-        let found: Vec<_> = measured(&store, 0, ALL).edges.into_iter().map(key).collect();
+        let found: Vec<_> = measured(&mut store, 0, ALL).edges.into_iter().map(key).collect();
         let expected: Vec<_> = reference.list().into_iter().map(key).collect();
         prop_assert_eq!(found, expected, "{:#?}", shuffled);
         prop_assert_eq!(store.mesh().trace_bytes, 0);

@@ -62,11 +62,11 @@ pub struct Search {
 /// Work over the traces of a store, in steps, so that it can be interrupted between two of them.
 pub trait Work {
     /// Does the next step; false when nothing is left to do.
-    fn step(&mut self, store: &Store) -> bool;
+    fn step(&mut self, store: &mut Store) -> bool;
 
     /// Does all steps at once.
     #[must_use]
-    fn run(mut self, store: &Store) -> Self
+    fn run(mut self, store: &mut Store) -> Self
     where
         Self: Sized,
     {
@@ -97,6 +97,7 @@ impl Position {
         let range = (Bound::Included(self.from), self.to);
         let (key, id, trace) = store
             .by_time
+            .ordered
             .range(range)
             .rev()
             .find_map(|key| store.traces.get(&key.1).map(|trace| (*key, key.1, &**trace)))?;
@@ -124,9 +125,12 @@ impl Find {
 }
 
 impl Work for Find {
-    fn step(&mut self, store: &Store) -> bool {
+    fn step(&mut self, store: &mut Store) -> bool {
         if self.found.len() >= self.search.limit {
             return false;
+        }
+        if store.index_next() {
+            return true;
         }
         let Some((id, trace)) = self.position.next(store) else { return false };
         if self.search.matches(trace.spans()) {
@@ -157,7 +161,10 @@ impl CountLinks {
 }
 
 impl Work for CountLinks {
-    fn step(&mut self, store: &Store) -> bool {
+    fn step(&mut self, store: &mut Store) -> bool {
+        if store.index_next() {
+            return true;
+        }
         let Some((_, trace)) = self.position.next(store) else { return false };
         self.links.add(trace.spans());
         self.links.len() <= MAX_LINKS
@@ -189,9 +196,12 @@ impl ListTags {
 }
 
 impl Work for ListTags {
-    fn step(&mut self, store: &Store) -> bool {
+    fn step(&mut self, store: &mut Store) -> bool {
+        if store.index_next() {
+            return true;
+        }
         let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
-        let Some(key) = store.by_time.range((after, Bound::Unbounded)).next() else { return false };
+        let Some(key) = store.by_time.ordered.range((after, Bound::Unbounded)).next() else { return false };
         self.last = Some(*key);
         let Some(trace) = store.traces.get(&key.1) else { return true };
         let max = if self.key.is_some() { MAX_VALUES } else { MAX_KEYS };

@@ -29,12 +29,14 @@ struct Service {
 impl Services {
     pub(super) fn add(&mut self, span: &Span) {
         let Some(name) = span.service() else { return };
-        let service = self.known.entry(name.clone()).or_insert_with(|| {
-            self.bytes += SERVICE;
-            Service::default()
-        });
-        service.reports += 1;
-        self.bytes += service.names.add(span.name.as_ref()) + service.remote.add(span.remote_service());
+        // Not by `entry`, which needs a copy of the name.
+        if let Some(service) = self.known.get_mut(name) {
+            self.bytes += service.add(span);
+            return;
+        }
+        let mut service = Service::default();
+        self.bytes += SERVICE + service.add(span);
+        self.known.insert(name.clone(), service);
     }
 
     pub(super) fn remove(&mut self, span: &Span) {
@@ -68,6 +70,14 @@ impl Services {
 fn keys_after<'m, V>(map: &'m BTreeMap<Text, V>, after: Option<&str>) -> impl Iterator<Item = &'m Text> {
     let after = after.map_or(Bound::Unbounded, Bound::Excluded);
     map.range::<str, _>((after, Bound::Unbounded)).map(|(name, _)| name)
+}
+
+impl Service {
+    /// Returns the added bytes.
+    fn add(&mut self, span: &Span) -> usize {
+        self.reports += 1;
+        self.names.add(span.name.as_ref()) + self.remote.add(span.remote_service())
+    }
 }
 
 impl Counted {

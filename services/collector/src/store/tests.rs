@@ -79,14 +79,14 @@ fn the_newest_traces_stay_and_all_memory_of_evicted_ones_is_released() {
     let newest = 20_000 - u64::try_from(usage.traces / 3).unwrap();
     assert!((newest..=20_000).all(|trace| store.trace(TraceId::first_of(trace)).len() == 1));
     assert_eq!(store.count(all()), usage.traces);
-    assert_eq!(ListTags::keys().run(&store).found.len(), 1);
-    assert_eq!(ListTags::values("k").run(&store).found.len(), usage.traces);
+    assert_eq!(ListTags::keys().run(&mut store).found.len(), 1);
+    assert_eq!(ListTags::values("k").run(&mut store).found.len(), usage.traces);
 
     while !store.traces.is_empty() {
         store.evict_one();
     }
     assert_eq!((store.usage().bytes, store.usage().spans), (0, 0), "all texts and names are released");
-    assert!(store.by_time.is_empty() && store.services(None).next().is_none());
+    assert!(store.by_time.ordered.is_empty() && store.services(None).next().is_none());
 }
 
 #[test]
@@ -146,8 +146,8 @@ fn searches_find_the_same_traces_as_zipkin_newest_first() {
        "localEndpoint":{"serviceName":"a"},"tags":{"http.method":"POST","error":"x"}},
       {"traceId":"0000000000000003","id":"0000000000000001","name":"never found by time"}]"#;
     insert_all(&mut store, text);
-    let found = |search: Search| -> Vec<String> {
-        let found = Find::new(search).run(&store).found;
+    let mut found = |search: Search| -> Vec<String> {
+        let found = Find::new(search).run(&mut store).found;
         found.iter().map(|id| id.to_string()[15..].to_owned()).collect()
     };
     let some = |text: &str| Some(text.to_owned());
@@ -229,7 +229,7 @@ fn at_most_a_thousand_values_of_a_tag_are_listed() {
     let mut store = Store::new(Memory::of(1 << 24));
     (1..=1_500).for_each(|trace| _ = insert(&mut store, span(trace, 1, &format!("value {trace}"))));
     assert_eq!(store.usage().traces, 1_500);
-    assert_eq!(ListTags::values("k").run(&store).found.len(), 1_000);
+    assert_eq!(ListTags::values("k").run(&mut store).found.len(), 1_000);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn work_that_is_interrupted_continues_after_changes() {
     let mut store = Store::new(Memory::of(1 << 20));
     (1..=5).for_each(|trace| _ = insert(&mut store, span(trace, 1, "a")));
     let mut find = Find::new(search());
-    assert!(find.step(&store) && find.step(&store));
+    assert!(find.step(&mut store) && find.step(&mut store));
     // A newer trace than those found so far, and a trace that disappears.
     insert(&mut store, span(9, 1, "a"));
     store.evict_one();
@@ -245,7 +245,7 @@ fn work_that_is_interrupted_continues_after_changes() {
     let expected: Vec<String> = (1..=5).rev().filter(is_stored).map(|trace| trace.to_string()).collect();
     assert!(expected.len() == 4 && expected.starts_with(&["5".to_owned(), "4".to_owned()]), "{expected:?}");
     let found: Vec<String> =
-        find.run(&store).found.iter().map(|id| id.to_string()[15..].to_owned()).collect();
+        find.run(&mut store).found.iter().map(|id| id.to_string()[15..].to_owned()).collect();
     assert_eq!(found, expected);
 }
 

@@ -28,6 +28,9 @@ pub(super) struct Trace {
     pub(super) is_failed: bool,
     /// Its rank among the traces that are older than the newest half.
     pub(super) rank: Option<Rank>,
+    /// Its timestamp in the index by time, if it is there; and whether it waits to be indexed with another one.
+    pub(super) indexed: Option<u64>,
+    pub(super) is_stale: bool,
     first: u64,
     /// The bytes of the spans' own allocations.
     parts: usize,
@@ -42,15 +45,15 @@ impl Trace {
         self.hashes.contains(&hash)
     }
 
-    pub(super) fn has_room(&self, span: &Span, max: usize) -> bool {
-        self.weight + weight(span) <= max
+    pub(super) fn has_room(&self, size: &Size, max: usize) -> bool {
+        self.weight + size.weight <= max
     }
 
-    pub(super) fn add(&mut self, span: Span, hash: u64) {
+    pub(super) fn add(&mut self, span: Span, size: &Size, hash: u64) {
         self.is_failed = self.is_failed || keep::is_failed(&span);
-        self.parts += parts(&span);
-        self.weight += weight(&span);
-        self.json_bytes += json_bytes(&span);
+        self.parts += size.parts;
+        self.weight += size.weight;
+        self.json_bytes += size.json_bytes;
         if span.timestamp > 0 {
             if span.parent_id.is_none() && self.root == 0 {
                 self.root = span.timestamp;
@@ -101,29 +104,38 @@ fn growth(full: usize) -> usize {
     }
 }
 
-/// The bytes of a span's own allocations.
-fn parts(span: &Span) -> usize {
-    let list = |length: usize, size: usize| if length == 0 { 0 } else { length * size + ALLOCATION };
-    list(span.annotations.len(), size_of::<Annotation>()) + list(span.tags.len(), size_of::<(Text, Text)>())
+/// The estimated sizes of a span, in bytes.
+#[derive(Debug)]
+pub(super) struct Size {
+    /// Of its own allocations.
+    parts: usize,
+    /// With texts that it can share: its maximum.
+    weight: usize,
+    /// As JSON. Escapes are not counted.
+    json_bytes: usize,
 }
 
-/// The maximum size of a span, including texts that it can share.
-fn weight(span: &Span) -> usize {
-    /// As in `texts` and `services`, where each name can have an entry.
-    const TEXT: usize = 66;
-    const NAMES: usize = 48 * 2 + 160;
-    let texts: usize = texts(span).map(|text| text.len() + TEXT).sum();
-    // Allows for growth by half; `bytes` counts the spare capacity of short traces.
-    size_of::<Span>() * 3 / 2 + HASH + parts(span) + texts + NAMES
-}
+impl Size {
+    pub(super) fn of(span: &Span) -> Self {
+        /// As in `texts` and `services`, where each name can have an entry.
+        const TEXT: usize = 66;
+        const NAMES: usize = 48 * 2 + 160;
+        /// Ids, times and the names of members; the punctuation of a text, with an annotation's time.
+        const JSON: usize = 250;
+        const JSON_TEXT: usize = 6;
+        const JSON_ANNOTATION: usize = 40;
 
-/// The estimated size of a span as JSON. Escapes are not counted.
-fn json_bytes(span: &Span) -> usize {
-    /// Ids, times and the names of members; the punctuation of a text, with an annotation's time.
-    const SPAN: usize = 250;
-    const TEXT: usize = 6;
-    const ANNOTATION: usize = 40;
-    SPAN + span.annotations.len() * ANNOTATION + texts(span).map(|text| text.len() + TEXT).sum::<usize>()
+        let list = |length: usize, size: usize| if length == 0 { 0 } else { length * size + ALLOCATION };
+        let annotations = span.annotations.len();
+        let parts =
+            list(annotations, size_of::<Annotation>()) + list(span.tags.len(), size_of::<(Text, Text)>());
+        let (number, bytes) =
+            texts(span).fold((0, 0), |(number, bytes), text| (number + 1, bytes + text.len()));
+        // Allows for growth by half; `bytes` of a trace counts the spare capacity of short ones.
+        let weight = size_of::<Span>() * 3 / 2 + HASH + parts + bytes + number * TEXT + NAMES;
+        let json_bytes = JSON + annotations * JSON_ANNOTATION + bytes + number * JSON_TEXT;
+        Self { parts, weight, json_bytes }
+    }
 }
 
 fn texts(span: &Span) -> impl Iterator<Item = &Text> {

@@ -14,8 +14,8 @@ fn one_by_one(spans: &[&String]) -> Vec<String> {
     }
     advance(&mut store, 1_000);
     // All of a call counts in the second in which its first span arrived.
-    let first = edges(&store, 0, 1);
-    assert_eq!(first, edges(&store, 0, ALL), "{spans:?}");
+    let first = edges(&mut store, 0, 1);
+    assert_eq!(first, edges(&mut store, 0, ALL), "{spans:?}");
     first
 }
 
@@ -47,7 +47,7 @@ fn a_server_counts_for_the_caller_whose_spans_are_lost() {
         }
     }
     advance(&mut store, SETTLED + 1);
-    assert_eq!(edges(&store, 0, ALL), ["a>b 100/0/0/0"]);
+    assert_eq!(edges(&mut store, 0, ALL), ["a>b 100/0/0/0"]);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_call_through_a_proxy_that_reports_no_spans_counts_once() {
                 keep(&mut store, std::slice::from_ref(span));
             }
             advance(&mut store, 2 * (SETTLED + 1));
-            assert_eq!(edges(&store, 0, ALL), ["a>b 1/0/0/0"], "{spans:?} {gap}");
+            assert_eq!(edges(&mut store, 0, ALL), ["a>b 1/0/0/0"], "{spans:?} {gap}");
         }
     }
 }
@@ -80,7 +80,7 @@ fn a_server_without_a_caller_and_a_client_elsewhere_in_the_trace_count_once_in_a
                 keep(&mut store, std::slice::from_ref(span));
             }
             advance(&mut store, 4 * (SETTLED + 1));
-            assert_eq!(edges(&store, 0, ALL), ["a>b 1/0/0/0"], "{order:?} {gap}");
+            assert_eq!(edges(&mut store, 0, ALL), ["a>b 1/0/0/0"], "{order:?} {gap}");
         }
     }
 }
@@ -96,7 +96,7 @@ fn of_two_servers_below_one_client_the_same_one_counts_in_any_order() {
             keep(&mut store, &servers[index..=index]);
         }
         advance(&mut store, SETTLED);
-        assert_eq!(edges(&store, 0, ALL), ["a>b 1/0/0/0"], "{order:?}");
+        assert_eq!(edges(&mut store, 0, ALL), ["a>b 1/0/0/0"], "{order:?}");
     }
 }
 
@@ -111,14 +111,14 @@ fn a_message_counts_from_its_publisher_though_its_consumer_was_forgotten_before(
         let mut store = store();
         keep(&mut store, std::slice::from_ref(&consumer));
         advance(&mut store, AFTER);
-        assert_eq!(edges(&store, 0, ALL), ["queue>f 1/0/0/0"]);
+        assert_eq!(edges(&mut store, 0, ALL), ["queue>f 1/0/0/0"]);
         keep(&mut store, std::slice::from_ref(&producer));
-        let edge = measured(&store, 0, ALL).edges.remove(0);
+        let edge = measured(&mut store, 0, ALL).edges.remove(0);
         assert_eq!(line(&edge), "d>f 1/0/0/0");
         let wait = edge.queue_wait.and_then(|waits| waits.p50);
         assert!(wait.is_some(), "the wait is known: {wait:?}");
         advance(&mut store, 3 * AFTER);
-        assert_eq!(edges(&store, 0, ALL), ["d>f 1/0/0/0"]);
+        assert_eq!(edges(&mut store, 0, ALL), ["d>f 1/0/0/0"]);
     }
 }
 
@@ -145,7 +145,7 @@ fn under_pressure_calls_and_messages_of_split_traces_count_once() {
     }
     assert!(store.mesh().traces.len() < 500, "traces were forgotten");
     advance(&mut store, 10);
-    assert_eq!(edges(&store, 0, ALL), ["a>b 700/0/0/0", "b>f 700/0/0/0"]);
+    assert_eq!(edges(&mut store, 0, ALL), ["a>b 700/0/0/0", "b>f 700/0/0/0"]);
 }
 
 #[test]
@@ -161,5 +161,5 @@ fn halves_are_bounded_and_forgotten() {
     advance(&mut store, 2 * AFTER + 1);
     advance(&mut store, 3 * AFTER + 2);
     assert_eq!(store.mesh().counts.halves.bytes(), 0);
-    assert_eq!(edges(&store, 0, ALL), ["a>b 19999/0/0/0"]);
+    assert_eq!(edges(&mut store, 0, ALL), ["a>b 19999/0/0/0"]);
 }
