@@ -14,6 +14,7 @@ from place import ROOT, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 NX = ROOT / ".tools/nx"
+TRIXIE = ROOT / "scripts/trixie.sh"
 PAUSE = "octet.test/pause:1"
 OCTET = "octet:local"
 UNPRIVILEGED = "65532:65532"
@@ -150,14 +151,9 @@ def rabbitmq(store, tag):
 
 
 def rabbitmq4(store, tag):
-    """The same of Debian's next release, which has RabbitMQ 4. No script of a package runs."""
+    """The same of Debian trixie, which has RabbitMQ 4."""
     root = store.directory / "root"
-    run("debootstrap", "--foreign", "--variant=minbase", "--include=rabbitmq-server", "trixie", root)
-    for package in (root / "var/cache/apt/archives").glob("*.deb"):
-        run("dpkg-deb", "--extract", package, root)
-    for unused in ("debootstrap", "var/cache/apt", "usr/share/doc", "usr/share/man", "usr/share/locale"):
-        shutil.rmtree(root / unused, ignore_errors=True)
-    run("/sbin/ldconfig", "-r", root)
+    run(TRIXIE, root, "rabbitmq-server")
     store.of_root(tag, root, RABBITMQ, [(HERE / "stand_in/rabbitmq.sh", "usr/local/bin/docker-entrypoint.sh")])
 
 

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::lifeline::{Lifeline, Process};
 use crate::{Authority, eventually, ready};
-use node::{Certificate, Node};
+use node::{Certificate, Cluster, Node};
 
 /// The node's only user, with all permissions.
 pub const USER: &str = "octet";
@@ -29,7 +29,8 @@ pub struct Broker {
     address: IpAddr,
     server: Process,
     node: Node,
-    _port_mapper: Process,
+    /// None for a node that joined another, whose port mapper it uses.
+    _port_mapper: Option<Process>,
     lifeline: Lifeline,
 }
 
@@ -39,6 +40,7 @@ pub struct Broker {
 pub struct BrokerBuilder {
     address: IpAddr,
     certificate: Option<Certificate>,
+    cluster: Option<Cluster>,
 }
 
 impl Broker {
@@ -52,7 +54,19 @@ impl Broker {
 
     /// The options, which [`Broker::start`] does not change.
     pub fn builder() -> BrokerBuilder {
-        BrokerBuilder { address: Ipv4Addr::LOCALHOST.into(), certificate: None }
+        BrokerBuilder { address: Ipv4Addr::LOCALHOST.into(), certificate: None, cluster: None }
+    }
+
+    /// Starts a second or further node of this node's cluster.
+    ///
+    /// # Panics
+    /// As [`Broker::start`] does.
+    pub async fn start_member(&self) -> Self {
+        let member = BrokerBuilder { cluster: Some(self.node.cluster()), ..Self::builder() }.start().await;
+        member.ctl(&["stop_app"]).await;
+        member.ctl(&["join_cluster", self.node.name()]).await;
+        member.ctl(&["start_app"]).await;
+        member
     }
 
     /// `amqp://USER:PASSWORD@ADDRESS:PORT/%2f`, with the address on which it listens.
@@ -186,8 +200,8 @@ impl BrokerBuilder {
     /// As [`Broker::start`] does.
     pub async fn start(self) -> Broker {
         let lifeline = Lifeline::new("broker");
-        let node = Node::new(&lifeline, self.certificate.as_ref());
-        let port_mapper = node.spawn_port_mapper(&lifeline);
+        let node = Node::new(&lifeline, self.certificate.as_ref(), self.cluster.as_ref());
+        let port_mapper = self.cluster.is_none().then(|| node.spawn_port_mapper(&lifeline));
         let mut server = node.spawn(&lifeline, self.address);
         answers(&mut server, &node, self.address).await;
         Broker { address: self.address, server, node, _port_mapper: port_mapper, lifeline }
@@ -196,7 +210,13 @@ impl BrokerBuilder {
 
 async fn answers(server: &mut Process, node: &Node, address: IpAddr) {
     let amqp = SocketAddr::new(address, node.port());
-    ready::wait("RabbitMQ", server, node.log(), async || speaks_amqp(amqp).await).await;
+    // Its listener for TLS starts after the other one.
+    let tls = node.tls_port().map(|port| SocketAddr::new(address, port));
+    let listens = async || match tls {
+        Some(tls) => TcpStream::connect(tls).await.is_ok(),
+        None => true,
+    };
+    ready::wait("RabbitMQ", server, node.log(), async || speaks_amqp(amqp).await && listens().await).await;
 }
 
 async fn speaks_amqp(address: SocketAddr) -> bool {

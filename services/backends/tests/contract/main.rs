@@ -19,6 +19,7 @@ mod mongodb_reconnects;
 mod mongodb_refusals;
 mod mongodb_tls;
 mod rabbitmq;
+mod rabbitmq_cluster;
 mod rabbitmq_faults;
 mod rabbitmq_outages;
 mod rabbitmq_threads;

@@ -279,8 +279,13 @@ async fn a_full_queue_is_unavailable_and_a_large_message_is_rejected() {
     broker.ctl(&["clear_policy", "full"]).await;
     eventually("a publish succeeds", async || publisher.publish(message("room")).await).await;
 
-    // A channel reads the setting when it is opened.
-    broker.ctl(&["eval", "application:set_env(rabbit, max_message_size, 100000)."]).await;
+    // A channel reads the setting when it is opened; RabbitMQ 4 reads the copy that it made at its start.
+    for set in [
+        "application:set_env(rabbit, max_message_size, 100000).",
+        "persistent_term:put(max_message_size, 100000).",
+    ] {
+        broker.ctl(&["eval", set]).await;
+    }
     let publisher = rabbit.publisher().await;
     let large = Message { body: vec![b'x'; 200_000], ..message("large") };
     let (large, small): (_, Vec<_>) = futures_util::join!(

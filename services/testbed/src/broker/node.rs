@@ -26,17 +26,35 @@ pub(super) struct Node {
     tls_port: Option<u16>,
     /// Between nodes, and for `rabbitmqctl`.
     distribution_port: u16,
-    port_mapper_port: u16,
+    cluster: Cluster,
     directory: PathBuf,
     log: PathBuf,
 }
 
+/// What the nodes of a cluster have in common.
+#[derive(Clone)]
+pub(super) struct Cluster {
+    port_mapper_port: u16,
+    cookie: String,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        Self { port_mapper_port: ports::free_port(), cookie: format!("{:032x}", fastrand::u128(..)) }
+    }
+}
+
 impl Node {
-    /// Chooses name and ports, and fills the lifeline's directory.
-    pub(super) fn new(lifeline: &Lifeline, certificate: Option<&Certificate>) -> Self {
+    /// Chooses name and ports, and fills the lifeline's directory. Without a cluster, the node is the first of its own.
+    pub(super) fn new(
+        lifeline: &Lifeline,
+        certificate: Option<&Certificate>,
+        cluster: Option<&Cluster>,
+    ) -> Self {
+        let cluster = cluster.cloned().unwrap_or_else(Cluster::new);
         let directory = lifeline.directory().to_owned();
         let home = installation().expect(MISSING);
-        lay_out(&directory, &home).expect("the broker's directory can be written");
+        lay_out(&directory, &home, &cluster.cookie).expect("the broker's directory can be written");
         if let Some(certificate) = certificate {
             certificate.write(&directory).expect("the broker's certificate can be written");
         }
@@ -45,10 +63,19 @@ impl Node {
             port: ports::free_port(),
             tls_port: certificate.map(|_| ports::free_port()),
             distribution_port: ports::free_port(),
-            port_mapper_port: ports::free_port(),
+            cluster,
             log: directory.join("broker.log"),
             directory,
         }
+    }
+
+    pub(super) fn cluster(&self) -> Cluster {
+        self.cluster.clone()
+    }
+
+    /// Its name among the nodes of a cluster.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -60,7 +87,7 @@ impl Node {
     }
 
     pub(super) fn ports(&self) -> Vec<u16> {
-        let ports = [self.port, self.distribution_port, self.port_mapper_port];
+        let ports = [self.port, self.distribution_port, self.cluster.port_mapper_port];
         ports.into_iter().chain(self.tls_port).collect()
     }
 
@@ -71,7 +98,7 @@ impl Node {
     /// Erlang's port mapper, in the foreground: as a daemon, it would outlive the node.
     pub(super) fn spawn_port_mapper(&self, lifeline: &Lifeline) -> Process {
         let mut command = Command::new("epmd");
-        command.args(["-address", "127.0.0.1", "-port", &self.port_mapper_port.to_string()]);
+        command.args(["-address", "127.0.0.1", "-port", &self.cluster.port_mapper_port.to_string()]);
         lifeline.spawn(&mut command, &self.log).expect("epmd, which comes with Erlang, is on PATH")
     }
 
@@ -164,7 +191,7 @@ impl Node {
             // The directory of the cookie that the VM and rabbitmqctl share.
             ("HOME", self.directory.clone().into()),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
-            ("ERL_EPMD_PORT", self.port_mapper_port.to_string().into()),
+            ("ERL_EPMD_PORT", self.cluster.port_mapper_port.to_string().into()),
             ("ERL_CRASH_DUMP_BYTES", "0".into()),
             ("RABBITMQ_NODENAME", self.name.clone().into()),
             ("RABBITMQ_USE_LONGNAME", "true".into()),
@@ -223,7 +250,7 @@ fn installation() -> Option<PathBuf> {
 
 /// Makes a home with links to the installed one, without optional plugins: a node searches every plugin's directory for
 /// every module, and without them it boots in half the time.
-fn lay_out(directory: &Path, home: &Path) -> std::io::Result<()> {
+fn lay_out(directory: &Path, home: &Path, cookie: &str) -> std::io::Result<()> {
     for name in ["data", "log", "home/sbin", "home/plugins"] {
         fs::create_dir_all(directory.join(name))?;
     }
@@ -234,9 +261,9 @@ fn lay_out(directory: &Path, home: &Path) -> std::io::Result<()> {
     })?;
 
     fs::write(directory.join("enabled_plugins"), "[].\n")?;
-    let cookie = directory.join(".erlang.cookie");
-    fs::write(&cookie, format!("{:032x}", fastrand::u128(..)))?;
-    fs::set_permissions(&cookie, fs::Permissions::from_mode(0o400))
+    let file = directory.join(".erlang.cookie");
+    fs::write(&file, cookie)?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o400))
 }
 
 fn link_each(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) -> std::io::Result<()> {
