@@ -62,6 +62,17 @@ OF_A_WORKLOAD = {
     "extraIngress": [[{"from": [PEER], **RULE}], [{"from": [{"ipBlock": {"cidr": "fd00::/8"}}]}]],
     "extraEgress": [[RULE], [{"to": [PEER, {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}], **RULE}]],
 }
+TIMES = ["5ms", "1ms..9ms", "p50=1ms p90=2ms p99=4ms"]
+SIZES = ["1KiB", "1KiB..2KiB"]
+OF_A_SERVICE = {
+    "work": TIMES, "cpu": ["100us"], "memory": SIZES, "payload": SIZES, "whenLeft": ["stop", "finish"], "readyAfter": ["500ms"],
+    "limit": [{"concurrent": 4}, {"concurrent": 200, "queue": 50}],
+}
+OF_AN_EDGE = {
+    "deadline": ["300ms"], "payload": SIZES, "share": ["30%"],
+    "retry": [{"attempts": 3, "on": ["UNAVAILABLE"], "budget": "20%", "backoff": "25ms"}, {"attempts": 2}],
+}
+EFFECTS = ["delay=300ms", "delay=1ms..9ms", "abort=UNAVAILABLE", "lose=ABORTED", "abort=NOT_FOUND share=10%"]
 OF_A_SERVER = {
     **OF_EVERY_POD, **OF_EVERY_OWNER, "serviceAnnotations": STRINGS, "probes": [{"liveness": {"timeoutSeconds": 30}}],
     "resources": [{"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"cpu": 2, "memory": "2Gi"}}],
@@ -77,6 +88,7 @@ OF_THE_RELEASE = {
     "drain": [{"preStopSeconds": 0, "pause": "0s"}, {"terminationGracePeriodSeconds": 3600}],
     "podMonitor": [{"enabled": True, "interval": "30s"}], "dashboards": [{"enabled": True}],
     "networkPolicy": [{"enabled": False}, {"dnsPorts": [5353], "hbone": True}, {"gatewayFrom": [PEER], "metricsFrom": [PEER], "extraEgress": [RULE]}],
+    "seed": [0, 7],
     "extraObjects": [["apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-x', namespace: octet}\n"]],
 }
 
@@ -89,7 +101,8 @@ def values(choice):
         **some(choice, OF_THE_RELEASE), "entry": choice.choice(list(services)),
         "image": {"repository": choice.choice(["octet", "registry.example.com/a/octet", "team/octet"]),
                   **some(choice, {"pullSecrets": [["one", "two"]], "tag": ["1.2.3"], "digest": [f"sha256:{'2' * 64}"]})},
-        "defaults": {**some(choice, OF_A_WORKLOAD), **some(choice, {"fixedUser": [True]})},
+        "defaults": {**some(choice, OF_A_WORKLOAD), **some(choice, OF_A_SERVICE), **some(choice, {"fixedUser": [True]})},
+        **behaviour(choice, services, balances=mesh not in ("istio", "ambient")),
         "services": {f"service-{letter}": services.get(f"service-{letter}") for letter in LETTERS},
         "gateway": {**some(choice, OF_A_WORKLOAD), **choice.choice([
             {}, {"serviceType": "NodePort", "nodePort": 30080}, {"serviceType": "LoadBalancer", "loadBalancerClass": "a.b/c"}])},
@@ -115,7 +128,7 @@ def values(choice):
     if mesh != "none":
         found["hosts"] = choice.choice([HOSTS, {"ui": HOSTS["ui"], "api": HOSTS["ui"]}])
     splits = mesh in ("istio", "gatewayApi") or found.get("istio", {}).get("waypoint", {}).get("enabled")
-    if splits and choice.random() < 0.5:
+    if splits and not found["clientBalancing"]["enabled"] and choice.random() < 0.5:
         found["canary"] = {"enabled": True, "service": choice.choice(list(services)), "tag": "2.0.0"}
     if any("consumes" in it for it in services.values()) and choice.random() < 0.5:
         broker = mesh not in ("istio", "ambient") or found["rabbitmq"]["mode"] != "bundled"
@@ -135,6 +148,19 @@ def values(choice):
     return found
 
 
+def behaviour(choice, services, balances):
+    """What happens on edges of the graph, and faults of its services and edges."""
+    edges = [(caller, callee) for caller, own in services.items() for callee in own["calls"]]
+    client_balancing = balances and choice.random() < 0.5
+    fields = {**OF_AN_EDGE, **({"balance": ["round_robin", "least_request"]} if client_balancing else {})}
+    # An edge without a field is an error.
+    chosen = [{"at": f"{caller}>{callee}", **of} for caller, callee in edges if (of := some(choice, fields))]
+    at = [*services, *(f"{caller}>{callee}" for caller, callee in edges), "*"]
+    rules = [f"at={choice.choice(at)} {choice.choice(EFFECTS)}" for _ in range(choice.randint(0, 3))]
+    return {"edges": chosen, "clientBalancing": {"enabled": client_balancing},
+            "faults": choice.choice([{}, {"enabled": True, "rules": rules}])}
+
+
 def some(choice, fields):
     return {key: choice.choice(of) for key, of in fields.items() if choice.random() < 1 / 3}
 
@@ -145,7 +171,7 @@ def graph(choice):
     services = {}
     for index, name in enumerate(names):
         own = {"greeting": choice.choice(["Hello", 'Say "hi": {{ no }} # \\', "नमस्ते"]), "calls": [],
-               **some(choice, {key: of for key, of in OF_A_WORKLOAD.items() if choice.random() < 0.3})}
+               **some(choice, {key: of for key, of in {**OF_A_WORKLOAD, **OF_A_SERVICE}.items() if choice.random() < 0.3})}
         own["calls"] = [other for other in names[index + 1:] if choice.random() < 0.3]
         if choice.random() < 0.4:
             own["store"] = {"database": name, "collection": "greetings"}
