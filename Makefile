@@ -94,6 +94,10 @@ test-containers: tools $(DEPLOY_TOOLS) programs ## Build the Dockerfile; run the
 test-containers-short: tools $(DEPLOY_TOOLS) programs
 	scripts/containers/main.py --short
 
+.PHONY: test-rabbitmq4
+test-rabbitmq4: tools programs ## Run what uses a broker with Debian trixie's RabbitMQ 4, and a cluster of three; needs root, debootstrap
+	scripts/rabbitmq4.sh
+
 .PHONY: fmt
 fmt: .tools/npm.stamp ui/node_modules/.stamp ## Format Rust, .proto files and the page's sources
 	$(CARGO) fmt --all
@@ -102,10 +106,13 @@ fmt: .tools/npm.stamp ui/node_modules/.stamp ## Format Rust, .proto files and th
 
 # Before a change goes in
 
+# Two for each core: most tests wait for processes and for time.
+TEST_THREADS := $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
+
 .PHONY: test
 test: tools ui test-rules ## Run every test
 	$(CARGO) test --workspace --doc --locked
-	$(CARGO) test --workspace --all-targets --no-fail-fast --locked
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --workspace --all-targets --no-fail-fast --locked
 	@$(MAKE) test-ui
 	@$(MAKE) test-chart test-containers-short lint-deploy
 
@@ -208,6 +215,10 @@ bench: ## Run every measurement below in turn; FLOOR=DIR and ARGS="…" as for b
 .PHONY: bench-mesh
 bench-mesh: build ## Measure the mesh beside its bare variant and FLOOR=DIR; ARGS="…" goes to bench/run.py
 	@python3 bench/run.py $(if $(FLOOR),--floor "$(FLOOR)") $(ARGS)
+
+.PHONY: bench-size
+bench-size: build ## Measure CPU per hop, memory and start of meshes of 1, 8 and 64 services; ARGS="…"
+	@python3 bench/size.py $(ARGS)
 
 .PHONY: bench-otlp
 bench-otlp: build ## Measure CPU per request with traces by OTLP beside Zipkin's JSON, services and intake; ARGS="…"
