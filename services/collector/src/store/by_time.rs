@@ -12,7 +12,7 @@ const AT_ONCE: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct ByTime {
-    /// A trace without a timestamp is at zero.
+    /// Without the traces that have no timestamp, which are found only by their ids.
     pub(super) ordered: BTreeSet<(u64, TraceId)>,
     /// The traces whose timestamp changed since; evicted ones included.
     stale: Vec<TraceId>,
@@ -21,7 +21,7 @@ pub(super) struct ByTime {
 impl ByTime {
     /// Notes that a trace may have a new timestamp.
     pub(super) fn note(&mut self, id: TraceId, trace: &mut Trace) {
-        if !trace.is_stale && trace.indexed != Some(trace.timestamp()) {
+        if !trace.is_stale && trace.indexed != trace.timestamp() {
             trace.is_stale = true;
             self.stale.push(id);
         }
@@ -29,8 +29,8 @@ impl ByTime {
 
     /// Removes an evicted trace.
     pub(super) fn remove(&mut self, id: TraceId, trace: &Trace) {
-        if let Some(timestamp) = trace.indexed {
-            self.ordered.remove(&(timestamp, id));
+        if trace.indexed > 0 {
+            self.ordered.remove(&(trace.indexed, id));
         }
     }
 
@@ -48,10 +48,11 @@ impl Store {
             let Some(trace) = self.traces.get_mut(&id) else { continue };
             trace.is_stale = false;
             let timestamp = trace.timestamp();
-            if let Some(before) = trace.indexed.replace(timestamp) {
+            let before = std::mem::replace(&mut trace.indexed, timestamp);
+            if before != timestamp {
                 self.by_time.ordered.remove(&(before, id));
+                self.by_time.ordered.insert((timestamp, id));
             }
-            self.by_time.ordered.insert((timestamp, id));
         }
         left > 0
     }

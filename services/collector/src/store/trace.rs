@@ -28,8 +28,8 @@ pub(super) struct Trace {
     pub(super) is_failed: bool,
     /// Its rank among the traces that are older than the newest half.
     pub(super) rank: Option<Rank>,
-    /// Its timestamp in the index by time, if it is there; and whether it waits to be indexed with another one.
-    pub(super) indexed: Option<u64>,
+    /// Its timestamp in the index by time, zero if it is not there; and whether it waits to be indexed with another one.
+    pub(super) indexed: u64,
     pub(super) is_stale: bool,
     first: u64,
     /// The bytes of the spans' own allocations.
