@@ -102,7 +102,7 @@ impl Lake {
         self.objects.ping().await
     }
 
-    /// The content of an object; `None` if there is none.
+    /// The content of an object; `None` if it does not exist.
     ///
     /// # Errors
     /// Those of the lake.

@@ -59,7 +59,7 @@ pub async fn verify(lake: &Lake, topic: &str) -> Result<Verification, LakeError>
     }
     places.sort_unstable();
     for (first, rows, key) in &places {
-        if first + rows > state.next_offset {
+        if first.saturating_add(*rows) > state.next_offset {
             found.faults.push(format!("{key}: ends after the last committed row {}", state.next_offset));
         }
     }
@@ -68,8 +68,9 @@ pub async fn verify(lake: &Lake, topic: &str) -> Result<Verification, LakeError>
     {
         for pair in places.windows(2) {
             let [(first, rows, _), (next, _, key)] = pair else { continue };
-            if first + rows != *next {
-                found.faults.push(format!("{key}: begins at {next} instead of {}", first + rows));
+            let end = first.saturating_add(*rows);
+            if end != *next {
+                found.faults.push(format!("{key}: begins at {next} instead of {end}"));
             }
         }
     }

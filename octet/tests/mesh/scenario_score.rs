@@ -49,8 +49,8 @@ async fn blind_faults_are_shown_nowhere_and_a_diagnosis_is_graded_against_the_le
     }
     assert!(logs.len() > 9, "{:?}", logs.keys());
     for (name, text) in &logs {
-        for told in ["injected", "abort=UNAVAILABLE", "delay=400ms"] {
-            assert!(!text.contains(told), "{name} says {told}");
+        for hint in ["injected", "abort=UNAVAILABLE", "delay=400ms"] {
+            assert!(!text.contains(hint), "{name} shows {hint}");
         }
     }
     let report = fs::read_to_string(out.join("report.json")).expect("a report");

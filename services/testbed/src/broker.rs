@@ -128,6 +128,15 @@ impl Broker {
             .await;
     }
 
+    /// Saves the names of all queues at once: those of its Raft library and those of its own database, which RabbitMQ writes
+    /// seconds later by itself. A node that is killed before comes back without a new queue.
+    ///
+    /// # Panics
+    /// As [`Broker::ctl`] does.
+    pub async fn save(&self) {
+        self.ctl(&["eval", "[dets:sync(Table) || Table <- dets:all()], mnesia:dump_log()."]).await;
+    }
+
     /// Starts it again, with the same data and ports, and waits until it speaks AMQP. A node that still runs is killed
     /// first.
     ///

@@ -95,8 +95,8 @@ pub(super) async fn columns(client: &Client, relation: &Relation) -> Result<Vec<
     Ok(columns)
 }
 
-/// The columns of the primary key in its order, or of the first unique index over columns that are not NULL; empty where
-/// there is none, and for queries.
+/// The columns of the primary key in its order, or of the first unique index over columns that are not NULL; empty without
+/// both, and for queries.
 pub(super) async fn key(client: &Client, relation: &Relation) -> Result<Vec<String>, LakeError> {
     let Relation::Table(name) = relation else { return Ok(Vec::new()) };
     let sql = "SELECT array(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place) \

@@ -1,4 +1,5 @@
-//! Brokers in a cluster. Three of them take a while to start: `make test-rabbitmq4` runs this, and `--ignored`.
+//! RabbitMQ 4 in a cluster: `make test-rabbitmq4` runs this. With 3.10 the queue often has no leader again for minutes after a
+//! broker came back while another is dead, also for new connections.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -27,14 +28,14 @@ async fn confirmed(publisher: &RabbitPublisher, numbers: std::ops::Range<u32>) -
             );
             published
         };
-        eventually("a message is confirmed", publishing).await;
+        eventually(&format!("message {id} is confirmed"), publishing).await;
         ids.insert(id);
     }
     ids
 }
 
 #[tokio::test]
-#[ignore = "three brokers take a while: make test-rabbitmq4"]
+#[ignore = "for three brokers of RabbitMQ 4: make test-rabbitmq4"]
 async fn a_cluster_loses_no_confirmed_message_and_confirms_none_without_a_majority() {
     let mut first = Broker::start().await;
     let mut second = first.start_member().await;
@@ -48,7 +49,7 @@ async fn a_cluster_loses_no_confirmed_message_and_confirms_none_without_a_majori
     let at_first = RabbitPublisher::open(on(&first)).await.unwrap();
     let mut published = confirmed(&at_first, 0..100).await;
     for broker in [&first, &second, &third] {
-        broker.has_saved(rabbit.queue()).await;
+        broker.save().await;
     }
 
     let at_second = RabbitPublisher::open(on(&second)).await.unwrap();

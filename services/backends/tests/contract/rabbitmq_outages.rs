@@ -59,9 +59,7 @@ async fn a_broker_may_start_late_and_die_under_load() {
     let first = next(&waiting).await;
     assert_eq!(first.message().id, "first");
 
-    // A broker that is killed within seconds loses a new queue and its messages: its Raft library and its own database
-    // write names lazily.
-    broker.ctl(&["eval", "[dets:sync(Table) || Table <- dets:all()], mnesia:dump_log()."]).await;
+    broker.save().await;
 
     // kill -9 while 25 tasks publish.
     let confirmed = Arc::new(Mutex::new(HashSet::from(["first".to_owned()])));

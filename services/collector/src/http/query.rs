@@ -128,7 +128,6 @@ async fn mesh(State(collector): State<Collector>, RawQuery(query): RawQuery) -> 
     collector.in_slices(|store| store.advance(now)).await;
     let measure = MeasureEdges::new(&collector.store(), period);
     let measured = collector.work(measure).await;
-    collector.in_slices(Store::index_next).await;
     let (measured, kept) = {
         let mut store = collector.store();
         (measured.finish(&store), store.count(Window::new(end, lookback)))
@@ -171,6 +170,7 @@ struct Head {
 impl Collector {
     /// Does `work` with pauses for other requests.
     async fn work<W: Work>(&self, mut work: W) -> W {
+        self.in_slices(Store::index_next).await;
         self.in_slices(|store| work.step(store)).await;
         work
     }

@@ -68,7 +68,7 @@ impl MeasureEdges {
 }
 
 impl Work for MeasureEdges {
-    fn step(&mut self, store: &mut Store) -> bool {
+    fn step(&mut self, store: &Store) -> bool {
         let mesh = store.mesh();
         let Some((edge, next)) = mesh.counts.edges.next(self.next) else { return false };
         self.next = next;

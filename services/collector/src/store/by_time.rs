@@ -42,7 +42,7 @@ impl ByTime {
 
 impl Store {
     /// Indexes some of the traces that changed; false when none is left.
-    pub(crate) fn index_next(&mut self) -> bool {
+    pub fn index_next(&mut self) -> bool {
         let left = self.by_time.stale.len().saturating_sub(AT_ONCE);
         for id in self.by_time.stale.drain(left..) {
             let Some(trace) = self.traces.get_mut(&id) else { continue };

@@ -59,10 +59,11 @@ pub struct Search {
     pub max_duration: Option<u64>,
 }
 
-/// Work over the traces of a store, in steps, so that it can be interrupted between two of them.
+/// Work over the traces of a store, in steps, so that it can be interrupted between two of them. It finds the traces that
+/// [`Store::index_next`] has indexed.
 pub trait Work {
     /// Does the next step; false when nothing is left to do.
-    fn step(&mut self, store: &mut Store) -> bool;
+    fn step(&mut self, store: &Store) -> bool;
 
     /// Does all steps at once.
     #[must_use]
@@ -70,6 +71,7 @@ pub trait Work {
     where
         Self: Sized,
     {
+        while store.index_next() {}
         while self.step(store) {}
         self
     }
@@ -125,12 +127,9 @@ impl Find {
 }
 
 impl Work for Find {
-    fn step(&mut self, store: &mut Store) -> bool {
+    fn step(&mut self, store: &Store) -> bool {
         if self.found.len() >= self.search.limit {
             return false;
-        }
-        if store.index_next() {
-            return true;
         }
         let Some((id, trace)) = self.position.next(store) else { return false };
         if self.search.matches(trace.spans()) {
@@ -161,10 +160,7 @@ impl CountLinks {
 }
 
 impl Work for CountLinks {
-    fn step(&mut self, store: &mut Store) -> bool {
-        if store.index_next() {
-            return true;
-        }
+    fn step(&mut self, store: &Store) -> bool {
         let Some((_, trace)) = self.position.next(store) else { return false };
         self.links.add(trace.spans());
         self.links.len() <= MAX_LINKS
@@ -196,10 +192,7 @@ impl ListTags {
 }
 
 impl Work for ListTags {
-    fn step(&mut self, store: &mut Store) -> bool {
-        if store.index_next() {
-            return true;
-        }
+    fn step(&mut self, store: &Store) -> bool {
         let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
         let Some(key) = store.by_time.ordered.range((after, Bound::Unbounded)).next() else { return false };
         self.last = Some(*key);

@@ -237,7 +237,8 @@ fn work_that_is_interrupted_continues_after_changes() {
     let mut store = Store::new(Memory::of(1 << 20));
     (1..=5).for_each(|trace| _ = insert(&mut store, span(trace, 1, "a")));
     let mut find = Find::new(search());
-    assert!(find.step(&mut store) && find.step(&mut store));
+    while store.index_next() {}
+    assert!(find.step(&store) && find.step(&store));
     // A newer trace than those found so far, and a trace that disappears.
     insert(&mut store, span(9, 1, "a"));
     store.evict_one();
