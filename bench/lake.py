@@ -31,7 +31,6 @@ INSERT INTO message SELECT n, '2026-01-01'::timestamptz + n * interval '1 ms', n
     n / 7.0, n % 3 = 0, '2026-01-01'::date + (n % 365)::int, 'country ' || n % 109,
     md5(n::text) || ' ' || md5((n * 7)::text), md5(n::text)::uuid FROM generate_series(1, {rows}) n;
 CREATE INDEX ON message (at, id);
-VACUUM ANALYZE message;
 """
 
 
@@ -68,7 +67,10 @@ class Postgres:
 
     def sql(self, text: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         command = [self.programs / "psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", self.url(), "-c", text]
-        return subprocess.run(command, check=check, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True)
+        if check and done.returncode != 0:
+            sys.exit(f"psql failed: {done.stderr}")
+        return done
 
     def url(self) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
@@ -170,6 +172,7 @@ def main() -> None:
 
 def run(options: argparse.Namespace, server: Postgres, peers: Path) -> None:
     server.sql(TABLE.format(rows=options.rows))
+    server.sql("VACUUM ANALYZE message")
     size = server.sql("SELECT pg_table_size('message') / 1000000").stdout.strip()
     print(f"{options.rows:,} rows of 10 columns, {size} MB, {proc.cores()} cores, load {proc.load_average()}\n")
     print("| codec | program | seconds | CPU seconds | peak MiB |\n|---|---|---|---|---|")

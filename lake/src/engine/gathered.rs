@@ -6,6 +6,9 @@ use arrow_array::RecordBatch;
 
 use crate::{Page, Position};
 
+/// Bytes of a position, about: a timestamp and a key as JSON values.
+const POSITION: usize = 128;
+
 /// Rows of one topic, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
@@ -27,8 +30,9 @@ impl Gathered {
         self.ends.len()
     }
 
+    /// Of the rows and of their positions.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.ends.len() * POSITION
     }
 
     /// How many rows a commit of whole objects of `flush_size` rows has: up to the last row where one may end, or, if no

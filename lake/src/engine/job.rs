@@ -105,7 +105,8 @@ impl Worker {
                 self.topics.push(Topic::new(&name, route, self.shared.clone()));
             }
         }
-        let share = (self.share / self.topics.len().max(1)).max(LEAST_SHARE);
+        // The other half is for the object that is being encoded.
+        let share = (self.share / 2 / self.topics.len().max(1)).max(LEAST_SHARE);
         self.topics.iter_mut().for_each(|topic| topic.set_share(share));
         self.settle().await?;
         if self.shared.drain.has_started() {
