@@ -6,8 +6,6 @@ mod settings;
 
 use std::process::ExitCode;
 
-#[cfg(feature = "lake")]
-pub use process::jobs;
 pub use settings::HydrateSettings;
 
 use crate::{cli, failure::Failure};
