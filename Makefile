@@ -10,6 +10,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The pinned tools come before the machine's own.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
+# The same for every build of the whole workspace: with another choice cargo would build everything again. `make build` alone
+# leaves the lake out.
+WORKSPACE := --workspace --features octet/lake
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-zA-Z%_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,18 +52,18 @@ clean-data: ## Remove the data of local runs (.octet)
 
 .PHONY: check
 check: ## Type-check everything, tests included
-	$(CARGO) check --workspace --all-targets --locked
+	$(CARGO) check $(WORKSPACE) --all-targets --locked
 
 .PHONY: test-quick
 test-quick: ## Unit tests only; ARGS="…" goes to cargo test
-	$(CARGO) test --workspace --lib --bins --locked $(ARGS)
+	$(CARGO) test $(WORKSPACE) --lib --bins --locked $(ARGS)
 
 test-%: FORCE ## Test one crate, as in `make test-topology`; ARGS="…" goes to cargo test
 	$(CARGO) test --package octet-$* --locked $(ARGS)
 
 .PHONY: test-octet
 test-octet: tools ui
-	$(CARGO) test --package octet --locked $(ARGS)
+	$(CARGO) test --package octet --features lake --locked $(ARGS)
 
 .PHONY: test-ui
 test-ui: tools ui programs ## Test the page: its logic, then all of it in Chromium against a running mesh
@@ -76,10 +80,9 @@ test-rules: tools
 
 DEPLOY_TOOLS := .tools/npm.stamp .tools/pip.stamp .tools/helm.stamp .tools/deploy.stamp .tools/checkov.stamp .tools/models.stamp
 
-# The same choice of packages as `cargo test`: with another, cargo would build everything again.
 .PHONY: programs
 programs:
-	$(CARGO) build --workspace --bins --examples --locked
+	$(CARGO) build $(WORKSPACE) --bins --examples --locked
 
 .PHONY: test-chart
 test-chart: tools $(DEPLOY_TOOLS) programs ## Run the rendered chart as processes on this host; test the chart's checks with planted faults
@@ -111,8 +114,8 @@ TEST_THREADS := $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
 .PHONY: test
 test: tools ui test-rules ## Run every test
-	$(CARGO) test --workspace --doc --locked
-	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --workspace --all-targets --no-fail-fast --locked
+	$(CARGO) test $(WORKSPACE) --doc --locked
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test $(WORKSPACE) --all-targets --no-fail-fast --locked
 	@$(MAKE) test-ui
 	@$(MAKE) test-chart test-containers-short lint-deploy
 
@@ -123,6 +126,10 @@ test-stress: tools ui $(DEPLOY_TOOLS) ## Run every suite many times beside a bus
 .PHONY: drill
 drill: tools ## Run the failure drills at full length, with reports; `make test` runs them short
 	DRILL=full $(CARGO) test --package octet --test mesh --locked --release -- drills --nocapture --test-threads=1
+
+.PHONY: drill-lake
+drill-lake: tools ## Run five minutes of late writers while hydrate, PostgreSQL and S3 are killed
+	DRILL=full $(CARGO) test $(WORKSPACE) --test lake --locked -- every_row_is_in_the_lake --nocapture
 
 .PHONY: lint
 lint: lint-format lint-ui lint-proto lint-scripts lint-docker lint-compose lint-rules lint-deny lint-rust lint-docs ## Run every static check
@@ -191,11 +198,11 @@ lint-deny: .tools/pip.stamp ## Check dependencies: licences, bans, boundaries be
 
 .PHONY: lint-rust
 lint-rust: ## Run Clippy; warnings are errors
-	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+	$(CARGO) clippy $(WORKSPACE) --all-targets --locked -- --deny warnings
 
 .PHONY: lint-docs
 lint-docs: ## Build Rust's documentation; broken links are errors
-	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc $(WORKSPACE) --no-deps --document-private-items --locked
 
 # Fuzzing
 
@@ -241,6 +248,10 @@ bench-publish: build tools ## Measure how fast D publishes to RabbitMQ, beside b
 bench-gateway: build tools ## Measure the cost of transcoding, and 25 users beside 5,000 idle connections
 	$(CARGO) run --release --locked --quiet --package octet-gateway --example transcoding_cost
 	@exec python3 bench/idle.py
+
+.PHONY: bench-lake
+bench-lake: build-lake tools ## Measure `octet hydrate` beside ADBC, DuckDB and connectorx: CPU, memory, small objects, idle; ARGS="…"
+	@exec python3 bench/lake.py $(ARGS)
 
 .PHONY: bench-ui
 bench-ui: build tools ## Measure the page with many traces, long traces and large meshes

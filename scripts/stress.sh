@@ -89,14 +89,18 @@ fi
 # another choice cargo builds dependencies again.
 declare -A directory=() program=()
 if [ ${#packages[@]} -gt 0 ]; then
-  selection=(--workspace --all-targets)
-  [ "$suites" = . ] || selection=("${packages[@]/#/--package=}")
+  selection=(--workspace --features octet/lake --all-targets)
+  if [ "$suites" != . ]; then
+    selection=("${packages[@]/#/--package=}")
+    # One suite of the crate needs the feature.
+    [[ " ${names[*]} " != *" octet/lake "* ]] || selection+=(--features octet/lake)
+  fi
   while IFS=$'\t' read -r name place executable; do
     directory[$name]=$place program[$name]=$executable
   done < <(built_suites "${selection[@]}")
 fi
 if [[ " ${names[*]} " == *" chart/"* ]]; then
-  cargo build --workspace --bins --examples --locked
+  cargo build --workspace --features octet/lake --bins --examples --locked
 elif [[ " ${names[*]} " == *" ui/e2e "* ]]; then
   cargo build --package octet --locked
 fi

@@ -26,6 +26,7 @@ HOSTS = ("hosts.ui=octet.example.com", "hosts.api=api.octet.example.com")
 GATEWAY_API = ("gatewayApi.enabled=true", "gatewayApi.className=istio", *HOSTS)
 LOAD = ("loadGenerator.enabled=true", "loadGenerator.image.repository=registry.example.com/hey",
         "loadGenerator.image.tag=0.1.4")
+LAKE = ("lake.enabled=true", "lake.to=s3://octet-lake/raw", "lake.region=eu-central-1")
 WAYPOINT = ("istio.mode=ambient", "istio.waypoint.enabled=true")
 ROLLOUTS = ("argoRollouts.enabled=true", "argoRollouts.analysis.prometheusUrl=http://prometheus-operated.observability:9090")
 
@@ -55,6 +56,12 @@ CASES = {
     "scraped by annotation": [*IMAGE, *sets("scrapeAnnotations=true")],
     "prometheus operator": [*IMAGE, *sets("podMonitor.enabled=true", "prometheusRule.enabled=true",
                                           "dashboards.enabled=true")],
+    "lake of the mesh's stores": [*IMAGE, *sets(*LAKE, "scrapeAnnotations=true", "podMonitor.enabled=true")],
+    "lake of other databases, by cron": [*IMAGE, *sets(
+        *LAKE, "lake.mode=cron", "lake.existingSecret=lake-databases", "lake.config=[source.orders]",
+        "lake.extraEgress[0].ports[0].port=5432", "lake.extraEgress[0].to[0].ipBlock.cidr=10.0.0.0/16",
+        "lake.serviceAccount.annotations.eks\\.amazonaws\\.com/role-arn=arn:aws:iam::111122223333:role/octet-lake")],
+    "istio, lake": [*IMAGE, *values("istio"), *sets(*LAKE)],
     "ingress": [*IMAGE, *sets("ingress.enabled=true", "ingress.className=nginx", *HOSTS)],
     "page on another origin": [*IMAGE, *sets("gateway.allowedOrigins={https://page.example.com}",
                                          "gateway.serviceType=LoadBalancer")],
@@ -106,7 +113,7 @@ TOPOLOGIES = {"language, replicas, faults": OWN / "language.toml"}
 
 # Secrets, ConfigMaps and ServiceAccounts that a case expects to find.
 EXISTING = {"own-rabbitmq", "own-mongodb", "mongo-express", "octet-rabbitmq", "octet-mongodb", "documentdb-ca",
-            "own-secret", "own-config", "own-ca", "own-account"}
+            "own-secret", "own-config", "own-ca", "own-account", "lake-databases"}
 
 # Wrong values, and a part of the refusal's message.
 REFUSALS = [
@@ -154,6 +161,9 @@ REFUSALS = [
     ([*IMAGE, *sets("collector.enabled=false")], "without the collector, the exporter zipkin needs"),
     ([*IMAGE, *sets("mongoExpress.enabled=true")], "mongoExpress.existingSecret is required"),
     ([*IMAGE, *sets("loadGenerator.enabled=true")], "loadGenerator.image: repository and a tag or digest are required"),
+    ([*IMAGE, *sets("lake.enabled=true")], "lake.to is required"),
+    ([*IMAGE, *sets("lake.enabled=true", "lake.to=/data")], "does not match pattern"),
+    ([*IMAGE, *sets(*LAKE, "mongodb.mode=none", "lake.mode=sometimes")], "lake/mode"),
     ([*IMAGE, *sets("image.tag=latest")], "'not' failed"),
     ([*IMAGE, *sets("services.service-b.call={service-d}")], "additional properties 'call' not allowed"),
     ([*IMAGE, *sets("replicas=3")], "additional properties 'replicas' not allowed"),

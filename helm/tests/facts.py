@@ -57,6 +57,8 @@ def _edges(objects, own):
     reports |= set(graph.PROXIES if sidecars else ())
     ports = {server: port for server, port in graph.SERVERS.items() if server in bundled}
     expected = graph.expected(own, reports if collector else (), collector, ports)
+    if "mongodb" in bundled and graph.copies_stores(objects):
+        expected.add((graph.LAKE, "mongodb", graph.SERVERS["mongodb"]))
     # Telemetry applies to the namespace, so the sidecars of clients report as well.
     clients = {(client, *callee) for client in graph.clients(objects)
                for callee in (graph.GATEWAY, *(graph.PROXIES if sidecars else []))}

@@ -20,6 +20,8 @@ PROXIES = (COLLECTOR, ("collector", "4317"))
 SERVERS = {"mongodb": "27017", "rabbitmq": "5672"}
 # Clients in the release's namespace that are not in the graph; their edges are kept apart from the graph's.
 CLIENTS = {"octet-load", "octet-test"}
+# What copies databases into S3.
+LAKE = "octet-lake"
 
 
 def uses(service, server):
@@ -80,6 +82,12 @@ def of_authorization(objects, enforced=at_pods):
 def clients(objects):
     """The clients that exist."""
     return {found["metadata"]["name"] for found in objects if found["kind"] in ("Job", "CronJob")} & CLIENTS
+
+
+def copies_stores(objects):
+    """Whether the lake exists and copies the mesh's own stores."""
+    return any(pod.labels["app.kubernetes.io/name"] == LAKE and
+               any(volume["name"] == "mongodb" for volume in pod.spec["volumes"]) for pod in pods(objects))
 
 
 def of_network(objects, direction):

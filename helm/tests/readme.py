@@ -30,7 +30,7 @@ repository's `docs/kubernetes.md` describes them. `values.schema.json` refuses u
 # One row each, and not one per field.
 WHOLE = {"services", "resources", "requests", "limits"}
 # Fields that a place takes from `defaults`, and need not list itself.
-SHARED = ("gateway", "collector", "rabbitmq.bundled", "mongodb.bundled", "mongoExpress", "loadGenerator", "tests")
+SHARED = ("gateway", "collector", "rabbitmq.bundled", "mongodb.bundled", "mongoExpress", "loadGenerator", "lake", "tests")
 
 
 def page():

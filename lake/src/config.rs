@@ -13,7 +13,11 @@ pub use file::toml;
 use crate::{
     Findings, Keys, Lake, LakeError, SinkOptions, Transforms,
     engine::{Job, Route},
-    source::postgres::{PostgresOptions, PostgresSource},
+    source::{
+        Source,
+        postgres::{PostgresOptions, PostgresSource},
+        stores::{StoresOptions, StoresSource},
+    },
 };
 
 /// Sources and sinks as they are written, before they are checked.
@@ -29,8 +33,49 @@ pub struct Written {
 
 /// A source whose keys are valid.
 struct CheckedSource {
-    options: PostgresOptions,
+    options: Options,
     transforms: Transforms,
+}
+
+enum Options {
+    Postgres(Box<PostgresOptions>),
+    Stores(StoresOptions),
+}
+
+impl Options {
+    fn take(keys: &mut Keys, findings: &mut Findings) -> Option<Self> {
+        if StoresOptions::is_meant(keys) {
+            return StoresOptions::take(keys, findings).map(Self::Stores);
+        }
+        PostgresOptions::take(keys, findings).map(|options| Self::Postgres(Box::new(options)))
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Postgres(options) => &options.name,
+            Self::Stores(options) => &options.name,
+        }
+    }
+
+    /// The topics, where they are known without the database.
+    fn topics(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Postgres(options) => options.topics(),
+            Self::Stores(options) => Some(options.topics()),
+        }
+    }
+
+    fn source(self) -> (Box<dyn Source>, Duration) {
+        match self {
+            Self::Postgres(options) => {
+                let interval = options.poll_interval;
+                (Box::new(PostgresSource::new(*options)), interval)
+            }
+            Self::Stores(options) => {
+                (Box::new(StoresSource::unopened(&options.name, options.stores)), options.poll_interval)
+            }
+        }
+    }
 }
 
 /// Checks everything that is written, and makes the engine's jobs of it. `to` overrides the lake of every sink, and
@@ -49,7 +94,7 @@ pub fn jobs(
     for mut keys in written.sources {
         ignore(&mut keys);
         let transforms = Transforms::take(&mut keys, findings);
-        let options = PostgresOptions::take(&mut keys, findings);
+        let options = Options::take(&mut keys, findings);
         unknown(&keys, findings);
         if let Some(options) = options {
             sources.push(CheckedSource { options, transforms });
@@ -59,10 +104,12 @@ pub fn jobs(
     let plan = join::Plan::new(sinks, lake.unwrap_or(default_to), findings);
     for source in &sources {
         if let Some(topics) = source.options.topics() {
-            plan.check(&source.options.name, &topics, findings);
+            plan.check(source.options.name(), &topics, findings);
         }
     }
-    join::check_topics(sources.iter().map(|source| &source.options), findings);
+    let owned =
+        sources.iter().map(|source| (source.options.name(), source.options.topics().unwrap_or_default()));
+    join::check_topics(owned, findings);
     if sources.is_empty() && findings.errors.is_empty() {
         findings.errors.push("the configuration has no source".to_owned());
     }
@@ -72,11 +119,8 @@ pub fn jobs(
     let plan = std::sync::Arc::new(plan);
     let job = |source: CheckedSource| {
         let (plan, transforms) = (plan.clone(), source.transforms);
-        Job {
-            poll_interval: source.options.poll_interval,
-            route: Box::new(move |topic| plan.route(topic, &transforms)),
-            source: Box::new(PostgresSource::new(source.options)),
-        }
+        let (source, poll_interval) = source.options.source();
+        Job { poll_interval, route: Box::new(move |topic| plan.route(topic, &transforms)), source }
     };
     Some(sources.into_iter().map(job).collect())
 }

@@ -1,5 +1,6 @@
 //! What is in a lake: for people who look after it, and for `octet lake`.
 
+mod deletes;
 mod latest;
 mod object;
 mod rows;
@@ -12,6 +13,7 @@ use crate::{
     store::{Lake, Owned, TopicState, state_key},
 };
 
+pub use deletes::{Deletes, deletes};
 pub use latest::{Latest, latest};
 pub use rows::{Keyed, keys};
 pub use verify::{Verification, verify};

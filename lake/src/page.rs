@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Position(pub serde_json::Value);
 
+/// In the metadata of rows' schema: the name of the run of the mode `bulk` that read them.
+pub(crate) const RUN: &str = "octet.run";
+
 /// Rows in the order of the source.
 #[derive(Debug, Clone)]
 pub struct Page {

@@ -3,11 +3,11 @@
 pub mod postgres;
 pub mod stores;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{BadRow, LakeError, Page, Position};
+use crate::{BadRow, LakeError, Page, Position, inspect::Keyed};
 
 /// Takes the pages of one topic.
 #[async_trait]
@@ -60,6 +60,20 @@ pub trait Source: Send {
 
     /// How far the final rows stay behind the clock by configuration.
     fn delay(&self) -> Duration;
+
+    /// Rows of the topic that were read and not committed are read again.
+    fn rewind(&mut self, _topic: &str) {}
+
+    /// Removes the keys whose rows are in the topic's table now. The values of `columns` are compared as text.
+    ///
+    /// # Errors
+    /// [`LakeError`].
+    async fn remove_known(
+        &mut self,
+        topic: &str,
+        columns: &[String],
+        keys: &mut BTreeSet<Keyed>,
+    ) -> Result<(), LakeError>;
 
     /// Forgets the connection, after a failure.
     fn disconnect(&mut self);

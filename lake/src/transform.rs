@@ -80,6 +80,7 @@ impl Transforms {
     /// [`LakeError::Refused`]: the columns are not those that the configuration expects.
     pub fn apply(&self, topic: &str, mut page: Page) -> Result<(Page, Vec<BadRow>), LakeError> {
         let mut bad_rows = Vec::new();
+        let metadata = page.rows.schema_ref().metadata().clone();
         for step in &self.0 {
             if !step.condition.is_met(topic) {
                 continue;
@@ -115,6 +116,10 @@ impl Transforms {
                     continue;
                 }
             };
+        }
+        if *page.rows.schema_ref().metadata() != metadata {
+            let schema = Schema::clone(page.rows.schema_ref()).with_metadata(metadata);
+            page.rows = page.rows.with_schema(Arc::new(schema))?;
         }
         Ok((page, bad_rows))
     }

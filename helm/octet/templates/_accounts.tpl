@@ -2,7 +2,7 @@
 {{- define "octet.account" -}}
 {{- $values := .root.Values -}}
 {{- $workloads := merge dict (dict "gateway" $values.gateway "collector" $values.collector) $values.services -}}
-{{- $others := dict "rabbitmq" $values.rabbitmq.bundled "mongodb" $values.mongodb.bundled "mongo-express" $values.mongoExpress "octet-load" $values.loadGenerator "octet-test" $values.tests -}}
+{{- $others := dict "rabbitmq" $values.rabbitmq.bundled "mongodb" $values.mongodb.bundled "mongo-express" $values.mongoExpress "octet-load" $values.loadGenerator "octet-lake" $values.lake "octet-test" $values.tests -}}
 {{- $shared := ternary $values.defaults.serviceAccount.name "" (hasKey $workloads .name) -}}
 {{- $own := get (merge dict $workloads $others) .name | default dict -}}
 {{- (get $own "serviceAccount" | default dict).name | default $shared | default .name -}}

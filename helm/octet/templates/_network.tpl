@@ -172,24 +172,7 @@ namespaceSelector:
 {{- end }}
 {{- range $server, $used := dict "mongodb" .workload.usesStore "rabbitmq" .workload.usesQueue }}
 {{- if $used }}
-{{- $settings := index $root.Values $server }}
-- to:
-    {{- if and (eq $settings.mode "external") $settings.external.peers }}
-    {{- toYaml $settings.external.peers | nindent 4 }}
-    {{- else if eq $settings.mode "external" }}
-    {{- range $settings.external.cidrs }}
-    - ipBlock: {cidr: {{ . }}}
-    {{- end }}
-    {{- else }}
-    - {{- include "octet.peer" (dict "root" $root "name" $server) | nindent 6 }}
-    {{- end }}
-  ports:
-    {{- $port := include "octet.server-port" (dict "root" $root "server" $server) }}
-    {{- if and (eq $settings.mode "external") (not $settings.external.peers) }}
-    - {port: {{ $port }}, protocol: TCP}
-    {{- else }}
-    {{- include "octet.pod-ports" (dict "root" $root "ports" (list $port)) | nindent 4 }}
-    {{- end }}
+{{- include "octet.egress-store" (dict "root" $root "server" $server) }}
 {{- end }}
 {{- end }}
 {{- if ne .workload.component "collector" }}
@@ -208,4 +191,26 @@ namespaceSelector:
     {{- end }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{- /* To a server of stores or queues, bundled or external. */ -}}
+{{- define "octet.egress-store" -}}
+{{- $settings := index .root.Values .server }}
+- to:
+    {{- if and (eq $settings.mode "external") $settings.external.peers }}
+    {{- toYaml $settings.external.peers | nindent 4 }}
+    {{- else if eq $settings.mode "external" }}
+    {{- range $settings.external.cidrs }}
+    - ipBlock: {cidr: {{ . }}}
+    {{- end }}
+    {{- else }}
+    - {{- include "octet.peer" (dict "root" .root "name" .server) | nindent 6 }}
+    {{- end }}
+  ports:
+    {{- $port := include "octet.server-port" (dict "root" .root "server" .server) }}
+    {{- if and (eq $settings.mode "external") (not $settings.external.peers) }}
+    - {port: {{ $port }}, protocol: TCP}
+    {{- else }}
+    {{- include "octet.pod-ports" (dict "root" .root "ports" (list $port)) | nindent 4 }}
+    {{- end }}
 {{- end }}

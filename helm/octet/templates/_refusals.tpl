@@ -147,4 +147,10 @@
 {{- if and .Values.loadGenerator.enabled (or (not .Values.loadGenerator.image.repository) (not (or .Values.loadGenerator.image.tag .Values.loadGenerator.image.digest))) -}}
   {{- fail "loadGenerator.image: repository and a tag or digest are required; k8s/images/hey/Dockerfile builds it" -}}
 {{- end -}}
+{{- if and .Values.lake.enabled (not .Values.lake.to) -}}
+  {{- fail "lake.to is required: s3://BUCKET/PREFIX" -}}
+{{- end -}}
+{{- if and .Values.lake.enabled (eq .Values.lake.config "") (eq .Values.mongodb.mode "none") -}}
+  {{- fail "lake.config is required: mongodb.mode is none, so there are no stores to copy" -}}
+{{- end -}}
 {{- end }}

@@ -44,7 +44,7 @@
   {{- fail "enabled: false is for the condition of a parent chart's dependency (condition: octet.enabled); here it would install nothing" -}}
 {{- end -}}
 {{- include "octet.refuse-labels" (dict "place" "commonLabels" "labels" .Values.commonLabels) -}}
-{{- $others := dict "rabbitmq.bundled" .Values.rabbitmq.bundled "mongodb.bundled" .Values.mongodb.bundled "mongoExpress" .Values.mongoExpress "loadGenerator" .Values.loadGenerator "tests" .Values.tests -}}
+{{- $others := dict "rabbitmq.bundled" .Values.rabbitmq.bundled "mongodb.bundled" .Values.mongodb.bundled "mongoExpress" .Values.mongoExpress "loadGenerator" .Values.loadGenerator "lake" .Values.lake "tests" .Values.tests -}}
 {{- range $place, $settings := $others -}}
   {{- include "octet.refuse-pod-metadata" (dict "root" $ "place" $place "settings" $settings) -}}
 {{- end -}}

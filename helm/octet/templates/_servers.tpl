@@ -30,13 +30,14 @@ Without a cluster (helm template, Argo CD) every rendering would generate anothe
 {{- if eq $settings.mode "external" }}{{ $settings.external.port }}{{ else if eq .server "rabbitmq" }}5672{{ else }}27017{{ end -}}
 {{- end }}
 
-{{- /* The workloads that use a server, as a YAML list. */ -}}
+{{- /* The workloads that use a server, and the lake where it copies their stores, as a YAML list. */ -}}
 {{- define "octet.server-users" -}}
 {{- $field := ternary "usesQueue" "usesStore" (eq .server "rabbitmq") -}}
 {{- $users := list -}}
 {{- range $name, $workload := include "octet.workloads" .root | fromYaml -}}
   {{- if index $workload $field }}{{ $users = append $users $name }}{{ end -}}
 {{- end -}}
+{{- if and (eq .server "mongodb") .root.Values.lake.enabled (eq .root.Values.lake.config "") }}{{ $users = append $users "octet-lake" }}{{ end -}}
 {{- toYaml $users -}}
 {{- end }}
 

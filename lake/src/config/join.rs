@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use super::{ignore, unknown};
-use crate::{
-    Findings, Keys, Lake, LakeError, SinkOptions, Transforms, engine::Route,
-    source::postgres::PostgresOptions,
-};
+use crate::{Findings, Keys, Lake, LakeError, SinkOptions, Transforms, engine::Route};
 
 /// A sink whose keys are valid.
 pub(super) struct Sink {
@@ -137,14 +134,17 @@ impl Plan {
 }
 
 /// Two sources of one topic would mix their rows and positions.
-pub(super) fn check_topics<'a>(sources: impl Iterator<Item = &'a PostgresOptions>, findings: &mut Findings) {
+pub(super) fn check_topics<'a>(
+    sources: impl Iterator<Item = (&'a str, Vec<String>)>,
+    findings: &mut Findings,
+) {
     let mut owners: BTreeMap<String, &str> = BTreeMap::new();
-    for source in sources {
-        for topic in source.topics().unwrap_or_default() {
+    for (name, topics) in sources {
+        for topic in topics {
             if let Some(owner) = owners.get(&topic) {
-                findings.errors.push(format!("{} and {owner} both fill the topic {topic}", source.name));
+                findings.errors.push(format!("{name} and {owner} both fill the topic {topic}"));
             }
-            owners.insert(topic, &source.name);
+            owners.insert(topic, name);
         }
     }
 }

@@ -50,6 +50,9 @@ impl Worker {
                 Ok(()) => {
                     self.shared.health.set(&name, Ok(()));
                     (backoff, tries) = (RETRIES, 0);
+                    if !self.topics.is_empty() && self.topics.iter().all(|topic| topic.is_stopped) {
+                        break;
+                    }
                     if self.shared.run == Run::Once && self.is_complete().await {
                         break;
                     }
@@ -180,6 +183,7 @@ impl Worker {
             }
             if let Err(error) = topic.flush().await {
                 self.failures.extend(topic.failed(&error));
+                self.job.source.rewind(&topic.name);
             }
         }
     }

@@ -100,8 +100,10 @@ impl Topic {
     pub(super) async fn flush(&mut self) -> Result<(), LakeError> {
         self.due = None;
         let committed = self.writer.as_ref().and_then(TopicWriter::position);
-        let Some(read) = self.read.clone().filter(|read| Some(read) != committed) else { return Ok(()) };
         let rows = self.gathered.rows();
+        // A document that was inserted late has a position that was committed already.
+        let is_new = |read: &Position| rows > 0 || Some(read) != committed;
+        let Some(read) = self.read.clone().filter(is_new) else { return Ok(()) };
         self.commit(rows, read).await
     }
 

@@ -8,8 +8,12 @@ use super::{escape::Escape, partition::Partitioner};
 use crate::{Findings, Keys, store::StoreOptions};
 
 /// Octet's own keys, and the values they have for the files of Kafka Connect where these do not name them.
-pub const CONNECT_DEFAULTS: [(&str, &str); 3] =
-    [("partition.field.keep", "true"), ("json.timestamps", "epoch"), ("partition.escape", "hive")];
+pub const CONNECT_DEFAULTS: [(&str, &str); 4] = [
+    ("partition.field.keep", "true"),
+    ("json.timestamps", "epoch"),
+    ("partition.escape", "hive"),
+    ("run.directory", "false"),
+];
 
 /// How a topic becomes objects.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +33,8 @@ pub struct SinkOptions {
     pub(crate) escape: Escape,
     /// Fields of the partitioner stay in the records.
     pub(crate) keep_fields: bool,
+    /// Of the mode `bulk`.
+    pub(crate) runs: Runs,
     /// Between topic, partition and offset.
     pub(crate) file_delimiter: String,
     /// Digits of the offset.
@@ -37,6 +43,15 @@ pub struct SinkOptions {
     pub(crate) keep_interrupted: bool,
     /// Rows without a place in the lake go to a file instead of stopping the topic (`errors.tolerance=all`).
     pub(crate) tolerate_errors: bool,
+}
+
+/// Where the runs of the mode `bulk` go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// Each into a directory of its own.
+    Apart,
+    /// One after the other, as the S3 sink has them.
+    Together,
 }
 
 /// How an object is encoded.
@@ -73,6 +88,7 @@ impl Default for SinkOptions {
             partitioner: Partitioner::Default,
             escape: Escape::Hive,
             keep_fields: false,
+            runs: Runs::Apart,
             file_delimiter: "+".to_owned(),
             offset_digits: 10,
             keep_interrupted: false,
@@ -106,6 +122,12 @@ impl SinkOptions {
                 findings,
             ),
             keep_fields: keys.one_of("partition.field.keep", default.keep_fields, &switch, findings),
+            runs: keys.one_of(
+                "run.directory",
+                default.runs,
+                &[("true", Runs::Apart), ("false", Runs::Together)],
+                findings,
+            ),
             file_delimiter: delimiter(keys, findings),
             offset_digits: keys.number(
                 "filename.offset.zero.pad.width",

@@ -9,9 +9,10 @@ use arrow_select::take::take_record_batch;
 use super::{
     SinkOptions,
     conform::{conform, fill_offsets, merge},
+    options::Runs,
     partition::Fault,
 };
-use crate::LakeError;
+use crate::{LakeError, page::RUN};
 
 /// The objects of a commit, in the order in which they are written.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ impl Plan {
             topic,
             options,
             written: Arc::new(written(&known, options)),
+            run: None,
             chunk: HashMap::new(),
             rows_in_chunk: 0,
             plan: Self {
@@ -102,6 +104,8 @@ struct Planner<'a> {
     topic: &'a str,
     options: &'a SinkOptions,
     written: SchemaRef,
+    /// Of the mode `bulk`, where it has a directory of its own.
+    run: Option<String>,
     /// The objects of the chunk, by directory.
     chunk: HashMap<String, usize>,
     rows_in_chunk: usize,
@@ -115,6 +119,11 @@ impl Planner<'_> {
             self.end_chunk();
             self.written = Arc::new(written(&schema, self.options));
             self.plan.schema = schema;
+        }
+        let run = batch.schema_ref().metadata().get(RUN).filter(|_| self.options.runs == Runs::Apart);
+        if run != self.run.as_ref() {
+            self.end_chunk();
+            self.run = run.cloned();
         }
         let directories = self.options.partitioner.directories(batch, self.options.escape, now)?;
         let index = self.plan.batches.len();
@@ -156,7 +165,9 @@ impl Planner<'_> {
         let index = self.chunk.get(directory).copied().unwrap_or_else(|| {
             let index = objects.len();
             self.chunk.insert(directory.to_owned(), index);
-            let key = key(self.topic, self.options, directory, self.plan.next_offset);
+            let run = self.run.as_ref().map(|run| format!("run={run}/")).unwrap_or_default();
+            let directory = format!("{run}{directory}");
+            let key = key(self.topic, self.options, &directory, self.plan.next_offset);
             objects.push(Planned { key, schema: self.written.clone(), parts: Vec::new() });
             index
         });

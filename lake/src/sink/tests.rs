@@ -199,6 +199,26 @@ async fn a_failed_commit_is_repeated_by_the_same_writer() {
     assert_eq!(names, expected);
 }
 
+/// kafka-connect-storage-cloud #387: a table over the directories has the column twice.
+#[tokio::test]
+async fn a_partition_column_is_in_the_names_and_not_in_the_records() {
+    for (keep, is_in_records) in [("false", false), ("true", true)] {
+        let root = tempfile::tempdir().expect("a directory");
+        let lake = Lake::directory(root.path());
+        let options = options(&[
+            ("partitioner.class", "FieldPartitioner"),
+            ("partition.field.name", "country"),
+            ("partition.field.keep", keep),
+        ]);
+        let mut writer = TopicWriter::open(&lake, "t", &options).await.expect("a writer");
+        writer.commit(&[rows(0..5)], Position(json!(5))).await.expect("a commit");
+        for (key, records) in objects(&lake).await {
+            assert!(key.starts_with("country="), "{key}");
+            assert!(records.iter().all(|record| record.get("country").is_some() == is_in_records), "{key}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn objects_are_named_by_partition_and_by_their_first_record() {
     let root = tempfile::tempdir().expect("a directory");

@@ -51,6 +51,13 @@ pub struct Hydrate {
 }
 
 impl Hydrate {
+    /// The arguments that name these sources.
+    #[cfg(feature = "lake")]
+    pub fn of_source(config: Option<PathBuf>, connectors: Vec<PathBuf>, to: &str) -> Self {
+        let to = Some(to.to_owned());
+        Self { config, connectors, once: true, follow: false, to, data: None, topology: None }
+    }
+
     /// The lake where neither the command line nor the configuration names one.
     pub fn default_lake(&self) -> String {
         let data = self.data.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));

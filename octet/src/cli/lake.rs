@@ -1,5 +1,7 @@
 //! The arguments of `octet lake`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 pub(super) const AFTER: &str = "\
@@ -40,6 +42,18 @@ pub enum Lake {
     Verify {
         /// The topic
         topic: String,
+        /// List the keys of rows that are not in the source any more
+        #[arg(long, requires = "key")]
+        deletes: bool,
+        /// Columns of the key
+        #[arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "deletes")]
+        key: Vec<String>,
+        /// The source, as for `octet hydrate`; the stores of the topology without it
+        #[arg(long, value_name = "FILE", requires = "deletes")]
+        config: Option<PathBuf>,
+        /// The source, as for `octet hydrate`: JSON files of Kafka Connect's connectors
+        #[arg(long, value_name = "FILE", num_args = 1.., requires = "deletes", conflicts_with = "config")]
+        connectors: Vec<PathBuf>,
         /// The lake
         #[command(flatten)]
         lake: LakeAddress,

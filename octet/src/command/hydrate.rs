@@ -6,6 +6,8 @@ mod settings;
 
 use std::process::ExitCode;
 
+#[cfg(feature = "lake")]
+pub use process::jobs;
 pub use settings::HydrateSettings;
 
 use crate::{cli, failure::Failure};

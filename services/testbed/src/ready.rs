@@ -34,15 +34,23 @@ pub(crate) async fn wait(
 
 /// Whether `GET path` returns 200.
 pub(crate) async fn is_ok(server: SocketAddr, path: &str) -> bool {
-    let get = async {
-        let mut stream = TcpStream::connect(server).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        std::io::Result::Ok(answer)
-    };
-    get.await.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200 "))
+    get(&server.to_string(), path).await.is_ok_and(|(status, _)| status == 200)
+}
+
+/// The status and the body of `GET path` of a server, `host:port`, that closes the connection after its response.
+///
+/// # Errors
+/// Those of the socket, and a response that is not HTTP.
+pub async fn get(server: &str, path: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(server).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await?;
+    let response = String::from_utf8_lossy(&response);
+    let status = response.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    let body = response.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+    status.zip(body).ok_or_else(|| std::io::Error::other("the response is not HTTP"))
 }
 
 fn tail(log: &Path) -> String {

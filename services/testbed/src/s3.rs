@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -27,8 +28,9 @@ const BUCKET: &str = "lake";
 /// Dropping it kills it; it dies with the test process in any case.
 pub struct S3 {
     socket: SocketAddr,
-    _server: Process,
-    _lifeline: Lifeline,
+    journal: Option<PathBuf>,
+    server: Process,
+    lifeline: Lifeline,
 }
 
 impl S3 {
@@ -37,19 +39,55 @@ impl S3 {
     /// # Panics
     /// With a sentence if moto is not installed; with the end of its log if it does not start.
     pub async fn start() -> Self {
+        Self::start_with(false).await
+    }
+
+    /// One that keeps its objects when it is killed and restarted.
+    ///
+    /// # Panics
+    /// As [`S3::start`] does.
+    pub async fn start_durable() -> Self {
+        Self::start_with(true).await
+    }
+
+    async fn start_with(is_durable: bool) -> Self {
         let lifeline = Lifeline::new("s3");
+        let journal = is_durable.then(|| lifeline.directory().join("journal"));
         let socket = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports::free_port());
-        let log = lifeline.directory().join("s3.log");
-        let mut command = python::program_with(LIBRARIES, "s3_server.py");
-        command.arg(socket.port().to_string());
-        let mut server = lifeline.spawn(&mut command, &log).expect("python3 can be started");
-        ready::wait("the S3 server", &mut server, &log, async || {
-            ready::is_ok(socket, "/moto-api/data.json").await
-        })
-        .await;
-        let s3 = Self { socket, _server: server, _lifeline: lifeline };
+        let server = serve(&lifeline, socket, journal.as_deref()).await;
+        let s3 = Self { socket, journal, server, lifeline };
         s3.put(&format!("/{BUCKET}"), "").await;
         s3
+    }
+
+    /// Kills the server, as `kill -9` does, and waits until it is dead.
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Starts it again on its port. Only a durable one still has its objects.
+    ///
+    /// # Panics
+    /// As [`S3::start`] does.
+    pub async fn restart(&mut self) {
+        self.kill();
+        self.server = serve(&self.lifeline, self.socket, self.journal.as_deref()).await;
+    }
+
+    /// Copies the objects below `prefix`, in this bucket, into files below `directory`.
+    ///
+    /// # Panics
+    /// With a sentence if moto's libraries are not installed; with their error if the objects cannot be read.
+    pub fn download(&self, prefix: &str, directory: &Path) {
+        let mut command = python::program_with(LIBRARIES, "s3_download.py");
+        let output = command.args([&self.endpoint(), BUCKET, prefix]).arg(directory).output();
+        let output = output.expect("python3 can be started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The variables with which a process reaches the server.
+    pub fn environment(&self) -> [(&'static str, String); 4] {
+        environment(self.endpoint())
     }
 
     /// The server's address as `AWS_ENDPOINT_URL`.
@@ -90,6 +128,27 @@ impl S3 {
         let answer = exchange.await.expect("a response");
         assert!(answer.starts_with("HTTP/1.1 200"), "PUT {path}: {answer}");
     }
+}
+
+async fn serve(lifeline: &Lifeline, socket: SocketAddr, journal: Option<&Path>) -> Process {
+    let log = lifeline.directory().join("s3.log");
+    let mut command = python::program_with(LIBRARIES, "s3_server.py");
+    command.arg(socket.port().to_string()).args(journal);
+    let mut server = lifeline.spawn(&mut command, &log).expect("python3 can be started");
+    ready::wait("the S3 server", &mut server, &log, async || {
+        ready::is_ok(socket, "/moto-api/data.json").await
+    })
+    .await;
+    server
+}
+
+fn environment(endpoint: String) -> [(&'static str, String); 4] {
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+    ]
 }
 
 /// Passes requests on to a server, and counts those that may change objects. It can be shut from one of them on, so that a
@@ -143,6 +202,17 @@ impl S3Door {
         self.plan.writes.store(0, Ordering::SeqCst);
         self.plan.takes_effect.store(takes_effect, Ordering::SeqCst);
         self.plan.shut_at.store(write, Ordering::SeqCst);
+    }
+
+    /// The variables with which a process reaches the server through the door.
+    pub fn environment(&self) -> [(&'static str, String); 4] {
+        environment(self.endpoint())
+    }
+
+    /// Whether the request arrived at which the door was to be shut.
+    pub fn is_reached(&self) -> bool {
+        let shut_at = self.plan.shut_at.load(Ordering::SeqCst);
+        shut_at > 0 && self.plan.writes.load(Ordering::SeqCst) >= shut_at
     }
 
     /// Opens the door.
@@ -224,7 +294,7 @@ async fn request(reader: &mut BufReader<OwnedReadHalf>) -> std::io::Result<Optio
 ///
 /// # Panics
 /// With a sentence if the library is not installed; with its error if it cannot read the objects.
-pub fn lake_rows(library: &str, directory: &std::path::Path, order: &str) -> Vec<String> {
+pub fn lake_rows(library: &str, directory: &Path, order: &str) -> Vec<String> {
     let mut command = python::program_with(LIBRARIES, "lake_rows.py");
     let output = command.arg(library).arg(directory).arg(order).output().expect("python3 can be started");
     assert!(output.status.success(), "{library}: {}", String::from_utf8_lossy(&output.stderr));

@@ -1,8 +1,9 @@
 //! `COPY … TO STDOUT (FORMAT binary)`: a header, then a message a row.
 
-use std::{pin::pin, sync::Arc};
+use std::{collections::HashMap, pin::pin, sync::Arc};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::Schema;
 use arrow_select::filter::filter_record_batch;
 use futures_util::StreamExt as _;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use super::{
     relation::{Ordered, Reading},
     rows::{self, Cells, Problem, Reader},
 };
-use crate::{BadRow, LakeError, Page, Position, source::Pages};
+use crate::{BadRow, LakeError, Page, Position, page::RUN, source::Pages};
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
@@ -145,8 +146,12 @@ impl<'a> Gathered<'a> {
                 self.bad.push((self.ends.len(), bad));
             }
         }
-        self.ends.push(self.reading.is_total.then(|| position(order.clone())));
-        self.last = (!self.reading.is_total).then_some(order);
+        if self.reading.is_total {
+            self.ends.push(Some(position(order)));
+        } else {
+            self.ends.push(None);
+            self.last = Some(order);
+        }
         self.bytes += 8 * self.columns.len();
     }
 
@@ -159,7 +164,12 @@ impl<'a> Gathered<'a> {
         let columns: Vec<ArrayRef> =
             self.columns.iter_mut().map(Cells::finish).collect::<Result<_, _>>().map_err(damaged)?;
         let options = RecordBatchOptions::new().with_row_count(Some(count));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.reading.schema), columns, &options);
+        let mut schema = Arc::clone(&self.reading.schema);
+        if let Some(run) = self.run {
+            let run = HashMap::from([(RUN.to_owned(), run.to_owned())]);
+            schema = Arc::new(Schema::clone(&schema).with_metadata(run));
+        }
+        let batch = RecordBatch::try_new_with_options(schema, columns, &options);
         let mut rows = batch.map_err(|error| damaged(error.to_string()))?;
         let mut ends = std::mem::take(&mut self.ends);
         self.bytes = 0;

@@ -1,10 +1,16 @@
 //! The source: one session that reads all topics of a connector.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    pin::pin,
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use octet_runtime::backoff::Backoff;
 use tokio::time::Instant;
+use tokio_postgres::{error::SqlState, types::ToSql};
 
 use super::{
     bound::Sample,
@@ -16,6 +22,7 @@ use super::{
 };
 use crate::{
     LakeError, Position,
+    inspect::Keyed,
     source::{Pages, Source},
 };
 
@@ -166,17 +173,10 @@ impl PostgresSource {
 impl PostgresSource {
     /// Reads every row, under a new name of the run.
     async fn read_bulk(&self, reading: &Reading, zone: &str, pages: &mut dyn Pages) -> Result<(), LakeError> {
-        let run = literal::timestamp(i64::try_from(since_epoch().as_micros()).unwrap_or(i64::MAX));
-        // As in a path: without blanks and colons.
-        let run: String = run.chars().filter(|character| !matches!(character, '-' | ':' | '+')).collect();
-        let run = run.replace(' ', "T");
+        let run = chrono::Utc::now().format("%Y%m%dT%H%M%S%.6fZ").to_string();
         let statement = reading.copy(&self.options, zone, None, Bounds { moment: 0, last: None })?;
         copy::copy(&self.connection()?.client, &statement, reading, Some(&run), pages).await
     }
-}
-
-fn since_epoch() -> Duration {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
 #[async_trait]
@@ -233,7 +233,7 @@ impl Source for PostgresSource {
         let unknown = || LakeError::Refused("the table is not there any more".to_owned());
         let relation = self.relations.iter().find(|(name, _)| name == topic).ok_or_else(unknown)?.1.clone();
         let reading = Reading::prepare(&self.connection()?.client, relation, &self.options.mode).await?;
-        self.check(topic, &reading, pages).await?;
+        self.check(topic, &reading, pages).await.map_err(passing)?;
         let connection = self.connection()?;
         let zone = self.options.zone.as_deref().unwrap_or(&connection.zone);
         if self.options.mode == Mode::Bulk {
@@ -246,7 +246,27 @@ impl Source for PostgresSource {
             return Ok(());
         }
         let statement = reading.copy(&self.options, zone, position, bounds)?;
-        copy::copy(&connection.client, &statement, &reading, None, pages).await
+        copy::copy(&connection.client, &statement, &reading, None, pages).await.map_err(passing)
+    }
+
+    async fn remove_known(
+        &mut self,
+        topic: &str,
+        columns: &[String],
+        keys: &mut BTreeSet<Keyed>,
+    ) -> Result<(), LakeError> {
+        let unknown = || LakeError::Refused("the table is not there any more".to_owned());
+        let relation = &self.relations.iter().find(|(name, _)| name == topic).ok_or_else(unknown)?.1;
+        let selected: Vec<String> =
+            columns.iter().map(|column| format!("octet.{}::text", literal::quoted(column))).collect();
+        let sql = format!("SELECT {} FROM {}", selected.join(", "), relation.from());
+        let none: [&(dyn ToSql + Sync); 0] = [];
+        let mut rows = pin!(self.connection()?.client.query_raw(&sql, none).await?);
+        while let Some(row) = rows.try_next().await? {
+            let key: Result<Keyed, _> = (0..columns.len()).map(|index| row.try_get(index)).collect();
+            keys.remove(&key?);
+        }
+        Ok(())
     }
 
     fn delay(&self) -> Duration {
@@ -257,6 +277,16 @@ impl Source for PostgresSource {
         self.connection = None;
         self.pending = None;
         self.final_until = None;
+    }
+}
+
+/// The columns were there a moment ago: one that was dropped since then is not read any more at the next poll.
+fn passing(error: LakeError) -> LakeError {
+    match error {
+        LakeError::Database(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => {
+            LakeError::Unavailable(format!("the table was changed while it was read: {error}"))
+        }
+        other => other,
     }
 }
 

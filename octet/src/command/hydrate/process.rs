@@ -25,7 +25,8 @@ use crate::{cli, command, failure::Failure, output, topology_file};
 /// The process's name in logs, metrics and spans.
 const NAME: &str = "hydrate";
 
-pub(super) fn run(arguments: &cli::Hydrate) -> Result<ExitCode, Failure> {
+/// Reads the environment and the configuration.
+fn prepare(arguments: &cli::Hydrate) -> Result<(HydrateSettings, Jobs), Failure> {
     let mut environment = Environment::new(&ProcessEnvironment);
     let file = topology_file::chosen(&mut environment, arguments.topology.as_deref());
     let mut settings = HydrateSettings::from_environment(&mut environment);
@@ -37,6 +38,20 @@ pub(super) fn run(arguments: &cli::Hydrate) -> Result<ExitCode, Failure> {
         Some(jobs) => Jobs::Configured(jobs),
         None => Jobs::Stores(Box::new(topology_file::read(file.as_deref())?)),
     };
+    Ok((settings, jobs))
+}
+
+/// The sources that the arguments name, and where their topics go.
+///
+/// # Errors
+/// [`Failure::Configuration`].
+pub async fn jobs(arguments: &cli::Hydrate) -> Result<Vec<Job>, Failure> {
+    let (settings, jobs) = prepare(arguments)?;
+    jobs.open(arguments, &settings.connections).await
+}
+
+pub(super) fn run(arguments: &cli::Hydrate) -> Result<ExitCode, Failure> {
+    let (settings, jobs) = prepare(arguments)?;
     let _logs = settings.logs.clone().install(NAME);
     command::block_on(async {
         let drain = command::drain_on_signals(settings.drain)?;
@@ -47,6 +62,15 @@ pub(super) fn run(arguments: &cli::Hydrate) -> Result<ExitCode, Failure> {
 enum Jobs {
     Configured(Vec<Job>),
     Stores(Box<Topology>),
+}
+
+impl Jobs {
+    async fn open(self, arguments: &cli::Hydrate, connections: &Connections) -> Result<Vec<Job>, Failure> {
+        match self {
+            Self::Configured(jobs) => Ok(jobs),
+            Self::Stores(topology) => Ok(vec![stores(arguments, &topology, connections).await?]),
+        }
+    }
 }
 
 /// The jobs of the configuration, if there is one.
@@ -100,10 +124,7 @@ async fn copy(
     jobs: Jobs,
     drain: Drain,
 ) -> Result<ExitCode, Failure> {
-    let jobs = match jobs {
-        Jobs::Configured(jobs) => jobs,
-        Jobs::Stores(topology) => vec![stores(arguments, &topology, &settings.connections).await?],
-    };
+    let jobs = jobs.open(arguments, &settings.connections).await?;
     let run = if arguments.follow { Run::Follow } else { Run::Once };
     let metrics = Metrics::new(NAME).map_err(StartError::internal)?;
     let lake_metrics = LakeMetrics::new(&metrics).map_err(StartError::internal)?;

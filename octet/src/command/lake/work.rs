@@ -35,7 +35,7 @@ pub(super) async fn run(action: &cli::Lake) -> Result<ExitCode, Failure> {
                 latest.bytes
             ));
         }
-        cli::Lake::Verify { topic, lake } => {
+        cli::Lake::Verify { topic, lake, deletes, key, config, connectors } => {
             let found = inspect::verify(&open(lake)?, topic).await.map_err(failure)?;
             for fault in &found.faults {
                 output::error(format!("octet: {topic}: {fault}"));
@@ -44,6 +44,10 @@ pub(super) async fn run(action: &cli::Lake) -> Result<ExitCode, Failure> {
                 "{topic}: {} rows in {} objects, {} rows committed",
                 found.rows, found.objects, found.expected
             ));
+            if *deletes {
+                let source = cli::Hydrate::of_source(config.clone(), connectors.clone(), &lake.to);
+                list_deletes(lake, topic, key, &source).await?;
+            }
             if !found.faults.is_empty() {
                 return Ok(ExitCode::FAILURE);
             }
@@ -57,6 +61,27 @@ pub(super) async fn run(action: &cli::Lake) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the keys whose rows are gone, one a line.
+async fn list_deletes(
+    lake: &LakeAddress,
+    topic: &str,
+    key: &[String],
+    source: &cli::Hydrate,
+) -> Result<(), Failure> {
+    let mut jobs = super::super::hydrate::jobs(source).await?;
+    let found = inspect::deletes(&open(lake)?, topic, key, &mut jobs).await.map_err(failure)?;
+    for missing in &found.missing {
+        let values: Vec<&str> = missing.iter().map(|value| value.as_deref().unwrap_or("NULL")).collect();
+        output::line(format!("deleted: {}", values.join(", ")));
+    }
+    output::line(format!(
+        "{topic}: {} of {} keys are not in the source any more",
+        found.missing.len(),
+        found.keys
+    ));
+    Ok(())
 }
 
 fn open(address: &LakeAddress) -> Result<Lake, Failure> {
