@@ -121,6 +121,7 @@ const ELSEWHERE: &[&str] = &[
     "`/api/faults` shows, sets and clears",   // faults, octet/tests/mesh/faults_of_all.rs
     "`GET /api/faults` is 200",               // faults
     "`PUT /api/faults?for=5m` with",          // faults
+    "`PATCH /api/faults?for=5m` is",          // faults, octet/tests/mesh/faults_of_all.rs
     "`DELETE /api/faults` is 200",            // faults
     "CORS by `ALLOWED_ORIGINS`",              // cors
     "With `ALLOWED_ORIGINS` unset",           // cors
