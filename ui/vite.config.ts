@@ -9,6 +9,9 @@ const dist = fileURLToPath(new URL("dist", import.meta.url));
 /** The gateway to which `npm run dev` proxies requests. */
 const gateway = process.env.OCTET_URL ?? "http://localhost:8080";
 
+/** The parts that are loaded when they are opened: of no use without the gateway. */
+const LATER = /(faults|compare(-view)?|scenarios(-view)?|views.scenarios.timeline)\.(tsx?|css)$/;
+
 export default defineConfig({
   // Relative, so that the page also works below a path of a proxy, such as /octet/.
   base: "./",
@@ -23,10 +26,10 @@ export default defineConfig({
     // Inlined files would need `data:` in the Content-Security-Policy.
     assetsInlineLimit: 0,
     reportCompressedSize: false,
-    // One file, and one for what is loaded later: a third one for what both use would be larger together.
+    // One file, and one for each part that is loaded later: another one for what they use together would be larger.
     rolldownOptions: {
       output: {
-        codeSplitting: { groups: [{ name: "page", test: (id: string) => !/faults\.tsx?$/.test(id) }] },
+        codeSplitting: { groups: [{ name: "page", test: (id: string) => !LATER.test(id) }] },
       },
     },
   },

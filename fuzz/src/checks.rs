@@ -1,6 +1,7 @@
 //! Properties that several parsers share.
 
 use octet_gateway::transcode::{RequestError, message_from_json, message_json};
+use octet_topology::Findings;
 use prost_reflect::{DynamicMessage, ReflectMessage, prost::Message as _};
 use serde_json::Value;
 
@@ -16,6 +17,17 @@ pub(crate) fn one_line(text: &str) {
 pub(crate) fn short_line(text: &str) {
     one_line(text);
     assert!(text.len() <= 4096, "{} bytes: {}…", text.len(), text.get(..200).unwrap_or_default());
+}
+
+/// Findings have the order and the positions of the text.
+pub(crate) fn check_findings(text: &str, findings: &Findings) {
+    assert!(findings.len() > 0);
+    assert!(findings.iter().is_sorted_by_key(|finding| (finding.line, finding.column)));
+    let lines = text.split('\n').count();
+    for finding in findings {
+        assert!((1..=lines).contains(&finding.line) && finding.column >= 1, "{finding}");
+        one_line(&finding.to_string());
+    }
 }
 
 /// The text does not contain [`SECRET`].

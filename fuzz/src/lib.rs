@@ -27,9 +27,10 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 23] = [
+pub const TARGETS: [Target; 25] = [
     Target { name: "answer", run: targets::answer::run },
     Target { name: "deadline", run: targets::deadline::run },
+    Target { name: "diagnosis", run: targets::diagnosis::run },
     Target { name: "edge", run: targets::edge::run },
     Target { name: "environment", run: targets::environment::run },
     Target { name: "fault", run: targets::fault::run },
@@ -43,6 +44,7 @@ pub const TARGETS: [Target; 23] = [
     Target { name: "propagation", run: targets::propagation::run },
     Target { name: "query", run: targets::query::run },
     Target { name: "routes", run: targets::routes::run },
+    Target { name: "scenario", run: targets::scenario::run },
     Target { name: "spans", run: targets::spans::run },
     Target { name: "spans_proto", run: targets::spans_proto::run },
     Target { name: "spans_v1", run: targets::spans_v1::run },

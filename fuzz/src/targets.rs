@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod deadline;
+pub(crate) mod diagnosis;
 pub(crate) mod edge;
 pub(crate) mod environment;
 pub(crate) mod fault;
@@ -15,6 +16,7 @@ pub(crate) mod otlp_json;
 pub(crate) mod propagation;
 pub(crate) mod query;
 pub(crate) mod routes;
+pub(crate) mod scenario;
 pub(crate) mod spans;
 pub(crate) mod spans_proto;
 pub(crate) mod spans_v1;

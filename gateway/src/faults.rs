@@ -15,7 +15,7 @@ use axum::{
     routing::get,
 };
 use octet_fault::Fault;
-use octet_runtime::admin::{AdminAccess, FaultChange, lasting};
+use octet_runtime::admin::{AdminAccess, FaultChange, lasting, named_fault};
 use octet_topology::Topology;
 use prost_reflect::DescriptorPool;
 use serde::Serialize;
@@ -105,7 +105,7 @@ impl FaultApi {
     }
 
     pub(crate) fn router(self) -> Router {
-        let methods = get(show).put(set).delete(clear);
+        let methods = get(show).put(set).patch(add).delete(clear);
         Router::new().route("/api/faults", methods).with_state(Arc::new(self))
     }
 
@@ -169,7 +169,21 @@ async fn show(State(api): State<Arc<FaultApi>>, request: Request) -> Response {
     }
 }
 
+/// Replaces all that was set at run time before.
 async fn set(State(api): State<Arc<FaultApi>>, request: Request) -> Response {
+    change(api, request, |text, query| FaultChange::Set { text, query }).await
+}
+
+/// Leaves what was set before, so that several people can set faults.
+async fn add(State(api): State<Arc<FaultApi>>, request: Request) -> Response {
+    change(api, request, |text, query| FaultChange::Add { text, query }).await
+}
+
+async fn change(
+    api: Arc<FaultApi>,
+    request: Request,
+    change: impl FnOnce(String, String) -> FaultChange,
+) -> Response {
     let (parts, body) = request.into_parts();
     let token = match api.permitted(&parts) {
         Ok(token) => token,
@@ -189,7 +203,7 @@ async fn set(State(api): State<Arc<FaultApi>>, request: Request) -> Response {
         Err(problem) => return invalid(&problem),
     };
     note(&parts, &faults, lasting);
-    match api.change(FaultChange::Set { text, query }, token).await {
+    match api.change(change(text, query), token).await {
         Ok(faults) => answer(faults),
         Err(failed) => failed,
     }
@@ -201,8 +215,22 @@ async fn clear(State(api): State<Arc<FaultApi>>, request: Request) -> Response {
         Ok(token) => token,
         Err(refused) => return refused.into_response(),
     };
-    tracing::warn!(client = client(&parts), "faults of all processes cleared");
-    match api.change(FaultChange::Clear, token).await {
+    let change = match named_fault(parts.uri.query().unwrap_or_default()) {
+        Ok(Some(fault)) => {
+            tracing::warn!(
+                fault = fault.log_text(),
+                client = client(&parts),
+                "fault of all processes cleared"
+            );
+            FaultChange::ClearOne(fault)
+        }
+        Ok(None) => {
+            tracing::warn!(client = client(&parts), "faults of all processes cleared");
+            FaultChange::Clear
+        }
+        Err(problem) => return invalid(&problem),
+    };
+    match api.change(change, token).await {
         Ok(faults) => answer(faults),
         Err(failed) => failed,
     }

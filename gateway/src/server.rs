@@ -33,9 +33,9 @@ use crate::{
     entry::{Entry, Names},
     faults::FaultApi,
     grpc::{self, Grpc, Own, OwnServices},
-    load::Loads,
     openapi, processes,
     rest::{self, Rest},
+    runs::{Load, Runs, Scenarios, Stage, Target},
     settings::GatewaySettings,
     traces,
     transcode::Routes,
@@ -80,16 +80,11 @@ pub async fn serve_on(ports: Ports, settings: GatewaySettings, drain: Drain) -> 
     let pool = DescriptorPool::decode(settings.descriptors.as_ref()).map_err(StartError::internal)?;
     let own = Own::new(&pool, &settings.descriptors).map_err(StartError::internal)?;
     let bodies = bodies(&settings);
-    let loads = Loads::new(
-        settings.load_program.clone(),
-        settings.scheme(),
-        address,
-        process.drain().clone(),
-        settings.limits,
-        bodies.clone(),
-    );
+    let target =
+        Target::new(settings.run_program.clone(), settings.scheme(), address, settings.scenario_data.clone());
+    let stage = Stage::new(target, process.drain().clone(), settings.limits, bodies.clone());
     let (metrics, tracer) = (process.metrics(), process.tracer());
-    let dispatcher = dispatcher(&settings, &faults, (metrics, tracer), pool, &own, bodies, loads)?;
+    let dispatcher = dispatcher(&settings, &faults, (metrics, tracer), pool, &own, bodies, stage)?;
 
     let readiness = Readiness::new(process.drain().clone(), Vec::new());
     let health = tokio::spawn(own.follow(process.drain().clone()));
@@ -120,7 +115,7 @@ fn dispatcher(
     pool: DescriptorPool,
     own: &Own,
     bodies: Backlog,
-    loads: Loads,
+    stage: Stage,
 ) -> Result<Arc<Dispatcher>, StartError> {
     let entry = &settings.topology.entry().name;
     let client = UpstreamMetrics::new(metrics).map_err(StartError::internal)?;
@@ -170,7 +165,7 @@ fn dispatcher(
         requests: HttpMetrics::server(metrics).map_err(StartError::internal)?,
         proxies: settings.proxies.clone(),
         origins: settings.origins.clone(),
-        router: router(settings, metrics, Arc::new(rest), loads)?,
+        router: router(settings, metrics, Arc::new(rest), stage)?,
         grpc,
         responses: Backlog::new(Budget {
             transfers: MAX_RESPONSES,
@@ -185,7 +180,7 @@ fn router(
     settings: &GatewaySettings,
     metrics: &Metrics,
     rest: Arc<Rest>,
-    loads: Loads,
+    stage: Stage,
 ) -> Result<Router, StartError> {
     let faults = FaultApi::new(
         settings.processes.clone(),
@@ -205,7 +200,8 @@ fn router(
         .merge(traces::router(settings.traces.clone()))
         .merge(processes::router(settings.processes.clone()))
         .route("/api/topology", get(async || edge::json(topology)))
-        .merge(loads.router())
+        .merge(Runs::new(Load, stage.clone()).router())
+        .merge(Runs::new(Scenarios::default(), stage).router())
         .merge(faults.router())
         .route_layer(from_fn_with_state(Shares::new(MAX_PAGES), admitted))
         // Needs a permit of the calls', when its body has arrived.

@@ -31,9 +31,11 @@ pub struct GatewaySettings {
     /// The serialized `FileDescriptorSet` of the served protos, with imports: Octet's own, unless a test or a platform built
     /// on this one replaces it.
     pub descriptors: Cow<'static, [u8]>,
-    /// The program `octet`, whose `load` subcommand sends the page's loads: this program, unless a test replaces it. `None`
+    /// The program `octet`, which runs the page's loads and scenarios: this program, unless a test replaces it. `None`
     /// without `LOAD_RUNS`.
-    pub load_program: Option<PathBuf>,
+    pub run_program: Option<PathBuf>,
+    /// The data directory of the `octet up`, for its scenarios.
+    pub(crate) scenario_data: Option<PathBuf>,
     pub(crate) topology: Topology,
     pub(crate) entry: UpstreamAddress,
     pub(crate) traces: Option<HttpUrl>,
@@ -86,12 +88,17 @@ impl GatewaySettings {
             "off" => Ok(false),
             _ => Err(()),
         });
+        let scenario_data = environment.optional("SCENARIO_DATA", "an absolute path", |text| {
+            let path = PathBuf::from(text);
+            if path.is_absolute() { Ok(path) } else { Err(()) }
+        });
         // Read at the start: after a rebuild the path is gone, and a new program has its place.
-        let load_program = has_loads.then(std::env::current_exe).and_then(Result::ok);
+        let run_program = has_loads.then(std::env::current_exe).and_then(Result::ok);
         Some(Self {
             process,
             descriptors: Cow::Borrowed(octet_proto::DESCRIPTOR_SET),
-            load_program,
+            run_program,
+            scenario_data,
             topology: topology?,
             entry: entry?,
             traces,

@@ -16,7 +16,7 @@ mod gap;
 mod graph;
 mod id;
 mod inspector;
-mod printable;
+pub(crate) mod printable;
 mod report;
 mod spool;
 mod stream;

@@ -17,7 +17,7 @@ pub use self::{
     hydrate::Hydrate,
     lake::{Lake, LakeAddress, Offsets},
     load::{Load, LoadAction, LoadFormat},
-    scenario::{Scenario, ScenarioRun, ScenarioScore, ScenarioTarget},
+    scenario::{Scenario, ScenarioFormat, ScenarioList, ScenarioRun, ScenarioScore, ScenarioTarget},
 };
 use crate::{failure, output, variables};
 

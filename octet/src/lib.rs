@@ -10,7 +10,7 @@ mod learn;
 mod log_line;
 pub mod output;
 pub mod runner;
-mod scenario;
+pub mod scenario;
 pub mod terminal;
 pub mod topology_file;
 pub mod variables;

@@ -62,6 +62,7 @@ test("a fault is set on an edge and on a node, counts down, acts, and is cleared
   await panel.getByLabel("share").fill("20%");
   await panel.getByRole("button", { name: "Set fault" }).click();
   await expect(faults).toHaveCount(2);
+  await expect(faults.first(), "it goes on as it was").toContainText("acted 3 times");
   await expectAccessible(page);
   await page.screenshot({ path: `${SHOTS}/faults.png`, fullPage: true });
 
@@ -83,7 +84,10 @@ test.describe("what the gateway refuses", () => {
     const panel = page.getByRole("region", { name: "Faults" });
     await panel.getByLabel("share").fill("200%");
     await panel.getByRole("button", { name: "Set fault" }).click();
+    await expect(panel.locator(".failure")).toContainText("The request is invalid");
     await expect(panel.locator(".failure")).toContainText("share");
+    await page.waitForResponse((response) => response.url().endsWith("/api/faults"));
+    await expect(panel.locator(".failure"), "after the list is loaded again").toContainText("share");
     await expectAccessible(page);
     await page.screenshot({ path: `${SHOTS}/faults-phone.png`, fullPage: true });
   });

@@ -1,14 +1,18 @@
 import { useEffect, useRef } from "preact/hooks";
 import { api, HOME_URL } from "./state/api.ts";
 import { route } from "./state/route.ts";
-import { CompareView } from "./views/compare/compare-view.tsx";
 import { GreetingView } from "./views/greeting/greeting-view.tsx";
 import { LoadView } from "./views/load/load-view.tsx";
 import { MeshView } from "./views/mesh/mesh-view.tsx";
+import { Lazy } from "./views/shell/lazy.tsx";
 import { StatusBar } from "./views/shell/status-bar.tsx";
 import { Tabs } from "./views/shell/tabs.tsx";
 import { TraceView } from "./views/trace/trace-view.tsx";
 import { TracesView } from "./views/traces/traces-view.tsx";
+
+const loadCompare = () => import("./views/compare/compare-view.tsx").then(({ CompareView }) => CompareView);
+const loadScenarios = () =>
+  import("./views/scenarios/scenarios-view.tsx").then(({ ScenariosView }) => ScenariosView);
 
 export function App() {
   return (
@@ -69,9 +73,11 @@ function View() {
     case "trace":
       return <TraceView key={route.value.id} id={route.value.id ?? ""} />;
     case "compare":
-      return <CompareView id={route.value.id ?? ""} />;
+      return <Lazy key="compare" file={loadCompare} props={{ id: route.value.id ?? "" }} />;
     case "load":
       return <LoadView />;
+    case "scenarios":
+      return <Lazy key="scenarios" file={loadScenarios} props={{}} />;
     default:
       return (
         <p class="empty">

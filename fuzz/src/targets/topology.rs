@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use octet_topology::{Findings, MAX_GREETINGS, MAX_SERVICES, ServiceName, Topology, table};
+use octet_topology::{MAX_GREETINGS, MAX_SERVICES, ServiceName, Topology, table};
 use serde_json::{Value, json};
 
-use crate::checks::{lossy, one_line};
+use crate::checks::{check_findings, lossy, one_line};
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = lossy(bytes);
@@ -53,15 +53,5 @@ fn check_topology(topology: &Topology) {
     for fault in topology.faults() {
         assert_eq!(octet_fault::parse(&fault.to_string()), Ok(vec![fault.clone()]));
         assert_eq!(topology.check_fault(fault), Ok(()));
-    }
-}
-
-fn check_findings(text: &str, findings: &Findings) {
-    assert!(findings.len() > 0);
-    assert!(findings.iter().is_sorted_by_key(|finding| (finding.line, finding.column)));
-    let lines = text.split('\n').count();
-    for finding in findings {
-        assert!((1..=lines).contains(&finding.line) && finding.column >= 1, "{finding}");
-        one_line(&finding.to_string());
     }
 }

@@ -46,8 +46,8 @@ macro_rules! targets {
 }
 
 targets! {
-    answer deadline edge environment fault json logs message metadata openapi otlp otlp_json propagation query routes
-    spans spans_proto spans_v1 status template topology trace upstream
+    answer deadline diagnosis edge environment fault json logs message metadata openapi otlp otlp_json propagation query routes
+    scenario spans spans_proto spans_v1 status template topology trace upstream
 }
 
 fn check_target(target: Target) {

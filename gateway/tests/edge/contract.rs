@@ -114,9 +114,14 @@ const ELSEWHERE: &[&str] = &[
     "`GET /api/load` is 200",                 // load
     "`POST /api/load` with",                  // load
     "`DELETE /api/load` is 200",              // load
+    "`/api/scenarios` lists, starts, shows",  // scenarios, octet/tests/mesh/scenario_page.rs
+    "`GET /api/scenarios` is 200",            // scenarios
+    "`POST /api/scenarios` with",             // scenarios
+    "`DELETE /api/scenarios` is 200",         // scenarios
     "`/api/faults` shows, sets and clears",   // faults, octet/tests/mesh/faults_of_all.rs
     "`GET /api/faults` is 200",               // faults
     "`PUT /api/faults?for=5m` with",          // faults
+    "`PATCH /api/faults?for=5m` is",          // faults, octet/tests/mesh/faults_of_all.rs
     "`DELETE /api/faults` is 200",            // faults
     "CORS by `ALLOWED_ORIGINS`",              // cors
     "With `ALLOWED_ORIGINS` unset",           // cors

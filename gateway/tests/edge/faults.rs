@@ -57,7 +57,8 @@ impl Admin {
                 .collect();
             axum::Json(json!({ "seed": 1, "faults": faults })).into_response()
         };
-        let router = Router::new().route("/faults", route(answer.clone()).put(answer.clone()).delete(answer));
+        let router = Router::new()
+            .route("/faults", route(answer.clone()).put(answer.clone()).patch(answer.clone()).delete(answer));
         let served = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
         Self { address, requests, served }
     }
@@ -83,7 +84,7 @@ async fn without_addresses_there_are_no_faults_and_the_page_gets_the_reason() {
     let shown = get(&gateway, PATH).await;
     assert_eq!((shown.status, &shown.json()["available"]), (StatusCode::OK, &Value::Bool(false)));
     assert!(shown.json()["reason"].as_str().expect("a reason").contains("ADMIN_ADDRESSES"));
-    for method in ["PUT", "DELETE"] {
+    for method in ["PUT", "PATCH", "DELETE"] {
         let refused = ask(&gateway, method, PATH, &[], FAULT).await;
         assert_eq!((refused.status, &refused.json()["code"]), (StatusCode::NOT_FOUND, &5.into()));
     }
@@ -113,6 +114,26 @@ async fn faults_are_set_listed_and_cleared_in_every_process_but_the_collector() 
     assert_eq!(shown["faults"].as_array().map(Vec::len), Some(2));
     assert_eq!(shown["failed"], json!([]));
     assert!(shown["at"].as_u64().is_some_and(|at| at > 1_700_000_000_000), "{shown}");
+
+    let added = ask(&gateway, "PATCH", &format!("{PATH}?for=2m"), &[], FAULT).await;
+    assert_eq!(added.status, StatusCode::OK, "{}", added.text());
+    let encoded = "at%3Dservice-g%20abort=UNAVAILABLE+share=10%25";
+    let ended = ask(&gateway, "DELETE", &format!("{PATH}?fault={encoded}"), &[], "").await;
+    assert_eq!(ended.status, StatusCode::OK, "{}", ended.text());
+    for admin in [&one, &two] {
+        let requests = admin.requests();
+        let [.., [patch, lasting, _, text], [delete, query, _, none]] = requests.as_slice() else {
+            panic!("{requests:?}")
+        };
+        assert_eq!([patch, lasting, text], ["PATCH", "for=2m", FAULT]);
+        let query = query.strip_prefix("fault=").expect("one fault");
+        let named = percent_encoding::percent_decode_str(query).decode_utf8().expect("text");
+        assert_eq!([delete, &*named, none], ["DELETE", FAULT, ""]);
+    }
+    for wrong in ["faults=x", "fault=", "fault=at%3Da", "fault=%FF", "fault=x&fault=y"] {
+        let refused = ask(&gateway, "DELETE", &format!("{PATH}?{wrong}"), &[], "").await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
 
     let cleared = ask(&gateway, "DELETE", PATH, &[], "").await;
     assert_eq!((cleared.status, &cleared.json()["faults"]), (StatusCode::OK, &json!([])));

@@ -39,7 +39,7 @@ impl Gateway {
         Self::configured(variables, Some(program)).await
     }
 
-    async fn configured(variables: &[(&str, &str)], load_program: Option<PathBuf>) -> Self {
+    async fn configured(variables: &[(&str, &str)], run_program: Option<PathBuf>) -> Self {
         let library = Library::start().await;
         let mut environment = BTreeMap::from([
             ("PORT".to_owned(), "127.0.0.1:0".to_owned()),
@@ -52,7 +52,7 @@ impl Gateway {
         let settings = GatewaySettings::from_environment(&mut read, Topology::built_in().expect("valid"));
         let mut settings = read.finish(settings).expect("valid").expect("an entry");
         settings.descriptors = Cow::Borrowed(library::descriptors());
-        settings.load_program = load_program;
+        settings.run_program = run_program;
         let ports = settings.process.bind().await.expect("ports");
         let address = ports.main.local_addr().expect("bound");
         let (trigger, drain) = Drain::on_trigger(std::time::Duration::ZERO);

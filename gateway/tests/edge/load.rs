@@ -1,15 +1,15 @@
 //! `/api/load`, with a script in the place of `octet`.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::path::PathBuf;
 
 use http::StatusCode;
 use octet_testbed::eventually;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::{
     client::{Reply, ask, get},
     gateway::Gateway,
+    program::{Program, run_becomes},
 };
 
 /// Reports, and ends at SIGTERM or when its standard input closes.
@@ -26,41 +26,10 @@ const PATH: &str = "/api/load";
 
 const PLAN: &str = r#"{"users": 2, "seconds": 60, "rate": 10}"#;
 
-struct Program {
-    directory: TempDir,
-}
-
-impl Program {
-    fn new(script: &str) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let program = Self { directory };
-        fs::write(program.path(), format!("#!/bin/bash\n{script}")).expect("written");
-        fs::set_permissions(program.path(), fs::Permissions::from_mode(0o700)).expect("executable");
-        program
-    }
-
-    fn path(&self) -> PathBuf {
-        self.directory.path().join("octet")
-    }
-
-    fn file(&self, suffix: &str) -> Option<String> {
-        fs::read_to_string(self.directory.path().join(format!("octet.{suffix}"))).ok()
-    }
-}
-
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 async fn start(gateway: &Gateway, plan: &str) -> Reply {
     ask(gateway, "POST", PATH, &[JSON], plan).await
-}
-
-/// Waits until the run has this state.
-async fn run_becomes(gateway: &Gateway, state: &str) -> Value {
-    eventually(&format!("the run is {state}"), async || {
-        let run = get(gateway, PATH).await.json()["run"].clone();
-        if run["state"] == state { Ok(run) } else { Err(run.to_string()) }
-    })
-    .await
 }
 
 #[tokio::test]
@@ -101,7 +70,7 @@ async fn one_run_at_a_time_is_started_shown_to_all_and_stopped() {
 
     let stopped = ask(&gateway, "DELETE", PATH, &[], "").await;
     assert_eq!((stopped.status, &stopped.json()["run"]["state"]), (StatusCode::OK, &"stopping".into()));
-    let run = run_becomes(&gateway, "stopped").await;
+    let run = run_becomes(&gateway, PATH, "stopped").await;
     assert_eq!((&run["id"], &run["report"]["requests"], &run["failure"]), (&id, &2.into(), &Value::Null));
     assert_eq!(ask(&gateway, "DELETE", PATH, &[], "").await.status, StatusCode::NOT_FOUND);
 
@@ -152,7 +121,7 @@ async fn strangers_and_plans_beyond_the_limits_start_nothing() {
     );
     let refused = ask(&gateway, "DELETE", PATH, &[("origin", "http://attacker.example")], "").await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    run_becomes(&gateway, "running").await;
+    run_becomes(&gateway, PATH, "running").await;
 }
 
 #[tokio::test]
@@ -187,7 +156,7 @@ async fn a_program_that_fails_is_reported_with_its_reason() {
         let program = Program::new(script);
         let gateway = Gateway::with_loads(program.path()).await;
         assert_eq!(start(&gateway, PLAN).await.status, StatusCode::CREATED);
-        let run = run_becomes(&gateway, "failed").await;
+        let run = run_becomes(&gateway, PATH, "failed").await;
         assert!(run["failure"].as_str().is_some_and(|text| text.contains(says)), "{script}: {run}");
     }
     let gateway = Gateway::with_loads("/nowhere/octet".into()).await;

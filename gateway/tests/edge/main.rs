@@ -27,6 +27,8 @@ mod log;
 mod openapi;
 mod others;
 mod processes;
+mod program;
+mod scenarios;
 mod shares;
 mod slow;
 mod streaming;

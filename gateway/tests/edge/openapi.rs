@@ -33,6 +33,7 @@ async fn every_rule_that_openapi_can_express_is_an_operation() {
         ("/api/health", "get"),
         ("/api/processes", "get"),
         ("/api/faults", "put"),
+        ("/api/scenarios", "post"),
         ("/api/request-echo", "trace"),
     ] {
         assert!(paths.contains_key(path), "{path}: {:?}", paths.keys());

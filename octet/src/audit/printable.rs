@@ -1,7 +1,7 @@
 //! Text of others in the audit's output.
 
 /// Text of a file or a message, cut to `max` characters, with control characters escaped.
-pub(super) fn printable(text: &str, max: usize) -> String {
+pub(crate) fn printable(text: &str, max: usize) -> String {
     let escape = |character: char| {
         let escaped: String =
             if character.is_control() { character.escape_debug().collect() } else { character.into() };

@@ -52,11 +52,35 @@ pub enum Scenario {
     /// Grade a diagnosis of a run against what took place
     #[command(after_help = SCORE)]
     Score(ScenarioScore),
+    /// Print the JSON schema of scenario files, for editors
+    Schema,
     /// List the shipped scenarios, or those in a directory
-    List {
-        /// Directory of scenario files
-        directory: Option<PathBuf>,
-    },
+    List(ScenarioList),
+}
+
+/// The arguments of `octet scenario list`.
+#[derive(Debug, Clone, Args)]
+pub struct ScenarioList {
+    /// Directory of scenario files
+    pub directory: Option<PathBuf>,
+    /// Also show which scenarios cannot run against the mesh of this gateway, and why
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// Data directory of the target's `octet up`
+    #[arg(long, value_name = "DIR", requires = "target")]
+    pub data: Option<PathBuf>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = super::Format::Table)]
+    pub format: super::Format,
+}
+
+/// How a run is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScenarioFormat {
+    /// Lines for people
+    Table,
+    /// A line of JSON with everything known so far, whenever something changes
+    JsonLines,
 }
 
 const SCORE: &str = "\
@@ -123,4 +147,7 @@ pub struct ScenarioRun {
     /// First port of the mesh's block of ports, instead of a free block
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=65_119))]
     pub base_port: Option<u16>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = ScenarioFormat::Table)]
+    pub format: ScenarioFormat,
 }

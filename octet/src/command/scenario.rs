@@ -1,5 +1,6 @@
 //! `octet scenario`: runs scenarios, checks them and lists them.
 
+mod list;
 mod score;
 
 use std::{
@@ -13,19 +14,21 @@ use octet_greeting::Connections;
 use octet_runtime::{
     environment::{Environment, ProcessEnvironment},
     http_url::HttpUrl,
+    lifeline,
 };
 
 use super::{block_on, fault::authorization};
 use crate::{
-    cli::{Scenario, ScenarioRun},
+    cli::{Scenario, ScenarioFormat, ScenarioRun},
     failure::Failure,
     output,
     scenario::{
         export,
+        live::Live,
         mesh::{Place, from_environment},
         report,
-        round::{self, Settings, Verdict},
-        shipped, target,
+        round::{self, INTERRUPTED, Settings, Verdict},
+        schema, shipped, target,
     },
 };
 
@@ -62,12 +65,11 @@ pub fn run(action: &Scenario) -> Result<ExitCode, Failure> {
             Ok(if exported.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Scenario::Score(arguments) => score::run(arguments),
-        Scenario::List { directory } => {
-            for (name, title) in shipped::list(directory.as_deref())? {
-                output::line(format!("{name:<28} {title}"));
-            }
+        Scenario::Schema => {
+            output::line(serde_json::to_string_pretty(&schema::schema()).map_err(anyhow::Error::new)?);
             Ok(ExitCode::SUCCESS)
         }
+        Scenario::List(arguments) => list::run(arguments),
     }
 }
 
@@ -75,6 +77,7 @@ fn play(arguments: &ScenarioRun) -> Result<ExitCode, Failure> {
     let scenario = shipped::read(&arguments.file)?;
     let mut environment = Environment::new(&ProcessEnvironment);
     let token = environment.secret("ADMIN_TOKEN");
+    let has_lifeline = environment.text(lifeline::VARIABLE).is_some();
     environment.finish(())?;
     let authorization = token.as_deref().map(authorization).transpose()?;
     let prometheus = arguments.prometheus.as_deref().map(|url| {
@@ -83,8 +86,11 @@ fn play(arguments: &ScenarioRun) -> Result<ExitCode, Failure> {
             .ok_or_else(|| Failure::Configuration(format!("--prometheus: {url:?} must be an http:// URL")))
     });
     let prometheus = prometheus.transpose()?;
-    let running =
-        arguments.target.as_deref().map(|url| place(arguments, url, authorization.clone())).transpose()?;
+    let running = arguments
+        .target
+        .as_deref()
+        .map(|url| place(arguments.into(), url, authorization.clone()))
+        .transpose()?;
     if let Some(place) = &running {
         let refused = target::refusals(&scenario, place.connections.is_some());
         if !refused.is_empty() {
@@ -97,7 +103,11 @@ fn play(arguments: &ScenarioRun) -> Result<ExitCode, Failure> {
         fs::create_dir_all(directory).map_err(|error| unwritable(directory, &error))?;
     }
     let mut rounds = Vec::new();
-    output::line(&scenario.title);
+    let live = match arguments.format {
+        ScenarioFormat::Table => Live::terminal(),
+        ScenarioFormat::JsonLines => Live::json(&scenario, arguments.rounds),
+    };
+    live.line(&scenario.title);
     for number in 1..=arguments.rounds {
         let kept = match (&arguments.data, &arguments.out) {
             (Some(data), _) if number == 1 && running.is_none() => Some(data.clone()),
@@ -115,12 +125,16 @@ fn play(arguments: &ScenarioRun) -> Result<ExitCode, Failure> {
             running: running.clone(),
             prometheus: prometheus.clone(),
             authorization: authorization.clone(),
+            live: live.clone(),
+            has_lifeline,
         };
-        output::line(format!("round {number} of {}", arguments.rounds));
+        live.round(&scenario, number);
+        live.line(format!("round {number} of {}", arguments.rounds));
         let round = block_on(async { Ok(round::run(&scenario, &settings).await) })?;
-        output::line(report::lines(&round));
-        output::line(format!("round {number}: {}", round.verdict.word()));
-        let interrupted = round.reason.as_deref() == Some("interrupted");
+        live.line(report::lines(&round));
+        live.line(format!("round {number}: {}", round.verdict.word()));
+        let interrupted = round.reason.as_deref() == Some(INTERRUPTED);
+        live.end(&scenario, &round);
         rounds.push(round);
         if interrupted {
             break;
@@ -146,20 +160,33 @@ fn play(arguments: &ScenarioRun) -> Result<ExitCode, Failure> {
     })
 }
 
+/// What is known of the mesh of `--target` beside its URL.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    data: Option<&'a Path>,
+    allow_remote: bool,
+}
+
+impl<'a> From<&'a ScenarioRun> for Known<'a> {
+    fn from(arguments: &'a ScenarioRun) -> Self {
+        Self { data: arguments.data.as_deref(), allow_remote: arguments.allow_remote }
+    }
+}
+
 /// The mesh of `--target`.
-fn place(arguments: &ScenarioRun, url: &str, authorization: Option<HeaderValue>) -> Result<Place, Failure> {
+fn place(known: Known<'_>, url: &str, authorization: Option<HeaderValue>) -> Result<Place, Failure> {
     let invalid = || {
         Failure::Configuration(format!(
             "--target: {url:?} must be an http:// URL such as http://localhost:8080"
         ))
     };
     let url = HttpUrl::parse_http(url).ok_or_else(invalid)?.to_string();
-    let connections = match &arguments.data {
+    let connections = match known.data {
         Some(data) => Some(Connections::embedded(data)),
         None => from_environment()?,
     };
-    let data = arguments.data.clone();
-    Ok(Place { url, allow_remote: arguments.allow_remote, data, connections, authorization })
+    let data = known.data.map(Path::to_path_buf);
+    Ok(Place { url, allow_remote: known.allow_remote, data, connections, authorization })
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

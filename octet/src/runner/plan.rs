@@ -152,11 +152,22 @@ impl Plan {
         });
         // All processes are on the user's own host: nobody else's server gets the load.
         let loads = (!is_set(inherited, LOAD_RUNS)).then(|| (LOAD_RUNS.to_owned(), "on".to_owned()));
+        // Scenarios audit the embedded stores and queues; those of the user may have passwords.
+        let is_embedded = ["STORE_URL", "QUEUE_URL"].iter().all(|name| shared.contains_key(*name));
+        let scenarios = (is_embedded && !is_set(inherited, SCENARIO_DATA))
+            .then(|| (SCENARIO_DATA.to_owned(), data.display().to_string()));
         let gateway = ProcessPlan::new(
             "gateway",
             &["gateway"],
             (ports.gateway(), ports.gateway_admin()),
-            shared.clone().into_iter().chain(url(topology.entry())).chain(traces).chain(admins).chain(loads),
+            shared
+                .clone()
+                .into_iter()
+                .chain(url(topology.entry()))
+                .chain(traces)
+                .chain(admins)
+                .chain(loads)
+                .chain(scenarios),
         );
         let processes = std::iter::once(collector).chain(services).chain([gateway]).collect();
         notes.extend(notes::of_traces(inherited, &format!("http://{}/", ports.collector())));
@@ -261,6 +272,9 @@ const SEED: &str = "SEED";
 
 /// Whether the gateway starts the page's loads.
 const LOAD_RUNS: &str = "LOAD_RUNS";
+
+/// Where the page's scenarios find stores and queues, and leave their reports.
+const SCENARIO_DATA: &str = "SCENARIO_DATA";
 
 /// The variables of every process. Stores, queues and exporters that the user's environment sets are kept.
 fn shared_environment(

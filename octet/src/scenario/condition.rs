@@ -6,7 +6,7 @@ use octet_fault::parse_duration;
 
 /// How the value is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
+pub(crate) enum Comparison {
     Less,
     AtMost,
     Equal,
@@ -16,7 +16,7 @@ enum Comparison {
 }
 
 /// Longer ones first, since `<` starts `<=`.
-const COMPARISONS: [(&str, Comparison); 6] = [
+pub(crate) const COMPARISONS: [(&str, Comparison); 6] = [
     ("<=", Comparison::AtMost),
     (">=", Comparison::AtLeast),
     ("==", Comparison::Equal),

@@ -1,6 +1,6 @@
 //! Reads scenario files: validated whole, every finding with its line and column.
 
-mod expect;
+pub(super) mod expect;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,12 +19,16 @@ use octet_topology::{
 use super::model::{Action, Load, MAX_REQUESTS, Scenario, TimedFault, Verb};
 use crate::runner::SET_FOR_EACH_PROCESS;
 
-const FIELDS: [&str; 8] = ["title", "seed", "topology", "environment", "load", "fault", "action", "expect"];
-const LOAD_FIELDS: [&str; 5] = ["rate", "users", "for", "timeout", "warm_up"];
-const ACTION_FIELDS: [&str; 4] = ["at", "do", "from", "for"];
+pub(super) const FIELDS: [&str; 8] =
+    ["title", "seed", "topology", "environment", "load", "fault", "action", "expect"];
+pub(super) const LOAD_FIELDS: [&str; 5] = ["rate", "users", "for", "timeout", "warm_up"];
+pub(super) const ACTION_FIELDS: [&str; 4] = ["at", "do", "from", "for"];
+
+/// The variables that a scenario sets, beside those of each process.
+pub(super) const SET_BY_SCENARIO: [&str; 2] = ["SEED", "TOPOLOGY"];
 
 /// Tables of one kind.
-const MAX_TABLES: usize = 64;
+pub(super) const MAX_TABLES: usize = 64;
 
 /// Requests that may wait at a time in an open loop, unless the file says otherwise: those of about two seconds.
 const OPEN_LOOP_USERS: (u32, u32) = (25, 1_000);
@@ -113,9 +117,7 @@ fn environment(fields: &Fields<'_>, reporter: &mut Reporter) -> BTreeMap<String,
             name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
         if !is_name || name.len() > 64 {
             reporter.report(&position, "must be the name of an environment variable, such as CONNECT_WAIT");
-        } else if SET_FOR_EACH_PROCESS.contains(&name.as_str())
-            || ["SEED", "TOPOLOGY"].contains(&name.as_str())
-        {
+        } else if SET_FOR_EACH_PROCESS.contains(&name.as_str()) || SET_BY_SCENARIO.contains(&name.as_str()) {
             reporter.report(&position, "is set for each process by `octet scenario`");
         } else if environment.len() >= MAX_TABLES {
             reporter.report(&position, format!("must have at most {MAX_TABLES} variables"));

@@ -61,7 +61,7 @@ const NO_STORES: &str =
     "the stores and queues of the running mesh are not known: name them with --data or the environment";
 
 /// A window in milliseconds after the start.
-type Window = (u64, u64);
+pub(crate) type Window = (u64, u64);
 
 /// The parts of the run, by the faults and actions that took place.
 pub(crate) fn windows(scenario: &Scenario, ledger: &[Entry]) -> BTreeMap<When, Window> {

@@ -8,7 +8,7 @@ use std::{
 use octet_fault::duration_text;
 use serde::Serialize;
 
-use crate::output;
+use super::live::{Live, shown};
 
 /// The kinds of entries.
 pub(crate) const FAULT: &str = "fault";
@@ -37,12 +37,13 @@ pub(crate) struct Entry {
 #[derive(Clone)]
 pub(crate) struct Ledger {
     start: Instant,
+    live: Live,
     entries: Arc<Mutex<Vec<Entry>>>,
 }
 
 impl Ledger {
-    pub(crate) fn new(start: Instant) -> Self {
-        Self { start, entries: Arc::default() }
+    pub(crate) fn new(start: Instant, live: Live) -> Self {
+        Self { start, live, entries: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
@@ -56,18 +57,21 @@ impl Ledger {
     /// Notes a start, and returns the number of the entry.
     pub(crate) fn begin(&self, kind: &'static str, what: String, blind: bool) -> usize {
         let from_ms = self.now();
-        output::line(format!("  {:>9}  {kind}: {}", clock(from_ms), shown(&what, blind)));
+        self.live.line(format!("  {:>9}  {kind}: {}", clock(from_ms), shown(&what, blind)));
         let mut entries = self.lock();
         entries.push(Entry { kind, what, blind, from_ms, until_ms: None, acted: None, problems: Vec::new() });
+        self.live.ledger(&entries);
         entries.len() - 1
     }
 
     /// Notes the end of an entry; only the first counts.
     pub(crate) fn end(&self, index: usize) {
         let now = self.now();
-        if let Some(entry) = self.lock().get_mut(index).filter(|entry| entry.until_ms.is_none()) {
+        let mut entries = self.lock();
+        if let Some(entry) = entries.get_mut(index).filter(|entry| entry.until_ms.is_none()) {
             entry.until_ms = Some(now);
-            output::line(format!("  {:>9}  ended: {}", clock(now), shown(&entry.what, entry.blind)));
+            self.live.line(format!("  {:>9}  ended: {}", clock(now), shown(&entry.what, entry.blind)));
+            self.live.ledger(&entries);
         }
     }
 
@@ -92,10 +96,6 @@ impl Ledger {
         }
         entries
     }
-}
-
-fn shown(what: &str, blind: bool) -> &str {
-    if blind { "a blind fault" } else { what }
 }
 
 pub(crate) fn millis(duration: Duration) -> u64 {

@@ -15,7 +15,7 @@ use octet_greeting::Connections;
 use self::running::RunningMesh;
 pub(crate) use self::{
     own::{OwnMesh, from_environment},
-    running::Place,
+    running::{Place, topology_at},
 };
 use super::model::Scenario;
 
@@ -38,8 +38,7 @@ impl Mesh {
 
     /// The mesh at `place`, which must take the scenario's faults.
     pub(crate) async fn running(scenario: &Scenario, place: Place) -> anyhow::Result<Self> {
-        let has_faults = !scenario.faults.is_empty();
-        RunningMesh::find(place, scenario.load.lasting, has_faults).await.map(Box::new).map(Self::Running)
+        RunningMesh::find(place, scenario).await.map(Box::new).map(Self::Running)
     }
 
     /// The mesh whose processes a scenario may act on.
@@ -127,17 +126,11 @@ impl Mesh {
     }
 
     /// Ends a mesh of its own; a running one keeps no fault.
-    pub(crate) async fn stop(self, scenario: &Scenario) -> anyhow::Result<()> {
+    pub(crate) async fn stop(&self, scenario: &Scenario) -> anyhow::Result<()> {
         match self {
             Self::Own(mesh) => mesh.stop().await,
-            Self::Running(mesh) if scenario.faults.is_empty() => {
-                drop(mesh);
-                Ok(())
-            }
-            Self::Running(mesh) => match mesh.set_faults(&[]).await.as_slice() {
-                [] => Ok(()),
-                problems => Err(anyhow::anyhow!("faults may remain: {}", problems.join("; "))),
-            },
+            Self::Running(_) if scenario.faults.is_empty() => Ok(()),
+            Self::Running(mesh) => mesh.end_faults().await,
         }
     }
 }

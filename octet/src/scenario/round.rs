@@ -12,13 +12,14 @@ use std::{
 use anyhow::Context;
 use octet_greeting::Connections;
 use octet_load::{Order, Plan, Protocol, Report, Target, run_watched};
-use octet_runtime::{environment::Environment, faults::draw_seed};
+use octet_runtime::{environment::Environment, faults::draw_seed, lifeline};
 use tokio::{sync::watch, time::sleep};
 
 use super::{
     faults::Faults,
     judge::{Case, Evidence, Outcome, judge},
     ledger::{ACTION, Entry, Ledger},
+    live::{Live, Progress},
     measure::Measure,
     mesh::{Mesh, Place},
     model::{Check, Expectation, MAX_REQUESTS, Scenario, Verb, When},
@@ -28,12 +29,14 @@ use super::{
 };
 use crate::{
     audit::{Answers, Audit, Overrides, Verdict as AuditVerdict},
-    output,
     runner::{Recorded, end_signal},
 };
 
 /// How long the state at the end may take, and the audit.
 const END: Duration = Duration::from_secs(30);
+
+/// The reason of a round that somebody ended.
+pub(crate) const INTERRUPTED: &str = "interrupted";
 
 /// The conclusion of a round or of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -68,6 +71,10 @@ pub(crate) struct Settings<'a> {
     pub(crate) prometheus: Option<http::Uri>,
     /// For processes with an `ADMIN_TOKEN`.
     pub(crate) authorization: Option<http::HeaderValue>,
+    /// Where the run is shown.
+    pub(crate) live: Live,
+    /// Whether the end of standard input ends the run, too.
+    pub(crate) has_lifeline: bool,
 }
 
 /// Runs the scenario.
@@ -87,9 +94,12 @@ pub(crate) async fn run(scenario: &Scenario, settings: &Settings<'_>) -> Round {
             None => Mesh::start(scenario, settings.data, settings.base_port, seed).await,
         }
     };
+    // One for the whole round, so that no signal is lost in between.
+    let end = end(settings.has_lifeline);
+    tokio::pin!(end);
     let mesh = tokio::select! {
         mesh = mesh => mesh,
-        () = end_signal() => return unjudged("interrupted".to_owned()),
+        () = &mut end => return unjudged(INTERRUPTED.to_owned()),
     };
     let mesh = match mesh {
         Ok(mesh) => Arc::new(mesh),
@@ -97,12 +107,10 @@ pub(crate) async fn run(scenario: &Scenario, settings: &Settings<'_>) -> Round {
     };
     let measured = tokio::select! {
         measured = measure(scenario, settings, Arc::clone(&mesh), seed) => measured,
-        () = end_signal() => Err(anyhow::anyhow!("interrupted")),
+        () = &mut end => Err(anyhow::anyhow!(INTERRUPTED)),
     };
-    if let Some(mesh) = Arc::into_inner(mesh)
-        && let Err(error) = mesh.stop(scenario).await
-    {
-        output::line(format!("octet: {error:#}"));
+    if let Err(error) = mesh.stop(scenario).await {
+        settings.live.line(format!("octet: {error:#}"));
     }
     match measured {
         Ok((cases, ledger, load)) => {
@@ -110,6 +118,21 @@ pub(crate) async fn run(scenario: &Scenario, settings: &Settings<'_>) -> Round {
             Round { seed, verdict, reason, cases, ledger, load: Some(load) }
         }
         Err(error) => unjudged(format!("{error:#}")),
+    }
+}
+
+/// Resolves when somebody ends the run.
+async fn end(has_lifeline: bool) {
+    let starter = async {
+        if has_lifeline {
+            let _ = lifeline::ended().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = starter => {}
+        () = end_signal() => {}
     }
 }
 
@@ -170,7 +193,7 @@ async fn measure(
     } else {
         None
     };
-    let observer = Observer {
+    let mut observer = Observer {
         mesh: Arc::clone(&mesh),
         processes: checks()
             .filter_map(|check| match check {
@@ -183,7 +206,9 @@ async fn measure(
             .any(|check| matches!(check, Check::Alert { .. }))
             .then(|| settings.prometheus.clone())
             .flatten(),
+        dead_before: 0,
     };
+    observer.start().await;
     let publishers = publishers(scenario, connections.as_ref()).await?;
     let url = format!("{}/api/greeting", mesh.url()?);
     let plan = Plan {
@@ -196,7 +221,7 @@ async fn measure(
         timeout: scenario.load.timeout,
     };
     let start = Instant::now();
-    let ledger = Ledger::new(start);
+    let ledger = Ledger::new(start, settings.live.clone());
     let stage = Stage {
         mesh: Arc::clone(&mesh),
         faults: Faults::new(Arc::clone(&mesh), settings.authorization.clone()),
@@ -205,7 +230,9 @@ async fn measure(
     };
     let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
     let (_order, orders) = watch::channel(Order::Run);
-    let load = async { run_watched(&plan, start, orders, Arc::clone(&measure) as _, progress).await };
+    settings.live.progress(Progress::Running);
+    let each_second = |report: &Report| settings.live.second(report);
+    let load = async { run_watched(&plan, start, orders, Arc::clone(&measure) as _, each_second).await };
     let both = async { tokio::join!(load, timeline::run(scenario, stage, start)) };
     let (report, ()) = tokio::select! {
         both = both => both,
@@ -213,6 +240,7 @@ async fn measure(
         () = async { observer.clone().watch(start, Arc::clone(&seen)).await; std::future::pending().await } => (Err(std::io::ErrorKind::Other.into()), ()),
     };
     let report = report.context("cannot send load")?;
+    settings.live.progress(Progress::Judging);
     measure.finish_answers().context("cannot save answers")?;
     let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     states_at_the_end(scenario, &observer, start, &mut seen).await;
@@ -248,16 +276,6 @@ fn telemetry_wait(scenario: &Scenario) -> Duration {
     };
     let waits = scenario.expectations.iter().filter(is_about);
     waits.map(|expectation| expectation.within.unwrap_or(END)).max().unwrap_or(END)
-}
-
-/// A line each five seconds.
-fn progress(report: &Report) {
-    const EVERY: u32 = 5;
-    if let Some(second) = report.seconds.last().filter(|second| (second.second + 1) % EVERY == 0) {
-        let failed: u64 = second.errors.values().sum();
-        let p99 = second.p99_ms.map_or("no response".to_owned(), |p99| format!("p99 {p99:.0} ms"));
-        output::line(format!("  {:>8}s  {}/s, {failed} failed, {p99}", second.second + 1, second.requests));
-    }
 }
 
 /// Looks until the states of the end are reached, or their time is over.

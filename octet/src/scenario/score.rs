@@ -7,8 +7,13 @@
 use octet_fault::{parse, parse_duration};
 use serde::{Deserialize, Serialize};
 
+use crate::audit::printable::printable;
+
 /// The largest file, in bytes: a ledger has at most 128 entries, and a report two million requests as counts of seconds.
 pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Characters of a text from one of the files that are printed.
+const MAX_PRINTED: usize = 500;
 
 /// The most findings of a diagnosis.
 const MAX_FINDINGS: usize = 1_000;
@@ -112,6 +117,11 @@ pub(crate) struct Score {
 /// # Errors
 /// What is wrong with one of the files; it begins with its name, `answer` or `report`.
 pub(crate) fn score(answer: &str, report: &str, round: usize) -> Result<Score, String> {
+    // Errors quote the files, which may be anybody's, and are printed on a terminal.
+    graded(answer, report, round).map_err(|problem| printable(&problem, MAX_PRINTED))
+}
+
+fn graded(answer: &str, report: &str, round: usize) -> Result<Score, String> {
     let diagnosis: Diagnosis = serde_json::from_str(answer).map_err(|error| {
         format!("answer: {error}; it must be {{\"findings\": [{{\"at\": …, \"what\": …, \"from\": …, \"until\": …}}]}}")
     })?;
@@ -149,11 +159,12 @@ pub(crate) fn score(answer: &str, report: &str, round: usize) -> Result<Score, S
             continue;
         };
         if points > 0.0 && mark.claimed.is_none() && !*used {
-            (mark.points, mark.claimed, *used) = (points, Some(claim.at.clone()), true);
+            (mark.points, mark.claimed, *used) = (points, Some(printable(&claim.at, MAX_PRINTED)), true);
         }
     }
     let wrong = diagnosis.findings.iter().zip(&used).filter(|(_, used)| !**used);
-    let wrong = wrong.map(|(claim, _)| format!("{} at {}", claim.what, claim.at)).collect();
+    let wrong =
+        wrong.map(|(claim, _)| printable(&format!("{} at {}", claim.what, claim.at), MAX_PRINTED)).collect();
     let sum: f64 = marks.iter().map(|mark| mark.points).sum();
     let of = u32::try_from(marks.len().max(diagnosis.findings.len())).unwrap_or(u32::MAX);
     Ok(Score { total: sum / f64::from(of), marks, wrong })
@@ -167,7 +178,7 @@ impl Entry {
         } else {
             let mut words = self.what.split(' ');
             let verb = words.next()?.to_owned();
-            (words.next()?.to_owned(), verb)
+            (printable(words.next()?, MAX_PRINTED), printable(&verb, MAX_PRINTED))
         };
         let seconds = |millis: u64| std::time::Duration::from_millis(millis).as_secs_f64();
         let until = self.until_ms.unwrap_or(self.from_ms);

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use octet_topology::{MAX_BYTES, Topology};
+use octet_topology::{Findings, MAX_BYTES, Topology};
 
 use super::{file, model::Scenario};
 use crate::failure::Failure;
@@ -57,12 +57,7 @@ pub(crate) fn read(path: &Path) -> Result<Scenario, Failure> {
     if !path.exists()
         && let Some((_, text)) = SCENARIOS.iter().find(|(shipped, _)| *shipped == name)
     {
-        let topology = |file: &str| {
-            let found = TOPOLOGIES.iter().find(|(name, _)| file.strip_suffix(".toml") == Some(*name));
-            let (_, text) = found.ok_or_else(|| format!("{file}: no such file"))?;
-            parsed(text, file)
-        };
-        return Ok(file::parse(text, name, &topology)?);
+        return Ok(parse(text, name)?);
     }
     let origin = path.display().to_string();
     let text = text(path).map_err(|error| {
@@ -78,6 +73,15 @@ pub(crate) fn read(path: &Path) -> Result<Scenario, Failure> {
     Ok(file::parse(&text, &origin, &topology)?)
 }
 
+/// Reads the text of a scenario, whose topology is one of the shipped ones.
+pub(crate) fn parse(text: &str, origin: &str) -> Result<Scenario, Findings> {
+    file::parse(text, origin, &|file| {
+        let found = TOPOLOGIES.iter().find(|(name, _)| file.strip_suffix(".toml") == Some(*name));
+        let (_, text) = found.ok_or_else(|| format!("{file}: no such file"))?;
+        parsed(text, file)
+    })
+}
+
 fn parsed(text: &str, origin: &str) -> Result<(Topology, String), String> {
     let topology = Topology::parse(text, origin).map_err(|findings| findings.to_string())?;
     Ok((topology, text.to_owned()))
@@ -91,11 +95,11 @@ fn text(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// The names and titles of the shipped scenarios, or of the files in a directory.
+/// The shipped scenarios, or the files in a directory, with their names.
 ///
 /// # Errors
 /// [`Failure::Configuration`] if a directory cannot be read, or a file in it is no scenario.
-pub(crate) fn list(directory: Option<&Path>) -> Result<Vec<(String, String)>, Failure> {
+pub(crate) fn list(directory: Option<&Path>) -> Result<Vec<(String, Scenario)>, Failure> {
     let mut paths: Vec<PathBuf> = match directory {
         None => SCENARIOS.iter().map(|(name, _)| PathBuf::from(name)).collect(),
         Some(directory) => {
@@ -108,7 +112,7 @@ pub(crate) fn list(directory: Option<&Path>) -> Result<Vec<(String, String)>, Fa
         }
     };
     paths.sort();
-    paths.into_iter().map(|path| Ok((path.display().to_string(), read(&path)?.title))).collect()
+    paths.into_iter().map(|path| Ok((path.display().to_string(), read(&path)?))).collect()
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub(crate) const INTERVAL: Duration = Duration::from_millis(200);
 /// The longest time for one answer of Prometheus.
 const LIMIT: Duration = Duration::from_secs(5);
 
+const DEAD_LETTERED: &str = "dead_lettered";
+
 /// What was seen at one moment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
@@ -38,6 +40,8 @@ pub(crate) struct Observer {
     pub(crate) processes: Vec<String>,
     pub(crate) queues: Option<Arc<Audit>>,
     pub(crate) alerts: Option<Uri>,
+    /// Messages that were dead-lettered before the load: a mesh that runs already may have some.
+    pub(crate) dead_before: u64,
 }
 
 impl Observer {
@@ -45,7 +49,7 @@ impl Observer {
     pub(crate) async fn look(&self, start: Instant) -> Seen {
         let ready = self.mesh.ready(&self.processes).await;
         let queue = match &self.queues {
-            Some(audit) => depth(audit).await,
+            Some(audit) => self.since_start(depth(audit).await),
             None => BTreeMap::new(),
         };
         let alerts = match &self.alerts {
@@ -54,6 +58,20 @@ impl Observer {
         };
         let at_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         Seen { at_ms, ready, queue, alerts }
+    }
+
+    /// Reads how many messages are dead-lettered already.
+    pub(crate) async fn start(&mut self) {
+        if let Some(audit) = &self.queues {
+            self.dead_before = depth(audit).await.get(DEAD_LETTERED).copied().unwrap_or_default();
+        }
+    }
+
+    fn since_start(&self, mut depth: BTreeMap<&'static str, u64>) -> BTreeMap<&'static str, u64> {
+        if let Some(count) = depth.get_mut(DEAD_LETTERED) {
+            *count = count.saturating_sub(self.dead_before);
+        }
+        depth
     }
 
     fn has_work(&self) -> bool {
@@ -72,13 +90,13 @@ impl Observer {
 
 async fn depth(audit: &Audit) -> BTreeMap<&'static str, u64> {
     let Ok(report) = audit.run(None, &mut |_| {}).await else { return BTreeMap::new() };
-    let mut sums = BTreeMap::from([("ready", 0), ("leased", 0), ("depth", 0), ("dead_lettered", 0)]);
+    let mut sums = BTreeMap::from([("ready", 0), ("leased", 0), ("depth", 0), (DEAD_LETTERED, 0)]);
     for depth in report.queues.iter().filter_map(|queue| queue.depth.as_ref().ok()) {
         for (name, count) in [
             ("ready", depth.ready),
             ("leased", depth.leased),
             ("depth", depth.ready + depth.leased),
-            ("dead_lettered", depth.dead_lettered),
+            (DEAD_LETTERED, depth.dead_lettered),
         ] {
             *sums.entry(name).or_default() += count;
         }

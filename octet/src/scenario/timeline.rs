@@ -8,6 +8,7 @@ use std::{
 
 use octet_backends::queue::{Message, Publisher};
 use octet_fault::Fault;
+use octet_runtime::faults::draw_seed;
 use rustix::process::Signal;
 use tokio::{
     sync::Mutex,
@@ -51,7 +52,9 @@ pub(crate) async fn run(scenario: &Scenario, stage: Stage, start: Instant) {
         changes.push((fault.until, false, number));
     }
     changes.sort();
-    let watching = tokio::spawn(watch_restarts(stage.clone(), Arc::clone(&active)));
+    // Ends with this function, also where that is dropped.
+    let mut watching = JoinSet::new();
+    watching.spawn(watch_restarts(stage.clone(), Arc::clone(&active)));
     for (at, starts, number) in changes {
         sleep_until((start + at).into()).await;
         let Some(timed) = scenario.faults.get(number) else { continue };
@@ -79,7 +82,6 @@ pub(crate) async fn run(scenario: &Scenario, stage: Stage, start: Instant) {
         }
     }
     while tasks.join_next().await.is_some() {}
-    watching.abort();
 }
 
 /// The fault without its own end.
@@ -177,7 +179,8 @@ async fn carry_out(action: &Action, stage: &Stage, start: Instant) -> anyhow::Re
         Verb::Poison => {
             for process in &action.processes {
                 let Some(publisher) = stage.publishers.get(process) else { continue };
-                let id = format!("00000000-0000-4000-8000-{:012x}", action.from.as_millis());
+                // Of this run alone: a queue keeps one message of an id.
+                let id = format!("{:08x}-0000-4000-8000-{:012x}", draw_seed().0, action.from.as_millis());
                 let message = Message { id, headers: Vec::new(), body: b"{\"id\": 7".to_vec() };
                 publisher.publish(message).await?;
             }

@@ -15,6 +15,7 @@ mod messages;
 mod metastable;
 mod overload;
 mod restart;
+mod scenario_alerts;
 mod scenarios;
 mod stop;
 mod stress;

@@ -47,6 +47,15 @@ async fn a_fault_that_the_gateway_sets_acts_in_the_mesh_until_it_is_cleared() {
     );
     assert!(shown["faults"][0]["until"].is_string(), "{shown}");
 
+    // Somebody else's fault changes nothing about this one, when it comes and when it ends.
+    let other = "at=service-h delay=1ms";
+    let added = json(&ask(&mesh, "PATCH", "/api/faults", other).await);
+    let faults: Vec<_> = [0, 1].map(|index| &added["faults"][index]["fault"]).into();
+    assert_eq!(faults, [fault, other], "{added}");
+    let query = other.replace(' ', "%20").replace('=', "%3D");
+    let ended = json(&ask(&mesh, "DELETE", &format!("/api/faults?fault={query}"), "").await);
+    assert_eq!(ended["faults"], shown["faults"], "{ended}");
+
     let cleared = json(&ask(&mesh, "DELETE", "/api/faults", "").await);
     assert_eq!(cleared["faults"], serde_json::json!([]));
     assert_eq!(ask(&mesh, "GET", "/api/greeting", "").await.status, StatusCode::OK);

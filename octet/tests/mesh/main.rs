@@ -60,6 +60,7 @@ mod random;
 mod refused;
 mod replicas;
 mod scenario_export;
+mod scenario_page;
 mod scenario_score;
 mod scenario_target;
 mod secrets;

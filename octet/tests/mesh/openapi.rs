@@ -24,15 +24,15 @@ async fn the_document_is_valid_and_the_gateway_conforms_to_it() {
 
     let settings = tempfile::Builder::new().suffix(".toml").tempfile().expect("a temporary file");
     std::fs::write(settings.path(), SETTINGS).expect("written");
-    // The seed makes every run send the same inputs. `/api/status` returns errors on purpose, and a load run or a fault
-    // disturbs the other operations.
+    // The seed makes every run send the same inputs. `/api/status` returns errors on purpose, and a load run, a scenario or
+    // a fault disturbs the other operations.
     let arguments = [
         "--config-file",
         settings.path().to_str().expect("text"),
         "run",
         &*mesh.url("/openapi.json"),
         "--exclude-path-regex",
-        "^/api/(status|load|faults)",
+        "^/api/(status|load|scenarios|faults)",
         "--max-examples",
         "40",
         "--seed",

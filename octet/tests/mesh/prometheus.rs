@@ -21,28 +21,33 @@ use crate::{
 };
 
 const CONFIGURATION: &str = include_str!("../../../compose/prometheus-octet-up.yaml");
-const RULES: &str = include_str!("../../../helm/octet/alerts/octet.rules.yaml");
+pub(crate) const RULES: &str = include_str!("../../../helm/octet/alerts/octet.rules.yaml");
 const ALERTMANAGER: &str = include_str!("../../../helm/octet/alerts/alertmanager.yaml");
 
 /// The prefixes of Octet's own series.
 const OWN: [&str; 4] = ["octet_", "grpc_", "http_server_", "process_"];
 
 /// The text with `from`, which it must contain, replaced.
-fn with(text: &str, from: &str, to: &str) -> String {
+pub(crate) fn with(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "no {from:?} in {text}");
     text.replace(from, to)
 }
 
 /// The shipped configuration with the ports of this platform and short intervals.
 async fn watching(mesh: &Mesh, alertmanager: &str) -> Prometheus {
+    watching_with(mesh.data(), alertmanager, RULES).await
+}
+
+/// As [`watching`] for the `octet up` in `data`, with other rules.
+pub(crate) async fn watching_with(data: &Path, alertmanager: &str, rules: &str) -> Prometheus {
     let mut text = with(CONFIGURATION, "scrape_interval: 15s", "scrape_interval: 500ms");
     text = with(&text, "scrape_timeout: 5s", "scrape_timeout: 500ms");
     text = with(&text, "evaluation_interval: 15s", "evaluation_interval: 500ms");
     text = with(&text, "../helm/octet/alerts/octet.rules.yaml", "octet.rules.yaml");
     text = with(&text, "127.0.0.1:9093", alertmanager);
-    let targets = mesh.data().join("run/prometheus-targets.json");
+    let targets = data.join("run/prometheus-targets.json");
     text = with(&text, "../.octet/run/prometheus-targets.json", targets.to_str().expect("UTF-8"));
-    Prometheus::start(&text, &[("octet.rules.yaml", RULES)]).await
+    Prometheus::start(&text, &[("octet.rules.yaml", rules)]).await
 }
 
 /// Calls the API of Prometheus.

@@ -14,7 +14,7 @@ const SCENARIO: &str = r#"
 title = "G fails for two seconds"
 seed = 7
 [load]
-rate = "30/s"
+rate = "15/s"
 for = "5s"
 warm_up = "500ms"
 [[fault]]
@@ -65,7 +65,7 @@ async fn a_running_mesh_is_loaded_faulted_and_judged_and_keeps_no_fault() {
     assert!(!text(&held).contains("not judged"), "{}", text(&held));
     let report = fs::read_to_string(format!("{out}/report.json")).expect("a report");
     let report: Value = serde_json::from_str(&report).expect("JSON");
-    assert!(report["rounds"][0]["ledger"][0]["acted"].as_u64() > Some(30), "{report}");
+    assert!(report["rounds"][0]["ledger"][0]["acted"].as_u64() > Some(15), "{report}");
 
     let faults = async || {
         let reply = Client::new().get(&mesh.url("/api/faults")).await;
@@ -93,6 +93,44 @@ async fn a_running_mesh_is_loaded_faulted_and_judged_and_keeps_no_fault() {
     mesh.end().await;
 }
 
+/// One message that nobody can read.
+const POISON: &str = r#"
+title = "One message is dead-lettered"
+[load]
+rate = "5/s"
+for = "3s"
+[[action]]
+at = "service-d"
+do = "poison"
+from = "1s"
+[[expect]]
+when = "end"
+queue = ["dead_lettered==1", "depth==0"]
+"#;
+
+#[tokio::test]
+async fn each_run_in_one_mesh_counts_its_own_dead_letters() {
+    let mesh = Mesh::start().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = mesh.data().to_str().expect("UTF-8").to_owned();
+    for _ in 0..2 {
+        let held = run(&mesh, directory.path(), POISON, &["--data", &data]).await;
+        assert_eq!(held.status.code(), Some(0), "{}", text(&held));
+    }
+    mesh.end().await;
+}
+
+/// Nothing of the built-in topology.
+const OTHER_TOPOLOGY: &str = r#"
+title = "Nothing happens"
+[load]
+rate = "5/s"
+for = "1s"
+[[expect]]
+when = "end"
+errors = ["rate==0"]
+"#;
+
 #[tokio::test]
 async fn what_a_running_mesh_does_not_allow_is_refused_with_the_step() {
     let mesh = Mesh::start().await;
@@ -103,12 +141,22 @@ async fn what_a_running_mesh_does_not_allow_is_refused_with_the_step() {
     let refused = run(&mesh, directory.path(), &format!("{scenario}{steps}"), &[]).await;
     assert_eq!(refused.status.code(), Some(64), "{}", text(&refused));
     for part in [
-        "[environment]: not possible with --target",
-        "action[0] (kill service-d for 1s): not possible with --target: a scenario acts on the processes of its own mesh only",
-        "action[1] (poison service-d): not possible with --target: the queues are not known",
+        "[environment]: not possible in a running mesh",
+        "action[0] (kill service-d for 1s): not possible in a running mesh: a scenario acts on the processes of its own mesh only",
+        "action[1] (poison service-d): not possible in a running mesh: the queues are not known",
     ] {
         assert!(text(&refused).contains(part), "{part}: {}", text(&refused));
     }
+    let topology = "topology = \"t.toml\"\n";
+    fs::write(directory.path().join("t.toml"), "entry = \"a\"\n[[service]]\nname = \"a\"\n")
+        .expect("written");
+    let other = run(&mesh, directory.path(), &format!("{topology}{OTHER_TOPOLOGY}"), &[]).await;
+    assert_eq!(other.status.code(), Some(75), "{}", text(&other));
+    assert!(
+        text(&other).contains("the mesh does not have the topology that the scenario names"),
+        "{}",
+        text(&other)
+    );
     let nowhere = octet()
         .args(["scenario", "run", "--target", "http://127.0.0.1:9", "slow-leaf"])
         .output()

@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod chunks;
 mod guard;
 mod otlp;
 mod parameters;

@@ -157,7 +157,17 @@ impl Mesh {
         while self.trace_bytes + self.counts.halves.bytes() > self.max_trace_bytes && self.traces.len() > 1 {
             self.forget_quietest();
         }
+        self.clear_due();
         self.relieve();
+    }
+
+    /// Removes forgotten traces from those that are due, when they are most of them: a flood of short traces is forgotten
+    /// faster than it is due.
+    fn clear_due(&mut self) {
+        if self.due.len() > 2 * self.traces.len() + SETTLED_AT_ONCE {
+            let traces = &self.traces;
+            self.due.retain(|(_, id)| traces.get(id).is_some_and(|trace| trace.is_due));
+        }
     }
 
     /// Counts spans that a reporter had to drop.

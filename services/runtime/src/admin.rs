@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 
 pub use access::{AdminAccess, Denied, came_through_proxy, is_local};
 pub use fault_client::{FaultChange, FaultReport};
-pub use faults::FaultControl;
+pub use faults::{FaultControl, named as named_fault};
 pub use histogram::Histogram;
 pub use lasting::lasting;
 pub use log_level::LogControl;

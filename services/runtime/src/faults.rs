@@ -127,8 +127,31 @@ impl Faults {
         faults: Vec<Fault>,
         lasting: Option<std::time::Duration>,
     ) -> Result<(), TooMany> {
+        self.change(|set| set.with(source, faults, lasting))
+    }
+
+    /// Adds faults to those of a source, which keep their time and their counts.
+    ///
+    /// # Errors
+    /// As [`replace`](Self::replace).
+    pub fn add(
+        &self,
+        source: Source,
+        faults: Vec<Fault>,
+        lasting: Option<std::time::Duration>,
+    ) -> Result<(), TooMany> {
+        self.change(|set| set.and(source, faults, lasting))
+    }
+
+    /// Ends one such fault of a source, if it has one.
+    pub fn end(&self, source: Source, fault: &Fault) {
+        // Fewer faults are never too many.
+        let _ = self.change(|set| set.without(source, fault));
+    }
+
+    fn change(&self, change: impl FnOnce(&Set) -> Set) -> Result<(), TooMany> {
         let mut set = self.0.set.write().unwrap_or_else(PoisonError::into_inner);
-        let next = set.with(source, faults, lasting);
+        let next = change(&set);
         if next.len() > MAX_FAULTS {
             return Err(TooMany);
         }

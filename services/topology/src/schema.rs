@@ -19,7 +19,8 @@ use crate::{
 };
 
 const NAME: &str = "[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?";
-const DURATION: &str = "[0-9]+ ?[a-zµ]+(?: ?[0-9]+ ?[a-zµ]+)*";
+/// What matches the text of a duration, without its limits.
+pub const DURATION: &str = "[0-9]+ ?[a-zµ]+(?: ?[0-9]+ ?[a-zµ]+)*";
 const SIZE: &str = "[0-9]+(?:B|KiB|MiB|GiB)?";
 const SHARE: &str = "^[0-9]{1,3}(?:\\.[0-9]{1,4})?%$";
 

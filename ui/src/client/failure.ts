@@ -157,6 +157,11 @@ function likelyCause(code: string | undefined): string {
       return "A service is at its limit of concurrent requests.";
     case "NOT_FOUND":
       return "The gateway has no such route: it is an older version, or the address is wrong.";
+    case "INVALID_ARGUMENT":
+      return "The request is invalid: the message says what is allowed.";
+    case "UNAUTHENTICATED":
+    case "PERMISSION_DENIED":
+      return "This client may not do that: the message says who may.";
     default:
       return "A service returned an error. Search its log for the request id.";
   }

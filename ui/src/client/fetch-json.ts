@@ -30,7 +30,7 @@ interface GatewayRequest {
   path: string;
   signal?: AbortSignal;
   /** GET unless set. */
-  method?: "POST" | "PUT" | "DELETE";
+  method?: "POST" | "PATCH" | "DELETE";
   /** Sent as JSON. */
   body?: unknown;
   /** Sent as it is, in the place of `body`. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { addressOf, effectsAt, type Fault, faultText, parseFaults, replacement, timeLeft } from "./faults.ts";
+import { addressOf, effectsAt, type Fault, faultLine, parseFaults, timeLeft } from "./faults.ts";
 import { toGraph } from "./topology.ts";
 
 const NOW = 1_000_000;
@@ -83,28 +83,9 @@ describe("the form", () => {
   });
 
   test("quotes a value with spaces and leaves out a share of all", () => {
-    expect(faultText(draft)).toBe("at=a>b abort=ABORTED share=10%");
+    expect(faultLine(draft)).toBe("at=a>b abort=ABORTED share=10% for=300s");
     const percentiles = { ...draft, effect: "delay", value: "p50=1ms p90=2ms p99=3ms", share: "100%" };
-    expect(faultText(percentiles)).toBe('at=a>b delay="p50=1ms p90=2ms p99=3ms"');
-  });
-});
-
-describe("a change", () => {
-  const kept = fault('at=a delay="p50=1ms p90=2ms p99=3ms" for=5m when="x-user=a b for=c"');
-  const configured = fault("at=b drop=true", { source: "topology", until: undefined });
-
-  test("sends the other faults again, for the time that they have left", () => {
-    expect(replacement([kept, configured], NOW, { added: draft })).toBe(
-      'at=a delay="p50=1ms p90=2ms p99=3ms" when="x-user=a b for=c" for=61s\nat=a>b abort=ABORTED share=10% for=300s',
-    );
-    // An end that is now must not become a duration that is refused.
-    expect(replacement([fault("at=a drop=true", { until: NOW - 5 })], NOW, {})).toBe("at=a drop=true for=1s");
-  });
-
-  test("leaves out what is cleared", () => {
-    const other = fault("at=c drop=true");
-    expect(replacement([kept, other], NOW, { without: kept })).toBe("at=c drop=true for=61s");
-    expect(replacement([kept], NOW, { without: kept })).toBe("");
+    expect(faultLine(percentiles)).toBe('at=a>b delay="p50=1ms p90=2ms p99=3ms" for=300s');
   });
 });
 

@@ -107,33 +107,11 @@ export interface Draft {
   seconds: number;
 }
 
-export function faultText({ at, effect, value, share }: Draft): string {
+/** The fault in its grammar. */
+export function faultLine({ at, effect, value, share, seconds }: Draft): string {
   const quoted = /[\s;]/.test(value) ? `"${value}"` : value;
   const part = share === "" || share === "100%" ? "" : ` share=${share}`;
-  return `at=${at} ${effect}=${quoted}${part}`;
-}
-
-/**
- * The faults to send: a PUT replaces all, so each of the others is sent again, for the time that it has left. `without` is
- * left out.
- */
-export function replacement(
-  faults: readonly Fault[],
-  now: number,
-  change: { added?: Draft; without?: Fault },
-): string {
-  const lines = faults
-    .filter((fault) => canClear(fault) && fault !== change.without)
-    .map((fault) => lasting(fault.fault, ((fault.until ?? now) - now) / 1000));
-  if (change.added) lines.push(lasting(faultText(change.added), change.added.seconds));
-  return lines.join("\n");
-}
-
-/** The fault with this duration in the place of its own. */
-function lasting(fault: string, seconds: number): string {
-  const fields = fault.match(/[^\s"=]+=("[^"]*"|[^\s"]*)/g) ?? [];
-  const others = fields.filter((field) => !field.startsWith("for="));
-  return `${others.join(" ")} for=${Math.max(1, Math.ceil(seconds))}s`;
+  return `at=${at} ${effect}=${quoted}${part} for=${seconds}s`;
 }
 
 /** The time that is left, for example `4:59`; empty for a fault that stays. */

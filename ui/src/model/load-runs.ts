@@ -41,6 +41,10 @@ export function parseLoadRuns(json: unknown): LoadRuns | undefined {
   };
 }
 
+export function runState(json: unknown): RunState | undefined {
+  return STATES.find((known) => known === json);
+}
+
 export function isActive(state: RunState | undefined): boolean {
   return state === "running" || state === "stopping";
 }
@@ -63,7 +67,7 @@ function parseLimits(json: unknown): LoadLimits | undefined {
 function parseRun(json: unknown): GatewayRun | undefined {
   const run = record(json);
   const id = text(run?.id);
-  const state = STATES.find((known) => known === run?.state);
+  const state = runState(run?.state);
   const plan = record(run?.plan);
   if (!run || !id || !state || !plan) return undefined;
   const report = record(run.report);

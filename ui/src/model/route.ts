@@ -1,6 +1,6 @@
 /** The view and its state in the URL's hash: `#/traces?service=service-a`. */
 
-export const VIEWS = ["mesh", "greeting", "traces", "trace", "compare", "load"] as const;
+export const VIEWS = ["mesh", "greeting", "traces", "trace", "compare", "load", "scenarios"] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface Route {

@@ -81,7 +81,7 @@ export function visibleSlice(
 
 export type LabelSide = "after" | "before" | "inside";
 
-/** Pixels before, after and on a bar. */
+/** Pixels before, after and on a bar, or on the wait before it. */
 export type Space = Readonly<Record<LabelSide, number>>;
 
 /** The first text that fits after the bar, before it or on it, and where; the last one is the shortest. */

@@ -41,15 +41,15 @@ async function lookup(base: string, traceId: string, signal: AbortSignal): Promi
     try {
       const { body } = await fetchJson({ ...traceRequest(base, traceId), signal });
       const found = deliveryOf(body);
-      if (found) {
-        delivery.value = { state: "delivered", delivery: found };
-        return;
-      }
+      if (found) delivery.value = { state: "delivered", delivery: found };
+      // The publisher's span, which shows the wait, can arrive later.
+      if (found?.wait !== undefined) return;
     } catch {
       // It is on its way; the request was logged.
       if (signal.aborted) return;
     }
   }
+  if (delivery.value.state === "delivered") return;
   const seconds = (INTERVAL_MS * ATTEMPTS) / 1000;
   delivery.value = { state: "unknown", why: `Unknown: no consumer span in the trace after ${seconds} s.` };
 }

@@ -3,32 +3,38 @@
 import { signal } from "@preact/signals";
 import type { Failure } from "../client/failure.ts";
 import { fetchJson, toFailure } from "../client/fetch-json.ts";
-import { type Draft, type Fault, type FaultState, parseFaults, replacement } from "../model/faults.ts";
+import { type Draft, type Fault, type FaultState, faultLine, parseFaults } from "../model/faults.ts";
 import { api } from "./api.ts";
 
-/** The longest that any fault of a change may last; each has its own duration. */
 const PATH = "/api/faults";
+/** A fault has a duration of its own. */
 const LONGEST = "?for=24h";
 
 export const faults = signal<FaultState | undefined>(undefined);
+/** Why the list could not be loaded. */
 export const failure = signal<Failure | undefined>(undefined);
+/** Why the last change was refused; it stays when the list is loaded again. */
+export const refusal = signal<Failure | undefined>(undefined);
 
 /** Kept in memory alone. */
 export const token = signal("");
 
 /** Sends a request, and shows the faults that the gateway returns. */
-async function send(method?: "PUT" | "DELETE", text?: string): Promise<void> {
+async function send(
+  change: { method?: "PATCH" | "DELETE"; query?: string; text?: string } = {},
+): Promise<void> {
   const base = api.value;
-  const path = method === "PUT" ? PATH + LONGEST : PATH;
+  const { query = "", ...sent } = change;
+  const path = PATH + query;
   const headers = token.value === "" ? {} : { authorization: `Bearer ${token.value}` };
   const parse = (json: unknown) => parseFaults(json, Date.now());
+  const outcome = sent.method ? refusal : failure;
   try {
-    const request = { base, path, parse, headers, ...(method ? { method } : {}), ...(text ? { text } : {}) };
-    const { body } = await fetchJson(request);
+    const { body } = await fetchJson({ base, path, parse, headers, ...sent });
     faults.value = body;
-    failure.value = undefined;
+    outcome.value = undefined;
   } catch (error) {
-    failure.value = toFailure(error, base + path);
+    outcome.value = toFailure(error, base + path);
   }
 }
 
@@ -37,16 +43,15 @@ export function load(): Promise<void> {
 }
 
 export function clearAll(): Promise<void> {
-  return send("DELETE");
+  return send({ method: "DELETE" });
 }
 
-/** Adds a fault to the others. */
+/** Adds a fault to those of everybody. */
 export function add(draft: Draft): Promise<void> {
-  return send("PUT", replacement(faults.value?.faults ?? [], Date.now(), { added: draft }));
+  return send({ method: "PATCH", query: LONGEST, text: faultLine(draft) });
 }
 
 /** Ends one fault. */
-export function clear(fault: Fault): Promise<void> {
-  const text = replacement(faults.value?.faults ?? [], Date.now(), { without: fault });
-  return text === "" ? clearAll() : send("PUT", text);
+export function clear({ fault }: Fault): Promise<void> {
+  return send({ method: "DELETE", query: `?fault=${encodeURIComponent(fault)}` });
 }

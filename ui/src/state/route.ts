@@ -10,6 +10,7 @@ const TITLES = {
   trace: "Trace",
   compare: "Compare",
   load: "Load",
+  scenarios: "Scenarios",
 };
 
 /** Undefined when the hash names no view. */

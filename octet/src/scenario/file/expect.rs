@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-const FIELDS: [&str; 11] = [
+pub(in crate::scenario) const FIELDS: [&str; 11] = [
     "when",
     "within",
     "latency",
@@ -30,10 +30,15 @@ const FIELDS: [&str; 11] = [
     "telemetry",
 ];
 
-const LATENCY: Vocabulary = Vocabulary { names: &["p", "avg", "min", "max"], is_time: true };
-const ERRORS: Vocabulary = Vocabulary { names: &["rate", "count"], is_time: false };
-const RATE: Vocabulary = Vocabulary { names: &["rate"], is_time: false };
-const QUEUE: Vocabulary =
+pub(in crate::scenario) const READINESS_FIELDS: [&str; 2] = ["ready", "unready"];
+pub(in crate::scenario) const ALERT_FIELDS: [&str; 3] = ["fire", "within", "others"];
+pub(in crate::scenario) const TELEMETRY_FIELDS: [&str; 4] = ["lost", "doubled", "wrong_parent", "counters"];
+
+pub(in crate::scenario) const LATENCY: Vocabulary =
+    Vocabulary { names: &["p", "avg", "min", "max"], is_time: true };
+pub(in crate::scenario) const ERRORS: Vocabulary = Vocabulary { names: &["rate", "count"], is_time: false };
+pub(in crate::scenario) const RATE: Vocabulary = Vocabulary { names: &["rate"], is_time: false };
+pub(in crate::scenario) const QUEUE: Vocabulary =
     Vocabulary { names: &["ready", "leased", "depth", "dead_lettered"], is_time: false };
 
 /// How long an expectation may wait.
@@ -128,7 +133,7 @@ pub(super) fn check_counters(fields: &Fields<'_>, actions: &[Action], reporter: 
 
 fn telemetry(table: &Fields<'_>, when: Option<When>, checks: &mut Vec<Check>, reporter: &mut Reporter) {
     let Some(fields) = table.table("telemetry", reporter) else { return };
-    fields.refuse_others(&["lost", "doubled", "wrong_parent", "counters"], reporter);
+    fields.refuse_others(&TELEMETRY_FIELDS, reporter);
     if when.is_some_and(|when| when != When::End) {
         reporter.report(&fields.position, "is known only with when = \"end\"");
     }
@@ -176,7 +181,7 @@ fn readiness(
     reporter: &mut Reporter,
 ) {
     let Some(fields) = table.table("readiness", reporter) else { return };
-    fields.refuse_others(&["ready", "unready"], reporter);
+    fields.refuse_others(&READINESS_FIELDS, reporter);
     let all = topology.map(process_names).unwrap_or_default();
     for (key, is_ready) in [("ready", true), ("unready", false)] {
         let Some((_, names)) = fields.texts(key, reporter) else { continue };
@@ -191,7 +196,7 @@ fn readiness(
 
 fn alert(table: &Fields<'_>, checks: &mut Vec<Check>, reporter: &mut Reporter) {
     let Some(fields) = table.table("alert", reporter) else { return };
-    fields.refuse_others(&["fire", "within", "others"], reporter);
+    fields.refuse_others(&ALERT_FIELDS, reporter);
     let fire = fields.texts("fire", reporter).map(|(_, names)| names).unwrap_or_default();
     let others = fields.text("others", reporter);
     if let Some(others) = others.as_ref().filter(|others| !["none", "any"].contains(&others.value)) {

@@ -45,7 +45,8 @@ const ATTEMPTS: u64 = 40;
 /// A running mesh.
 pub(crate) struct OwnMesh {
     child: Mutex<Child>,
-    orders: Mutex<ChildStdin>,
+    /// `None` when the mesh is ending.
+    orders: Mutex<Option<ChildStdin>>,
     data: PathBuf,
 }
 
@@ -80,7 +81,8 @@ impl OwnMesh {
             .spawn()
             .context("cannot start the mesh")?;
         let orders = child.stdin.take().context("the mesh has no stdin")?;
-        let mesh = Self { child: Mutex::new(child), orders: Mutex::new(orders), data: data.to_path_buf() };
+        let mesh =
+            Self { child: Mutex::new(child), orders: Mutex::new(Some(orders)), data: data.to_path_buf() };
         let started = Instant::now();
         loop {
             if let Some(run) = mesh.find()
@@ -132,7 +134,9 @@ impl OwnMesh {
     }
 
     async fn order(&self, line: String) -> anyhow::Result<()> {
-        self.orders.lock().await.write_all(format!("{line}\n").as_bytes()).await.context("the mesh has ended")
+        let mut orders = self.orders.lock().await;
+        let orders = orders.as_mut().context("the mesh is ending")?;
+        orders.write_all(format!("{line}\n").as_bytes()).await.context("the mesh has ended")
     }
 
     /// Takes a process down, with `kill` or `stop`, and waits until it has ended.
@@ -187,10 +191,10 @@ impl OwnMesh {
     }
 
     /// Ends the mesh.
-    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(&self) -> anyhow::Result<()> {
         // The end of its stdin ends it.
-        drop(self.orders);
-        let mut child = self.child.into_inner();
+        drop(self.orders.lock().await.take());
+        let mut child = self.child.lock().await;
         if timeout(END, child.wait()).await.is_err() {
             child.start_kill()?;
             child.wait().await?;

@@ -7,12 +7,18 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use octet_fault::{Fault, duration_text};
 use octet_greeting::Connections;
 use serde::Deserialize;
-use tokio::time::timeout;
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout};
 
+use super::super::{model::Scenario, target};
 use crate::{http_client::Getter, runner::Run};
 
 /// The longest time for one response: the gateway waits 2 s for each process.
 const LIMIT: Duration = Duration::from_secs(15);
+
+/// How long the end of faults is tried, and the time between two attempts.
+const END: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_millis(200);
 
 /// Bytes of the largest response.
 const RESPONSE_LIMIT: usize = 4 * 1024 * 1024;
@@ -91,12 +97,20 @@ fn named(name: &str, replica: Option<u32>) -> String {
     replica.map_or_else(|| name.to_owned(), |replica| format!("{name}#{replica}"))
 }
 
+/// The topology of the mesh at `place`.
+pub(crate) async fn topology_at(place: Place) -> anyhow::Result<Value> {
+    RunningMesh { place, http: Getter::new(RESPONSE_LIMIT), lasting: Duration::ZERO }.topology().await
+}
+
 impl RunningMesh {
-    /// The mesh at `place`, for a load of this length. With faults to set, it must accept them and have none.
-    pub(super) async fn find(place: Place, load: Duration, has_faults: bool) -> anyhow::Result<Self> {
-        let lasting = (load + MARGIN).min(MAX_LASTING);
+    /// The mesh at `place`, which must have the scenario's topology. With faults to set, it must accept them and have none.
+    pub(super) async fn find(place: Place, scenario: &Scenario) -> anyhow::Result<Self> {
+        let lasting = (scenario.load.lasting + MARGIN).min(MAX_LASTING);
         let mesh = Self { place, http: Getter::new(RESPONSE_LIMIT), lasting };
-        if has_faults {
+        if let Some(refused) = target::topology_refusal(scenario, &mesh.topology().await?) {
+            bail!("{}: {refused}", mesh.place.url);
+        }
+        if !scenario.faults.is_empty() {
             let found = mesh.faults(Method::GET, "", String::new()).await?;
             if !found.available {
                 bail!("the mesh takes no faults: {}", found.reason.unwrap_or_default());
@@ -109,6 +123,16 @@ impl RunningMesh {
             }
         }
         Ok(mesh)
+    }
+
+    /// Its topology, as its gateway shows it.
+    async fn topology(&self) -> anyhow::Result<Value> {
+        let (status, body) = self.ask(self.request(Method::GET, "/api/topology", String::new())).await?;
+        let url = &self.place.url;
+        if status != StatusCode::OK {
+            bail!("{url}/api/topology returned HTTP {}", status.as_u16());
+        }
+        serde_json::from_slice(&body).with_context(|| format!("{url} is not the gateway of a mesh of Octet"))
     }
 
     /// The pages of the processes' metrics, or why they cannot be read.
@@ -152,6 +176,18 @@ impl RunningMesh {
         }
     }
 
+    /// Ends the faults of all processes. A gateway that restarts is tried again.
+    pub(super) async fn end_faults(&self) -> anyhow::Result<()> {
+        let started = Instant::now();
+        loop {
+            match self.set_faults(&[]).await.as_slice() {
+                [] => return Ok(()),
+                problems if started.elapsed() > END => bail!("faults may remain: {}", problems.join("; ")),
+                _ => sleep(RETRY).await,
+            }
+        }
+    }
+
     /// How often each fault acted since it was last set.
     pub(super) async fn acted(&self) -> BTreeMap<String, u64> {
         let mut acted = BTreeMap::new();
@@ -167,7 +203,7 @@ impl RunningMesh {
         let (status, body) = self.ask(self.request(method, &format!("/api/faults{query}"), body)).await?;
         if status != StatusCode::OK {
             let text = String::from_utf8_lossy(&body);
-            let message = serde_json::from_slice::<serde_json::Value>(&body)
+            let message = serde_json::from_slice::<Value>(&body)
                 .ok()
                 .and_then(|error| Some(error.get("message")?.as_str()?.to_owned()))
                 .unwrap_or_else(|| {

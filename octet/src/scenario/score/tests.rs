@@ -15,6 +15,14 @@ fn graded(findings: &serde_json::Value) -> Score {
 }
 
 #[test]
+fn control_characters_of_the_files_are_not_printed() {
+    let wrong = score("{\"findings\": [{\"a\\u001b[2J\": 1}]}", &report(), 1).expect_err("an unknown field");
+    assert!(wrong.starts_with("answer: ") && !wrong.contains(char::is_control), "{wrong:?}");
+    let odd = graded(&json!([{ "at": "x\u{1b}[2J", "what": "abort" }]));
+    assert!(!odd.wrong[0].contains(char::is_control), "{odd:?}");
+}
+
+#[test]
 fn a_diagnosis_is_graded_by_place_effect_and_time() {
     let right = json!({ "at": "service-e>service-g", "what": "abort", "from": 10, "until": "20s" });
     let kill = json!({ "at": "service-d", "what": "kill", "from": 30.0, "until": 36 });

@@ -31,7 +31,7 @@ const fn proof(
     Proof { scenario, file, from, to, is_short }
 }
 
-/// The alerts need a Prometheus and minutes: docs/scenarios.md says how to run them.
+/// Those about alerts are in `scenario_alerts`.
 const PROOFS: [Proof; 15] = [
     proof("find-the-fault", "find-the-fault.toml", "share = \"30%\"", "share = \"1%\"", false),
     proof("collector-away", "collector-away.toml", "do = \"freeze\"", "do = \"kill\"", true),
@@ -87,7 +87,7 @@ const PROOFS: [Proof; 15] = [
 ];
 
 /// A copy of the shipped scenarios.
-fn copied(to: &Path) {
+pub(super) fn copied(to: &Path) {
     let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/scenarios");
     for part in ["", "topologies"] {
         fs::create_dir_all(to.join(part)).expect("a directory");
@@ -102,12 +102,18 @@ fn copied(to: &Path) {
 
 /// Runs a scenario, and returns its exit status and what it printed.
 async fn run(directory: &Path, scenario: &str) -> (Option<i32>, String) {
+    run_with(directory, scenario, &[]).await
+}
+
+/// As [`run`], with further arguments.
+pub(super) async fn run_with(directory: &Path, scenario: &str, more: &[&str]) -> (Option<i32>, String) {
     let ports = PortBlock::take_for_replicas();
     let out = directory.join("out");
     let output = octet()
         .args(["scenario", "run", "--base-port", &ports.base().to_string(), "--out"])
         .arg(&out)
         .arg(directory.join(format!("{scenario}.toml")))
+        .args(more)
         .output()
         .await
         .expect("octet runs");

@@ -1,9 +1,9 @@
 //! Reads and decompresses the bodies of reports, within limits on time, on both sizes, and on all bodies together.
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     io::Read as _,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -16,7 +16,7 @@ use flate2::bufread::MultiGzDecoder;
 use http_body_util::BodyExt;
 use tokio::{sync::Notify, task::yield_now, time::timeout};
 
-use super::Refusal;
+use super::{Refusal, chunks::Chunks};
 
 const MIB: usize = 1024 * 1024;
 
@@ -34,11 +34,8 @@ const PREFIX: usize = 5;
 
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
-/// The step by which the buffer of a large body grows.
-const GROWTH: usize = MIB;
-
 /// The number of bytes that are decompressed before other requests have their turn.
-const DECOMPRESSED: u64 = 256 * 1024;
+const GROWTH: usize = 256 * 1024;
 
 /// The maximum time for a body to arrive.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,7 +57,7 @@ struct State {
 /// A body that is arriving. Its buffer is here, so that it is freed at once when the body is given up.
 #[derive(Debug)]
 struct Arriving {
-    buffer: Vec<u8>,
+    buffer: Chunks,
     given_up: Arc<Notify>,
 }
 
@@ -77,7 +74,10 @@ pub(super) struct Arrived {
     is_compressed: bool,
     /// The offset of the report.
     start: usize,
-    buffer: Vec<u8>,
+    /// In one buffer, as soon as it is this report's turn.
+    buffer: Chunks,
+    /// What the body counts for until it is dropped.
+    counted: usize,
     bodies: Arc<Bodies>,
 }
 
@@ -91,7 +91,7 @@ impl Bodies {
         let mut state = self.lock();
         state.last += 1;
         let number = state.last;
-        state.arriving.insert(number, Arriving { buffer: Vec::new(), given_up: given_up.clone() });
+        state.arriving.insert(number, Arriving { buffer: Chunks::default(), given_up: given_up.clone() });
         Receiver { bodies: self.clone(), number, given_up }
     }
 }
@@ -106,8 +106,7 @@ impl Receiver {
             return Err(too_large(limit, ""));
         }
         *bytes -= buffer.capacity();
-        reserve(buffer, data.len());
-        buffer.extend_from_slice(data);
+        buffer.append(data);
         *bytes += buffer.capacity();
         while *bytes > MAX_BODIES {
             let Some((_, oldest)) = arriving.pop_first() else { break };
@@ -118,7 +117,7 @@ impl Receiver {
     }
 
     /// The body, which is not given up any more.
-    fn finish(self) -> Result<Vec<u8>, Refusal> {
+    fn finish(self) -> Result<Chunks, Refusal> {
         self.bodies.lock().arriving.remove(&self.number).map(|arriving| arriving.buffer).ok_or_else(busy)
     }
 }
@@ -134,7 +133,7 @@ impl Drop for Receiver {
 
 impl Drop for Arrived {
     fn drop(&mut self) {
-        self.bodies.lock().bytes -= self.buffer.capacity();
+        self.bodies.lock().bytes -= self.counted;
     }
 }
 
@@ -160,7 +159,7 @@ pub(super) async fn read(bodies: &Arc<Bodies>, headers: &HeaderMap, body: Body) 
     let is_compressed = is_gzip(headers, &header::CONTENT_ENCODING)?;
     let limit = if is_compressed { MAX_COMPRESSED } else { MAX_REPORT };
     let buffer = read_within(bodies, body, limit).await?;
-    Ok(Arrived { is_compressed, start: 0, buffer, bodies: bodies.clone() })
+    Ok(Arrived::new(bodies, buffer, 0, is_compressed))
 }
 
 /// Reads the one message of a unary gRPC request.
@@ -171,24 +170,28 @@ pub(super) async fn read_message(
 ) -> Result<Arrived, Refusal> {
     let is_gzip = is_gzip(headers, &GRPC_ENCODING)?;
     let buffer = read_within(bodies, body, MAX_REPORT + PREFIX).await?;
-    let arrived = Arrived { is_compressed: false, start: PREFIX, buffer, bodies: bodies.clone() };
-    let Some((prefix, message)) = arrived.buffer.split_first_chunk::<PREFIX>() else {
+    let mut arrived = Arrived::new(bodies, buffer, PREFIX, false);
+    let Some(prefix) = arrived.buffer.first().first_chunk::<PREFIX>() else {
         return Err(Refusal::bad("the request has no message"));
     };
     let [flag, length @ ..] = *prefix;
-    if usize::try_from(u32::from_be_bytes(length)).ok() != Some(message.len()) {
+    let received = arrived.buffer.len() - PREFIX;
+    if usize::try_from(u32::from_be_bytes(length)).ok() != Some(received) {
         return Err(Refusal::bad("the request must be one message of the length in its prefix"));
     }
     match flag {
         0 => Ok(arrived),
         1 if !is_gzip => Err(Refusal::bad("a compressed message needs the header grpc-encoding")),
-        1 if message.len() > MAX_COMPRESSED => Err(too_large(MAX_COMPRESSED, "")),
-        1 => Ok(arrived.compressed()),
+        1 if received > MAX_COMPRESSED => Err(too_large(MAX_COMPRESSED, "")),
+        1 => {
+            arrived.is_compressed = true;
+            Ok(arrived)
+        }
         _ => Err(Refusal::bad("the message has an unknown flag")),
     }
 }
 
-async fn read_within(bodies: &Arc<Bodies>, body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
+async fn read_within(bodies: &Arc<Bodies>, body: Body, limit: usize) -> Result<Chunks, Refusal> {
     let receiver = bodies.start();
     tokio::select! {
         received = timeout(TIMEOUT, receive(body, limit, &receiver)) => match received {
@@ -215,33 +218,29 @@ async fn receive(mut body: Body, limit: usize, receiver: &Receiver) -> Result<()
     Ok(())
 }
 
-/// Makes room for `additional` bytes. Large buffers grow in steps instead of doubling.
-fn reserve(bytes: &mut Vec<u8>, additional: usize) {
-    if bytes.capacity() - bytes.len() >= additional {
-        return;
-    }
-    if bytes.len() < GROWTH { bytes.reserve(additional) } else { bytes.reserve_exact(additional.max(GROWTH)) }
-}
-
 impl Arrived {
-    fn compressed(mut self) -> Self {
-        self.is_compressed = true;
-        self
+    fn new(bodies: &Arc<Bodies>, buffer: Chunks, start: usize, is_compressed: bool) -> Self {
+        let counted = buffer.capacity();
+        Self { is_compressed, start, buffer, counted, bodies: bodies.clone() }
     }
 
     /// The report, decompressed with pauses for other requests.
-    pub(super) async fn report(&self) -> Result<Cow<'_, [u8]>, Refusal> {
-        let sent = self.buffer.get(self.start..).unwrap_or_default();
+    pub(super) async fn report(&mut self) -> Result<Vec<u8>, Refusal> {
+        let mut sent = mem::take(&mut self.buffer).into_contiguous();
         if !self.is_compressed {
-            return Ok(Cow::Borrowed(sent));
+            sent.drain(..self.start);
+            return Ok(sent);
         }
-        let mut decoder = MultiGzDecoder::new(sent);
+        let mut decoder = MultiGzDecoder::new(sent.get(self.start..).unwrap_or_default());
         let mut report = Vec::new();
         loop {
-            reserve(&mut report, GROWTH / 4);
+            // In steps, because a buffer that doubles would take up to twice its size.
+            if report.capacity() - report.len() < GROWTH {
+                report.reserve_exact(4 * GROWTH);
+            }
             // Stops at the limit, since a few bytes can decompress to very many.
-            match decoder.by_ref().take(DECOMPRESSED).read_to_end(&mut report) {
-                Ok(0) => return Ok(Cow::Owned(report)),
+            match decoder.by_ref().take(GROWTH as u64).read_to_end(&mut report) {
+                Ok(0) => return Ok(report),
                 Ok(_) if report.len() > MAX_REPORT => {
                     return Err(too_large(MAX_REPORT, " after decompression"));
                 }

@@ -96,7 +96,7 @@ impl Collector {
         body: Body,
     ) -> Result<Outcome, Refusal> {
         let arrived = body::read(&self.bodies, headers, body).await?;
-        self.take(format, headers, &arrived).await
+        self.take(format, headers, arrived).await
     }
 
     /// Stores a report that has arrived.
@@ -104,7 +104,7 @@ impl Collector {
         &self,
         format: Format,
         headers: &HeaderMap,
-        arrived: &Arrived,
+        mut arrived: Arrived,
     ) -> Result<Outcome, Refusal> {
         // After the body: a slow sender must not keep out others.
         let _admitted = self.admission.admit().map_err(|_| body::busy())?;

@@ -284,6 +284,21 @@ fn under_pressure_the_oldest_counts_go_first_and_the_rest_is_complete() {
 }
 
 #[test]
+fn a_flood_of_short_traces_leaves_nothing_behind_of_those_that_are_forgotten() {
+    let mut store = Store::new(Memory::of(1 << 20));
+    for flood in 0..40 {
+        let spans: Vec<_> = (1..=500).map(|number| span(flood * 500 + number, 1, 0, "", "a", "")).collect();
+        keep(&mut store, &spans);
+        // Once for each report, as the collector does.
+        store.advance(0);
+        let mesh = store.mesh();
+        let most = 2 * mesh.traces.len() + SETTLED_AT_ONCE;
+        assert!(mesh.due.len() <= most && mesh.order.len() <= most, "{} due", mesh.due.len());
+    }
+    assert!(store.mesh().traces.len() < 5_000, "most of 20,000 were forgotten");
+}
+
+#[test]
 fn a_trace_of_very_many_spans_is_counted_quickly_up_to_its_limit() {
     let mut store = store();
     let started = std::time::Instant::now();

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use http::{HeaderValue, Method, Request, StatusCode, header};
+use octet_fault::Fault;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -20,8 +22,17 @@ pub enum FaultChange {
         /// `for=DURATION`, or empty for the default.
         query: String,
     },
+    /// These faults beside those that its admin server set before; as for `Set`.
+    Add {
+        /// One fault a line.
+        text: String,
+        /// `for=DURATION`, or empty.
+        query: String,
+    },
     /// An end of what its admin server set.
     Clear,
+    /// An end of one of these, this one.
+    ClearOne(Fault),
 }
 
 /// A fault of a process.
@@ -54,10 +65,16 @@ impl AdminClient {
         change: &FaultChange,
         authorization: Option<&HeaderValue>,
     ) -> Result<Vec<FaultReport>, UnreadableAdmin> {
+        let one;
         let (method, query, text) = match change {
             FaultChange::None => (Method::GET, "", ""),
             FaultChange::Set { text, query } => (Method::PUT, query.as_str(), text.as_str()),
+            FaultChange::Add { text, query } => (Method::PATCH, query.as_str(), text.as_str()),
             FaultChange::Clear => (Method::DELETE, "", ""),
+            FaultChange::ClearOne(fault) => {
+                one = format!("fault={}", utf8_percent_encode(&fault.to_string(), NON_ALPHANUMERIC));
+                (Method::DELETE, one.as_str(), "")
+            }
         };
         let mark = if query.is_empty() { "" } else { "?" };
         let mut request =

@@ -76,31 +76,55 @@ pub(super) struct Set(BTreeMap<Source, Vec<Arc<Armed>>>);
 impl Set {
     /// The set with other faults of this source.
     pub(super) fn with(&self, source: Source, faults: Vec<Fault>, lasting: Option<Duration>) -> Self {
+        self.of(source, Vec::new(), faults, lasting)
+    }
+
+    /// The set with these faults of a source in addition; those that it has keep their time and their counts.
+    pub(super) fn and(&self, source: Source, faults: Vec<Fault>, lasting: Option<Duration>) -> Self {
+        self.of(source, self.0.get(&source).cloned().unwrap_or_default(), faults, lasting)
+    }
+
+    /// The set without one such fault of a source.
+    pub(super) fn without(&self, source: Source, fault: &Fault) -> Self {
+        let mut others = self.0.get(&source).cloned().unwrap_or_default();
+        if let Some(index) = others.iter().position(|armed| armed.is_current() && armed.fault == *fault) {
+            others.remove(index);
+        }
+        self.of(source, others, Vec::new(), None)
+    }
+
+    fn of(
+        &self,
+        source: Source,
+        mut armed: Vec<Arc<Armed>>,
+        faults: Vec<Fault>,
+        lasting: Option<Duration>,
+    ) -> Self {
         let now = Instant::now();
-        let mut seen = BTreeMap::<String, u64>::new();
-        let armed = faults.into_iter().map(|fault| {
+        for fault in faults {
             // Two faults alike are two faults, which are drawn independently.
-            let number = seen.entry(fault.identity()).or_default();
-            *number += 1;
-            let header = u64::from(source == Source::Header);
-            let id = Draw::new(Seed(*number), &fault.identity()).number(header).hash();
+            let id = |number| {
+                let header = u64::from(source == Source::Header);
+                Draw::new(Seed(number), &fault.identity()).number(header).hash()
+            };
+            let is_free = |id: &u64| armed.iter().all(|other| other.id != *id);
+            let id = (1..=armed.len() as u64 + 1).map(id).find(is_free).unwrap_or_default();
             let lasts = [fault.lasts(), lasting].into_iter().flatten().min();
-            Arc::new(Armed {
+            armed.push(Arc::new(Armed {
                 until: lasts.and_then(|lasts| now.checked_add(lasts)),
                 fault,
                 source,
                 id,
                 active: AtomicU32::new(0),
                 acted: AtomicU64::new(0),
-            })
-        });
-        let armed: Vec<_> = armed.collect();
-        let mut sources = self.0.clone();
-        // Ended faults do not count.
-        for others in sources.values_mut() {
-            others.retain(|armed| armed.is_current());
+            }));
         }
+        let mut sources = self.0.clone();
         sources.insert(source, armed);
+        // Ended faults do not count.
+        for armed in sources.values_mut() {
+            armed.retain(|armed| armed.is_current());
+        }
         Self(sources)
     }
 

@@ -231,6 +231,31 @@ async fn a_delay_or_a_drop_ends_with_the_deadline() {
 }
 
 #[test]
+fn a_fault_that_is_added_leaves_the_others_and_one_alike_is_ended_once() {
+    let faults = stock("at=stock drop=true share=50%");
+    let add = |text: &str| faults.add(Source::Admin, parse(text).unwrap(), Some(Duration::from_mins(1)));
+    let texts = || faults.state().iter().map(|state| state.fault.to_string()).collect::<Vec<_>>();
+    let ids = || faults.set().all().map(|armed| armed.id).collect::<std::collections::BTreeSet<_>>();
+    add("at=stock delay=1ms").unwrap();
+    add("at=stock drop=true share=50%").unwrap();
+    assert_eq!(
+        texts(),
+        ["at=stock drop=true share=50%", "at=stock delay=1ms", "at=stock drop=true share=50%"]
+    );
+    assert_eq!(faults.state()[0].until, None, "the first one's time is its own");
+    assert_eq!(ids().len(), 3, "each is drawn by itself");
+
+    let alike = parse("at=stock drop=true share=50%").unwrap().remove(0);
+    faults.end(Source::Admin, &alike);
+    assert_eq!(texts(), ["at=stock delay=1ms", "at=stock drop=true share=50%"]);
+    add("at=stock drop=true share=50%").unwrap();
+    assert_eq!(ids().len(), 3, "also after one was ended");
+    faults.end(Source::File, &alike);
+    assert_eq!(texts().len(), 3, "those of other sources stay");
+    assert_eq!(add(&"at=stock drop=true\n".repeat(MAX_FAULTS)), Err(TooMany));
+}
+
+#[test]
 fn a_fault_that_acted_is_counted_unless_it_is_blind() {
     let metrics = Metrics::new("stock").unwrap();
     let identity = Identity { service: "stock".to_owned(), replica: 1 };

@@ -3,7 +3,7 @@ import { useEffect } from "preact/hooks";
 import { addressOf, canClear, effectsAt, type Fault, timeLeft } from "../../model/faults.ts";
 import { count } from "../../model/format.ts";
 import type { Graph } from "../../model/topology.ts";
-import { add, clear, clearAll, failure, faults, load, token } from "../../state/faults.ts";
+import { add, clear, clearAll, failure, faults, load, refusal, token } from "../../state/faults.ts";
 import { now } from "../../state/mesh.ts";
 import { FailureBox } from "../shell/failure.tsx";
 
@@ -39,6 +39,7 @@ export function Faults({ graph, selected }: { graph: Graph; selected: string | u
     <section class="faults" aria-label="Faults">
       <h2>Faults</h2>
       {failure.value && <FailureBox failure={failure.value} />}
+      {refusal.value && <FailureBox failure={refusal.value} />}
       {!state && !failure.value && <p class="quiet">Loading the faults…</p>}
       {state && !state.available && <p class="note quiet">No faults can be set here: {state.reason}.</p>}
       {state?.needsToken && <Token />}

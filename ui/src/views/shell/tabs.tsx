@@ -6,6 +6,7 @@ const TABS: readonly { view: View; name: string }[] = [
   { view: "greeting", name: "Greeting" },
   { view: "traces", name: "Traces" },
   { view: "load", name: "Load" },
+  { view: "scenarios", name: "Scenarios" },
 ];
 
 export function Tabs() {

@@ -103,7 +103,7 @@ function Bars({ node, range, critical, width }: Props) {
         const part = positionOf(from, to, range);
         return part && <span key={from} class="critical" style={styleOf(part)} />;
       })}
-      {place && <Label node={node} start={wait?.left ?? place.left} bar={place} width={width} />}
+      {place && <Label node={node} wait={wait} bar={place} width={width} />}
     </div>
   );
 }
@@ -118,22 +118,24 @@ function widthOf(text: string): number {
 
 interface LabelProps {
   node: SpanNode;
-  /** Where the bar, or the wait before it, starts. */
-  start: number;
+  wait: Position | undefined;
   bar: Position;
   width: number;
 }
 
-function Label({ node, start, bar, width }: LabelProps) {
+function Label({ node, wait, bar, width }: LabelProps) {
+  const start = wait?.left ?? bar.left;
   const end = bar.left + bar.width;
+  // On the wait in the queue, where that is wider: the bar shows the work.
+  const inside = wait && wait.width > bar.width ? wait : bar;
   const space = {
     before: (start / 100) * width,
     after: ((100 - end) / 100) * width + GUTTER,
-    inside: ((end - start) / 100) * width,
+    inside: (inside.width / 100) * width,
   };
   const { text, side } = fitLabel(labelTexts(node), space, widthOf);
-  const style =
-    side === "after" ? { left: `${end}%` } : { right: `${100 - (side === "before" ? start : end)}%` };
+  const right = side === "before" ? start : inside.left + inside.width;
+  const style = side === "after" ? { left: `${end}%` } : { right: `${100 - right}%` };
   return (
     <span class={`length ${side}`} style={style}>
       {text}

@@ -44,7 +44,7 @@ async fn export(State(collector): State<Collector>, request: Request) -> Result<
 
 async fn take(collector: &Collector, headers: &HeaderMap, body: Body) -> Result<Answer, Refusal> {
     let arrived = body::read_message(&collector.bodies, headers, body).await?;
-    answer(collector.take(Format::Otlp, headers, &arrived).await?)
+    answer(collector.take(Format::Otlp, headers, arrived).await?)
 }
 
 /// One message, and a status of zero after it.

@@ -1,8 +1,10 @@
-//! The plan of a run: its JSON, its limits, and the arguments of `octet load`.
+//! The page's load: its plan, its limits, and the arguments of `octet load`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::{Kind, Target};
 
 const USERS: Range = Range { min: 1, max: 1_000 };
 const RATE: Range = Range { min: 1, max: 10_000 };
@@ -16,14 +18,14 @@ const TIMEOUT_SECONDS: u64 = 15;
 const SPARE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Range {
+pub(crate) struct Range {
     min: u64,
     max: u64,
 }
 
 /// The allowed values.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     users: Range,
     rate: Range,
     seconds: Range,
@@ -54,7 +56,7 @@ enum Protocol {
 /// A valid plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     users: u64,
     /// Requests per second of all users together.
     #[serde(default)]
@@ -71,9 +73,44 @@ fn http1() -> Protocol {
     Protocol::Http1
 }
 
+/// `octet load` against the gateway.
+pub(crate) struct Load;
+
+/// The allowed values, for clients.
+#[derive(Clone, Default, Serialize)]
+pub(crate) struct Details {
+    limits: Limits,
+}
+
+impl Kind for Load {
+    type Plan = Plan;
+    type Details = Details;
+
+    const PATH: &'static str = "/api/load";
+    const NAME: &'static str = "load";
+    const NAMES: &'static str = "load runs";
+    const PROGRAM: &'static str = "octet load";
+
+    async fn details(&self, _: &Target) -> Result<Details, String> {
+        Ok(Details::default())
+    }
+
+    async fn read(&self, body: &[u8], _: &Target) -> Result<Plan, String> {
+        Plan::read(body)
+    }
+
+    fn arguments(&self, plan: &Plan, target: &Target) -> Vec<String> {
+        plan.arguments(target)
+    }
+
+    fn patience(&self, plan: &Plan) -> Duration {
+        plan.patience()
+    }
+}
+
 impl Plan {
     /// Reads and checks a plan.
-    pub(super) fn read(body: &[u8]) -> Result<Self, String> {
+    fn read(body: &[u8]) -> Result<Self, String> {
         let plan: Self = serde_json::from_slice(body).map_err(|error| format!("invalid plan: {error}"))?;
         let values = [
             ("users", Some(plan.users), USERS),
@@ -93,19 +130,11 @@ impl Plan {
     }
 
     /// When the run must have ended.
-    pub(super) fn patience(&self) -> Duration {
+    fn patience(&self) -> Duration {
         Duration::from_secs(self.seconds() + TIMEOUT_SECONDS) + SPARE
     }
 
-    /// The arguments of `octet` for a run against the gateway at `address`.
-    pub(super) fn arguments(&self, mut address: SocketAddr) -> Vec<String> {
-        if address.ip().is_unspecified() {
-            let loopback: std::net::IpAddr = match address {
-                SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-                SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-            };
-            address.set_ip(loopback);
-        }
+    fn arguments(&self, target: &Target) -> Vec<String> {
         let (protocol, path) = match self.protocol {
             Protocol::Http1 => ("http1", "/api/greeting"),
             Protocol::Http2 => ("http2", "/api/greeting"),
@@ -114,7 +143,7 @@ impl Plan {
         let optional = [("--rate", self.rate), ("--requests", self.requests)];
         let given = [
             "load".to_owned(),
-            format!("http://{address}{path}"),
+            target.url(path),
             "--format=json-lines".to_owned(),
             format!("--protocol={protocol}"),
             format!("--users={}", self.users),
@@ -138,14 +167,16 @@ mod tests {
     #[test]
     fn a_plan_becomes_arguments_with_every_bound() {
         let plan = Plan::read(br#"{"users": 25, "requests": 100, "rate": 50, "protocol": "grpc"}"#).unwrap();
-        let arguments = plan.arguments("0.0.0.0:8080".parse().unwrap()).join(" ");
+        let target =
+            |address: &str| Target::new(Some("octet".into()), "http", address.parse().ok(), None).unwrap();
+        let arguments = plan.arguments(&target("0.0.0.0:8080")).join(" ");
         assert_eq!(
             arguments,
             "load http://127.0.0.1:8080 --format=json-lines --protocol=grpc --users=25 --duration=600s --timeout=15s \
              --rate=50 --requests=100"
         );
         let plan = Plan::read(br#"{"users": 1, "seconds": 5}"#).unwrap();
-        let arguments = plan.arguments("[::]:80".parse().unwrap());
+        let arguments = plan.arguments(&target("[::]:80"));
         assert_eq!(arguments[1], "http://[::1]:80/api/greeting");
         assert_eq!(plan.patience(), Duration::from_secs(35));
     }

@@ -1,6 +1,6 @@
 //! The process of a run.
 
-use std::{io, net::SocketAddr, path::Path, process::Stdio, sync::Arc, time::Duration};
+use std::{io, path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use octet_runtime::lifeline;
 use rustix::process::{Pid, Signal, kill_process};
@@ -9,11 +9,11 @@ use serde_json::value::RawValue;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
     process::{Child, Command},
-    sync::Notify,
+    sync::{Notify, OwnedSemaphorePermit},
     time::{Instant, sleep_until},
 };
 
-use super::{Loads, RunState, plan::Plan};
+use super::{Kind, RunState, Runs};
 
 /// Bytes of a report; one of ten minutes has about 150 KiB.
 const MAX_REPORT: u64 = 1024 * 1024;
@@ -24,43 +24,52 @@ const MAX_ERRORS: u64 = 4096;
 /// What a stopped run may take to receive its last responses.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Starts `octet load`. It gets nothing of the environment, which may have secrets. When its standard input closes, which
-/// happens however this process ends, it ends too.
-pub(super) fn start(program: &Path, address: SocketAddr, plan: &Plan) -> io::Result<Child> {
+/// How long a run may take to end when the gateway drains: a scenario removes its faults.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts the program. It gets nothing of the environment, which may have secrets, and no file of the current directory
+/// has the name of a shipped scenario. When its standard input closes, which happens however this process ends, it ends too.
+pub(super) fn start(program: &Path, arguments: &[String]) -> io::Result<Child> {
     Command::new(program)
-        .args(plan.arguments(address))
+        .args(arguments)
+        .current_dir("/")
         .env_clear()
         .env(lifeline::VARIABLE, "stdin")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
 }
 
-/// Records the reports of the run until its end; stops it when asked to, kills it when the gateway drains or `patience` is
-/// over.
-pub(super) async fn follow(
+/// Records the reports of the run until its end; stops it when asked to, ends it when the gateway drains, and kills it when
+/// `patience` is over.
+pub(super) async fn follow<K: Kind>(
     mut child: Child,
-    loads: Loads,
+    runs: Runs<K>,
     id: String,
-    stop: Arc<Notify>,
+    (stop, turn): (Arc<Notify>, OwnedSemaphorePermit),
     patience: Duration,
 ) {
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else { return };
     let errors = tokio::spawn(first_bytes(stderr));
     let mut deadline = Instant::now() + patience;
-    let reading = reports(stdout, |report| loads.update(&id, |run| run.report = Some(report)));
+    let program = K::PROGRAM;
+    let reading = reports(stdout, program, |report| runs.update(&id, |run| run.report = Some(report)));
     tokio::pin!(reading);
+    let mut drained = None;
     let failure = loop {
         tokio::select! {
-            read = &mut reading => break read.err(),
+            read = &mut reading => break drained.or(read.err()),
             () = stop.notified() => {
                 terminate(&child);
                 deadline = deadline.min(Instant::now() + STOP_PATIENCE);
             }
-            () = sleep_until(deadline) => break Some("octet load did not end in time".to_owned()),
-            () = loads.0.drain.started() => break Some("the gateway was stopped".to_owned()),
+            () = sleep_until(deadline) => break drained.or(Some(format!("{program} did not end in time"))),
+            () = runs.0.stage.drain.started(), if drained.is_none() => {
+                drained = Some("the gateway was stopped".to_owned());
+                drop(child.stdin.take());
+                deadline = deadline.min(Instant::now() + DRAIN_PATIENCE);
+            }
         }
     };
     if failure.is_some() {
@@ -69,22 +78,21 @@ pub(super) async fn follow(
     }
     let status = child.wait().await;
     let errors = errors.await.unwrap_or_default();
-    loads.update(&id, |run| {
+    // Before the run is shown as ended: the next may start then.
+    drop(turn);
+    runs.update(&id, |run| {
         let reported = run.report.as_ref().and_then(|report| state(report));
         (run.state, run.failure) = match (failure, reported) {
             (None, Some(ended)) => (ended, None),
             (failure, _) => {
                 let ended = status.map_or_else(|error| error.to_string(), |status| status.to_string());
                 let said = errors.trim();
-                let found = if said.is_empty() {
-                    format!("octet load ended early: {ended}")
-                } else {
-                    said.to_owned()
-                };
+                let found =
+                    if said.is_empty() { format!("{program} ended early: {ended}") } else { said.to_owned() };
                 (RunState::Failed, Some(failure.unwrap_or(found)))
             }
         };
-        tracing::info!(%id, state = ?run.state, failure = run.failure, "load ended");
+        tracing::info!(%id, state = ?run.state, failure = run.failure, "{} ended", K::NAME);
     });
 }
 
@@ -100,6 +108,7 @@ fn terminate(child: &Child) {
 /// Reads a report a line until the end.
 async fn reports(
     stdout: impl AsyncRead + Unpin,
+    program: &str,
     mut on_report: impl FnMut(Arc<RawValue>),
 ) -> Result<(), String> {
     let mut lines = BufReader::new(stdout);
@@ -107,15 +116,15 @@ async fn reports(
     loop {
         line.clear();
         let read = (&mut lines).take(MAX_REPORT).read_until(b'\n', &mut line).await;
-        match read.map_err(|error| format!("cannot read the report of octet load: {error}"))? {
+        match read.map_err(|error| format!("cannot read the report of {program}: {error}"))? {
             0 => return Ok(()),
             _ if !line.ends_with(b"\n") => {
-                return Err("the report of octet load is incomplete or too long".to_owned());
+                return Err(format!("the report of {program} is incomplete or too long"));
             }
             _ => {}
         }
         let report: Box<RawValue> =
-            serde_json::from_slice(&line).map_err(|_| "the report of octet load is not JSON".to_owned())?;
+            serde_json::from_slice(&line).map_err(|_| format!("the report of {program} is not JSON"))?;
         on_report(report.into());
     }
 }
