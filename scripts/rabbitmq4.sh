@@ -17,7 +17,7 @@ if [[ ! -f $root/complete ]]; then
 fi
 
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$PWD/scripts/in_root.sh $root"
-test() { cargo test --workspace --locked "$@"; }
+test() { cargo test --workspace --features octet/lake --locked "$@"; }
 if (($# > 0)); then
   test "$@"
   exit
