@@ -10,8 +10,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The pinned tools come before the machine's own.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-# The same for every build of the whole workspace: with another choice cargo would build everything again. `make build` alone
-# leaves the lake out.
+# The same for every test and check: with another choice cargo would build everything again.
 WORKSPACE := --workspace --features octet/lake
 
 .PHONY: help
@@ -80,9 +79,11 @@ test-rules: tools
 
 DEPLOY_TOOLS := .tools/npm.stamp .tools/pip.stamp .tools/helm.stamp .tools/deploy.stamp .tools/checkov.stamp .tools/models.stamp
 
+# Without the lake, as `make build`: the page, the chart and containers measure and run what people do. Only `octet` itself is
+# built again for it.
 .PHONY: programs
 programs:
-	$(CARGO) build $(WORKSPACE) --bins --examples --locked
+	$(CARGO) build --workspace --bins --examples --locked
 
 .PHONY: test-chart
 test-chart: tools $(DEPLOY_TOOLS) programs ## Run the rendered chart as processes on this host; test the chart's checks with planted faults
