@@ -9,7 +9,6 @@ import argparse
 import os
 import pwd
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+import ports
 import proc
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +38,7 @@ class Postgres:
     """A server of its own, which ends with the bench."""
 
     def __init__(self, directory: Path) -> None:
-        self.data, self.port = directory / "data", free_port()
+        self.data, self.port = directory / "data", ports.free_block()
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
         if not programs:
             sys.exit("PostgreSQL is not installed: run `make tools`")
@@ -80,12 +80,6 @@ class Postgres:
         self.server.wait(timeout=60)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def measured(command, environment) -> "tuple[float, float, float]":
     """Seconds, CPU seconds and peak MiB of a process that must succeed."""
     started = time.monotonic()
@@ -108,7 +102,7 @@ def configuration(directory: Path, server: Postgres, sink: str, where: str = "")
     return file
 
 
-def hydrate(octet: Path, file: Path, lake: Path, environment) -> list[str]:
+def hydrate(octet: Path, file: Path, lake: Path) -> list[str]:
     return [str(octet), "hydrate", "--config", str(file), "--to", f"file://{lake}"]
 
 
@@ -118,7 +112,7 @@ def copy(name: str, codec: str, server: Postgres, octet: Path, peers: Path) -> "
         if name == "octet":
             sink = f'format.class = "parquet"\nparquet.codec = "{codec}"\nflush.size = 1000000\n'
             file = configuration(Path(directory), server, sink)
-            return measured(hydrate(octet, file, Path(directory) / "lake", environment), environment)
+            return measured(hydrate(octet, file, Path(directory) / "lake"), environment)
         script = Path(__file__).with_name("lake_peer.py")
         target = Path(directory) / "rows.parquet"
         return measured([sys.executable, str(script), name, server.url(), str(target), codec], environment)
@@ -129,7 +123,7 @@ def small_objects(server: Postgres, octet: Path, rows: int) -> float:
     with tempfile.TemporaryDirectory() as directory:
         file = configuration(Path(directory), server, "flush.size = 100\n", f" WHERE id <= {rows}")
         environment = {"LOG_LEVEL": "warn"}
-        seconds, _, _ = measured(hydrate(octet, file, Path(directory) / "lake", environment), environment)
+        seconds, _, _ = measured(hydrate(octet, file, Path(directory) / "lake"), environment)
         return rows / seconds
 
 
@@ -138,7 +132,7 @@ def idle(server: Postgres, octet: Path, seconds: float) -> float:
     with tempfile.TemporaryDirectory() as directory:
         file = configuration(Path(directory), server, "flush.size = 1000\n", " WHERE id <= 1000")
         environment = {"LOG_LEVEL": "warn", "ADMIN_PORT": "127.0.0.1:0"}
-        command = [*hydrate(octet, file, Path(directory) / "lake", environment), "--follow"]
+        command = [*hydrate(octet, file, Path(directory) / "lake"), "--follow"]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         try:
             time.sleep(10)

@@ -5,8 +5,8 @@
 //! say.
 
 use octet_load::MAX_USERS;
-use octet_topology::DURATION_PATTERN;
-use serde_json::{Map, Value, json};
+use octet_topology::{DURATION_PATTERN, schema_table as table};
+use serde_json::{Value, json};
 
 use super::{
     condition::{COMPARISONS, Vocabulary},
@@ -27,16 +27,13 @@ pub(crate) fn schema() -> Value {
     });
     let disturbed =
         |field: &str| json!({ "required": [field], "properties": { (field): { "minItems": 1 } } });
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A scenario of Octet",
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["title", "load", "expect"],
-        "properties": properties(&FIELDS, field),
-        // Without a fault or an action there is only one window.
-        "anyOf": [disturbed("fault"), disturbed("action"), only_end],
-    })
+    let what = "load, faults, actions on processes, and what is expected of them";
+    let mut schema = table(&FIELDS, &["title", "load", "expect"], field, what);
+    insert(&mut schema, "$schema", "https://json-schema.org/draft/2020-12/schema".into());
+    insert(&mut schema, "title", "A scenario of Octet".into());
+    // Without a fault or an action there is only one window.
+    insert(&mut schema, "anyOf", json!([disturbed("fault"), disturbed("action"), only_end]));
+    schema
 }
 
 fn field(name: &str) -> Value {
@@ -198,20 +195,6 @@ fn text(pattern: &str, what: &str) -> Value {
 
 fn texts(what: &str) -> Value {
     json!({ "type": "array", "items": { "type": "string" }, "description": what })
-}
-
-fn properties(fields: &[&str], of: impl Fn(&str) -> Value) -> Map<String, Value> {
-    fields.iter().map(|field| ((*field).to_owned(), of(field))).collect()
-}
-
-fn table(fields: &[&str], required: &[&str], of: impl Fn(&str) -> Value, what: &str) -> Value {
-    json!({
-        "type": "object",
-        "description": what,
-        "additionalProperties": false,
-        "required": required,
-        "properties": properties(fields, of),
-    })
 }
 
 fn tables(of: &Value, least: usize) -> Value {

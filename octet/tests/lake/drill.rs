@@ -41,6 +41,7 @@ async fn write(psql: Psql, is_over: Arc<AtomicBool>) {
              INSERT INTO message (body) VALUES ('/%~#='); COMMIT"
         );
         if psql.run(&statements).await.is_err() {
+            // Before the next try, of which there are as many as it takes.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -101,10 +102,14 @@ async fn every_row_is_in_the_lake_once_after_kills_of_everything() {
     }
     let mut arguments = arguments;
     arguments.insert(0, "hydrate".to_owned());
-    // The delay of a second: the last rows are final after it.
     let ids = server.sql("postgres", "SELECT id FROM message ORDER BY id").await.expect("ids");
     let ids: Vec<i64> = ids.lines().map(|id| id.parse().expect("a number")).collect();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // `timestamp.delay.interval.ms`, by the database's clock.
+    let are_final = "SELECT max(at) < clock_timestamp() - interval '1 second' FROM message";
+    eventually("the last rows are final", async || {
+        server.sql("postgres", are_final).await.as_deref() == Ok("t")
+    })
+    .await;
     succeeds(&borrowed(&arguments), &environment).await;
     for topic in ["time.message", "id"] {
         let copied = downloaded(&s3, "", topic, "id");

@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use tokio::net::TcpStream;
 
@@ -117,15 +116,13 @@ impl Postgres {
         self.kill();
         let log = self.lifeline.directory().join(LOG);
         let starts = ready::read(&log).matches(READY).count();
-        // Refused as long as processes of the killed server use its memory.
-        eventually("the killed server's processes have ended", async || {
-            self.server = spawn(&self.lifeline, self.port, self.tls);
-            loop {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                if ready::read(&log).matches(READY).count() > starts || self.server.has_ended() {
-                    return !self.server.has_ended();
-                }
+        self.server = spawn(&self.lifeline, self.port, self.tls);
+        eventually("PostgreSQL starts again", async || {
+            // It ends as long as processes of the killed server use its memory.
+            if self.server.has_ended() {
+                self.server = spawn(&self.lifeline, self.port, self.tls);
             }
+            ready::read(&log).matches(READY).count() > starts
         })
         .await;
         answers(&mut self.server, &log, self.port, starts + 1).await;

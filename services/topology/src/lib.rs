@@ -51,6 +51,6 @@ pub use finding::{Finding, Findings};
 pub use limits::{MAX_BYTES, MAX_EDGES, MAX_GREETINGS, MAX_PROCESSES, MAX_REPLICAS, MAX_SERVICES};
 pub use model::{Policy, Service, Store, Topology};
 pub use name::{CollectionName, DatabaseName, GreetingText, InvalidText, QueueName, ServiceName};
-pub use schema::{DURATION as DURATION_PATTERN, schema};
+pub use schema::{DURATION as DURATION_PATTERN, schema, table as schema_table};
 pub use suggest::suggest;
 pub use table::table;

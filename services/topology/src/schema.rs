@@ -174,7 +174,8 @@ fn properties(fields: &[&str], of: impl Fn(&str) -> Value) -> Map<String, Value>
     fields.iter().map(|field| ((*field).to_owned(), of(field))).collect()
 }
 
-fn table(fields: &[&str], required: &[&str], of: impl Fn(&str) -> Value, what: &str) -> Value {
+/// The schema of a table with these fields and no others; `of` is the schema of a field.
+pub fn table(fields: &[&str], required: &[&str], of: impl Fn(&str) -> Value, what: &str) -> Value {
     json!({
         "type": "object",
         "description": what,

@@ -14,6 +14,7 @@ import { isActive, type LoadRuns, parseLoadRuns, type RunState } from "../model/
 import { api } from "./api.ts";
 import { fetchInto, newFeed, reset } from "./feed.ts";
 import { refresh } from "./mesh.ts";
+import { poll } from "./poll.ts";
 import { route } from "./route.ts";
 
 /** Milliseconds between two reports of a running load. */
@@ -77,27 +78,20 @@ export function startLoadFeed(): void {
     const base = api.value;
     if (!isShown.value) return;
     const stopped = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
     let wasActive = false;
+    const isRunning = () => isActive(runs.peek().data?.run?.state);
     const ask = async () => {
-      clearTimeout(timer);
-      if (!document.hidden) await fetchRuns(base, stopped.signal);
+      await fetchRuns(base, stopped.signal);
       if (stopped.signal.aborted) return;
-      const active = isActive(runs.peek().data?.run?.state);
+      const active = isRunning();
       if (wasActive && !active) refresh();
       wasActive = active;
-      timer = setTimeout(ask, active ? ACTIVE_MS : IDLE_MS);
     };
-    const onVisible = () => {
-      if (!document.hidden) void ask();
-    };
-    askNow = () => void ask();
-    document.addEventListener("visibilitychange", onVisible);
-    void ask();
+    const polling = poll(ask, () => (isRunning() ? ACTIVE_MS : IDLE_MS));
+    askNow = polling.now;
     return () => {
       stopped.abort();
-      clearTimeout(timer);
-      document.removeEventListener("visibilitychange", onVisible);
+      polling.stop();
     };
   });
 }

@@ -8,6 +8,7 @@ import { LOOKBACKS, lookbackName } from "../model/route.ts";
 import { parseTopology, type Topology, toGraph } from "../model/topology.ts";
 import { api } from "./api.ts";
 import { fetchInto, newFeed, reset } from "./feed.ts";
+import { poll } from "./poll.ts";
 import { route } from "./route.ts";
 
 /** Milliseconds from one refresh to the next. */
@@ -65,7 +66,7 @@ export function startFeeds(): void {
     const base = api.value;
     const abort = new AbortController();
     for (const feed of [topology, health, processes]) reset<unknown>(feed as never);
-    const polling = poll(() => fetchGateway(base, abort.signal));
+    const polling = poll(() => fetchGateway(base, abort.signal), pause);
     return () => {
       abort.abort();
       polling.stop();
@@ -77,13 +78,20 @@ export function startFeeds(): void {
     const abort = new AbortController();
     reset(mesh);
     const path = `/api/mesh?lookback=${LOOKBACKS[name] ?? 60_000}`;
-    const polling = poll(() => fetchInto(mesh, { base, path, parse: parseMesh, signal: abort.signal }));
+    const polling = poll(
+      () => fetchInto(mesh, { base, path, parse: parseMesh, signal: abort.signal }),
+      pause,
+    );
     refreshNow = polling.now;
     return () => {
       abort.abort();
       polling.stop();
     };
   });
+}
+
+function pause(took: number): number {
+  return Math.max(REFRESH_MS - took, PAUSE_MS);
 }
 
 async function fetchGateway(base: string, signal: AbortSignal): Promise<void> {
@@ -98,41 +106,6 @@ async function fetchGateway(base: string, signal: AbortSignal): Promise<void> {
     fetches.push(fetchInto(topology, { base, path: "/api/topology", parse: parseTopology, signal }));
   }
   await Promise.all(fetches);
-}
-
-/** Repeats `work`, never twice at once, not while the page is hidden, and immediately when it becomes visible. */
-function poll(work: () => Promise<void>): { stop: () => void; now: () => void } {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let isStopped = false;
-  let isWorking = false;
-  let isRequested = false;
-  const turn = async () => {
-    clearTimeout(timer);
-    const started = performance.now();
-    // What is in flight may not have the newest data.
-    isRequested = isWorking;
-    if (isWorking || isStopped) return;
-    if (!document.hidden) {
-      isWorking = true;
-      await work();
-      isWorking = false;
-    }
-    const left = Math.max(REFRESH_MS - (performance.now() - started), PAUSE_MS);
-    if (!isStopped) timer = setTimeout(turn, isRequested ? 0 : left);
-  };
-  const onVisible = () => {
-    if (!document.hidden) void turn();
-  };
-  document.addEventListener("visibilitychange", onVisible);
-  void turn();
-  return {
-    now: () => void turn(),
-    stop: () => {
-      isStopped = true;
-      clearTimeout(timer);
-      document.removeEventListener("visibilitychange", onVisible);
-    },
-  };
 }
 
 function parseHealth(json: unknown): Health | undefined {

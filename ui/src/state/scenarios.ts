@@ -7,6 +7,7 @@ import { isActive } from "../model/load-runs.ts";
 import { parseScenarios, type Scenarios } from "../model/scenarios.ts";
 import { api } from "./api.ts";
 import { fetchInto, newFeed, reset } from "./feed.ts";
+import { poll } from "./poll.ts";
 
 const PATH = "/api/scenarios";
 
@@ -19,28 +20,22 @@ export const scenarios = newFeed<Scenarios>();
 /** Why the last start or stop failed. */
 export const commandFailure = signal<Failure | undefined>(undefined);
 
+let askNow = () => {};
+
 /** Asks for the scenarios until the returned function is called. */
 export function follow(): () => void {
   const base = api.peek();
   const stopped = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
   reset(scenarios);
-  const ask = async () => {
-    const request = { base, path: PATH, parse: parseScenarios, signal: stopped.signal };
-    if (!document.hidden) await fetchInto(scenarios, request);
-    if (stopped.signal.aborted) return;
-    timer = setTimeout(ask, isActive(scenarios.peek().data?.run?.state) ? ACTIVE_MS : IDLE_MS);
-  };
-  const onVisible = () => {
-    clearTimeout(timer);
-    if (!document.hidden) void ask();
-  };
-  document.addEventListener("visibilitychange", onVisible);
-  void ask();
+  const request = { base, path: PATH, parse: parseScenarios, signal: stopped.signal };
+  const polling = poll(
+    () => fetchInto(scenarios, request),
+    () => (isActive(scenarios.peek().data?.run?.state) ? ACTIVE_MS : IDLE_MS),
+  );
+  askNow = polling.now;
   return () => {
     stopped.abort();
-    clearTimeout(timer);
-    document.removeEventListener("visibilitychange", onVisible);
+    polling.stop();
   };
 }
 
@@ -61,4 +56,5 @@ async function command(method: "POST" | "DELETE", body?: { scenario: string }): 
   } catch (error) {
     commandFailure.value = toFailure(error, base + PATH);
   }
+  askNow();
 }

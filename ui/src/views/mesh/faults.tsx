@@ -5,9 +5,10 @@ import { count } from "../../model/format.ts";
 import type { Graph } from "../../model/topology.ts";
 import { add, clear, clearAll, failure, faults, load, refusal, token } from "../../state/faults.ts";
 import { now } from "../../state/mesh.ts";
+import { poll } from "../../state/poll.ts";
 import { FailureBox } from "../shell/failure.tsx";
 
-/** Milliseconds from one list to the next. */
+/** Milliseconds from a list to the next request. */
 const REFRESH_MS = 2_000;
 
 const DURATIONS: [name: string, seconds: number][] = [
@@ -22,17 +23,8 @@ const DURATIONS: [name: string, seconds: number][] = [
 export function Faults({ graph, selected }: { graph: Graph; selected: string | undefined }) {
   const at = addressOf(selected, graph);
   useEffect(() => {
-    let timer: ReturnType<typeof setTimeout>;
-    let isGone = false;
-    const turn = async () => {
-      if (!document.hidden) await load();
-      if (!isGone) timer = setTimeout(turn, REFRESH_MS);
-    };
-    void turn();
-    return () => {
-      isGone = true;
-      clearTimeout(timer);
-    };
+    refusal.value = undefined;
+    return poll(load, () => REFRESH_MS).stop;
   }, []);
   const state = faults.value;
   return (
