@@ -12,6 +12,7 @@ import tempfile
 
 import amazon
 import capacity
+import context
 import eks
 import facts
 import graph
@@ -38,7 +39,7 @@ CLUSTER = {"apiVersion", "kind", "metadata", "vpc", "accessConfig", "cloudWatch"
 
 def main():
     found = [*_overlays(), *_applied(), *_ingress(), *_cluster(), *_policies(), *_templates(), *_agreement(), *_proxies(),
-             *_commands(), *_release()]
+             *_commands(), *_release(), *context.faults(context.IGNORED.read_text(), context.embedded())]
     for fault in found:
         print(fault, file=sys.stderr)
     if found:

@@ -3,6 +3,7 @@
 import amazon
 import beside
 import capacity
+import context
 import eks
 from cases import CASES
 from render import objects, render
@@ -116,13 +117,18 @@ def all_permissions(files):
     files["workflow"] = files["workflow"].replace("permissions:\n  contents: read\n", "permissions: write-all\n", 1)
 
 
+def no_scenarios_in_the_image(files):
+    files["ignored"] = files["ignored"].replace("!examples/scenarios\n", "")
+
+
 def files():
     (ingress,) = [found for found in objects((beside.K8S / "eks/ingress.yaml").read_text())
                   if found["metadata"]["name"] == "octet-grpc"]
     templates = {name: amazon.template(beside.K8S / f"eks/cloudformation/{name}.yaml") for name in ("servers", "watch", "release")}
     return {"cluster": beside.load("eks/cluster.yaml"), "istiod": beside.load("istio/istiod.yaml"), "ingress": ingress,
             "objects": render(CASES["eks behind istio"]), "prometheus": beside.load("observability/prometheus.yaml"),
-            "guide": (beside.ROOT / "docs/eks.md").read_text(), "workflow": eks.WORKFLOW.read_text(), **templates}
+            "guide": (beside.ROOT / "docs/eks.md").read_text(), "workflow": eks.WORKFLOW.read_text(),
+            "ignored": context.IGNORED.read_text(), **templates}
 
 
 def _conditions(files):
@@ -165,6 +171,10 @@ def by_workflow(files):
     return list(eks.workflow(files["workflow"]))
 
 
+def by_context(files):
+    return list(context.faults(files["ignored"], context.embedded()))
+
+
 PLANTED = [
     (small_nodes, by_capacity, "leaves 660m of CPU to Octet with 2 nodes, and with minReplicas Octet requests 3800m"),
     (two_nodes, by_capacity, "leaves 1320m of CPU to Octet with 1 node"),
@@ -192,4 +202,5 @@ PLANTED = [
     (unsigned_release, by_workflow, "does not publish SHA256SUMS.sigstore.json"),
     (started_once, by_workflow, "cannot be started again"),
     (all_permissions, by_workflow, "its token may do more than read"),
+    (no_scenarios_in_the_image, by_context, "leaves out examples/scenarios/collapse.toml"),
 ]
