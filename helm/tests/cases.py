@@ -164,6 +164,7 @@ REFUSALS = [
     ([*IMAGE, *sets("lake.enabled=true")], "lake.to is required"),
     ([*IMAGE, *sets("lake.enabled=true", "lake.to=/data")], "does not match pattern"),
     ([*IMAGE, *sets(*LAKE, "mongodb.mode=none", "lake.mode=sometimes")], "lake/mode"),
+    ([*IMAGE, *sets(*LAKE, "lake.endpoint=http://minio:9000")], "lake/endpoint"),
     ([*IMAGE, *sets("image.tag=latest")], "'not' failed"),
     ([*IMAGE, *sets("services.service-b.call={service-d}")], "additional properties 'call' not allowed"),
     ([*IMAGE, *sets("replicas=3")], "additional properties 'replicas' not allowed"),

@@ -70,8 +70,16 @@ impl Bucket {
         }
         // A server on this machine has no certificate.
         let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
-        if endpoint.is_some_and(|endpoint| is_local(&endpoint)) {
-            builder = builder.with_allow_http(true);
+        match endpoint {
+            Some(endpoint) if is_local(&endpoint) => builder = builder.with_allow_http(true),
+            // The client would refuse each request, and not say why.
+            Some(address) if address.starts_with("http://") => {
+                return Err(LakeError::Address {
+                    address,
+                    reason: "http:// is accepted for the loopback interface only: use https://".to_owned(),
+                });
+            }
+            _ => {}
         }
         let store = builder.with_bucket_name(bucket).build().map_err(|error| LakeError::Address {
             address: format!("s3://{bucket}"),
@@ -276,5 +284,17 @@ mod tests {
         {
             assert!(!is_local(endpoint), "{endpoint}");
         }
+    }
+
+    #[test]
+    fn an_endpoint_without_tls_is_refused_at_once() {
+        let with = |endpoint: &str| {
+            let options = StoreOptions { endpoint: Some(endpoint.to_owned()), ..StoreOptions::default() };
+            Bucket::new("lake", "raw", &options)
+        };
+        let error = with("http://minio:9000").expect_err("refused").to_string();
+        assert!(error.contains("http://minio:9000") && error.contains("use https://"), "{error}");
+        with("https://minio:9000").expect("accepted");
+        with("http://127.0.0.1:9000").expect("accepted");
     }
 }
