@@ -1,5 +1,6 @@
 //! A RabbitMQ node for one test.
 
+mod installation;
 mod node;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -3,19 +3,15 @@
 use std::ffi::OsString;
 use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use super::installation::Installation;
 use super::{PASSWORD, USER};
 use crate::Authority;
 use crate::authority::{CA, CERTIFICATE, KEY};
 use crate::lifeline::{Lifeline, Process};
-use crate::{ports, program};
-
-const DEBIAN: &str = "/usr/lib/rabbitmq/lib";
-const MISSING: &str = "RabbitMQ is not installed: run `make tools`, or install rabbitmq-server, or set \
-    RABBITMQ_CONN where a test takes any broker";
+use crate::ports;
 
 /// One node's name, ports and files.
 pub(super) struct Node {
@@ -29,6 +25,7 @@ pub(super) struct Node {
     cluster: Cluster,
     directory: PathBuf,
     log: PathBuf,
+    installation: Installation,
 }
 
 /// What the nodes of a cluster have in common.
@@ -53,8 +50,8 @@ impl Node {
     ) -> Self {
         let cluster = cluster.cloned().unwrap_or_else(Cluster::new);
         let directory = lifeline.directory().to_owned();
-        let home = installation().expect(MISSING);
-        lay_out(&directory, &home, &cluster.cookie).expect("the broker's directory can be written");
+        let installation = Installation::find();
+        lay_out(&directory, &installation, &cluster.cookie).expect("the broker's directory can be written");
         if let Some(certificate) = certificate {
             certificate.write(&directory).expect("the broker's certificate can be written");
         }
@@ -66,6 +63,7 @@ impl Node {
             cluster,
             log: directory.join("broker.log"),
             directory,
+            installation,
         }
     }
 
@@ -97,7 +95,7 @@ impl Node {
 
     /// Erlang's port mapper, in the foreground: as a daemon, it would outlive the node.
     pub(super) fn spawn_port_mapper(&self, lifeline: &Lifeline) -> Process {
-        let mut command = Command::new("epmd");
+        let mut command = self.installation.command("epmd");
         command.args(["-address", "127.0.0.1", "-port", &self.cluster.port_mapper_port.to_string()]);
         lifeline.spawn(&mut command, &self.log).expect("epmd, which comes with Erlang, is on PATH")
     }
@@ -107,7 +105,7 @@ impl Node {
         let settings = self.settings(address);
         fs::write(self.file("advanced.config"), settings).expect("the broker's settings can be written");
 
-        let mut command = Command::new(self.file("home/sbin/rabbitmq-server"));
+        let mut command = self.installation.command(self.file("home/sbin/rabbitmq-server"));
         command.env_clear().envs(self.environment()).env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", {
             let Self { name, distribution_port: port, .. } = self;
             // With the name on the command line, RabbitMQ does not start a second VM for the port mapper. One thread for
@@ -131,16 +129,17 @@ impl Node {
     }
 
     pub(super) async fn ctl(&self, directory: &Path, arguments: &[&str]) -> String {
-        let output = tokio::process::Command::new(self.file("home/sbin/rabbitmqctl"))
-            .args(["-q", "--longnames", "-n", &self.name])
-            .args(arguments)
-            .current_dir(directory)
-            .env_clear()
-            .envs(self.environment())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .expect("rabbitmqctl can be started");
+        let output =
+            tokio::process::Command::from(self.installation.command(self.file("home/sbin/rabbitmqctl")))
+                .args(["-q", "--longnames", "-n", &self.name])
+                .args(arguments)
+                .current_dir(directory)
+                .env_clear()
+                .envs(self.environment())
+                .kill_on_drop(true)
+                .output()
+                .await
+                .expect("rabbitmqctl can be started");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr);
@@ -235,43 +234,14 @@ impl Certificate {
     }
 }
 
-/// The directory with `sbin`, `plugins` and `escript`.
-fn installation() -> Option<PathBuf> {
-    let is_home = |home: &PathBuf| home.join("sbin/rabbitmq-env").is_file() && home.join("plugins").is_dir();
-    let debian = fs::read_dir(DEBIAN)
-        .ok()
-        .and_then(|entries| entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_home).max());
-    // Debian's program on PATH changes the user; on other systems it is the start script in its home.
-    debian.or_else(|| {
-        let program = program::on_path("rabbitmq-server")?.canonicalize().ok()?;
-        Some(program.parent()?.parent()?.to_owned()).filter(is_home)
-    })
-}
-
-/// Makes a home with links to the installed one, without optional plugins: a node searches every plugin's directory for
-/// every module, and without them it boots in half the time.
-fn lay_out(directory: &Path, home: &Path, cookie: &str) -> std::io::Result<()> {
-    for name in ["data", "log", "home/sbin", "home/plugins"] {
+fn lay_out(directory: &Path, installation: &Installation, cookie: &str) -> std::io::Result<()> {
+    for name in ["data", "log"] {
         fs::create_dir_all(directory.join(name))?;
     }
-    symlink(home.join("escript"), directory.join("home/escript"))?;
-    link_each(&home.join("sbin"), &directory.join("home/sbin"), |_| true)?;
-    link_each(&home.join("plugins"), &directory.join("home/plugins"), |name| {
-        !name.starts_with("rabbitmq_") || name.starts_with("rabbitmq_prelaunch")
-    })?;
+    installation.lay_out(&directory.join("home"))?;
 
     fs::write(directory.join("enabled_plugins"), "[].\n")?;
     let file = directory.join(".erlang.cookie");
     fs::write(&file, cookie)?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o400))
-}
-
-fn link_each(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) -> std::io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        if wanted(&entry.file_name().to_string_lossy()) {
-            symlink(entry.path(), to.join(entry.file_name()))?;
-        }
-    }
-    Ok(())
 }
