@@ -91,7 +91,7 @@ test-chart: tools $(DEPLOY_TOOLS) programs ## Run the rendered chart as processe
 	helm/tests/planted.py
 
 .PHONY: test-containers test-containers-short
-test-containers: tools $(DEPLOY_TOOLS) programs ## Build the Dockerfile; run the image and the chart's pods in containerd; needs root, Debian and a long build
+test-containers: tools $(DEPLOY_TOOLS) programs ## Build the Dockerfile; run the image, the chart's pods in containerd and compose.yaml in Docker; needs root, Debian and a long build
 	scripts/containers/main.py
 
 # Part of `make test`, with the program that the tests built. Where containers cannot run it says so and is skipped.
@@ -99,7 +99,7 @@ test-containers-short: tools $(DEPLOY_TOOLS) programs
 	scripts/containers/main.py --short
 
 .PHONY: test-rabbitmq4
-test-rabbitmq4: tools programs ## Run what uses a broker with Debian trixie's RabbitMQ 4, and a cluster of three; needs root, debootstrap
+test-rabbitmq4: tools $(DEPLOY_TOOLS) programs ## Run what uses a broker with RabbitMQ 4.0 and 4.3 of newer Debian releases, a cluster of three among it; needs root, debootstrap
 	scripts/rabbitmq4.sh
 
 .PHONY: fmt

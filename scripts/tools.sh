@@ -16,7 +16,7 @@
 #   scripts/tools.sh try     hey, jq, sqlite3 and prometheus, for README's next steps
 #   scripts/tools.sh debian  hey, rabbitmq-server, prometheus and alertmanager with promtool and amtool,
 #                            chromium, postgresql and the fonts of every script that greets
-#   scripts/tools.sh containers  buildah, containerd, runc, CNI's plugins, iptables, for pods
+#   scripts/tools.sh containers  buildah, containerd, Docker, runc, CNI's plugins, iptables, for pods
 #
 # `make tools` runs what builds and tests need, `make lint-deploy` the rest, and each again only when its list
 # has changed.
@@ -275,6 +275,7 @@ container_tools() {
   command -v buildah >/dev/null || debian_package buildah
   command -v runc >/dev/null || debian_package runc
   command -v containerd >/dev/null || debian_package_without_service containerd
+  command -v dockerd >/dev/null || debian_package_without_service docker.io
   [ -x /usr/lib/cni/bridge ] || debian_package containernetworking-plugins
   command -v iptables >/dev/null || debian_package iptables
   command -v ip >/dev/null || debian_package iproute2

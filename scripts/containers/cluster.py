@@ -6,25 +6,26 @@ import threading
 
 import policies
 from kubelet import NAMESPACE, Kubelet
-from node import DNS, PODS, SERVICES, Node
+from node import DNS, DOMAIN, PODS, SERVICES, Node
 from place import Fault, run
 from services import Dns, Services
 
 ELSEWHERE = "elsewhere"
-NAMESPACES = {name: {"kubernetes.io/metadata.name": name} for name in (NAMESPACE, ELSEWHERE)}
+# The chart puts Mongo Express into a namespace of its own.
+NAMESPACES = {name: {"kubernetes.io/metadata.name": name} for name in (NAMESPACE, f"{NAMESPACE}-tools", ELSEWHERE)}
 
 
 class Cluster:
-    """`objects` is a rendering; `policies` can be replaced, and `apply` makes it so."""
+    """`objects` is a rendering for the DNS domain; `policies` can be replaced, and `apply` makes it so."""
 
-    def __init__(self, directory, cgroup, objects):
+    def __init__(self, directory, cgroup, objects, domain=DOMAIN):
         self.objects = objects
         self.policies = [found for found in objects if found["kind"] == "NetworkPolicy"]
         self.lock = threading.Lock()
-        self.node = Node(directory / "node", cgroup)
+        self.node = Node(directory / "node", cgroup, domain)
         self.version = self.node.start()
         self.kubelet = Kubelet(self.node, objects, directory, self.apply)
-        self.services = Services(objects, NAMESPACE)
+        self.services = Services(objects, NAMESPACE, domain)
         self.apply()
         self.dns = Dns(lambda name: self.services.resolve(name, self.kubelet.pods))
 
@@ -70,8 +71,9 @@ class Cluster:
         return run("nsenter", f"--net={self.netns(pod)}", *command, check=check, given=given, timeout=timeout)
 
     def process(self, pod):
-        """The process id of the pod's only container."""
-        (identity,) = pod.containers.values()
+        """The process id of the pod's container, beside which there may have been init containers."""
+        (container,) = pod.spec["containers"]
+        identity = pod.containers[container["name"]]
         return json.loads(self.node.runtime.call("ContainerStatus", container_id=identity, verbose=True).info["info"])["pid"]
 
     def netns(self, pod):

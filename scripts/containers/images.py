@@ -13,8 +13,8 @@ import packages
 from place import ROOT, run
 
 HERE = pathlib.Path(__file__).resolve().parent
-NX = ROOT / ".tools/nx"
-TRIXIE = ROOT / "scripts/trixie.sh"
+NX, LAKE = ROOT / ".tools/nx", ROOT / ".tools/lake"
+UNPACK = ROOT / "scripts/debian_root.sh"
 PAUSE = "octet.test/pause:1"
 OCTET = "octet:local"
 UNPRIVILEGED = "65532:65532"
@@ -144,25 +144,61 @@ def mongodb(store, tag):
               (HERE / "stand_in/mongosh", "usr/local/bin/mongosh")])
 
 
-def rabbitmq(store, tag):
-    """RabbitMQ of this machine's Debian, with the variables of RabbitMQ's image."""
-    store.stand_in(tag, ["rabbitmq-server", "bash", "dash", "coreutils", "libc-bin", "sed", "grep", "gawk" if _has("gawk") else "mawk"],
-                   RABBITMQ, [(HERE / "stand_in/rabbitmq.sh", "usr/local/bin/docker-entrypoint.sh")])
-
-
-def rabbitmq4(store, tag):
-    """The same of Debian trixie, which has RabbitMQ 4."""
-    root = store.directory / "root"
-    run(TRIXIE, root, "rabbitmq-server")
-    store.of_root(tag, root, RABBITMQ, [(HERE / "stand_in/rabbitmq.sh", "usr/local/bin/docker-entrypoint.sh")])
+def rabbitmq(store, tag, release=None):
+    """RabbitMQ of this machine's Debian or of another release, with the variables of RabbitMQ's image."""
+    files = [(HERE / "stand_in/rabbitmq.sh", "usr/local/bin/docker-entrypoint.sh")]
+    if release:
+        root = store.directory / "root"
+        run(UNPACK, release, root, "rabbitmq-server")
+        return store.of_root(tag, root, RABBITMQ, files)
+    awk = "gawk" if _has("gawk") else "mawk"
+    names = ["rabbitmq-server", "bash", "dash", "coreutils", "libc-bin", "sed", "grep", awk]
+    return store.stand_in(tag, names, RABBITMQ, files)
 
 
 RABBITMQ = """\
     ENV PATH=/usr/local/bin:/usr/lib/rabbitmq/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/var/lib/rabbitmq LC_ALL=C.UTF-8
     EXPOSE 5672
+    # A new volume has the directory's owner.
+    RUN mkdir -p /var/lib/rabbitmq /var/log/rabbitmq && chown -R 999:999 /var/lib/rabbitmq /var/log/rabbitmq
     USER 999:999
     ENTRYPOINT ["/bin/bash", "/usr/local/bin/docker-entrypoint.sh"]
     """
+
+
+def zipkin(store, tag):
+    """Octet's collector, which has Zipkin's API and its port."""
+    store.build(tag, f"""\
+        FROM localhost/{OCTET}
+        HEALTHCHECK --interval=1s CMD ["/usr/local/bin/octet", "health", "http://127.0.0.1:9412/readyz"]
+        CMD ["collector"]
+        """, store.directory)
+
+
+def prometheus(store, tag):
+    """Debian's Prometheus, with the directory and the user of Prometheus's image."""
+    store.stand_in(tag, ["prometheus", "wget", "dash", "coreutils"], """\
+        RUN mkdir /prometheus && chown 65534:65534 /prometheus
+        USER 65534:65534
+        ENTRYPOINT ["/usr/bin/prometheus"]
+        """)
+
+
+def page(store, tag, port):
+    """The health check of a web application, and nothing else of it."""
+    store.stand_in(tag, ["python3", "wget", "dash", "coreutils"], f'ENTRYPOINT ["/usr/bin/python3", "/opt/page.py", "{port}"]',
+                   [(HERE / "stand_in/page.py", "opt/page.py")])
+
+
+def s3(store, tag):
+    """moto's S3 server with an empty bucket `lake`. What only reads of lakes need stays out."""
+    server = store.directory / "moto"
+    shutil.copytree(LAKE, server, symlinks=True, ignore=shutil.ignore_patterns("pyarrow*", "*duckdb*", "__pycache__"))
+    store.stand_in(tag, ["python3"], """\
+        ENV PYTHONPATH=/opt/moto PYTHONDONTWRITEBYTECODE=1
+        ENTRYPOINT ["/usr/bin/python3", "/opt/s3.py", "5000"]
+        """, [(server, "opt/moto"), (HERE / "stand_in/s3.py", "opt/s3.py")])
+    shutil.rmtree(server)
 
 
 def _has(package):

@@ -70,7 +70,8 @@ class Kubelet:
         pod = Pod(owner, self.directory / "pods", name)
         pod.directory.mkdir(parents=True, exist_ok=True)
         pod.config = self._sandbox(pod)
-        pod.sandbox = self.runtime.call("RunPodSandbox", config=pod.config).pod_sandbox_id
+        runtime = pod.spec.get("runtimeClassName", "")
+        pod.sandbox = self.runtime.call("RunPodSandbox", config=pod.config, runtime_handler=runtime).pod_sandbox_id
         status = self.runtime.call("PodSandboxStatus", pod_sandbox_id=pod.sandbox, verbose=True)
         pod.address = status.status.network.ip
         places = volumes.lay_out(pod, self.objects, self.directory / "claims")
@@ -91,12 +92,19 @@ class Kubelet:
             raise Fault(f"{pod.name}: the stand-in knows neither its dnsPolicy nor hostNetwork")
         return {
             "metadata": {"name": pod.name, "uid": pod.uid, "namespace": pod.namespace},
-            "hostname": pod.name, "log_directory": str(self.directory / "logs"),
-            "dns_config": {"servers": [DNS], "options": ["ndots:5"],
-                           "searches": [f"{pod.namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"]},
+            "hostname": pod.name, "log_directory": str(self.directory / "logs"), "dns_config": self._dns(pod),
             "linux": {"cgroup_parent": self.node.cgroup, "security_context": {
                 "namespace_options": {"pid": 1}, "seccomp": {"profile_type": 0}}},
         }
+
+    def _dns(self, pod):
+        """The cluster's resolver, with what the pod's dnsConfig adds or replaces."""
+        own = pod.spec.get("dnsConfig", {})
+        options = {"ndots": "5"} | {option["name"]: option.get("value") for option in own.get("options", [])}
+        domain = self.node.domain
+        return {"servers": [DNS, *own.get("nameservers", [])],
+                "options": [f"{name}:{value}" if value is not None else name for name, value in options.items()],
+                "searches": [f"{pod.namespace}.svc.{domain}", f"svc.{domain}", domain, *own.get("searches", [])]}
 
     def _create(self, pod, container, places):
         name = container["name"]

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Runs what ships in containers: the image, and the chart's pods.
+"""Runs what ships in containers: the image, the chart's pods, its values that act in a pod, and
+compose.yaml.
 
     scripts/containers/main.py            everything (`make test-containers`)
+    scripts/containers/main.py --only compose       one part of it, around the program that cargo built
+    scripts/containers/main.py --rabbitmq forky     the broker is that of another Debian release, by debootstrap
     scripts/containers/main.py --short    in `make test`: the Dockerfile's last stage around the program that the tests
-                                          built, and the chart's pods; without the Dockerfile's other stages and the
-                                          deletion of every pod. It is skipped, by name, where containers cannot run.
+                                          built, and the chart's pods; without the Dockerfile's other stages, the
+                                          deletion of every pod, values and Compose. It is skipped, by name, where containers cannot run.
 
 Needs root and Debian. No registry is asked: base images and servers are stand-ins of Debian's packages. All daemons and
 containers run in network, mount and process namespaces of their own, which end with the run; traffic stays in there.
@@ -26,6 +29,7 @@ from place import ROOT, Fault, Skip, run
 from report import Report
 
 REPORTS = ROOT / "target/containers"
+PARTS = ["pods", "values", "compose"]
 # Processes there are killed with their namespace, whatever happens.
 OWN_NAMESPACES = ["unshare", "--mount", "--net", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc"]
 
@@ -33,12 +37,15 @@ OWN_NAMESPACES = ["unshare", "--mount", "--net", "--pid", "--ipc", "--fork", "--
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true")
-    parser.add_argument("--rabbitmq4", action="store_true", help="the broker is RabbitMQ 4 of Debian's next release")
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--rabbitmq", metavar="RELEASE")
+    parser.add_argument("--inside", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--work", type=pathlib.Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.inside:
-        return inside(given.work, given.short)
+        return inside(given)
+    given.parts = [given.only] if given.only else ["pods"] if given.short else PARTS
+    given.short = given.short or bool(given.only)
     try:
         machine.check()
     except Skip as reason:
@@ -53,13 +60,13 @@ def main():
     except Fault as fault:
         print(f"containers: {fault}", file=sys.stderr)
         return 1
-    if given.rabbitmq4 and not shutil.which("debootstrap"):
-        print("containers: RabbitMQ 4 needs debootstrap: apt-get install debootstrap", file=sys.stderr)
+    if given.rabbitmq and not shutil.which("debootstrap"):
+        print("containers: another release's RabbitMQ needs debootstrap: apt-get install debootstrap", file=sys.stderr)
         return 1
-    return outside(given.short, given.rabbitmq4)
+    return outside(given)
 
 
-def outside(short, newer):
+def outside(given):
     """Makes the images, starts the parts in namespaces of their own, and looks at what is left."""
     started = time.monotonic()
     work = pathlib.Path(tempfile.mkdtemp(prefix="octet-containers-"))
@@ -67,10 +74,11 @@ def outside(short, newer):
     before = machine.snapshot(work.name)
     failed = False
     try:
-        make_images(report, work, short, newer)
-        options = ["--short"] if short else []
-        done = subprocess.run([*OWN_NAMESPACES, sys.executable, __file__, "--inside", "--work", work, *options])
-        failed = done.returncode != 0
+        make_images(report, work, given)
+        options = ["--short"] if given.short else []
+        for part in given.parts:
+            done = subprocess.run([*OWN_NAMESPACES, sys.executable, __file__, "--inside", part, "--work", work, *options])
+            failed = failed or done.returncode != 0
     except (Fault, OSError) as error:
         print(error, file=sys.stderr)
         failed = True
@@ -88,23 +96,28 @@ def outside(short, newer):
     left = machine.left(before, machine.snapshot(work.name))
     report.add("machine", "nothing is left", 0, [f"{size} MiB were used on disk, and nothing is left"],
                "; ".join(left) if left else None)
-    report.write(REPORTS, "Containers, " + ("short form" if short else "whole form"))
+    report.write(REPORTS, "Containers, " + ("short form" if given.short else "whole form"))
     print(f"containers: {'failed' if failed or left else 'passed'} in {time.monotonic() - started:.0f} s; {REPORTS}/report.md")
     return int(failed or bool(left))
 
 
-def make_images(report, work, short, newer):
+def make_images(report, work, given):
     from step_images import make
     store = images.Store(work / "images")
     store.directory.mkdir()
-    make(report, store, short, newer)
+    make(report, store, given)
 
 
-def inside(work, short):
-    """The pods, in namespaces of their own."""
+def inside(given):
+    """A part, in namespaces of its own."""
+    from part_compose import part_compose
+    from part_knobs import part_knobs
     from part_pods import part_pods
+    parts = {"pods": lambda: part_pods(report, given.work, given.short), "values": lambda: part_knobs(report, given.work),
+             "compose": lambda: part_compose(report, given.work)}
+    report = Report(given.work / "steps.json")
     try:
-        part_pods(Report(work / "steps.json"), work, short)
+        parts[given.inside]()
     except (Fault, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -12,6 +12,9 @@ PODS = "10.244.0.0/16"
 GATEWAY = "10.244.0.1"
 SERVICES = "10.96.0.0/16"
 DNS = "10.97.0.10"
+DOMAIN = "cluster.local"
+# A second runtime, by its name as a RuntimeClass names it; it is runc again.
+OTHER_RUNTIME = "other"
 CNI_STATE = pathlib.Path("/var/lib/cni")
 
 NETWORK = {"cniVersion": "0.4.0", "name": "octet", "plugins": [
@@ -20,8 +23,8 @@ NETWORK = {"cniVersion": "0.4.0", "name": "octet", "plugins": [
 
 
 class Node:
-    def __init__(self, directory, cgroup):
-        self.directory, self.cgroup = directory, cgroup
+    def __init__(self, directory, cgroup, domain=DOMAIN):
+        self.directory, self.cgroup, self.domain = directory, cgroup, domain
         directory.mkdir()
         self.log = directory / "containerd.log"
         self.socket = directory / "containerd.sock"
@@ -80,6 +83,11 @@ default_runtime_name = "runc"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+BinaryName = "runc"
+SystemdCgroup = false
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{OTHER_RUNTIME}]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{OTHER_RUNTIME}.options]
 BinaryName = "runc"
 SystemdCgroup = false
 [plugins."io.containerd.grpc.v1.cri".cni]

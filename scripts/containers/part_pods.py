@@ -1,5 +1,6 @@
 """The chart's pods in a cluster of one node."""
 
+import images
 import step_images
 import step_pods
 import step_policies
@@ -11,8 +12,8 @@ def part_pods(report, work, short):
     cluster = Cluster(work, f"/{work.name}", step_images.objects())
     try:
         with report.step("pods", "containerd") as seen:
-            for archive in sorted((work / "images").glob("*.tar")):
-                cluster.node.load(archive)
+            for name in sorted({*step_images.of_pods(), images.PAUSE}):
+                cluster.node.load(step_images.archive(work / "images", name))
             seen.append(f"containerd {cluster.version.runtime_version}")
         with report.step("image", "alone") as seen:
             step_pods.image_alone(cluster, seen)

@@ -14,8 +14,8 @@ FIRST = 10
 class Services:
     """The Services of a rendering, in its namespace."""
 
-    def __init__(self, objects, namespace):
-        self.namespace = namespace
+    def __init__(self, objects, namespace, domain):
+        self.namespace, self.domain = namespace, domain
         self.services = [found for found in objects if found["kind"] == "Service"]
         self.addresses = {found["metadata"]["name"]: f"10.96.1.{FIRST + index}"
                           for index, found in enumerate(self.services) if found["spec"].get("clusterIP") != "None"}
@@ -30,7 +30,7 @@ class Services:
         """The addresses of a name such as service-a.octet.svc.cluster.local; None for a name that does not exist."""
         for service in self.services:
             own = service["metadata"]["name"]
-            if name.lower().rstrip(".") == f"{own}.{self.namespace}.svc.cluster.local":
+            if name.lower().rstrip(".") == f"{own}.{self.namespace}.svc.{self.domain}":
                 if own in self.addresses:
                     return [self.addresses[own]]
                 return [pod.address for pod in self.endpoints(service, pods)]

@@ -7,10 +7,12 @@ import base64
 import hashlib
 import hmac
 import os
+import pathlib
 import sys
 
 from nx_27017 import handler, nx_27017
 
+PID_FILE = "/tmp/mongod.pid"
 USER = os.environ["MONGO_INITDB_ROOT_USERNAME"]
 PASSWORD = os.environ["MONGO_INITDB_ROOT_PASSWORD"].encode()
 SALT, ROUNDS = os.urandom(16), 15_000
@@ -79,6 +81,8 @@ def with_logins(class_, logins):
 if __name__ == "__main__":
     (class_,) = [found for found in vars(handler).values() if isinstance(found, type) and "handle_command" in vars(found)]
     with_logins(class_, Logins())
+    # After a crash, the number in the file is that of this process.
+    pathlib.Path(PID_FILE).unlink(missing_ok=True)
     sys.argv = ["mongod", "--host", "0.0.0.0", "--port", "27017", "--data-dir", "/data/db",
-                "--pid-file", "/tmp/mongod.pid", "--log-file", "/tmp/mongod.log"]
+                "--pid-file", PID_FILE, "--log-file", "/tmp/mongod.log"]
     sys.exit(nx_27017.main())
