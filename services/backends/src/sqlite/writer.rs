@@ -1,4 +1,7 @@
 //! Group commit: a thread that owns the connection runs all waiting jobs in one transaction.
+//!
+//! What one turn of the runtime sends is one batch, for which the thread is woken once. Otherwise the thread would commit the first
+//! job alone while the others of that turn are still sent.
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -50,10 +53,13 @@ enum Job<W: Work> {
 impl<W: Work> Writer<W> {
     pub(super) async fn open(thread: &str, file: DatabaseFile) -> Result<Self, OpenError> {
         let (jobs, waiting) = mpsc::channel(MAX_WAITING);
+        // One batch waits while the thread commits another; meanwhile jobs gather for the next.
+        let (ready, batches) = mpsc::channel(1);
         // Bounded by the jobs: each is in one batch.
-        let (done, batches) = mpsc::unbounded_channel();
-        Database::spawn(thread, file, move |database| serve(database, waiting, &done)).await?;
-        tokio::spawn(answer(batches));
+        let (done, committed) = mpsc::unbounded_channel();
+        Database::spawn(thread, file, move |database| serve(database, batches, &done)).await?;
+        tokio::spawn(gather(waiting, ready));
+        tokio::spawn(answer(committed));
         Ok(Self { jobs })
     }
 
@@ -115,21 +121,33 @@ impl<W: Work> Job<W> {
     }
 }
 
-/// Jobs of one transaction, each with its result.
-type Batch<W> = Vec<(Job<W>, Result<Option<<W as Work>::Done>, WriteError>)>;
-
-fn serve<W: Work>(
-    mut database: Database,
-    mut waiting: mpsc::Receiver<Job<W>>,
-    done: &mpsc::UnboundedSender<Batch<W>>,
-) {
-    while let Some(first) = waiting.blocking_recv() {
+/// Makes batches of the jobs that are sent in one turn of the runtime.
+async fn gather<W: Work>(mut waiting: mpsc::Receiver<Job<W>>, ready: mpsc::Sender<Vec<Job<W>>>) {
+    while let Some(first) = waiting.recv().await {
+        // Behind every task that can run now.
+        tokio::task::yield_now().await;
         let mut jobs = vec![first];
         while jobs.len() < MAX_BATCH
             && let Ok(job) = waiting.try_recv()
         {
             jobs.push(job);
         }
+        // This fails where the thread has ended; the callers notice that.
+        if ready.send(jobs).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Jobs of one transaction, each with its result.
+type Batch<W> = Vec<(Job<W>, Result<Option<<W as Work>::Done>, WriteError>)>;
+
+fn serve<W: Work>(
+    mut database: Database,
+    mut batches: mpsc::Receiver<Vec<Job<W>>>,
+    done: &mpsc::UnboundedSender<Batch<W>>,
+) {
+    while let Some(mut jobs) = batches.blocking_recv() {
         jobs.retain(|job| !job.is_abandoned());
         if !jobs.is_empty() {
             // This fails where the runtime has ended, and with it all callers.
@@ -149,8 +167,8 @@ fn commit<W: Work>(database: &mut Database, jobs: Vec<Job<W>>) -> Batch<W> {
 
 /// Answers a batch at once, from within the runtime. Woken one by one from the thread, each caller would cost a system
 /// call, and a write to its connection.
-async fn answer<W: Work>(mut batches: mpsc::UnboundedReceiver<Batch<W>>) {
-    while let Some(batch) = batches.recv().await {
+async fn answer<W: Work>(mut committed: mpsc::UnboundedReceiver<Batch<W>>) {
+    while let Some(batch) = committed.recv().await {
         for (job, result) in batch {
             job.answer(result);
         }

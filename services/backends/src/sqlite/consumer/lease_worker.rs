@@ -10,7 +10,7 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -25,6 +25,10 @@ pub(super) use command::Command;
 /// Commands in one transaction.
 const MAX_BATCH: usize = 512;
 
+/// The least time between two transactions that only settle: what is settled meanwhile shares the next, and the thread is not
+/// woken for each of them.
+const SETTLE_INTERVAL: Duration = Duration::from_millis(15);
+
 /// Keeps the leases until the consumer and all its deliveries are dropped.
 pub(super) struct LeaseWorker {
     database: Database,
@@ -37,6 +41,7 @@ pub(super) struct LeaseWorker {
     /// Every lease that is not settled, prefetched or with a handler: the prefetch limit counts them.
     held: HashMap<Lease, Status>,
     pace: Pace,
+    last_turn: Instant,
     closed: bool,
 }
 
@@ -72,6 +77,7 @@ impl LeaseWorker {
             own_commands: Vec::new(),
             held: HashMap::new(),
             pace: Pace::of(settings),
+            last_turn: Instant::now(),
             closed: false,
         }
     }
@@ -82,14 +88,26 @@ impl LeaseWorker {
             let mut commands = mem::take(&mut self.own_commands);
             let wait = if commands.is_empty() { self.until_next_work() } else { Duration::ZERO };
             match self.commands.recv_timeout(wait) {
-                Ok(command) => commands.push(command),
+                Ok(command) => {
+                    if command.can_wait() {
+                        self.rest_of_interval();
+                    }
+                    commands.push(command);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 // The consumer and all its deliveries are dropped.
                 Err(RecvTimeoutError::Disconnected) => ended = true,
             }
             commands.extend(self.commands.try_iter().take(MAX_BATCH));
+            self.last_turn = Instant::now();
             self.turn(commands);
         }
+    }
+
+    /// A wait on the channel instead would wake the thread for each command.
+    #[expect(clippy::disallowed_methods, reason = "this thread is the worker's own, and has no runtime")]
+    fn rest_of_interval(&self) {
+        std::thread::sleep(SETTLE_INTERVAL.saturating_sub(self.last_turn.elapsed()));
     }
 
     fn until_next_work(&self) -> Duration {

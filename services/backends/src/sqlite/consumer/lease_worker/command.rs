@@ -30,6 +30,11 @@ impl Command {
         leases.iter().copied()
     }
 
+    /// Whether it may wait for others. Nobody waits for the end of a settled message but its consumer's prefetch limit.
+    pub(super) fn can_wait(&self) -> bool {
+        matches!(self, Self::Settle { .. })
+    }
+
     pub(super) fn is_close(&self) -> bool {
         matches!(self, Self::Close { .. })
     }
