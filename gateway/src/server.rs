@@ -120,8 +120,7 @@ fn dispatcher(
     let entry = &settings.topology.entry().name;
     let client = UpstreamMetrics::new(metrics).map_err(StartError::internal)?;
     let (caller, connecting) = (settings.process.telemetry.service_name(GATEWAY), settings.process.upstream);
-    let upstream = Upstream::new(entry.as_str(), caller, &settings.entry, connecting, &client)
-        .map_err(StartError::internal)?;
+    let upstream = Upstream::new(entry.as_str(), caller, &settings.entry, connecting, &client);
     let edge = settings.topology.edge(GATEWAY, entry.as_str());
     let balance = edge.balance.and_then(|balance| Balance::named(balance.as_str()));
     let policy = CallPolicy::new(edge.deadline, balance, edge.retry.as_ref().map(Retry::parts));

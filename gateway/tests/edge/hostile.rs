@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use octet_testbed::http2_frames::{frame, literal};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -207,26 +208,9 @@ async fn invalid_request_lines_are_400() {
     assert_eq!(status(&answer), "501", "{answer}");
 }
 
-/// A frame of HTTP/2.
-pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut frame = vec![length[1], length[2], length[3], kind, flags];
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
 /// The header block of `GET /v1/shelves/slow`, without dynamic table entries.
 fn slow_request() -> Vec<u8> {
-    let mut block = vec![0x82, 0x86];
-    for (name, value) in [(":authority", "x"), (":path", "/v1/shelves/slow")] {
-        block.push(0);
-        for text in [name, value] {
-            block.push(u8::try_from(text.len()).unwrap());
-            block.extend(text.bytes());
-        }
-    }
-    block
+    [&[0x82, 0x86][..], &literal(":authority", "x"), &literal(":path", "/v1/shelves/slow")].concat()
 }
 
 #[tokio::test]

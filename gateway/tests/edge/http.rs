@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use octet_testbed::eventually;
+use octet_testbed::{eventually, http2_frames::frame};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -12,7 +12,7 @@ use tokio::{
 use crate::{
     client::{PATIENCE, get, raw, read_to_end},
     gateway::Gateway,
-    hostile::{PREFACE, frame},
+    hostile::PREFACE,
 };
 
 /// The status codes of the responses on one connection.

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use octet_testbed::http2_frames::frame;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
     client::{ask, get},
     gateway::Gateway,
-    hostile::{PREFACE, frame},
+    hostile::PREFACE,
 };
 
 /// The header block of a GET of `path` on HTTP/2.

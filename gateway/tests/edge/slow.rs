@@ -1,7 +1,7 @@
 //! Clients that send or read slowly: they hold no permits, and their memory is bounded.
 
 use octet_proto::grpc::health::v1::{HealthCheckRequest, health_client::HealthClient};
-use octet_testbed::eventually;
+use octet_testbed::{eventually, http2_frames::frame};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -13,7 +13,7 @@ use crate::{
     client::{PATIENCE, get, raw},
     gateway::Gateway,
     grpc::channel,
-    hostile::{PREFACE, frame, resident},
+    hostile::{PREFACE, resident},
 };
 
 /// Sends a request's head, and no body.

@@ -9,7 +9,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use octet_proto::grpc::health::v1::{HealthCheckRequest, health_client::HealthClient};
-use octet_testbed::eventually;
+use octet_testbed::{
+    eventually,
+    http2_frames::{frame, literal},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -20,7 +23,7 @@ use crate::{
     client::{PATIENCE, ask, get, raw},
     gateway::Gateway,
     grpc::channel,
-    hostile::{frame, resident},
+    hostile::resident,
 };
 
 /// The gateway disconnects a client that has answered no ping for this long.
@@ -43,15 +46,8 @@ struct Stalled {
 impl Stalled {
     async fn ask(gateway: &Gateway, method: &str, path: &str, more: &[(&str, &str)], body: &[u8]) -> Self {
         let mut stream = TcpStream::connect(gateway.address).await.unwrap();
-        let mut block = Vec::new();
         let head = [(":method", method), (":scheme", "http"), (":authority", "x"), (":path", path)];
-        for (name, value) in head.iter().chain(more) {
-            block.push(0);
-            for text in [name, value] {
-                block.push(u8::try_from(text.len()).unwrap());
-                block.extend(text.bytes());
-            }
-        }
+        let block: Vec<u8> = head.iter().chain(more).flat_map(|(name, value)| literal(name, value)).collect();
         let no_window = [0, 4, 0, 0, 0, 0];
         let bytes = [
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),

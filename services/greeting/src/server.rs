@@ -234,12 +234,12 @@ fn upstreams(
     let (topology, own) = (&settings.topology, settings.service.name.as_str());
     let caller = settings.process.telemetry.service_name(own);
     let called = settings.upstreams.iter().map(|(name, address)| {
-        let upstream = Upstream::new(name.as_str(), caller, address, settings.process.upstream, &client)?;
+        let upstream = Upstream::new(name.as_str(), caller, address, settings.process.upstream, &client);
         let edge = topology.edge(own, name.as_str());
         let upstream = upstream.with_policy(calls::policy(&edge)).with_faults(faults);
-        Ok(Called::new(topology, name.clone(), upstream, &edge))
+        Called::new(topology, name.clone(), upstream, &edge)
     });
-    let called = called.collect::<Result<_, tonic::transport::Error>>().map_err(StartError::internal)?;
+    let called = called.collect();
     let steps = settings.service.steps.iter().map(Vec::len).collect();
     Ok(Upstreams::new(topology.clone(), &settings.service, called, steps, faults.clone()))
 }

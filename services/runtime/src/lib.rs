@@ -12,6 +12,7 @@ pub mod environment;
 pub mod failure_path;
 pub mod faults;
 pub mod hosts;
+mod http2;
 pub mod http_url;
 pub mod identity;
 pub mod lifeline;

@@ -128,8 +128,7 @@ impl Process {
             + Sync
             + 'static,
         S::Future: Send,
-        B: http_body::Body + Send + Unpin + 'static,
-        B::Data: Send,
+        B: http_body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let Self { metrics, telemetry, drain, ports, logs, hosts, faults, grace, .. } = self;

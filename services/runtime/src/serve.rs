@@ -1,40 +1,35 @@
 //! The accept loop under every server of Octet: gRPC, gateway and admin.
 
+mod connection;
 mod early;
 mod grpc;
 mod linger;
+mod request_body;
 mod tls;
 mod transport;
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, io, net::SocketAddr, time::Duration};
 
-use http::{HeaderValue, Request, Response, Version, header};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto::Builder,
-};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Notify, watch},
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tower::{Service, ServiceExt};
+use tower::Service;
 
+use self::connection::Connection;
+pub(crate) use self::grpc::is_grpc;
 pub use self::{
     early::RequestBody,
     grpc::refuse_other_than_grpc,
     tls::Tls,
     transport::{Plain, Protocol, Transport},
 };
-
-use self::{
-    early::{Direction, EarlyEnds, Watched},
-    linger::Linger,
-};
-use crate::drain::Drain;
+use crate::{drain::Drain, http2::KeepAlive};
 
 /// Limits of a server and its clients.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +68,9 @@ impl Default for ServeLimits {
     }
 }
 
-/// Interval and timeout of HTTP/2 pings, by which a client that vanished without closing its connection is noticed.
-const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+/// HTTP/2 pings, by which a client that vanished without closing its connection is noticed.
+const KEEP_ALIVE: KeepAlive =
+    KeepAlive { interval: Duration::from_secs(30), timeout: Duration::from_secs(10) };
 
 /// Errors of a client on single streams, over the lifetime of its connection; then the connection is closed. Proxies share
 /// a connection between many clients, so that h2's default of 1,024 is too few; without a limit, a client that sends such
@@ -107,9 +103,8 @@ pub async fn serve<S, B>(
         + Sync
         + 'static,
     S::Future: Send,
-    B: http_body::Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     serve_over(Plain, listener, service, limits, drain, grace).await;
 }
@@ -130,15 +125,13 @@ pub async fn serve_over<T, S, B>(
         + Sync
         + 'static,
     S::Future: Send,
-    B: http_body::Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let builder = builder(limits);
     let mut connections = JoinSet::new();
     let (finish, finishing) = watch::channel(false);
     let serve_one = |(stream, peer): (TcpStream, SocketAddr)| {
-        let (transport, builder, service) = (transport.clone(), builder.clone(), service.clone());
+        let (transport, service) = (transport.clone(), service.clone());
         let (drain, mut finishing) = (drain.clone(), finishing.clone());
         async move {
             // Small frames are sent immediately: otherwise a call costs a delayed acknowledgement (40 ms).
@@ -151,13 +144,7 @@ pub async fn serve_over<T, S, B>(
                 () = first_request_expired(&mut finishing) => None,
             };
             if let Some((stream, protocol)) = accepted {
-                let builder = match protocol {
-                    Protocol::Either => builder,
-                    Protocol::Http1 => builder.http1_only(),
-                    Protocol::Http2 => builder.http2_only(),
-                };
-                let first_request = limits.head_timeout;
-                connection(builder, stream, peer, service, drain, finishing, first_request).await;
+                Connection { peer, limits, service, drain, finishing }.serve(stream, protocol).await;
             }
         }
     };
@@ -201,124 +188,11 @@ fn backlog(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     waiting
 }
 
-fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
-        .max_buf_size(usize::try_from(limits.header_bytes).unwrap_or(usize::MAX));
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams)
-        .max_pending_accept_reset_streams(limits.unread_resets)
-        .max_local_error_reset_streams(ERROR_RESETS)
-        .max_header_list_size(limits.header_bytes)
-        .keep_alive_interval(KEEP_ALIVE.0)
-        .keep_alive_timeout(KEEP_ALIVE.1);
-    builder
-}
-
-async fn connection<Io, S, B>(
-    builder: Builder<TokioExecutor>,
-    stream: Io,
-    peer: SocketAddr,
-    service: S,
-    drain: Drain,
-    mut finishing: watch::Receiver<bool>,
-    first_request: Duration,
-) where
-    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: http_body::Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let requests = Arc::new(Requests::default());
-    let received = requests.clone();
-    let early = Arc::new(EarlyEnds::default());
-    let ends = early.clone();
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        received.notify();
-        request.extensions_mut().insert(Peer(peer));
-        let request = request.map(|body| Watched::new(body, Direction::new(&ends)));
-        let responding = Direction::new(&ends);
-        let (service, drain) = (service.clone(), drain.clone());
-        async move {
-            let is_http1 = request.version() <= Version::HTTP_11;
-            let mut response = service.oneshot(request).await?;
-            // From the start of the drain, each response asks an HTTP/1.1 client to close its connection, so that none is
-            // idle when the listeners close: a request that crosses the close of an idle connection is lost. HTTP/2 has
-            // GOAWAY for that.
-            if is_http1 && drain.has_started() {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok::<_, Infallible>(response.map(|body| Watched::new(body, responding)))
-        }
-    });
-    let connection = builder.serve_connection(TokioIo::new(Linger::new(stream)), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = finish(&mut finishing, &requests, &early) => {
-            // GOAWAY, or `connection: close` on the response in flight.
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = requests.none_within(first_request) => {
-            tracing::debug!(%peer, "no request on this connection; closing it");
-            return;
-        }
-    };
-    if let Err(error) = ended {
-        // Clients that leave early are normal.
-        tracing::debug!(error, %peer, "connection ended");
-    }
-}
-
 /// Resolves [`FIRST_REQUEST`] after the listener has closed.
 async fn first_request_expired(finishing: &mut watch::Receiver<bool>) {
     // A dropped sender means the same.
     let _ = finishing.wait_for(|finishing| *finishing).await;
     sleep(FIRST_REQUEST).await;
-}
-
-/// Resolves when the connection may be shut down: too many of its streams ended early, or the listener has closed, and a
-/// connection that was accepted just before has had time for its first request, which an earlier shutdown would lose.
-async fn finish(finishing: &mut watch::Receiver<bool>, requests: &Requests, early: &EarlyEnds) {
-    let closing = async {
-        // A dropped sender means the same.
-        let _ = finishing.wait_for(|finishing| *finishing).await;
-        let _ = timeout(FIRST_REQUEST, requests.last.notified()).await;
-    };
-    tokio::select! {
-        () = closing => {}
-        () = early.full() => {}
-    }
-}
-
-/// Notifies of a connection's requests: of the next one, and of the first one ever.
-#[derive(Default)]
-struct Requests {
-    last: Notify,
-    first: Notify,
-}
-
-impl Requests {
-    fn notify(&self) {
-        self.last.notify_one();
-        self.first.notify_one();
-    }
-
-    /// Resolves when there was no request within `limit`. hyper limits the time of HTTP/1.1's heads, but would keep an
-    /// HTTP/2 client forever that opens no stream, or does not send its preface over TLS.
-    async fn none_within(&self, limit: Duration) {
-        if timeout(limit, self.first.notified()).await.is_ok() {
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 /// Ignores a connection that was closed in the backlog; waits where the process has no file descriptors left.

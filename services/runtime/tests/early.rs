@@ -14,16 +14,13 @@ use octet_runtime::{
     drain::Drain,
     serve::{ServeLimits, serve},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+use octet_testbed::http2_frames::{
+    Frame, FrameStream, code,
+    flag::ACK,
+    frame,
+    kind::{GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS},
 };
-
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
+use tokio::{io::AsyncWriteExt, net::TcpListener};
 
 /// `:method: POST`, `:scheme: http`, `:path: /` of HPACK's static table, and an `:authority`.
 const HEAD: [u8; 6] = [0x83, 0x86, 0x84, 0x41, 1, b'x'];
@@ -33,34 +30,27 @@ const BATCH: u32 = 50;
 
 /// An HTTP/2 client that sends the head of a request and, when it has the response, a message that nobody reads.
 struct Client {
-    stream: TcpStream,
+    frames: FrameStream,
     next: u32,
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 impl Client {
     async fn connect(address: SocketAddr) -> Self {
-        let mut stream = TcpStream::connect(address).await.expect("connects");
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("written");
-        stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.expect("written");
-        Self { stream, next: 1 }
+        Self { frames: FrameStream::connect(address, &[]).await, next: 1 }
     }
 
-    /// The kind, the stream and the payload of the next frame; `None` at the end of the connection.
-    async fn read(&mut self) -> Option<(u8, u32, Vec<u8>)> {
-        let mut head = [0; 9];
-        self.stream.read_exact(&mut head).await.ok()?;
-        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
-        self.stream.read_exact(&mut payload).await.ok()?;
-        if (head[3], head[4]) == (PING, 0) {
+    /// The next frame; `None` at the end of the connection.
+    async fn read(&mut self) -> Option<Frame> {
+        let frame = self.frames.read().await?;
+        if (frame.kind, frame.flags) == (PING, 0) {
             // The server waits for it before it closes.
-            self.stream.write_all(&frame(PING, 1, 0, &payload)).await.expect("written");
+            self.frames.send(PING, ACK, 0, &frame.payload).await;
         }
-        Some((head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload))
+        Some(frame)
+    }
+
+    async fn write(&mut self, bytes: &[u8]) {
+        self.frames.0.write_all(bytes).await.expect("the server reads on");
     }
 
     /// Sends a batch of requests. Returns whether further ones may follow on this connection.
@@ -68,20 +58,15 @@ impl Client {
         let streams: Vec<u32> = (0..BATCH).map(|number| self.next + 2 * number).collect();
         self.next += 2 * BATCH;
         let heads: Vec<u8> = streams.iter().flat_map(|stream| frame(HEADERS, 4, *stream, &HEAD)).collect();
-        self.stream.write_all(&heads).await.expect("written");
+        self.write(&heads).await;
         let mut waiting: HashSet<u32> = streams.iter().copied().collect();
         let mut may_continue = true;
         while !waiting.is_empty() {
-            let (kind, stream, payload) = self.read().await.expect("no response is lost");
-            if kind == HEADERS {
-                waiting.remove(&stream);
-            } else if kind == GOAWAY {
-                assert_eq!(
-                    payload[4..8],
-                    [0; 4],
-                    "closed with an error: {}",
-                    String::from_utf8_lossy(&payload[8..])
-                );
+            let frame = self.read().await.expect("no response is lost");
+            if frame.kind == HEADERS {
+                waiting.remove(&frame.stream);
+            } else if frame.kind == GOAWAY {
+                assert_without_error(&frame);
                 may_continue = false;
             }
         }
@@ -91,11 +76,16 @@ impl Client {
         }
         // Also a connection that the server has closed: a reset would fail responses that the client has not read.
         for _ in 0..2 {
-            self.stream.write_all(&late).await.expect("the server reads on");
+            self.write(&late).await;
             tokio::task::yield_now().await;
         }
         may_continue
     }
+}
+
+fn assert_without_error(goaway: &Frame) {
+    let debug = String::from_utf8_lossy(&goaway.payload[8..]);
+    assert_eq!(goaway.error_code(), code::NO_ERROR, "closed with an error: {debug}");
 }
 
 #[tokio::test]
@@ -142,8 +132,8 @@ async fn calls_that_are_cancelled_while_the_server_is_suspended_fail_no_call_of_
     // What fits into the buffers of the sockets: the server does not read.
     let cancelled = 3_000;
     let first = frame(HEADERS, 5, 1, &HEAD);
-    client.stream.write_all(&first).await.expect("written");
-    while client.read().await.expect("open").0 != SETTINGS {}
+    client.write(&first).await;
+    while client.read().await.expect("open").kind != SETTINGS {}
     let calls = (1..=cancelled).map(|number| 2 * number + 1);
     let mut bytes: Vec<u8> = calls
         .flat_map(|stream| {
@@ -152,22 +142,17 @@ async fn calls_that_are_cancelled_while_the_server_is_suspended_fail_no_call_of_
         .collect();
     let last = 2 * cancelled + 3;
     bytes.extend(frame(HEADERS, 5, last, &HEAD));
-    client.stream.write_all(&bytes).await.expect("written");
+    client.write(&bytes).await;
     resume.send(()).expect("the server waits");
     drop(resume);
     let mut waiting = HashSet::from([1, last]);
     while !waiting.is_empty() {
-        let (kind, stream, payload) = client.read().await.expect("no response is lost");
-        if kind == GOAWAY {
-            assert_eq!(
-                payload[4..8],
-                [0; 4],
-                "closed with an error: {}",
-                String::from_utf8_lossy(&payload[8..])
-            );
+        let frame = client.read().await.expect("no response is lost");
+        if frame.kind == GOAWAY {
+            assert_without_error(&frame);
         }
-        if kind == HEADERS {
-            waiting.remove(&stream);
+        if frame.kind == HEADERS {
+            waiting.remove(&frame.stream);
         }
     }
 }

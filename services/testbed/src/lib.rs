@@ -14,6 +14,7 @@ mod broker;
 mod database;
 mod envoy;
 mod eventually;
+pub mod http2_frames;
 mod json_schema;
 mod lifeline;
 mod otlp;

@@ -4,6 +4,7 @@ use std::{future::Future, net::Ipv4Addr, pin::Pin, time::Duration};
 
 use http_body_util::Full;
 use hyper::{Method, Request};
+use octet_testbed::http2_frames::{frame, literal};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
@@ -45,12 +46,6 @@ impl Targets {
     }
 }
 
-/// An HTTP/2 frame.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
 async fn connect(address: &str) -> Option<TcpStream> {
     let socket = TcpSocket::new_v4().ok()?;
     socket.bind((ATTACKER, 0).into()).ok()?;
@@ -60,16 +55,10 @@ async fn connect(address: &str) -> Option<TcpStream> {
 /// An HTTP/2 client that sends one request many times and, where `window` is zero, reads none of the responses.
 async fn http2(address: &str, window: u8, method: &str, path: &str, requests: u32) -> Option<TcpStream> {
     let is_call = method == "POST";
-    let mut block = Vec::new();
     let head = [(":method", method), (":scheme", "http"), (":authority", address), (":path", path)];
     let call = [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "1H")];
-    for (name, value) in head.iter().chain(call.iter().filter(|_| is_call)) {
-        block.push(0);
-        for text in [name, value] {
-            block.push(u8::try_from(text.len()).expect("short"));
-            block.extend(text.bytes());
-        }
-    }
+    let fields = head.iter().chain(call.iter().filter(|_| is_call));
+    let block: Vec<u8> = fields.flat_map(|(name, value)| literal(name, value)).collect();
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend(frame(4, 0, 0, &[0, 4, 0, 0, window, 0]));
     for number in 0..requests {

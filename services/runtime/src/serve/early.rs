@@ -16,15 +16,16 @@ use std::{
 };
 
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::sync::Notify;
+
+use super::request_body::ReceivedBody;
 
 /// Streams that may end early on one connection. Another 1,000 may be open ([`super::ServeLimits::streams`]): together they
 /// cost less than h2's budget, which lasts for 2,056 frames.
 const MAX: usize = 1_000;
 
 /// The body of a request.
-pub type RequestBody = Watched<Incoming>;
+pub type RequestBody = Watched<ReceivedBody>;
 
 /// The streams of a connection that ended early.
 #[derive(Debug, Default)]
@@ -53,6 +54,11 @@ pub(super) struct Direction(Option<Arc<EarlyEnds>>);
 impl Direction {
     pub(super) fn new(ends: &Arc<EarlyEnds>) -> Self {
         Self(Some(ends.clone()))
+    }
+
+    /// That of an HTTP/1.1 request, which ends with its connection.
+    pub(super) fn unwatched() -> Self {
+        Self(None)
     }
 
     fn end(&mut self) {

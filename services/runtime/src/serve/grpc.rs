@@ -1,6 +1,6 @@
 //! Refuses what is not gRPC, on ports that serve nothing else.
 
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use tonic::body::Body;
 
 /// The response to a request that is not gRPC over HTTP/2; `None` where it is.
@@ -8,8 +8,7 @@ use tonic::body::Body;
 /// tonic checks neither version nor content type. A web page may send a POST in `text/plain` to any host, without asking
 /// it first (CORS's simple requests), and would have its body processed as a message.
 pub fn refuse_other_than_grpc<B>(request: &Request<B>) -> Option<Response<Body>> {
-    let is_http2 = request.version() == Version::HTTP_2;
-    if is_http2 && request.headers().get(header::CONTENT_TYPE).is_some_and(is_grpc) {
+    if request.version() == Version::HTTP_2 && is_grpc(request.headers()) {
         return None;
     }
     let mut response = Response::new(Body::new("this port serves gRPC over HTTP/2 only\n".to_owned()));
@@ -18,9 +17,10 @@ pub fn refuse_other_than_grpc<B>(request: &Request<B>) -> Option<Response<Body>>
     Some(response)
 }
 
-/// `application/grpc`, or that with a suffix such as `+proto` or with parameters; not `application/grpc-web`.
-fn is_grpc(content_type: &HeaderValue) -> bool {
+/// Whether the content type is `application/grpc`, or that with a suffix such as `+proto` or with parameters; not `application/grpc-web`.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     const GRPC: &[u8] = b"application/grpc";
+    let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return false };
     let content_type = content_type.as_bytes();
     let is_prefixed = content_type.get(..GRPC.len()).is_some_and(|it| it.eq_ignore_ascii_case(GRPC));
     is_prefixed && matches!(content_type.get(GRPC.len()), None | Some(b'+' | b';' | b' '))

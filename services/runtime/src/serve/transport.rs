@@ -31,8 +31,6 @@ pub trait Transport: Clone + Send + Sync + 'static {
 /// The version of HTTP of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// Determined by its first bytes.
-    Either,
     /// HTTP/1.1.
     Http1,
     /// HTTP/2.
@@ -49,22 +47,25 @@ impl Transport for Plain {
     const SCHEME: &'static str = "http";
 
     async fn accept(&self, stream: TcpStream, limit: Duration) -> Option<(TcpStream, Protocol)> {
-        timeout(limit, first_bytes(&stream)).await.ok()??;
-        Some((stream, Protocol::Either))
+        let protocol = timeout(limit, protocol(&stream)).await.ok()??;
+        Some((stream, protocol))
     }
 }
 
-/// Resolves when the client has sent enough to tell HTTP/1.1 from HTTP/2; `None` where it closed the connection before.
-/// Until then hyper has no timer running, and would keep a silent connection forever.
-async fn first_bytes(stream: &TcpStream) -> Option<()> {
+/// Tells HTTP/1.1 from HTTP/2 by the client's first bytes; `None` where it closed the connection before.
+async fn protocol(stream: &TcpStream) -> Option<Protocol> {
     const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut bytes = [0; PREFACE.len()];
     loop {
         let read = stream.peek(&mut bytes).await.unwrap_or_default();
-        let is_part_of_a_preface =
-            read > 0 && read < PREFACE.len() && PREFACE.starts_with(bytes.get(..read).unwrap_or_default());
-        if !is_part_of_a_preface {
-            return Some(());
+        if read == 0 {
+            return None;
+        }
+        if !PREFACE.starts_with(bytes.get(..read).unwrap_or_default()) {
+            return Some(Protocol::Http1);
+        }
+        if read == PREFACE.len() {
+            return Some(Protocol::Http2);
         }
         // Peeking leaves the socket readable. Clearing that state makes `ready` wait for the next event: more bytes, or the
         // close of the connection.

@@ -53,25 +53,23 @@ impl Upstream {
     /// resolved by a task that ends with the last clone.
     ///
     /// `caller` is the name of this process in its spans, which its calls contain.
-    ///
-    /// # Errors
-    /// When the address is not a valid URI.
     pub fn new(
         name: impl Into<String>,
         caller: &str,
         address: &UpstreamAddress,
         settings: UpstreamSettings,
         metrics: &UpstreamMetrics,
-    ) -> Result<Self, tonic::transport::Error> {
+    ) -> Self {
         let (name, connector) = (name.into(), Connector::new(caller));
-        let connections = if let Some(only) = address.only().filter(|only| literal(only).is_some()) {
-            Connections::One(connector.to(only)?)
+        let only = address.only().and_then(|only| Some((literal(only)?, only.clone())));
+        let connections = if let Some((address, authority)) = only {
+            Connections::One(connector.connect(address, authority))
         } else {
             let pool = Arc::new(Pool::new(&name, connector, &metrics.addresses));
             names::keep(&pool, address.all(), resolve::System);
             Connections::Several(pool)
         };
-        Ok(Self {
+        Self {
             calls: metrics.calls.for_upstream(&name),
             metrics: metrics.clone(),
             name,
@@ -82,7 +80,7 @@ impl Upstream {
             limit: None,
             retries: None,
             faults: None,
-        })
+        }
     }
 
     /// Calls by this policy.

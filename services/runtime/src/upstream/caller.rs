@@ -5,16 +5,18 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::identity;
 
-/// The user agent of a process whose spans have this name, before that of the client library. `None` if the name is not
-/// a token (RFC 9110, 5.6.2).
-pub(super) fn user_agent(name: &str) -> Option<String> {
+/// The user agent of a process whose spans have this name: `service-a/1.2.3 octet/1.2.3`. Without the name if it is not a token
+/// (RFC 9110, 5.6.2).
+pub(super) fn user_agent(name: &str) -> HeaderValue {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let is_product = !name.is_empty() && name.bytes().all(is_token);
-    is_product.then(|| format!("{name}/{}", identity::VERSION))
+    let (version, octet) = (identity::VERSION, concat!("octet/", env!("CARGO_PKG_VERSION")));
+    let named = is_product.then(|| HeaderValue::try_from(format!("{name}/{version} {octet}")).ok());
+    named.flatten().unwrap_or(HeaderValue::from_static(octet))
 }
 
 /// The callers that a service has by its topology. Others are not believed, so that no caller can invent services.
@@ -42,9 +44,10 @@ mod tests {
     #[test]
     fn only_a_caller_of_the_topology_is_believed() {
         let callers = Callers::new(["service-a", "gateway"]);
-        let agent = format!("{} tonic/0.14.2", user_agent("service-a").expect("a token"));
+        let agent = user_agent("service-a");
+        let agent = agent.to_str().expect("a text");
         for (agent, caller) in [
-            (agent.as_str(), Some("service-a")),
+            (agent, Some("service-a")),
             ("gateway/1", Some("gateway")),
             ("service-a", Some("service-a")),
             ("service-ab/1", None),
@@ -62,7 +65,8 @@ mod tests {
     #[test]
     fn a_name_that_is_no_token_is_not_sent() {
         for name in ["", "my service", "sérvice", "a/b", "a(b)"] {
-            assert_eq!(user_agent(name), None, "{name}");
+            let agent = user_agent(name);
+            assert!(agent.as_bytes().starts_with(b"octet/"), "{name}: {agent:?}");
         }
     }
 }

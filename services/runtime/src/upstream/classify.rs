@@ -96,9 +96,6 @@ fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
     if error.is::<tonic::ConnectError>() || error.is::<Unresolved>() {
         return true;
     }
-    if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        return error.is_canceled();
-    }
     error.downcast_ref::<h2::Error>().is_some_and(|error| {
         let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
         error.is_remote() && (refused || error.is_go_away() && !blames_the_caller(error))

@@ -102,10 +102,7 @@ impl Pool {
             if all.iter().any(|backend| backend.is(*address, authority)) {
                 continue;
             }
-            match Backend::new(*address, authority.clone(), &self.connector) {
-                Ok(backend) => all.push(Arc::new(backend)),
-                Err(error) => tracing::warn!(upstream = self.upstream, %address, %error, "address not used"),
-            }
+            all.push(Arc::new(Backend::new(*address, authority.clone(), &self.connector)));
         }
         let changed =
             all.len() != known.len() || all.iter().zip(known.iter()).any(|(new, old)| !Arc::ptr_eq(new, old));
@@ -255,13 +252,9 @@ impl Drop for Pool {
 }
 
 impl Backend {
-    fn new(
-        address: SocketAddr,
-        authority: Authority,
-        connector: &Connector,
-    ) -> Result<Self, tonic::transport::Error> {
-        let channel = connector.to_one(address, &authority)?;
-        Ok(Self { address, authority, channel, in_flight: AtomicUsize::new(0), health: Mutex::default() })
+    fn new(address: SocketAddr, authority: Authority, connector: &Connector) -> Self {
+        let channel = connector.connect(address, authority.clone());
+        Self { address, authority, channel, in_flight: AtomicUsize::new(0), health: Mutex::default() }
     }
 
     fn is(&self, address: SocketAddr, authority: &Authority) -> bool {

@@ -3,24 +3,21 @@
 //! A proxy without a backend responds in plain HTTP, and an upstream may not be Octet's. tonic would read such a response
 //! as gRPC, and report a malformed message or an unknown RPC.
 
-use std::task::{Context, Poll};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Either, Map},
-};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::BodyExt;
-use tonic::{
-    Code,
-    body::Body,
-    codegen::StdError,
-    transport::{self, Channel, channel::ResponseFuture},
-};
+use http_body::{Frame, SizeHint};
+use tonic::{Code, body::Body, codegen::StdError};
 use tower::Service;
 
 use crate::{
     faults::{Throttle, throttled},
+    http2::client::{Client, ResponseBody},
     messages::{Bounded, TooLarge},
 };
 
@@ -30,7 +27,7 @@ const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// The connection to an upstream, whose responses are gRPC or fail. Clones share it.
 #[derive(Debug, Clone)]
 pub struct GrpcChannel {
-    channel: Channel,
+    client: Client,
     /// Set where a fault lets responses trickle.
     throttle: Option<Throttle>,
 }
@@ -64,8 +61,8 @@ impl InvalidResponse {
 }
 
 impl GrpcChannel {
-    pub(super) fn new(channel: Channel) -> Self {
-        Self { channel, throttle: None }
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, throttle: None }
     }
 
     /// The same connection, whose responses trickle.
@@ -74,35 +71,41 @@ impl GrpcChannel {
     }
 }
 
-type Outcome = Result<Response<Body>, transport::Error>;
-type Checked = Result<Response<Body>, StdError>;
-
 impl Service<Request<Body>> for GrpcChannel {
-    type Response = Response<Body>;
+    type Response = Response<GrpcBody>;
     type Error = StdError;
-    type Future = Either<Map<ResponseFuture, fn(Outcome) -> Checked>, BoxFuture<'static, Checked>>;
+    type Future = BoxFuture<'static, Result<Response<GrpcBody>, StdError>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StdError>> {
-        self.channel.poll_ready(context).map_err(Into::into)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), StdError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let called = self.channel.call(request);
-        match self.throttle {
-            None => Either::Left(called.map(checked)),
-            Some(throttle) => {
-                let trickling = async move {
-                    let response = checked(called.await)?;
-                    Ok(response.map(|body| throttled(body, throttle)))
-                };
-                Either::Right(Box::pin(trickling))
-            }
-        }
+        let Self { client, throttle } = self.clone();
+        Box::pin(async move {
+            let response = checked(client.send(request).await?)?;
+            Ok(response.map(|body| match throttle {
+                None => GrpcBody::Plain(body),
+                Some(throttle) => GrpcBody::Throttled(throttled(body, throttle)),
+            }))
+        })
     }
 }
 
-fn checked(outcome: Outcome) -> Checked {
-    let response = outcome?;
+/// The body of a response, which is gRPC as far as it was read, or fails.
+#[derive(Debug)]
+pub enum GrpcBody {
+    /// As it arrives.
+    Plain(BoundedBody),
+    /// Slowed by a fault.
+    Throttled(Body),
+}
+
+/// A body whose messages are within [`MAX_MESSAGE`].
+#[derive(Debug)]
+pub struct BoundedBody(Bounded<ResponseBody>);
+
+fn checked(response: Response<ResponseBody>) -> Result<Response<BoundedBody>, StdError> {
     let headers = response.headers();
     let kind = headers.get(header::CONTENT_TYPE).map_or(&[][..], |kind| kind.as_bytes());
     let is_grpc = kind.get(..16).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/grpc"));
@@ -112,11 +115,60 @@ fn checked(outcome: Outcome) -> Checked {
     if headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity") {
         return Err(InvalidResponse::Compressed.into());
     }
-    Ok(response.map(|body| {
-        let bounded = Bounded::new(body, MAX_MESSAGE);
-        Body::new(bounded.map_err(|error| match error.downcast::<TooLarge>() {
-            Ok(large) => InvalidResponse::TooLarge(*large).into(),
-            Err(error) => error,
+    Ok(response.map(|body| BoundedBody(Bounded::new(body, MAX_MESSAGE))))
+}
+
+impl http_body::Body for BoundedBody {
+    type Data = Bytes;
+    type Error = StdError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
+        let frame = ready!(Pin::new(&mut self.0).poll_frame(context));
+        Poll::Ready(frame.map(|frame| {
+            frame.map_err(|error| match error.downcast::<TooLarge>() {
+                Ok(large) => InvalidResponse::TooLarge(*large).into(),
+                Err(error) => error,
+            })
         }))
-    }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl http_body::Body for GrpcBody {
+    type Data = Bytes;
+    type Error = StdError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
+        match &mut *self {
+            Self::Plain(body) => Pin::new(body).poll_frame(context),
+            Self::Throttled(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Plain(body) => body.is_end_stream(),
+            Self::Throttled(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Plain(body) => body.size_hint(),
+            Self::Throttled(body) => body.size_hint(),
+        }
+    }
 }

@@ -9,6 +9,7 @@
     clippy::missing_panics_doc
 )]
 
+mod edge_cases;
 mod peer;
 mod several;
 mod shared;
@@ -26,7 +27,8 @@ use octet_runtime::{
     metrics::Metrics,
     upstream::{Upstream, UpstreamAddress, UpstreamMetrics, UpstreamSettings},
 };
-use peer::{COMPRESSION_ERROR, ENHANCE_YOUR_CALM, PROTOCOL_ERROR, Peer, Script};
+use octet_testbed::http2_frames::code::{COMPRESSION_ERROR, ENHANCE_YOUR_CALM, PROTOCOL_ERROR};
+use peer::{Peer, Script};
 use tokio::net::{TcpListener, TcpSocket};
 use tonic::{
     Code, Request, Status,
@@ -88,7 +90,7 @@ fn upstream_at(addresses: &str, connect_wait: &str) -> Upstream {
     let settings = UpstreamSettings::from_environment(&mut environment);
     let address = UpstreamAddress::from_environment(&mut environment, "peer", "PEER").expect("an address");
     let metrics = UpstreamMetrics::new(&Metrics::new("test").expect("metrics")).expect("metrics");
-    Upstream::new("peer", "service-x", &address, settings, &metrics).expect("a URI")
+    Upstream::new("peer", "service-x", &address, settings, &metrics)
 }
 
 async fn call(upstream: &Upstream, timeout: Duration) -> Result<(), Status> {

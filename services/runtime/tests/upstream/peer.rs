@@ -8,6 +8,13 @@ use std::{
     },
 };
 
+use octet_testbed::http2_frames::{
+    FrameStream,
+    code::{INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM},
+    flag::{ACK, END_HEADERS, END_STREAM},
+    kind::{DATA, GOAWAY, HEADERS, RST_STREAM, SETTINGS},
+    literal,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -105,116 +112,80 @@ impl Drop for Peer {
     }
 }
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const END_STREAM: u8 = 1;
-const ACK: u8 = 1;
-const END_HEADERS: u8 = 4;
-const NO_ERROR: u32 = 0;
-pub const PROTOCOL_ERROR: u32 = 1;
-const INTERNAL_ERROR: u32 = 2;
-const REFUSED_STREAM: u32 = 7;
-pub const COMPRESSION_ERROR: u32 = 9;
-pub const ENHANCE_YOUR_CALM: u32 = 11;
-
-async fn follow(mut stream: TcpStream, script: Script, requests: &AtomicUsize) -> std::io::Result<()> {
+async fn follow(stream: TcpStream, script: Script, requests: &AtomicUsize) -> std::io::Result<()> {
     match script {
         Script::ResetAtOnce => return reset(&stream),
         Script::NeverReads => return std::future::pending().await,
         _ => {}
     }
-    let mut preface = [0; 24];
-    stream.read_exact(&mut preface).await?;
-    write(&mut stream, SETTINGS, 0, 0, &[]).await?;
-    loop {
-        let mut head = [0; 9];
-        stream.read_exact(&mut head).await?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let (kind, flags) = (head[3], head[4]);
-        let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        let mut payload = vec![0; length as usize];
-        stream.read_exact(&mut payload).await?;
-        match kind {
-            SETTINGS if flags & ACK == 0 => write(&mut stream, SETTINGS, ACK, 0, &[]).await?,
+    let Some(mut frames) = FrameStream::accept(stream, &[]).await else { return Ok(()) };
+    while let Some(frame) = frames.read().await {
+        let id = frame.stream;
+        match frame.kind {
+            SETTINGS if frame.flags & ACK == 0 => frames.try_send(SETTINGS, ACK, 0, &[]).await?,
             // A request counts once its headers have arrived: its processing could have started by then.
             HEADERS => {
                 requests.fetch_add(1, Ordering::SeqCst);
                 match script {
-                    Script::Respond => respond(&mut stream, id).await?,
-                    Script::Plain(status, kind) => plain(&mut stream, id, status, kind).await?,
+                    Script::Respond => respond(&mut frames, id).await?,
+                    Script::Plain(status, kind) => plain(&mut frames, id, status, kind).await?,
                     Script::Compressed => {
                         let head = grpc_head(&[("grpc-encoding", "gzip")]);
-                        write(&mut stream, HEADERS, END_HEADERS, id, &head).await?;
-                        write(&mut stream, DATA, 0, id, &[1, 0, 0, 0, 1, 0]).await?;
+                        frames.try_send(HEADERS, END_HEADERS, id, &head).await?;
+                        frames.try_send(DATA, 0, id, &[1, 0, 0, 0, 1, 0]).await?;
                     }
                     Script::Large => {
-                        write(&mut stream, HEADERS, END_HEADERS, id, &grpc_head(&[])).await?;
-                        write(&mut stream, DATA, 0, id, &[0, 0, 0x50, 0, 0, 0]).await?;
+                        frames.try_send(HEADERS, END_HEADERS, id, &grpc_head(&[])).await?;
+                        frames.try_send(DATA, 0, id, &[0, 0, 0x50, 0, 0, 0]).await?;
                     }
-                    Script::ResetAfterRequest => return reset(&stream),
-                    Script::CloseAfterRequest => return stream.shutdown().await,
-                    Script::GoAwayBelow => return go_away(stream, 0, NO_ERROR).await,
-                    Script::GoAwayAbove => return go_away(stream, id, NO_ERROR).await,
-                    Script::GoAwayBlaming(error) => return go_away(stream, 0, error).await,
-                    Script::GoAwayInError => return go_away(stream, id, INTERNAL_ERROR).await,
+                    Script::ResetAfterRequest => return reset(&frames.0),
+                    Script::CloseAfterRequest => return frames.0.shutdown().await,
+                    Script::GoAwayBelow => return go_away(frames, 0, NO_ERROR).await,
+                    Script::GoAwayAbove => return go_away(frames, id, NO_ERROR).await,
+                    Script::GoAwayBlaming(error) => return go_away(frames, 0, error).await,
+                    Script::GoAwayInError => return go_away(frames, id, INTERNAL_ERROR).await,
                     Script::RefuseStream => {
-                        write(&mut stream, RST_STREAM, 0, id, &REFUSED_STREAM.to_be_bytes()).await?;
+                        frames.try_send(RST_STREAM, 0, id, &REFUSED_STREAM.to_be_bytes()).await?;
                     }
                     Script::FailStream => {
-                        write(&mut stream, RST_STREAM, 0, id, &INTERNAL_ERROR.to_be_bytes()).await?;
+                        frames.try_send(RST_STREAM, 0, id, &INTERNAL_ERROR.to_be_bytes()).await?;
                     }
                     Script::RespondLate | Script::Silent | Script::NeverReads | Script::ResetAtOnce => {}
                 }
             }
-            DATA if script == Script::RespondLate && payload.len() > 5 => respond(&mut stream, id).await?,
-            RST_STREAM if script == Script::RespondLate => respond(&mut stream, id).await?,
+            DATA if script == Script::RespondLate && frame.payload.len() > 5 => {
+                respond(&mut frames, id).await?
+            }
+            RST_STREAM if script == Script::RespondLate => respond(&mut frames, id).await?,
             _ => {}
         }
     }
+    Ok(())
 }
 
 /// 200, one message of no bytes, `grpc-status: 0`.
-async fn respond(stream: &mut TcpStream, id: u32) -> std::io::Result<()> {
-    write(stream, HEADERS, END_HEADERS, id, &grpc_head(&[])).await?;
-    write(stream, DATA, 0, id, &[0; 5]).await?;
-    let mut trailers = Vec::new();
-    literal(&mut trailers, "grpc-status", "0");
-    write(stream, HEADERS, END_HEADERS | END_STREAM, id, &trailers).await
+async fn respond(frames: &mut FrameStream, id: u32) -> std::io::Result<()> {
+    frames.try_send(HEADERS, END_HEADERS, id, &grpc_head(&[])).await?;
+    frames.try_send(DATA, 0, id, &[0; 5]).await?;
+    frames.try_send(HEADERS, END_HEADERS | END_STREAM, id, &literal("grpc-status", "0")).await
 }
 
 /// 200 in gRPC, with `more`.
 fn grpc_head(more: &[(&str, &str)]) -> Vec<u8> {
-    let mut head = vec![0x88];
-    for (name, value) in [("content-type", "application/grpc")].iter().chain(more) {
-        literal(&mut head, name, value);
-    }
-    head
+    let fields = [("content-type", "application/grpc")].into_iter().chain(more.iter().copied());
+    std::iter::once(0x88).chain(fields.flat_map(|(name, value)| literal(name, value))).collect()
 }
 
-async fn plain(stream: &mut TcpStream, id: u32, status: &str, kind: &str) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    literal(&mut head, ":status", status);
-    literal(&mut head, "content-type", kind);
-    write(stream, HEADERS, END_HEADERS, id, &head).await?;
-    write(stream, DATA, END_STREAM, id, b"no healthy upstream").await
+async fn plain(frames: &mut FrameStream, id: u32, status: &str, kind: &str) -> std::io::Result<()> {
+    let head = [literal(":status", status), literal("content-type", kind)].concat();
+    frames.try_send(HEADERS, END_HEADERS, id, &head).await?;
+    frames.try_send(DATA, END_STREAM, id, b"no healthy upstream").await
 }
 
-/// HPACK's literal header field without indexing, uncompressed (RFC 7541, 6.2.2).
-fn literal(block: &mut Vec<u8>, name: &str, value: &str) {
-    block.push(0);
-    for text in [name, value] {
-        block.push(u8::try_from(text.len()).expect("short"));
-        block.extend_from_slice(text.as_bytes());
-    }
-}
-
-async fn go_away(mut stream: TcpStream, last: u32, error: u32) -> std::io::Result<()> {
-    let mut payload = last.to_be_bytes().to_vec();
-    payload.extend_from_slice(&error.to_be_bytes());
-    write(&mut stream, GOAWAY, 0, 0, &payload).await?;
+async fn go_away(mut frames: FrameStream, last: u32, error: u32) -> std::io::Result<()> {
+    let payload = [last.to_be_bytes(), error.to_be_bytes()].concat();
+    frames.try_send(GOAWAY, 0, 0, &payload).await?;
+    let mut stream = frames.0;
     stream.shutdown().await?;
     // Read the rest, so that the system closes the connection instead of resetting it.
     let mut rest = [0; 1024];
@@ -224,12 +195,4 @@ async fn go_away(mut stream: TcpStream, last: u32, error: u32) -> std::io::Resul
 
 fn reset(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_zero_linger()
-}
-
-async fn write(stream: &mut TcpStream, kind: u8, flags: u8, id: u32, payload: &[u8]) -> std::io::Result<()> {
-    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
-    let mut frame = vec![length[1], length[2], length[3], kind, flags];
-    frame.extend_from_slice(&id.to_be_bytes());
-    frame.extend_from_slice(payload);
-    stream.write_all(&frame).await
 }
