@@ -25,31 +25,31 @@ impl RequestSpan {
         let method = method_name(&parts.method);
         let mut span = tracer.start(&incoming, SpanKind::Server, &format!("{method} {route}"));
         if span.is_recording() {
-            span.set("http.request.method", method.to_owned());
-            span.set("http.route", route.to_owned());
-            span.set("url.path", parts.uri.path().to_owned());
+            span.set("http.request.method", method);
+            span.set("http.route", route);
+            span.set("url.path", parts.uri.path());
             span.set("url.scheme", scheme);
             if let Some(version) = version(parts.version) {
                 span.set("network.protocol.version", version);
             }
             if method != parts.method.as_str() {
-                span.set("http.request.method_original", parts.method.to_string());
+                span.set("http.request.method_original", parts.method.as_str());
             }
             if let Some(authority) = authority(parts) {
-                span.set("server.address", authority.host().trim_matches(BRACKETS).to_owned());
+                span.set("server.address", authority.host().trim_matches(BRACKETS));
                 if let Some(port) = authority.port_u16() {
                     span.set("server.port", i64::from(port));
                 }
             }
             if let Some(agent) = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()) {
-                span.set("user_agent.original", agent.to_owned());
+                span.set("user_agent.original", agent);
             }
             if let Some(Peer(peer)) = parts.extensions.get() {
-                span.set("network.peer.address", peer.ip().to_canonical().to_string());
+                span.set("network.peer.address", peer.ip());
                 span.set("network.peer.port", i64::from(peer.port()));
             }
             if let Some(ClientAddress(client)) = parts.extensions.get() {
-                span.set("client.address", client.to_string());
+                span.set("client.address", *client);
             }
             set_earlier(&mut span, parts, scheme);
         }
@@ -75,7 +75,7 @@ impl RequestSpan {
         self.0.set("http.response.status_code", i64::from(status.as_u16()));
         self.0.set_earlier(Convention::Http, "http.status_code", || i64::from(status.as_u16()));
         if status.is_server_error() {
-            self.0.set("error.type", status.as_u16().to_string());
+            self.0.set("error.type", status.as_str());
             self.0.fail(
                 || if message.is_empty() { status.to_string() } else { format!("{status}: {message}") },
             );
@@ -89,9 +89,9 @@ fn set_earlier(span: &mut Span, parts: &Parts, scheme: &'static str) {
     span.set_earlier(HTTP, "http.method", || method_name(&parts.method));
     span.set_earlier(HTTP, "http.scheme", || scheme);
     // Without the query, which may contain secrets.
-    span.set_earlier(HTTP, "http.target", || parts.uri.path().to_owned());
+    span.set_earlier(HTTP, "http.target", || parts.uri.path());
     if let Some(authority) = authority(parts) {
-        span.set_earlier(HTTP, "net.host.name", || authority.host().trim_matches(BRACKETS).to_owned());
+        span.set_earlier(HTTP, "net.host.name", || authority.host().trim_matches(BRACKETS));
         if let Some(port) = authority.port_u16() {
             span.set_earlier(HTTP, "net.host.port", || i64::from(port));
         }
@@ -100,11 +100,11 @@ fn set_earlier(span: &mut Span, parts: &Parts, scheme: &'static str) {
         span.set_earlier(HTTP, "net.protocol.version", || version);
     }
     if let Some(Peer(peer)) = parts.extensions.get() {
-        span.set_earlier(HTTP, "net.sock.peer.addr", || peer.ip().to_canonical().to_string());
+        span.set_earlier(HTTP, "net.sock.peer.addr", || peer.ip());
         span.set_earlier(HTTP, "net.sock.peer.port", || i64::from(peer.port()));
     }
     if let Some(ClientAddress(client)) = parts.extensions.get() {
-        span.set_earlier(HTTP, "http.client_ip", || client.to_string());
+        span.set_earlier(HTTP, "http.client_ip", || *client);
     }
 }
 

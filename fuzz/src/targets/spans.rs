@@ -55,7 +55,7 @@ pub(super) fn stored(format: Format, bytes: &[u8]) {
     let again = store.keep_as(format, bytes).0;
     assert!(usage.evicted > 0 || again.stored == 0, "{again:?} of a repeated report");
     for span in store.spans() {
-        let written = serde_json::to_vec(&[span]).expect("a span has a JSON form");
+        let written = serde_json::to_vec(&[&span]).expect("a span has a JSON form");
         let read = Batch::read(&written);
         assert!(read.is_whole() && read.spans == [span.clone()], "{span:?} {read:?}");
     }

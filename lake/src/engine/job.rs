@@ -89,7 +89,7 @@ impl Worker {
     /// One poll of all topics. An error is the source's.
     async fn poll(&mut self) -> Result<(), LakeError> {
         let mut span = self.shared.tracer.start(&Extracted::default(), SpanKind::Internal, "poll");
-        span.set("octet.lake.source", self.job.source.name().to_owned());
+        span.set("octet.lake.source", self.job.source.name());
         let scope = span.scope(self.poll_topics());
         let outcome = scope.await;
         if let Err(error) = &outcome {

@@ -148,7 +148,7 @@ impl Topic {
             return Err(LakeError::Unavailable("the topic is not open".to_owned()));
         };
         let mut span = Span::child(SpanKind::Client, "commit");
-        span.set("octet.lake.topic", self.name.clone());
+        span.set("octet.lake.topic", &self.name);
         let started = Instant::now();
         let batches = self.gathered.take(rows);
         let committed = writer.commit(&batches, end).await.inspect_err(|error| {

@@ -84,6 +84,8 @@ async fn the_report_is_the_list_of_what_a_proxy_lost_and_sent_twice() {
     let mesh = Mesh::builder()
         .with("OTEL_TRACES_EXPORTER", "zipkin")
         .with("OTEL_EXPORTER_ZIPKIN_ENDPOINT", format!("http://{}/api/v2/spans", proxy.address))
+        // The proxy reads JSON.
+        .with("OTEL_EXPORTER_ZIPKIN_PROTOCOL", "http/json")
         .with("OTEL_BSP_SCHEDULE_DELAY", "100")
         .start()
         .await;

@@ -1,4 +1,5 @@
-//! The collector's CPU per span at peak load: reports as the mesh's processes send them, parsed, counted and stored.
+//! The collector's CPU per span at peak load: reports as the mesh's processes send them, parsed, counted and stored; in
+//! protobuf, which they send, and the same spans in JSON, which other clients send.
 //! `make bench-collector` runs it; `--traces N` sets the length of a round.
 #![allow(
     clippy::expect_used,
@@ -8,7 +9,12 @@
 
 use std::{collections::BTreeMap, env, fmt::Write as _};
 
-use octet_collector::{Store, store::Memory};
+use octet_collector::{
+    Store,
+    store::{Format, Memory},
+};
+use octet_wire::put;
+use octet_zipkin::Batch;
 use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 5;
@@ -47,23 +53,41 @@ fn main() {
     let arguments: Vec<String> = env::args().collect();
     let traces = arguments.iter().position(|argument| argument == "--traces");
     let traces = traces.and_then(|index| arguments.get(index + 1)?.parse().ok()).unwrap_or(20_000);
-    let reports = reports(traces);
+    let json: Vec<Vec<u8>> = reports(traces).into_iter().map(String::into_bytes).collect();
+    let protobuf: Vec<Vec<u8>> = json.iter().map(|report| in_protobuf(report)).collect();
+    for (name, format, reports) in
+        [("protobuf", Format::ZipkinProto, protobuf), ("JSON", Format::Zipkin, json)]
+    {
+        let [median, least] = cost(format, &reports, traces * 21);
+        println!("{name}: {median:.3} µs of CPU per span (least {least:.3})");
+    }
+}
+
+/// Microseconds of CPU per span: the median and the least of all rounds.
+fn cost(format: Format, reports: &[Vec<u8>], spans: usize) -> [f64; 2] {
     let mut store = Store::new(Memory::of(64 * 1024 * 1024));
     let mut costs = Vec::new();
     for _ in 0..ROUNDS {
         let before = cpu();
-        for report in &reports {
-            store.keep(report.as_bytes());
+        for report in reports {
+            store.keep_as(format, report);
         }
-        let spans = traces * 21;
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         costs.push((cpu() - before) * 1e6 / spans as f64);
         // The same ids again must be new traces.
         store = Store::new(Memory::of(64 * 1024 * 1024));
     }
     costs.sort_by(f64::total_cmp);
-    let at = |index: usize| costs.get(index).copied().unwrap_or_default();
-    println!("{:.3} µs of CPU per span (least {:.3})", at(ROUNDS / 2), at(0));
+    [ROUNDS / 2, 0].map(|index| costs.get(index).copied().unwrap_or_default())
+}
+
+/// The same spans as a `zipkin.proto3.ListOfSpans`.
+fn in_protobuf(report: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for span in Batch::read(report).spans {
+        put::message::<2>(&mut out, 1, |out| span.pack(out));
+    }
+    out
 }
 
 /// CPU seconds of this process.

@@ -20,7 +20,7 @@ mod trace;
 use std::collections::{HashMap, VecDeque};
 
 use foldhash::quality::RandomState;
-use octet_zipkin::{Span, TraceId};
+use octet_zipkin::{TraceId, packed::Summary};
 
 pub use self::measure::{MeasureEdges, Measured};
 use self::{
@@ -126,7 +126,7 @@ impl Mesh {
     }
 
     /// Counts a span that arrived.
-    pub(crate) fn add(&mut self, span: &Span) {
+    pub(crate) fn add(&mut self, span: &Summary<'_>) {
         let facts = Facts::of(span, &mut self.names, &mut self.codes);
         let now = self.counts.now;
         let id = span.trace_id;

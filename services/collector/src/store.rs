@@ -1,12 +1,13 @@
 //! The newest traces, in a bounded number of bytes.
 //!
-//! Memory is estimated from the parts of each span, including allocations and index entries; equal texts are stored and
-//! counted once. When it is full, whole traces are evicted: never the newest half, and of the others failed and slow ones
+//! A span is kept as the bytes of its protobuf and read when somebody asks for it; the bytes of a trace's spans are one
+//! allocation. Memory is estimated from these, including index entries. When it is full, whole traces are evicted: never the newest half, and of the others failed and slow ones
 //! last (see `keep`). A trace that exceeds its share loses its further spans, so that it cannot evict the others.
 
 mod by_time;
 mod format;
 mod keep;
+mod places;
 mod repeats;
 mod search;
 mod services;
@@ -15,8 +16,7 @@ mod trace;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    hash::{BuildHasher, Hash, Hasher},
-    sync::Arc,
+    hash::BuildHasher,
 };
 
 use by_time::ByTime;
@@ -24,18 +24,18 @@ use foldhash::quality::{RandomState, SeedableRandomState};
 pub use format::Format;
 use format::Reader;
 use keep::Keep;
-use octet_zipkin::{
-    Annotation, Batch, Endpoint, Span, Text, TraceId,
-    read::{Entry, Intern},
-};
+use octet_zipkin::{Batch, Span, TraceId, packed::Summary, read::Entry};
+use places::Places;
 use repeats::Repeats;
 pub use search::{CountLinks, Find, ListTags, Search, Window, Work};
-use services::Services;
 use texts::Texts;
 use trace::{Size, Trace};
 
 use crate::mesh::Mesh;
 pub use crate::mesh::{MeasureEdges, Measured};
+
+/// The bytes that are kept for packing the next span.
+const MAX_SCRATCH: usize = 64 * 1024;
 
 /// The memory limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,8 +136,11 @@ pub struct Store {
     /// The spans of the newest traces.
     newest_spans: usize,
     by_time: ByTime,
-    services: Services,
+    places: Places,
+    /// Texts of reports in formats that are read into structures first.
     texts: Texts,
+    /// A span of such a report, as bytes.
+    scratch: Vec<u8>,
     mesh: Mesh,
     repeats: Repeats,
     hasher: SeedableRandomState,
@@ -157,8 +160,9 @@ impl Store {
             keep: Keep::default(),
             newest_spans: 0,
             by_time: ByTime::default(),
-            services: Services::default(),
+            places: Places::default(),
             texts: Texts::default(),
+            scratch: Vec::new(),
             mesh: Mesh::new(memory.mesh),
             repeats: Repeats::default(),
             hasher: SeedableRandomState::random(),
@@ -188,12 +192,15 @@ impl Store {
             let hash = self.hasher.hash_one(report.bytes);
             (hash, self.repeats.contains(hash))
         });
-        match report.reader.next_entry(self) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let entry = report.reader.next_packed(&mut self.texts, &mut scratch);
+        let is_last = entry.is_none();
+        match entry {
             Some(Entry::Span(span)) => {
                 if !is_repeated {
                     self.mesh.add(&span);
                 }
-                match self.insert(span) {
+                match self.insert(&span) {
                     Outcome::Stored => report.kept.stored += 1,
                     Outcome::Duplicate => report.kept.duplicate += 1,
                     Outcome::Dropped => report.kept.dropped += 1,
@@ -202,37 +209,35 @@ impl Store {
             Some(Entry::Malformed(malformed)) => report.errors.add_malformed(malformed),
             Some(Entry::Broken(broken)) => report.errors.broken = Some(broken),
             Some(Entry::Nothing) => {}
-            None => {
-                self.repeats.add(hash);
-                return false;
-            }
+            None => self.repeats.add(hash),
         }
-        true
+        self.scratch = scratch;
+        if self.scratch.capacity() > MAX_SCRATCH {
+            self.scratch = Vec::new();
+        }
+        !is_last
     }
 
-    /// Stores a span whose texts were [interned](Intern::intern) here.
-    fn insert(&mut self, mut span: Span) -> Outcome {
+    fn insert(&mut self, span: &Summary<'_>) -> Outcome {
         let id = span.trace_id;
-        let hash = self.identity(&span);
+        let hash = self.hasher.hash_one(span.bytes);
+        let hash = u32::try_from(hash >> 32).unwrap_or_default();
         let room = self.memory.one_trace;
         let trace = self.traces.entry(id).or_default();
-        if trace.holds(hash) {
-            self.release(&mut span);
+        if trace.holds(span.bytes, hash) {
             return Outcome::Duplicate;
         }
-        let size = Size::of(&span);
+        let size = Size::of(span);
         if !trace.has_room(&size, room) {
             // Removes the empty trace of a span that exceeds a trace's share.
-            if trace.spans().is_empty() {
+            if trace.is_empty() {
                 self.traces.remove(&id);
             }
-            self.release(&mut span);
             return Outcome::Dropped;
         }
-        self.services.add(&span);
+        let place = self.places.add(span, &self.hasher);
         if span.parent_id.is_none() && span.duration > 0 && trace.slowness.is_none() {
-            let address = |text: Option<&Text>| text.map(|text| Arc::as_ptr(text).cast::<u8>().addr());
-            let root = self.hasher.hash_one((address(span.service()), address(span.name.as_ref())));
+            let root = self.hasher.hash_one((&span.service, &span.name));
             trace.slowness = Some((root, span.duration));
             self.keep.add_root(root, span.duration);
         }
@@ -244,14 +249,14 @@ impl Store {
             trace.created = self.arrivals;
         }
         trace.arrival = self.arrivals;
-        trace.add(span, &size, hash);
+        trace.add(span, &size, hash, place);
         self.spans += 1;
         self.newest_spans += 1;
         if let Some(rank) = trace.rank.take() {
             // It is one of the newest again.
             self.keep.remove(rank, id);
             self.by_arrival.insert(self.arrivals, id);
-            self.newest_spans += trace.spans().len() - 1;
+            self.newest_spans += trace.len() - 1;
         }
         self.span_bytes += trace.bytes();
         self.by_time.note(id, trace);
@@ -294,8 +299,9 @@ impl Store {
     ///
     /// An id of 64 bits also finds the newest trace with this low half: a tracer that keeps only 64 bits of an id logs
     /// those.
-    pub fn trace(&self, id: TraceId) -> &[Span] {
-        self.find(id).and_then(|id| self.traces.get(&id)).map(|trace| trace.spans()).unwrap_or_default()
+    pub fn trace(&self, id: TraceId) -> Vec<Span> {
+        let found = self.find(id).and_then(|id| self.traces.get(&id));
+        found.map(|trace| trace.spans().collect()).unwrap_or_default()
     }
 
     /// The whole id of the trace that [`trace`](Self::trace) returns.
@@ -323,7 +329,7 @@ impl Store {
     }
 
     /// All stored spans.
-    pub fn spans(&self) -> impl Iterator<Item = &Span> {
+    pub fn spans(&self) -> impl Iterator<Item = Span> {
         self.traces.values().flat_map(|trace| trace.spans())
     }
 
@@ -338,14 +344,18 @@ impl Store {
         window.range().map_or(0, |range| self.by_time.ordered.range(range).count())
     }
 
-    /// A trace's version and spans. The version changes when the trace is evicted and stored again; otherwise spans are
-    /// only appended.
-    pub fn versioned(&self, id: TraceId) -> Option<(u64, &[Span])> {
-        self.traces.get(&id).map(|trace| (trace.created, trace.spans()))
+    /// A trace's version, which changes when the trace is evicted and stored again; otherwise spans are only appended.
+    pub fn version(&self, id: TraceId) -> Option<u64> {
+        self.traces.get(&id).map(|trace| trace.created)
+    }
+
+    /// The span of a trace at a position, from zero, and the position of the next one; `None` after the last.
+    pub fn span_at(&self, id: TraceId, position: usize) -> Option<(Span, usize)> {
+        self.traces.get(&id)?.span_at(position)
     }
 
     fn bytes(&self) -> usize {
-        self.span_bytes + self.texts.bytes() + self.services.bytes()
+        self.span_bytes + self.places.bytes()
     }
 
     /// Evicts the trace that is worth least.
@@ -359,15 +369,14 @@ impl Store {
         let Some(id) = self.keep.pop_lowest().or_else(|| self.pop_quietest()) else { return };
         let Some(trace) = self.traces.remove(&id) else { return };
         if trace.rank.is_none() {
-            self.newest_spans -= trace.spans().len();
+            self.newest_spans -= trace.len();
         }
         self.by_time.remove(id, &trace);
         self.span_bytes -= trace.bytes();
-        self.spans -= trace.spans().len();
+        self.spans -= trace.len();
         self.evicted += 1;
-        for mut span in trace.into_spans() {
-            self.services.remove(&span);
-            self.release(&mut span);
+        for place in trace.places() {
+            self.places.remove(place);
         }
     }
 
@@ -378,7 +387,7 @@ impl Store {
         let is_slow = trace.slowness.is_some_and(|(root, duration)| self.keep.is_slow(root, duration));
         let rank = self.keep.rank(self.hasher.hash_one(id), trace.is_failed, is_slow);
         trace.rank = Some(rank);
-        self.newest_spans -= trace.spans().len();
+        self.newest_spans -= trace.len();
         self.keep.add(rank, id);
     }
 
@@ -391,44 +400,6 @@ impl Store {
                 _ => return Some(id),
             };
         }
-    }
-
-    /// A keyed hash of a span whose texts were interned here: equal texts are at one address.
-    fn identity(&self, span: &Span) -> u64 {
-        // All members, so that a new one is not forgotten.
-        let Span { trace_id, id, parent_id, kind, name, timestamp, duration, local, remote, .. } = span;
-        let Span { annotations, tags, debug, shared, .. } = span;
-        let address = |text: &Text| Arc::as_ptr(text).cast::<u8>().addr();
-        let mut hasher = self.hasher.build_hasher();
-        (trace_id, id, parent_id, kind, timestamp, duration, debug, shared).hash(&mut hasher);
-        name.as_ref().map(address).hash(&mut hasher);
-        for endpoint in [local, remote] {
-            let Some(Endpoint { service, ipv4, ipv6, port }) = endpoint else {
-                hasher.write_u8(0);
-                continue;
-            };
-            (service.as_ref().map(address), ipv4, ipv6, port).hash(&mut hasher);
-        }
-        hasher.write_usize(annotations.len());
-        for Annotation { timestamp, value } in annotations {
-            (timestamp, address(value)).hash(&mut hasher);
-        }
-        for (key, value) in tags {
-            (address(key), address(value)).hash(&mut hasher);
-        }
-        hasher.finish()
-    }
-
-    fn release(&mut self, span: &mut Span) {
-        for text in span.texts_mut() {
-            self.texts.release(text);
-        }
-    }
-}
-
-impl Intern for Store {
-    fn intern(&mut self, text: &str) -> Text {
-        self.texts.intern(text)
     }
 }
 

@@ -18,7 +18,7 @@ use octet_runtime::{
     faults::Faults,
     logs::{self, HEADERS},
     propagation::X_REQUEST_ID,
-    telemetry::{Span, SpanKind, Tracer},
+    telemetry::{Shape, Span, Tracer},
 };
 use tracing::Instrument;
 
@@ -44,6 +44,8 @@ pub(crate) struct Consume {
     pub(crate) metrics: ConsumerMetrics,
     pub(crate) tracer: Tracer,
     pub(crate) attributes: QueueAttributes,
+    /// Of the span of a delivery.
+    pub(crate) shape: Shape,
     pub(crate) faults: Faults,
 }
 
@@ -80,12 +82,9 @@ impl Consume {
     async fn take(&self, delivery: Delivery, ending: Ending) {
         let headers = &delivery.message().headers;
         let incoming = self.tracer.extract_message(headers);
-        let mut span =
-            self.tracer.start(&incoming, SpanKind::Consumer, &format!("process {}", self.attributes.queue));
+        let mut span = self.tracer.start_of_shape(&incoming, &self.shape);
         if span.is_recording() {
-            self.attributes.set(&mut span, &delivery.message().id);
-            span.set("messaging.operation.name", "process");
-            span.set("messaging.operation.type", "process");
+            span.set("messaging.message.id", &delivery.message().id);
             span.set("octet.queue.attempt", i64::from(delivery.attempt()));
             if let Some(waited) = QueueAttributes::waited(&delivery) {
                 span.set("octet.queue.wait_ms", (waited.as_secs_f64() * 1e6).round() / 1e3);

@@ -12,15 +12,16 @@ use octet_backends::{
 use octet_runtime::{
     logs::{self, HEADERS},
     metrics::{IntCounterVec, IntGaugeVec, Metrics, SecondsSeries, WAIT_BUCKETS},
-    telemetry::{SampledIds, Span, SpanKind},
+    telemetry::{SampledIds, Shape, Span, SpanKind},
 };
+use octet_topology::QueueName;
 
 pub(crate) use attributes::{QueueAttributes, ServerAttributes, StoreAttributes};
 
 /// Counts, times and traces a store's inserts.
 pub(crate) struct ObservedStore {
     inner: Arc<dyn DocumentStore>,
-    attributes: StoreAttributes,
+    shape: Shape,
     inserts: IntCounterVec,
     seconds: SecondsSeries,
 }
@@ -28,7 +29,7 @@ pub(crate) struct ObservedStore {
 impl ObservedStore {
     pub(crate) fn new(
         inner: Arc<dyn DocumentStore>,
-        attributes: StoreAttributes,
+        attributes: &StoreAttributes,
         metrics: &Metrics,
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
@@ -38,7 +39,7 @@ impl ObservedStore {
                 "Inserts by outcome",
                 &["new", "already_there", "unavailable", "rejected"],
             )?,
-            attributes,
+            shape: attributes.insert(),
             seconds: metrics
                 .seconds("octet_store_insert_seconds", "Duration of inserts in seconds", &[])?
                 .with::<&str>(&[]),
@@ -50,7 +51,7 @@ impl ObservedStore {
 impl DocumentStore for ObservedStore {
     async fn insert(&self, document: &Document) -> Result<Inserted, StoreError> {
         let started = Instant::now();
-        let mut span = self.attributes.insert_span();
+        let mut span = Span::child_of_shape(&self.shape);
         let inserted = self.inner.insert(document).await;
         self.seconds.observe(started.elapsed(), span.sampled_ids());
         let outcome = match &inserted {
@@ -76,7 +77,8 @@ impl DocumentStore for ObservedStore {
 /// Counts, times and traces a publisher's messages, up to the broker's confirm.
 pub(crate) struct ObservedPublisher {
     inner: Arc<dyn Publisher>,
-    attributes: QueueAttributes,
+    queue: QueueName,
+    shape: Shape,
     published: IntCounterVec,
     seconds: SecondsSeries,
 }
@@ -89,7 +91,8 @@ impl ObservedPublisher {
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
             inner,
-            attributes,
+            shape: attributes.shape(SpanKind::Producer, "send"),
+            queue: attributes.queue,
             published: metrics.outcomes(
                 "octet_queue_published_total",
                 "Published messages by outcome",
@@ -106,16 +109,14 @@ impl ObservedPublisher {
 impl Publisher for ObservedPublisher {
     async fn publish(&self, mut message: Message) -> Result<(), PublishError> {
         let started = Instant::now();
-        let mut span = Span::child(SpanKind::Producer, &format!("send {}", self.attributes.queue));
+        let mut span = Span::child_of_shape(&self.shape);
         if span.is_recording() {
-            self.attributes.set(&mut span, &message.id);
-            span.set("messaging.operation.name", "send");
-            span.set("messaging.operation.type", "send");
+            span.set("messaging.message.id", &message.id);
             QueueAttributes::add_sent(&mut message.headers);
         }
         span.inject_message(&mut message.headers);
         let shown = || logs::masked_pairs(&message.headers);
-        let queue = self.attributes.queue.as_str();
+        let queue = self.queue.as_str();
         tracing::debug!(target: HEADERS, queue, id = message.id, headers = %shown(), "message sent");
         let published = self.inner.publish(message).await;
         self.seconds.observe(started.elapsed(), span.sampled_ids());

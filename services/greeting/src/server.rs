@@ -15,7 +15,7 @@ use octet_runtime::{
     process::{Ports, Process, StartError},
     reflection,
     serve::{Plain, RequestBody, ServeLimits, refuse_other_than_grpc},
-    telemetry::Tracer,
+    telemetry::{SpanKind, Tracer},
     upstream::{Callers, Upstream, UpstreamMetrics},
 };
 use tonic::service::Routes;
@@ -166,7 +166,7 @@ impl Parts {
                 store: collection.clone(),
                 server: stores.server(),
             };
-            let observed = ObservedStore::new(opened, attributes, metrics).map_err(StartError::internal)?;
+            let observed = ObservedStore::new(opened, &attributes, metrics).map_err(StartError::internal)?;
             store = Some(Arc::new(observed));
         }
         let mut publisher = None;
@@ -195,7 +195,9 @@ impl Parts {
             let attributes =
                 QueueAttributes { system: queues.system(), queue: queue.clone(), server: queues.server() };
             let (tracer, faults) = (tracer.clone(), faults.clone());
-            consume = Some(Consume { consumer, store: store.clone(), metrics, tracer, attributes, faults });
+            let shape = attributes.shape(SpanKind::Consumer, "process");
+            let store = store.clone();
+            consume = Some(Consume { consumer, store, metrics, tracer, attributes, shape, faults });
         }
 
         let greeter = Greeter {

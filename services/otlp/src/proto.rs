@@ -3,10 +3,8 @@
 mod decode;
 mod value;
 
-use octet_zipkin::{
-    read::{Broken, Entry, Intern, Malformed},
-    wire::{Fields, NoMessage, Value},
-};
+use octet_wire::{Fields, NoMessage, Value};
+use octet_zipkin::read::{Broken, Entry, Intern, Malformed};
 
 use crate::{
     MAX_SPAN,

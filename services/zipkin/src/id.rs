@@ -44,6 +44,11 @@ impl TraceId {
         self.high == 0
     }
 
+    /// The id as a number of 128 bits.
+    pub(crate) fn number(self) -> u128 {
+        u128::from(self.high) << 64 | u128::from(self.low)
+    }
+
     /// The low 64 bits.
     pub fn low(self) -> u64 {
         self.low

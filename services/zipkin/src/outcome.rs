@@ -4,9 +4,6 @@ use octet_fault::Code;
 
 use crate::Span;
 
-/// The tags of a call to a database in OpenTelemetry's older and newer conventions.
-const DATABASE_TAGS: [&str; 2] = ["db.system", "db.system.name"];
-
 /// gRPC's CANCELLED as a number and as a name, and what proxies log for a client that left.
 const CANCELLED: [&str; 3] = ["1", "CANCELLED", "499"];
 
@@ -34,40 +31,59 @@ pub struct Reading<'a> {
     pub is_database: bool,
 }
 
-impl Span {
-    /// Reads the tags of a call, in one pass: a collector does this for every span.
-    pub fn reading(&self) -> Reading<'_> {
-        let mut is_error = false;
-        let mut is_database = false;
-        let mut code: Option<(usize, &str)> = None;
-        for (key, value) in &self.tags {
-            // The places in the order of precedence: OpenTelemetry's older and newer conventions.
-            let place = match &**key {
-                "error" => {
-                    is_error = true;
-                    continue;
-                }
-                "rpc.grpc.status_code" => 0,
-                "rpc.response.status_code" => 1,
-                "http.response.status_code" => 2,
-                "http.status_code" => 3,
-                "error.type" => 4,
-                key => {
-                    is_database |= DATABASE_TAGS.contains(&key);
-                    continue;
-                }
-            };
-            if code.is_none_or(|(before, _)| place < before) {
-                code = Some((place, value));
+/// Reads the tags of a call, one after another.
+#[derive(Debug, Default)]
+pub(crate) struct TagReader<'a> {
+    is_error: bool,
+    is_database: bool,
+    /// The place in the order of precedence, and the code.
+    code: Option<(usize, &'a [u8])>,
+}
+
+impl<'a> TagReader<'a> {
+    /// Reads a tag; of equal keys, the last takes precedence.
+    pub(crate) fn read(&mut self, key: &[u8], value: &'a [u8]) {
+        // The places in the order of precedence: OpenTelemetry's older and newer conventions.
+        let place = match key {
+            b"error" => {
+                self.is_error = true;
+                return;
             }
+            b"rpc.grpc.status_code" => 0,
+            b"rpc.response.status_code" => 1,
+            b"http.response.status_code" => 2,
+            b"http.status_code" => 3,
+            b"error.type" => 4,
+            b"db.system" | b"db.system.name" => {
+                self.is_database = true;
+                return;
+            }
+            _ => return,
+        };
+        if self.code.is_none_or(|(before, _)| place <= before) {
+            self.code = Some((place, value));
         }
-        let code = code.map(|(_, code)| code);
+    }
+
+    pub(crate) fn finish(self) -> Reading<'a> {
+        let code = self.code.map(|(_, code)| std::str::from_utf8(code).unwrap_or_default());
         let outcome = match code {
             Some(code) if CANCELLED.contains(&code) => Outcome::Cancelled,
-            code if is_error => Outcome::Failed(code.map(number)),
+            code if self.is_error => Outcome::Failed(code.map(number)),
             _ => Outcome::Ok,
         };
-        Reading { outcome, is_database }
+        Reading { outcome, is_database: self.is_database }
+    }
+}
+
+impl Span {
+    /// Reads the tags of a call, in one pass.
+    pub fn reading(&self) -> Reading<'_> {
+        let mut reader = TagReader::default();
+        for (key, value) in &self.tags {
+            reader.read(key.as_bytes(), value.as_bytes());
+        }
+        reader.finish()
     }
 }
 

@@ -2,18 +2,23 @@
 //!
 //! [`Reader`] reads JSON of the v2 and v1 formats, [`ProtoReader`] zipkin-api's protobuf.
 
-mod field;
-mod plain;
-mod proto;
+pub(crate) mod field;
+mod form;
+pub(crate) mod plain;
+pub(crate) mod proto;
 mod span;
 mod v1;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use self::field::FieldError;
+pub(crate) use self::plain::lower;
 pub use self::proto::ProtoReader;
-use crate::{Span, Text};
+use self::{
+    field::FieldError,
+    form::{Form, Interned, Packed},
+};
+use crate::{Span, Text, packed::Summary};
 
 /// The maximum number of malformed spans that are described; further ones are only counted.
 const MAX_DESCRIBED: usize = 32;
@@ -65,7 +70,8 @@ pub trait Intern {
 }
 
 /// Copies each text.
-struct Copies;
+#[derive(Debug)]
+pub struct Copies;
 
 impl Intern for Copies {
     fn intern(&mut self, text: &str) -> Text {
@@ -105,9 +111,9 @@ impl Batch {
 
 /// One element of a report.
 #[derive(Debug, PartialEq)]
-pub enum Entry {
+pub enum Entry<S = Span> {
     /// A well-formed span.
-    Span(Span),
+    Span(S),
     /// A malformed span.
     Malformed(Malformed),
     /// The end of a report that is not in its format; the last entry.
@@ -138,8 +144,8 @@ enum Version {
 }
 
 /// An element of a report: a span, or a text that may be one.
-enum Element<'a> {
-    Span(Span),
+enum Element<'a, S> {
+    Span(S),
     Raw(&'a RawValue),
 }
 
@@ -180,14 +186,24 @@ impl<'a> Reader<'a> {
 
     /// The next element; `None` after the last. `texts` provides every text of a well-formed span, and no other.
     pub fn next_entry(&mut self, texts: &mut impl Intern) -> Option<Entry> {
+        self.next_as(&mut Interned(texts))
+    }
+
+    /// As [`next_entry`](Self::next_entry), with the span [packed](Span::pack): it is appended to `out`. Returns its summary
+    /// without the bytes, or nothing where these have to be read for it.
+    pub fn next_packed(&mut self, out: &mut Vec<u8>) -> Option<Entry<Option<Summary<'a>>>> {
+        self.next_as(&mut Packed(out))
+    }
+
+    fn next_as<F: Form>(&mut self, form: &mut F) -> Option<Entry<F::Span<'a>>> {
         if let Some(span) = self.further.pop() {
-            return Some(Entry::Span(interned(span, texts)));
+            return Some(Entry::Span(form.of_span(span)));
         }
-        match self.element(texts) {
+        match self.element(form) {
             Ok(element) => {
                 let entry = match element? {
                     Element::Span(span) => Entry::Span(span),
-                    Element::Raw(raw) => self.entry(raw, texts),
+                    Element::Raw(raw) => self.entry(raw, form),
                 };
                 self.index += 1;
                 Some(entry)
@@ -205,7 +221,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn entry(&mut self, raw: &'a RawValue, texts: &mut impl Intern) -> Entry {
+    fn entry<F: Form>(&mut self, raw: &'a RawValue, form: &mut F) -> Entry<F::Span<'a>> {
         let (index, start) = (self.index, self.text.as_ptr().addr());
         let malformed = |error: FieldError| {
             let offset = raw.get().as_ptr().addr().saturating_sub(start);
@@ -224,14 +240,17 @@ impl<'a> Reader<'a> {
                 spans.reverse();
                 let first = spans.pop();
                 self.further = spans;
-                first.map_or(Entry::Nothing, |span| Entry::Span(interned(span, texts)))
+                first.map_or(Entry::Nothing, |span| Entry::Span(form.of_span(span)))
             }
             Err(error) => malformed(error),
         }
     }
 
     /// The next element, or the offset of an error and what it is.
-    fn element(&mut self, texts: &mut impl Intern) -> Result<Option<Element<'a>>, (usize, String)> {
+    fn element<F: Form>(
+        &mut self,
+        form: &mut F,
+    ) -> Result<Option<Element<'a, F::Span<'a>>>, (usize, String)> {
         loop {
             let rest = self.text.get(self.offset..).unwrap_or_default();
             let trimmed = rest.trim_start_matches([' ', '\t', '\n', '\r']);
@@ -252,7 +271,7 @@ impl<'a> Reader<'a> {
                     let limit = trimmed.floor_char_boundary(MAX_SPAN);
                     if self.version == Version::V2
                         && let Some((span, length)) =
-                            plain::read(trimmed.get(..limit).unwrap_or_default(), texts)
+                            plain::read(trimmed.get(..limit).unwrap_or_default(), form)
                     {
                         self.offset += length;
                         self.next = Next::Separator;
@@ -275,13 +294,6 @@ impl<'a> Reader<'a> {
             self.offset += 1;
         }
     }
-}
-
-fn interned(mut span: Span, texts: &mut impl Intern) -> Span {
-    for text in span.texts_mut() {
-        *text = texts.intern(text);
-    }
-    span
 }
 
 /// The byte offset of an error; `serde_json` reports a line and a column in bytes, both from one.

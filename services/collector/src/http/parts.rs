@@ -108,7 +108,7 @@ pub(super) struct Traces {
 struct Current {
     id: TraceId,
     version: u64,
-    written: usize,
+    position: usize,
 }
 
 impl Traces {
@@ -133,30 +133,29 @@ impl Parts for Traces {
             answer.push(b'[');
         }
         if let Some(current) = &mut self.current {
-            let (version, spans) = store.versioned(current.id).ok_or(Gone)?;
-            if version != current.version {
+            if store.version(current.id) != Some(current.version) {
                 return Err(Gone);
             }
-            if let Some(span) = spans.get(current.written) {
-                if current.written > 0 {
+            if let Some((span, next)) = store.span_at(current.id, current.position) {
+                if current.position > 0 {
                     answer.push(b',');
                 }
-                write(answer, span);
-                current.written += 1;
+                write(answer, &span);
+                current.position = next;
             } else {
                 answer.push(b']');
                 self.current = None;
             }
             return Ok(true);
         }
-        let next = self.ids.find_map(|id| store.versioned(id).map(|(version, _)| (id, version)));
+        let next = self.ids.find_map(|id| store.version(id).map(|version| (id, version)));
         match next {
             Some((id, version)) => {
                 if !std::mem::take(&mut self.is_first) {
                     answer.push(b',');
                 }
                 answer.push(b'[');
-                self.current = Some(Current { id, version, written: 0 });
+                self.current = Some(Current { id, version, position: 0 });
                 Ok(true)
             }
             None if self.is_list => {

@@ -1,6 +1,6 @@
 //! What counting needs to know of a span.
 
-use octet_zipkin::{Kind, Span, outcome::Outcome};
+use octet_zipkin::{Kind, outcome::Outcome, packed::Summary};
 
 use super::{
     codes::{CodeId, Codes},
@@ -59,9 +59,8 @@ impl Facts {
         is_shared: false,
     };
 
-    pub(super) fn of(span: &Span, names: &mut Names, codes: &mut Codes) -> Self {
-        let reading = span.reading();
-        let is_shared = span.shared == Some(true);
+    pub(super) fn of(span: &Summary<'_>, names: &mut Names, codes: &mut Codes) -> Self {
+        let Summary { reading, is_shared, .. } = *span;
         let (ended, code) = match reading.outcome {
             Outcome::Ok => (Ended::Ok, CodeId::NONE),
             Outcome::Cancelled => (Ended::Cancelled, CodeId::NONE),
@@ -76,8 +75,8 @@ impl Facts {
             parent: span.parent_id.map(octet_zipkin::SpanId::number).unwrap_or_default(),
             start: span.timestamp,
             duration: u32::try_from(span.duration).unwrap_or(u32::MAX),
-            service: names.id(span.service()),
-            remote: names.id(span.remote_service()),
+            service: names.id(span.service.as_deref()),
+            remote: names.id(span.remote_service.as_deref()),
             code,
             kind: span.kind,
             side,

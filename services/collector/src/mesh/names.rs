@@ -44,9 +44,9 @@ impl Names {
     }
 
     /// The number of a name.
-    pub(super) fn id(&mut self, name: Option<&Arc<str>>) -> NameId {
+    pub(super) fn id(&mut self, name: Option<&str>) -> NameId {
         let Some(name) = name else { return NameId::NONE };
-        if let Some(id) = self.known.get(&**name) {
+        if let Some(id) = self.known.get(name) {
             return *id;
         }
         if name.len() > MAX_LENGTH || self.bytes + name.len() + NAME > self.max_bytes {
@@ -58,8 +58,7 @@ impl Names {
             Some(NameId(next))
         });
         let Some(id) = id else { return NameId::UNKNOWN };
-        // A copy: the store counts the uses of its own.
-        let name: Arc<str> = Arc::from(&**name);
+        let name: Arc<str> = Arc::from(name);
         self.bytes += name.len() + NAME;
         if let Some(slot) = self.slot(id) {
             *slot = Some(name.clone());
@@ -115,27 +114,25 @@ mod tests {
     fn names_beyond_the_limits_are_unknown_until_others_are_forgotten() {
         let mut names = Names::new(1 << 20);
         let ids: Vec<NameId> =
-            (0..MAX_NAMES).map(|number| names.id(Some(&Arc::from(format!("name {number}"))))).collect();
+            (0..MAX_NAMES).map(|number| names.id(Some(&format!("name {number}")))).collect();
         assert!(!ids.contains(&NameId::UNKNOWN) && names.is_full());
-        let more: Arc<str> = "more".into();
-        assert_eq!(names.id(Some(&more)), NameId::UNKNOWN);
-        assert_eq!(names.id(Some(&Arc::from("name 7"))), ids[7], "known names stay known");
+        assert_eq!(names.id(Some("more")), NameId::UNKNOWN);
+        assert_eq!(names.id(Some("name 7")), ids[7], "known names stay known");
 
         names.retain([ids[7]]);
         assert_eq!(names.name(ids[7]), Some("name 7"));
         assert_eq!(names.name(ids[8]), None);
-        let id = names.id(Some(&more));
+        let id = names.id(Some("more"));
         assert_eq!(names.name(id), Some("more"));
         names.retain([]);
         assert_eq!(names.bytes(), 0);
 
-        let long: Arc<str> = "x".repeat(MAX_LENGTH + 1).into();
+        let long = "x".repeat(MAX_LENGTH + 1);
         assert_eq!(names.id(Some(&long)), NameId::UNKNOWN);
         assert_eq!(names.id(None), NameId::NONE);
 
         let mut few = Names::new(1_000);
-        let ids: Vec<NameId> =
-            (0..20).map(|number| few.id(Some(&Arc::from(format!("name {number}"))))).collect();
+        let ids: Vec<NameId> = (0..20).map(|number| few.id(Some(&format!("name {number}")))).collect();
         assert!(
             ids[5] != NameId::UNKNOWN && ids[19] == NameId::UNKNOWN && few.bytes() <= 1_000 && few.is_full()
         );

@@ -1,6 +1,9 @@
 //! The formats of reports.
 
-use octet_zipkin::read::{self, Entry, Intern};
+use octet_zipkin::{
+    packed::Summary,
+    read::{self, Entry, Intern},
+};
 
 /// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +40,42 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn next_entry(&mut self, texts: &mut impl Intern) -> Option<Entry> {
-        match self {
-            Self::Zipkin(reader) => reader.next_entry(texts),
-            Self::ZipkinProto(reader) => reader.next_entry(texts),
-            Self::Otlp(reader) => reader.next_entry(texts),
-            Self::OtlpJson(reader) => reader.next_entry(texts),
+    /// The next element. A span is a part of the report where that is in its packed form, and else written to `scratch`.
+    pub(super) fn next_packed<'s>(
+        &mut self,
+        texts: &mut impl Intern,
+        scratch: &'s mut Vec<u8>,
+    ) -> Option<Entry<Summary<'s>>>
+    where
+        'a: 's,
+    {
+        scratch.clear();
+        let entry = match self {
+            Self::ZipkinProto(reader) => return reader.next_packed(),
+            Self::Zipkin(reader) => reader.next_packed(scratch)?,
+            Self::Otlp(reader) => packed(reader.next_entry(texts)?, scratch),
+            Self::OtlpJson(reader) => packed(reader.next_entry(texts)?, scratch),
+        };
+        let scratch: &[u8] = scratch;
+        Some(match entry {
+            Entry::Span(Some(summary)) => Entry::Span(Summary { bytes: scratch, ..summary }),
+            // What was packed can be read.
+            Entry::Span(None) => Summary::of(scratch).map_or(Entry::Nothing, Entry::Span),
+            Entry::Malformed(malformed) => Entry::Malformed(malformed),
+            Entry::Broken(broken) => Entry::Broken(broken),
+            Entry::Nothing => Entry::Nothing,
+        })
+    }
+}
+
+fn packed<'a>(entry: Entry, out: &mut Vec<u8>) -> Entry<Option<Summary<'a>>> {
+    match entry {
+        Entry::Span(span) => {
+            span.pack(out);
+            Entry::Span(None)
         }
+        Entry::Malformed(malformed) => Entry::Malformed(malformed),
+        Entry::Broken(broken) => Entry::Broken(broken),
+        Entry::Nothing => Entry::Nothing,
     }
 }

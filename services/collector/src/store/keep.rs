@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use foldhash::quality::RandomState;
-use octet_zipkin::{Span, TraceId, outcome::Outcome};
+use octet_zipkin::{TraceId, outcome::Outcome, packed::Summary};
 
 use crate::mesh::{Histogram, Sum};
 
@@ -33,8 +33,8 @@ const MAX_ROOTS: usize = 256;
 pub(super) type Rank = i64;
 
 /// Whether a span makes its trace worth keeping longest: it failed, or its tracer was forced to record it.
-pub(super) fn is_failed(span: &Span) -> bool {
-    span.debug == Some(true) || (span.is_error() && matches!(span.reading().outcome, Outcome::Failed(_)))
+pub(super) fn is_failed(span: &Summary<'_>) -> bool {
+    span.is_debug || matches!(span.reading.outcome, Outcome::Failed(_))
 }
 
 /// The traces that are older than the newest half, by rank, and what makes a trace slow.

@@ -6,8 +6,9 @@ use std::{
 };
 
 use octet_zipkin::{
-    Annotation, Span, Text, TraceId,
+    Span, Text, TraceId,
     links::{Link, Links},
+    packed,
 };
 
 use super::{Store, trace::Trace};
@@ -132,7 +133,7 @@ impl Work for Find {
             return false;
         }
         let Some((id, trace)) = self.position.next(store) else { return false };
-        if self.search.matches(trace.spans()) {
+        if self.search.matches(trace) {
             self.found.push(id);
             self.bytes += trace.json_bytes();
         }
@@ -162,7 +163,8 @@ impl CountLinks {
 impl Work for CountLinks {
     fn step(&mut self, store: &Store) -> bool {
         let Some((_, trace)) = self.position.next(store) else { return false };
-        self.links.add(trace.spans());
+        let spans: Vec<Span> = trace.spans().collect();
+        self.links.add(&spans);
         self.links.len() <= MAX_LINKS
     }
 }
@@ -198,10 +200,29 @@ impl Work for ListTags {
         self.last = Some(*key);
         let Some(trace) = store.traces.get(&key.1) else { return true };
         let max = if self.key.is_some() { MAX_VALUES } else { MAX_KEYS };
-        for span in trace.spans() {
+        for span in trace.packed() {
+            let found = &mut self.found;
+            let mut add = |text: &str| {
+                if !found.contains(text) {
+                    found.insert(text.into());
+                }
+            };
             match &self.key {
-                Some(key) => self.found.extend(span.tag(key).cloned()),
-                None => self.found.extend(span.tags.iter().map(|(key, _)| key.clone())),
+                Some(key) => {
+                    // Of equal keys, the last is the span's.
+                    let mut value = None;
+                    packed::texts(
+                        span,
+                        |_| {},
+                        |name, text| {
+                            if name == key {
+                                value = Some(text);
+                            }
+                        },
+                    );
+                    value.into_iter().for_each(add);
+                }
+                None => packed::texts(span, |_| {}, |name, _| add(name)),
             }
             if self.found.len() >= max {
                 while self.found.len() > max {
@@ -217,64 +238,73 @@ impl Work for ListTags {
 impl Store {
     /// A page of the names of all services, in order, from the first after `after`.
     pub fn services(&self, after: Option<&str>) -> impl Iterator<Item = &Text> {
-        self.services.services(after)
+        self.places.services().services(after)
     }
 
     /// A page of the names of a service's spans.
     pub fn span_names(&self, service: &str, after: Option<&str>) -> impl Iterator<Item = &Text> {
-        self.services.span_names(service, after)
+        self.places.services().span_names(service, after)
     }
 
     /// A page of the names of a service's remote services.
     pub fn remote_services(&self, service: &str, after: Option<&str>) -> impl Iterator<Item = &Text> {
-        self.services.remote_services(service, after)
+        self.places.services().remote_services(service, after)
     }
 }
 
 impl Search {
     /// Different spans can meet different conditions, as in Zipkin.
-    fn matches(&self, spans: &[Span]) -> bool {
+    fn matches(&self, trace: &Trace) -> bool {
         let mut is_service = self.service.is_none();
         let mut is_remote = self.remote_service.is_none();
         let mut is_named = self.span_name.is_none();
         let mut is_long = self.min_duration.is_none();
         let mut missing: BTreeMap<&str, &str> =
             self.annotations.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        let is = |wanted: &Option<String>, text: Option<&Text>| {
-            text.is_some_and(|text| wanted.as_deref() == Some(&**text))
-        };
-        for span in spans {
-            if self.service.is_some() && !is(&self.service, span.service()) {
+        let is = |wanted: &Option<String>, text: Option<&str>| text.is_some() && wanted.as_deref() == text;
+        for span in trace.summaries() {
+            if self.service.is_some() && !is(&self.service, span.service.as_deref()) {
                 continue;
             }
             is_service = true;
-            is_remote = is_remote || is(&self.remote_service, span.remote_service());
-            is_named = is_named || is(&self.span_name, span.name.as_ref());
-            is_long = is_long || self.has_duration(span);
+            is_remote = is_remote || is(&self.remote_service, span.remote_service.as_deref());
+            is_named = is_named || is(&self.span_name, span.name.as_deref());
+            is_long = is_long || self.has_duration(span.duration);
             if !missing.is_empty() {
-                remove_met(&mut missing, span);
+                remove_met(&mut missing, span.bytes);
             }
         }
         is_service && is_remote && is_named && is_long && missing.is_empty()
     }
 
-    fn has_duration(&self, span: &Span) -> bool {
-        self.min_duration.is_some_and(|min| span.duration >= min)
-            && self.max_duration.is_none_or(|max| span.duration <= max)
+    fn has_duration(&self, duration: u64) -> bool {
+        self.min_duration.is_some_and(|min| duration >= min)
+            && self.max_duration.is_none_or(|max| duration <= max)
     }
 }
 
-/// Removes the conditions that `span` meets. Looks up each annotation and tag among the conditions, since a span can
+/// Removes the conditions that a span meets. Looks up each annotation and tag among the conditions, since a span can
 /// have many more of them.
-fn remove_met(missing: &mut BTreeMap<&str, &str>, span: &Span) {
-    for Annotation { value, .. } in &span.annotations {
-        if missing.get(&**value).is_some_and(|wanted| wanted.is_empty()) {
-            missing.remove(&**value);
-        }
-    }
-    for (key, value) in &span.tags {
-        if missing.get(&**key).is_some_and(|wanted| wanted.is_empty() || **wanted == **value) {
-            missing.remove(&**key);
-        }
-    }
+fn remove_met(missing: &mut BTreeMap<&str, &str>, span: &[u8]) {
+    let mut events = Vec::new();
+    // Of equal keys, the last is the span's.
+    let mut tags = BTreeMap::new();
+    packed::texts(
+        span,
+        |event| {
+            if missing.contains_key(event) {
+                events.push(event);
+            }
+        },
+        |key, value| {
+            if missing.contains_key(key) {
+                tags.insert(key, value);
+            }
+        },
+    );
+    let is_met = |key: &str, wanted: &str| {
+        (wanted.is_empty() && events.contains(&key))
+            || tags.get(key).is_some_and(|value| wanted.is_empty() || *value == wanted)
+    };
+    missing.retain(|key, wanted| !is_met(key, wanted));
 }

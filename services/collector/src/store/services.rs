@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeMap, ops::Bound};
 
-use octet_zipkin::{Span, Text};
+use octet_zipkin::Text;
+
+use super::places::Place;
 
 /// The bytes of an entry in a map, with its share of the nodes, which are about two thirds full.
 const ENTRY: usize = 48;
 const SERVICE: usize = 160;
 
-/// Names, each with the number of its spans.
+/// Names, each with the number of its places.
 #[derive(Debug, Default)]
 struct Counted(BTreeMap<Text, usize>);
 
@@ -21,30 +23,31 @@ pub(super) struct Services {
 
 #[derive(Debug, Default)]
 struct Service {
-    reports: usize,
+    places: usize,
     names: Counted,
     remote: Counted,
 }
 
 impl Services {
-    pub(super) fn add(&mut self, span: &Span) {
-        let Some(name) = span.service() else { return };
+    pub(super) fn add(&mut self, place: &Place) {
+        let Some(name) = &place.service else { return };
         // Not by `entry`, which needs a copy of the name.
         if let Some(service) = self.known.get_mut(name) {
-            self.bytes += service.add(span);
+            self.bytes += service.add(place);
             return;
         }
         let mut service = Service::default();
-        self.bytes += SERVICE + service.add(span);
+        self.bytes += SERVICE + service.add(place);
         self.known.insert(name.clone(), service);
     }
 
-    pub(super) fn remove(&mut self, span: &Span) {
-        let Some(name) = span.service() else { return };
+    pub(super) fn remove(&mut self, place: &Place) {
+        let Some(name) = &place.service else { return };
         let Some(service) = self.known.get_mut(name) else { return };
-        service.reports -= 1;
-        self.bytes -= service.names.remove(span.name.as_ref()) + service.remote.remove(span.remote_service());
-        if service.reports == 0 {
+        service.places -= 1;
+        self.bytes -=
+            service.names.remove(place.name.as_ref()) + service.remote.remove(place.remote.as_ref());
+        if service.places == 0 {
             self.known.remove(name);
             self.bytes -= SERVICE;
         }
@@ -74,9 +77,9 @@ fn keys_after<'m, V>(map: &'m BTreeMap<Text, V>, after: Option<&str>) -> impl It
 
 impl Service {
     /// Returns the added bytes.
-    fn add(&mut self, span: &Span) -> usize {
-        self.reports += 1;
-        self.names.add(span.name.as_ref()) + self.remote.add(span.remote_service())
+    fn add(&mut self, place: &Place) -> usize {
+        self.places += 1;
+        self.names.add(place.name.as_ref()) + self.remote.add(place.remote.as_ref())
     }
 }
 

@@ -1,43 +1,30 @@
-//! Stores equal texts once.
+//! Shares equal texts between the spans of reports that are read into structures, so that most need no allocation.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use foldhash::quality::RandomState;
-use octet_zipkin::Text;
+use octet_zipkin::{Text, read::Intern};
 
-/// The overhead of a text: its reference counts, its allocation's rounding, and its share of the set, which is between
-/// half and entirely full.
-const OVERHEAD: usize = 16 + 16 + 34;
+/// The maximum number of texts, and of bytes of one: names and keys repeat, long values do not.
+const MAX_TEXTS: usize = 1_024;
+const MAX_LENGTH: usize = 128;
 
-/// The texts of all stored spans.
+/// The texts of the last reports.
 #[derive(Debug, Default)]
-pub(super) struct Texts {
-    known: HashSet<Text, RandomState>,
-    bytes: usize,
-}
+pub(super) struct Texts(HashSet<Text, RandomState>);
 
-impl Texts {
-    /// The stored text that equals `text`.
-    pub(super) fn intern(&mut self, text: &str) -> Text {
-        if let Some(known) = self.known.get(text) {
+impl Intern for Texts {
+    fn intern(&mut self, text: &str) -> Text {
+        if let Some(known) = self.0.get(text) {
             return known.clone();
         }
-        let text = Text::from(text);
-        self.bytes += text.len() + OVERHEAD;
-        self.known.insert(text.clone());
-        text
-    }
-
-    /// Replaces `text` with an empty one, and frees the stored text when this was its last use.
-    pub(super) fn release(&mut self, text: &mut Text) {
-        let released = std::mem::take(text);
-        // The set's reference and this one.
-        if Arc::strong_count(&released) == 2 && self.known.remove(&released) {
-            self.bytes -= released.len() + OVERHEAD;
+        let new = Text::from(text);
+        if text.len() <= MAX_LENGTH {
+            if self.0.len() >= MAX_TEXTS {
+                self.0.clear();
+            }
+            self.0.insert(new.clone());
         }
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        new
     }
 }

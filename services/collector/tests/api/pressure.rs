@@ -129,7 +129,7 @@ async fn an_answer_larger_than_its_pieces_is_complete() {
 
 #[tokio::test]
 async fn an_answer_beyond_its_limit_is_refused_before_it_is_written() {
-    let peer = Peer::start().await;
+    let peer = Peer::with(&[("COLLECTOR_MEMORY", "256MiB")]).await;
     fill(&peer, 140, 1_000_000).await;
     let reply = peer.get(&format!("/api/v2/traces?{EVERYTHING}&limit=10000")).await;
     assert_eq!(reply.status, 400);

@@ -66,16 +66,15 @@ async fn consume_until(
     is_done: impl AsyncFnMut() -> bool,
 ) {
     let metrics = Metrics::new("service-f").unwrap();
+    let queue_name = "service-d.greeting".parse().unwrap();
+    let attributes = QueueAttributes { system: "sqlite", queue: queue_name, server: None };
     let consume = Consume {
         consumer: Arc::new(SqliteConsumer::open(queue).await.unwrap()),
         store,
         metrics: ConsumerMetrics::new(&metrics).unwrap(),
         tracer: Tracer::off(),
-        attributes: QueueAttributes {
-            system: "sqlite",
-            queue: "service-d.greeting".parse().unwrap(),
-            server: None,
-        },
+        shape: attributes.shape(octet_runtime::telemetry::SpanKind::Consumer, "process"),
+        attributes,
         faults: no_faults(&metrics),
     };
     let (stop, stopped) = oneshot::channel::<()>();

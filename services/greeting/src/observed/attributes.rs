@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use octet_backends::queue::Delivery;
-use octet_runtime::telemetry::{Convention, Span, SpanKind};
+use octet_runtime::telemetry::{Convention, Shape, SpanKind};
 use octet_topology::{QueueName, Store};
 
 /// The server of a store or queue. Files have none, and a connection string with several hosts does not name the one in
@@ -16,11 +16,12 @@ pub(crate) struct ServerAttributes {
 }
 
 impl ServerAttributes {
-    fn set(server: Option<&Self>, span: &mut Span) {
-        let Some(Self { address, port }) = server else { return };
-        span.set("server.address", address.clone());
-        if let Some(port) = port {
-            span.set("server.port", i64::from(*port));
+    fn add_to(server: Option<&Self>, shape: Shape) -> Shape {
+        let Some(Self { address, port }) = server else { return shape };
+        let shape = shape.with("server.address", address);
+        match port {
+            Some(port) => shape.with("server.port", i64::from(*port)),
+            None => shape,
         }
     }
 }
@@ -34,28 +35,23 @@ pub(crate) struct StoreAttributes {
 }
 
 impl StoreAttributes {
-    pub(super) fn insert_span(&self) -> Span {
-        let mut span = Span::child(SpanKind::Client, &format!("insert {}", self.store.collection));
-        if span.is_recording() {
-            span.set("db.system.name", self.system);
-            span.set("db.namespace", self.store.database.to_string());
-            span.set("db.collection.name", self.store.collection.to_string());
-            span.set("db.operation.name", "insert");
-            self.set_earlier(&mut span);
+    /// The shape of the spans of inserts.
+    pub(super) fn insert(&self) -> Shape {
+        let (database, collection) = (self.store.database.to_string(), self.store.collection.to_string());
+        // The names of before the conventions for databases were stable.
+        let earlier = if self.system == "mongodb" { "db.mongodb.collection" } else { "db.sql.table" };
+        let shape = Shape::new(SpanKind::Client, format!("insert {collection}"))
+            .with("db.system.name", self.system)
+            .with("db.namespace", &database)
+            .with("db.collection.name", &collection)
+            .with("db.operation.name", "insert")
+            .with_earlier(Convention::Database, "db.system", self.system)
+            .with_earlier(Convention::Database, "db.name", &database)
+            .with_earlier(Convention::Database, earlier, &collection)
+            .with_earlier(Convention::Database, "db.operation", "insert")
             // With its collection: a graph would confuse a database with a service of the same name.
-            span.set("peer.service", self.store.to_string());
-            ServerAttributes::set(self.server.as_ref(), &mut span);
-        }
-        span
-    }
-
-    /// The names of before the conventions for databases were stable.
-    fn set_earlier(&self, span: &mut Span) {
-        let collection = if self.system == "mongodb" { "db.mongodb.collection" } else { "db.sql.table" };
-        span.set_earlier(Convention::Database, "db.system", || self.system);
-        span.set_earlier(Convention::Database, "db.name", || self.store.database.to_string());
-        span.set_earlier(Convention::Database, collection, || self.store.collection.to_string());
-        span.set_earlier(Convention::Database, "db.operation", || "insert");
+            .with("peer.service", &self.store.to_string());
+        ServerAttributes::add_to(self.server.as_ref(), shape)
     }
 }
 
@@ -88,11 +84,15 @@ impl QueueAttributes {
         Some(SystemTime::now().duration_since(sent).unwrap_or_default())
     }
 
-    pub(crate) fn set(&self, span: &mut Span, message: &str) {
-        span.set("messaging.system", self.system);
-        span.set("messaging.destination.name", self.queue.to_string());
-        span.set("messaging.message.id", message.to_owned());
-        span.set("peer.service", self.queue.to_string());
-        ServerAttributes::set(self.server.as_ref(), span);
+    /// The shape of the spans of an operation on its messages, `send` or `process`.
+    pub(crate) fn shape(&self, kind: SpanKind, operation: &str) -> Shape {
+        let queue = self.queue.to_string();
+        let shape = Shape::new(kind, format!("{operation} {queue}"))
+            .with("messaging.system", self.system)
+            .with("messaging.destination.name", &queue)
+            .with("messaging.operation.name", operation)
+            .with("messaging.operation.type", operation)
+            .with("peer.service", &queue);
+        ServerAttributes::add_to(self.server.as_ref(), shape)
     }
 }

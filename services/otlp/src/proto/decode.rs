@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use octet_zipkin::{
-    SpanId, TraceId,
-    wire::{Fields, NoMessage, Value as Wire},
-};
+use octet_wire::{Fields, NoMessage, Value as Wire};
+use octet_zipkin::{SpanId, TraceId};
 
 use super::value::attribute;
 use crate::{

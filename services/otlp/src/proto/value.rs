@@ -1,6 +1,6 @@
 //! Attributes and their values.
 
-use octet_zipkin::wire::{Fields, Value as Wire};
+use octet_wire::{Fields, Value as Wire};
 
 use super::decode::{message, no_message, text};
 use crate::{

@@ -79,7 +79,7 @@ impl Hits {
             let shown = self.all.iter().filter(|hit| !hit.is_blind()).map(|hit| hit.armed.fault.to_string());
             let shown: Vec<_> = shown.collect();
             if !shown.is_empty() {
-                span.set("octet.fault", shown.join("; "));
+                span.set("octet.fault", &shown.join("; "));
             }
         }
     }

@@ -12,13 +12,16 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry_sdk::trace::SpanData;
 use prometheus::{IntCounter, IntCounterVec};
 use tokio::{
     sync::{Notify, watch},
     time::{sleep, timeout},
 };
 
+use super::{
+    record::Ended,
+    shape::{Fragment, ShapeParts},
+};
 use crate::{backoff::Backoff, environment::Environment};
 
 /// Between two exports while the backend is unavailable.
@@ -67,14 +70,6 @@ pub(super) fn milliseconds(environment: &mut Environment<'_>, name: &str, defaul
     Duration::from_millis(milliseconds)
 }
 
-/// An ended span, with B3's debug flag, which OpenTelemetry's record lacks.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ended<'a> {
-    pub(super) data: &'a SpanData,
-    /// The caller forced this trace to be recorded.
-    pub(super) is_debug: bool,
-}
-
 /// Exports items, such as spans, in batches of its own format.
 pub(super) trait Exporter: Send + Sync + 'static {
     /// What is exported, in a log line.
@@ -107,8 +102,17 @@ pub(super) trait Exporter: Send + Sync + 'static {
     fn export(&self, batch: Self::Batch, dropped: u64) -> impl Future<Output = Result<usize, String>> + Send;
 }
 
+/// Exports spans.
+pub(super) trait SpanExporter: for<'a> Exporter<Item<'a> = Ended<'a>> {
+    /// Encodes what the spans of a shape have in common.
+    fn shape(&self, shape: &ShapeParts<'_>) -> Fragment;
+}
+
 /// Receives spans as they end.
 pub(super) trait Sink: Send + Sync {
+    /// A shape in the exporter's encoding.
+    fn shape(&self, shape: &ShapeParts<'_>) -> Fragment;
+
     /// Queues a span, or drops it where the queue is full.
     fn push(&self, span: Ended<'_>);
 
@@ -208,7 +212,11 @@ impl<E: Exporter> Queue<E> {
     }
 }
 
-impl<E: for<'a> Exporter<Item<'a> = Ended<'a>>> Sink for Queue<E> {
+impl<E: SpanExporter> Sink for Queue<E> {
+    fn shape(&self, shape: &ShapeParts<'_>) -> Fragment {
+        self.exporter.shape(shape)
+    }
+
     fn push(&self, span: Ended<'_>) {
         Self::push(self, span);
     }

@@ -5,7 +5,14 @@ use std::{net::SocketAddr, sync::Arc};
 use opentelemetry::trace::SpanKind;
 use tonic::{Code, Status};
 
-use super::{conventions::Convention, extracted::Extracted, span::Span, tracer::Tracer};
+use super::{
+    conventions::Convention,
+    extracted::Extracted,
+    recorder::Recording,
+    shape::{Encoded, Shape},
+    span::Span,
+    tracer::Tracer,
+};
 use crate::deadline::Deadline;
 
 /// A call in flight. Dropped before its [end](GrpcSpan::end), it counts as cancelled.
@@ -23,6 +30,59 @@ enum Side {
     Server,
 }
 
+/// What the spans of equal calls have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call<T> {
+    side: Side,
+    path: T,
+    /// The name of the other service; empty where it is unknown.
+    peer: T,
+    /// Of the upstream.
+    host: T,
+    port: Option<u16>,
+}
+
+impl Call<&str> {
+    fn shape(self, recording: &Recording) -> Arc<Encoded> {
+        let is = |known: &Call<String>| {
+            let Call { side, path, peer, host, port } = known;
+            self.side == *side
+                && self.port == *port
+                && self.path == path
+                && self.peer == peer
+                && self.host == host
+        };
+        recording.calls.get(recording, is, || (self.to_owned(), self.new_shape()))
+    }
+
+    fn to_owned(self) -> Call<String> {
+        let Self { side, path, peer, host, port } = self;
+        Call { side, path: path.to_owned(), peer: peer.to_owned(), host: host.to_owned(), port }
+    }
+
+    fn new_shape(self) -> Shape {
+        let name = name(self.path);
+        let kind = if self.side == Side::Server { SpanKind::Server } else { SpanKind::Client };
+        let service = name.split_once('/').map_or(name, |(service, _)| service);
+        let mut shape = Shape::new(kind, name)
+            .with("rpc.system.name", "grpc")
+            // The earlier `rpc.method` was the last part alone; both cannot be set.
+            .with("rpc.method", name)
+            .with_earlier(Convention::Rpc, "rpc.system", "grpc")
+            .with_earlier(Convention::Rpc, "rpc.service", service);
+        if !self.peer.is_empty() {
+            shape = shape.with("peer.service", self.peer);
+        }
+        if self.side == Side::Client {
+            shape = shape.with("server.address", self.host);
+        }
+        if let Some(port) = self.port {
+            shape = shape.with("server.port", i64::from(port));
+        }
+        shape
+    }
+}
+
 impl GrpcSpan {
     /// The span of a call that this process serves. `path` is HTTP/2's `/package.Service/Method`; `caller` is the name of
     /// the calling service, where it is known.
@@ -33,31 +93,20 @@ impl GrpcSpan {
         caller: Option<&Arc<str>>,
         peer: Option<SocketAddr>,
     ) -> Self {
-        let mut span = tracer.start(extracted, SpanKind::Server, name(path));
-        if span.is_recording() {
-            describe(&mut span, path);
-            if let Some(caller) = caller {
-                span.set("peer.service", caller.clone());
-            }
-            if let Some(peer) = peer {
-                span.set("network.peer.address", peer.ip().to_canonical().to_string());
-                span.set("network.peer.port", i64::from(peer.port()));
-            }
+        let caller = caller.map(|caller| &**caller).unwrap_or_default();
+        let call = Call { side: Side::Server, path, peer: caller, host: "", port: None };
+        let mut span = tracer.start_with(extracted, |recording| call.shape(recording));
+        if let Some(peer) = peer.filter(|_| span.is_recording()) {
+            span.set("network.peer.address", peer.ip());
+            span.set("network.peer.port", i64::from(peer.port()));
         }
         Self { span, side: Side::Server, has_ended: false }
     }
 
     /// The span of a call that this process makes.
     pub(crate) fn client(path: &str, upstream: &str, (host, port): (&str, Option<u16>)) -> Self {
-        let mut span = Span::child(SpanKind::Client, name(path));
-        if span.is_recording() {
-            describe(&mut span, path);
-            span.set("peer.service", upstream.to_owned());
-            span.set("server.address", host.to_owned());
-            if let Some(port) = port {
-                span.set("server.port", i64::from(port));
-            }
-        }
+        let call = Call { side: Side::Client, path, peer: upstream, host, port };
+        let span = Span::child_with(|recording| call.shape(recording));
         Self { span, side: Side::Client, has_ended: false }
     }
 
@@ -115,15 +164,6 @@ impl Drop for GrpcSpan {
             self.finish(Code::Cancelled, "the caller cancelled the call");
         }
     }
-}
-
-fn describe(span: &mut Span, path: &str) {
-    span.set("rpc.system.name", "grpc");
-    // The earlier `rpc.method` was the last part alone; both cannot be set.
-    span.set("rpc.method", name(path).to_owned());
-    span.set_earlier(Convention::Rpc, "rpc.system", || "grpc");
-    let service = || name(path).split_once('/').map_or(name(path), |(service, _)| service).to_owned();
-    span.set_earlier(Convention::Rpc, "rpc.service", service);
 }
 
 /// The code's name in gRPC's specification, which the conventions use for `error.type`.

@@ -7,12 +7,13 @@ mod logs;
 mod metrics;
 mod settings;
 mod spans;
-mod wire;
 
+#[cfg(test)]
+pub(super) use self::encode::{shape, span};
 pub(super) use self::{
     client::{Client, Resource},
     logs::LogExporter,
     metrics::{MetricExporter, Times},
     settings::{OtlpSettings, Signal},
-    spans::SpanExporter,
+    spans::OtlpSpanExporter,
 };

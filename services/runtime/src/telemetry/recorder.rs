@@ -1,20 +1,23 @@
 //! What every span of a process shares: the formats of its context, the sampler, and the exporters' queues.
 
-use std::sync::Arc;
-
-use opentelemetry::{
-    InstrumentationScope,
-    trace::{SpanContext, SpanId, TraceId},
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
+
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, TraceId};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 
 use super::{
-    batch::{Ended, Sink},
+    batch::Sink,
     carrier::CarrierMut,
     conventions::Conventions,
     extracted::{B3, Decision},
+    grpc::Call,
     propagators::Propagators,
+    record::{Ended, Record},
     sampler::TraceSampler,
+    shape::{Encoded, Fragment, Shape, ShapeParts, Shapes},
 };
 
 /// The propagators, and what records spans where an exporter is on.
@@ -24,17 +27,23 @@ pub(super) struct Recorder {
 }
 
 pub(super) struct Recording {
+    /// Distinguishes it from others of the program, for shapes that are encoded for it.
+    pub(super) id: u64,
     pub(super) sampler: TraceSampler,
     pub(super) conventions: Conventions,
-    pub(super) scope: InstrumentationScope,
+    /// Of gRPC calls.
+    pub(super) calls: Shapes<Call<String>>,
+    named: Shapes<(SpanKind, String)>,
     ids: RandomIdGenerator,
     queues: Vec<Arc<dyn Sink>>,
 }
 
 impl Recording {
     pub(super) fn new(sampler: TraceSampler, conventions: Conventions, queues: Vec<Arc<dyn Sink>>) -> Self {
-        let scope = InstrumentationScope::builder("octet").with_version(crate::identity::VERSION).build();
-        Self { sampler, conventions, scope, ids: RandomIdGenerator::default(), queues }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let (calls, named) = (Shapes::default(), Shapes::default());
+        Self { id, sampler, conventions, calls, named, ids: RandomIdGenerator::default(), queues }
     }
 
     pub(super) fn new_trace_id(&self) -> TraceId {
@@ -45,10 +54,21 @@ impl Recording {
         self.ids.new_span_id()
     }
 
+    /// The shape of spans that have only their kind and name in common.
+    pub(super) fn named(&self, kind: &SpanKind, name: &str) -> Arc<Encoded> {
+        let is = |(known, other): &(SpanKind, String)| known == kind && other == name;
+        self.named.get(self, is, || ((kind.clone(), name.to_owned()), Shape::new(kind.clone(), name)))
+    }
+
+    /// A shape as each exporter encodes it.
+    pub(super) fn fragments(&self, shape: &ShapeParts<'_>) -> Vec<Fragment> {
+        self.queues.iter().map(|queue| queue.shape(shape)).collect()
+    }
+
     /// Hands an ended span to each exporter's queue.
-    pub(super) fn export(&self, span: Ended<'_>) {
-        for queue in &self.queues {
-            queue.push(span);
+    pub(super) fn export(&self, record: &Record) {
+        for (queue, fragment) in self.queues.iter().zip(&record.shape.fragments) {
+            queue.push(Ended { record, fragment });
         }
     }
 }

@@ -40,9 +40,18 @@ pub struct TelemetrySettings {
 #[derive(Debug, Clone)]
 pub(super) struct ZipkinSettings {
     pub(super) endpoint: Uri,
+    pub(super) protocol: ZipkinProtocol,
     pub(super) timeout: Duration,
     /// Of an `https://` endpoint.
     pub(super) tls: Option<Arc<ClientConfig>>,
+}
+
+/// The format of reports to Zipkin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ZipkinProtocol {
+    /// Protobuf; JSON once the backend refuses it.
+    Protobuf,
+    Json,
 }
 
 /// An exporter of `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` or `OTEL_LOGS_EXPORTER`.
@@ -138,12 +147,23 @@ impl ZipkinSettings {
     fn from_environment(environment: &mut Environment<'_>, is_on: bool) -> Self {
         let default = Uri::from_static("http://localhost:9411/api/v2/spans");
         let endpoint = environment.or("OTEL_EXPORTER_ZIPKIN_ENDPOINT", ENDPOINT, default, sender::endpoint);
+        // The specification reserves this name.
+        let protocol = environment.or(
+            "OTEL_EXPORTER_ZIPKIN_PROTOCOL",
+            "http/protobuf or http/json",
+            ZipkinProtocol::Protobuf,
+            |text| match text {
+                "http/protobuf" => Ok(ZipkinProtocol::Protobuf),
+                "http/json" => Ok(ZipkinProtocol::Json),
+                _ => Err(()),
+            },
+        );
         let variable = "OTEL_EXPORTER_ZIPKIN_CERTIFICATE";
         let file = environment.text(variable);
         let is_https = is_on && endpoint.scheme_str() == Some("https");
         let tls = is_https.then(|| tls::client(environment, variable, file.as_deref(), Version::Http1));
         let timeout = milliseconds(environment, "OTEL_EXPORTER_ZIPKIN_TIMEOUT", 10_000);
-        Self { endpoint, timeout, tls: tls.flatten() }
+        Self { endpoint, protocol, timeout, tls: tls.flatten() }
     }
 }
 
@@ -252,6 +272,7 @@ mod tests {
         let faults = settings(&[
             ("OTEL_TRACES_EXPORTER", "jaeger"),
             ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "ftp://zipkin"),
+            ("OTEL_EXPORTER_ZIPKIN_PROTOCOL", "thrift"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "thrift"),
             ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd"),
             ("OTEL_RESOURCE_ATTRIBUTES", "a=%+1"),
@@ -265,7 +286,7 @@ mod tests {
             ("OTEL_BLRP_SCHEDULE_DELAY", "soon"),
         ])
         .unwrap_err();
-        assert_eq!(faults.lines().count(), 13, "{faults}");
+        assert_eq!(faults.lines().count(), 14, "{faults}");
         let allowed = "OTEL_METRICS_EXPORTER: must be a list of otlp and prometheus, or none, but is";
         assert!(
             faults.contains(allowed) && faults.contains("OTEL_LOGS_EXPORTER: must be otlp or none"),

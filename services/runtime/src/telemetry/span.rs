@@ -1,31 +1,25 @@
 //! One step of a call, recorded from its start until it is dropped, and then handed to the exporters.
 //!
-//! Spans are OpenTelemetry's records, made without its tracer, which costs several times as much: what that offers
-//! beyond this (processors, limits, spans that are shared between threads) is not needed here.
+//! Spans are made without OpenTelemetry's tracer, which costs several times as much: what that offers beyond this
+//! (processors, spans that are shared between threads) is not needed here.
 
-use std::time::{Instant, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use http::HeaderMap;
-use opentelemetry::{
-    Key, KeyValue, Value,
-    trace::{Event, SpanContext, SpanId, SpanKind, Status},
-};
-use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use opentelemetry::trace::{SpanContext, SpanKind};
 
 use super::{
-    batch::Ended,
+    attribute::{AttributeValue, Attributes},
     carrier::{remove_trace_headers, remove_trace_headers_of_message},
     conventions::Convention,
-    recorder::ActiveSpan,
+    record::Record,
+    recorder::{ActiveSpan, Recording},
+    shape::{Encoded, Shape},
     trace_ids::{SampledIds, TraceIds},
 };
-
-/// Events of one span; further ones are counted and dropped, since a call may be retried for minutes.
-const MAX_EVENTS: usize = 64;
-
-/// Bytes of one text in a span. The export queue is bounded by its number of spans: this makes that a bound of its bytes
-/// too, where a caller's path or user agent fills the whole head of a request.
-const MAX_TEXT: usize = 1_024;
 
 tokio::task_local! {
     /// The span within which the task works.
@@ -36,8 +30,8 @@ tokio::task_local! {
 #[must_use = "a span measures until it is dropped"]
 pub struct Span {
     active: Option<ActiveSpan>,
-    /// `None` where the trace is not sampled.
-    record: Option<Box<Record>>,
+    /// `None` where the trace is not sampled; with the moment of its start.
+    record: Option<Box<(Record, Instant)>>,
 }
 
 /// Which process made a span's parent.
@@ -47,11 +41,6 @@ pub(super) enum Parent {
     Local,
 }
 
-struct Record {
-    data: SpanData,
-    started: Instant,
-}
-
 impl Span {
     /// A span that records nothing and leaves headers unchanged.
     pub fn off() -> Self {
@@ -59,7 +48,17 @@ impl Span {
     }
 
     /// Starts a child of the span in whose [`scope`](Self::scope) this is called; [`off`](Self::off) outside of any.
+    #[expect(clippy::needless_pass_by_value, reason = "callers name a kind")]
     pub fn child(kind: SpanKind, name: &str) -> Self {
+        Self::child_with(|recording| recording.named(&kind, name))
+    }
+
+    /// As [`child`](Self::child), for a place that keeps the shape of its spans.
+    pub fn child_of_shape(shape: &Shape) -> Self {
+        Self::child_with(|recording| shape.encoded(recording))
+    }
+
+    pub(super) fn child_with(shape: impl FnOnce(&Recording) -> Arc<Encoded>) -> Self {
         let Some(caller) = CURRENT.try_with(Clone::clone).ok().flatten() else { return Self::off() };
         let Some(recording) = caller.recording() else { return Self { active: Some(caller), record: None } };
         let context = SpanContext::new(
@@ -70,28 +69,30 @@ impl Span {
             caller.context.trace_state().clone(),
         );
         let parent = Some(caller.context.span_id());
-        Self::start(ActiveSpan { context, parent, ..caller }, kind, name, Parent::Local)
+        Self::start(ActiveSpan { context, parent, ..caller }, shape, Parent::Local)
     }
 
-    pub(super) fn start(active: ActiveSpan, kind: SpanKind, name: &str, parent: Parent) -> Self {
+    pub(super) fn start(
+        active: ActiveSpan,
+        shape: impl FnOnce(&Recording) -> Arc<Encoded>,
+        parent: Parent,
+    ) -> Self {
         let record = active.recording().map(|recording| {
             let now = SystemTime::now();
-            let data = SpanData {
-                span_context: active.context.clone(),
-                parent_span_id: active.parent.unwrap_or(SpanId::INVALID),
-                parent_span_is_remote: parent == Parent::Remote && active.parent.is_some(),
-                span_kind: kind,
-                name: shortened(name, MAX_TEXT).into(),
-                start_time: now,
-                end_time: now,
-                attributes: Vec::with_capacity(10),
-                dropped_attributes_count: 0,
-                events: SpanEvents::default(),
-                links: SpanLinks::default(),
-                status: Status::Unset,
-                instrumentation_scope: recording.scope.clone(),
+            let record = Record {
+                context: active.context.clone(),
+                parent: active.parent,
+                is_parent_remote: parent == Parent::Remote && active.parent.is_some(),
+                is_debug: active.is_debug,
+                shape: shape(recording),
+                start: now,
+                end: now,
+                attributes: Attributes::default(),
+                events: Vec::new(),
+                dropped_events: 0,
+                failure: None,
             };
-            Box::new(Record { data, started: Instant::now() })
+            Box::new((record, Instant::now()))
         });
         Self { active: Some(active), record }
     }
@@ -103,20 +104,14 @@ impl Span {
 
     /// Sets an attribute, named by OpenTelemetry's semantic conventions where they have a name. Set each name once; a
     /// text is cut after 1,024 bytes.
-    pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
+    pub fn set<'a>(&mut self, name: &'static str, value: impl Into<AttributeValue<'a>>) {
         if let Some(record) = &mut self.record {
-            let value = match value.into() {
-                Value::String(text) if text.as_str().len() > MAX_TEXT => {
-                    shortened(text.as_str(), MAX_TEXT).into()
-                }
-                value => value,
-            };
-            record.data.attributes.push(KeyValue::new(name, value));
+            record.0.attributes.push(name, value.into());
         }
     }
 
     /// Sets an attribute under its name of before `convention` was stable, where the environment asks for both names.
-    pub fn set_earlier<V: Into<Value>>(
+    pub fn set_earlier<'a, V: Into<AttributeValue<'a>>>(
         &mut self,
         convention: Convention,
         name: &'static str,
@@ -130,23 +125,16 @@ impl Span {
 
     /// Adds an event at this moment.
     pub fn event(&mut self, name: &'static str, attributes: &[(&'static str, &str)]) {
-        let Some(record) = &mut self.record else { return };
-        let SpanEvents { events, dropped_count, .. } = &mut record.data.events;
-        if events.len() >= MAX_EVENTS {
-            *dropped_count += 1;
-            return;
+        if let Some((record, started)) = self.record.as_deref_mut() {
+            let now = record.start + started.elapsed();
+            record.add_event(name, now, attributes);
         }
-        let now = record.data.start_time + record.started.elapsed();
-        let attributes = attributes
-            .iter()
-            .map(|(name, value)| KeyValue::new(Key::from(*name), shortened(value, MAX_TEXT)));
-        events.push(Event::new(name, now, attributes.collect(), 0));
     }
 
     /// Sets the status to error.
     pub fn fail(&mut self, description: impl FnOnce() -> String) {
         if let Some(record) = &mut self.record {
-            record.data.status = Status::error(shortened(&description(), MAX_TEXT));
+            record.0.fail(&description());
         }
     }
 
@@ -158,7 +146,7 @@ impl Span {
 
     /// The ids, where the trace is sampled.
     pub fn sampled_ids(&self) -> Option<SampledIds> {
-        let context = &self.record.as_ref()?.data.span_context;
+        let context = &self.record.as_ref()?.0.context;
         Some(SampledIds { trace: context.trace_id(), span: context.span_id() })
     }
 
@@ -189,21 +177,14 @@ pub fn in_current_scope<F: Future>(work: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(CURRENT.try_with(Clone::clone).ok().flatten(), work)
 }
 
-/// A text, cut after `limit` bytes.
-pub(super) fn shortened(text: &str, limit: usize) -> String {
-    if text.len() <= limit {
-        return text.to_owned();
-    }
-    let end = text.floor_char_boundary(limit);
-    format!("{}…", text.get(..end).unwrap_or_default())
-}
-
 impl Drop for Span {
     fn drop(&mut self) {
-        let (Some(active), Some(record)) = (&self.active, &mut self.record) else { return };
-        record.data.end_time = record.data.start_time + record.started.elapsed();
+        let (Some(active), Some((record, started))) = (&self.active, self.record.as_deref_mut()) else {
+            return;
+        };
+        record.end = record.start + started.elapsed();
         if let Some(recording) = active.recording() {
-            recording.export(Ended { data: &record.data, is_debug: active.is_debug });
+            recording.export(record);
         }
     }
 }

@@ -7,9 +7,9 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_rustls::rustls;
 
 use super::{
-    batch::{self, BatchSettings, Ended, Exporter, Queue, Sink},
+    batch::{self, BatchSettings, Queue, Sink, SpanExporter},
     logs::Installed,
-    otlp::{Client, LogExporter, MetricExporter, Resource, SpanExporter},
+    otlp::{Client, LogExporter, MetricExporter, OtlpSpanExporter, Resource},
     propagators::Propagators,
     sender::{Sender, Version},
     settings::TelemetrySettings,
@@ -90,13 +90,12 @@ impl Telemetry {
             &["exporter", "result"],
         )?;
         if let Some(otlp) = &settings.otlp {
-            let exporter = SpanExporter(Client::new(otlp, &resource)?);
+            let exporter = OtlpSpanExporter(Client::new(otlp, &resource)?);
             telemetry.spawn_worker(exporter, settings.batch, &spans, closed.clone());
         }
         if let Some(zipkin) = &settings.zipkin {
             let sender = Sender::new(zipkin.timeout, Version::Http1, zipkin.tls.clone())?;
-            let endpoint = zipkin.endpoint.clone();
-            let exporter = ZipkinExporter::new(endpoint, sender, service, local, &settings.attributes);
+            let exporter = ZipkinExporter::new(zipkin, sender, service, local, &settings.attributes);
             telemetry.spawn_worker(exporter, settings.batch, &spans, closed);
         }
         let (sampler, queues) = (settings.sampler.clone(), telemetry.queues.clone());
@@ -106,7 +105,7 @@ impl Telemetry {
 
     fn spawn_worker(
         &mut self,
-        exporter: impl for<'a> Exporter<Item<'a> = Ended<'a>>,
+        exporter: impl SpanExporter,
         settings: BatchSettings,
         spans: &IntCounterVec,
         closing: watch::Receiver<bool>,

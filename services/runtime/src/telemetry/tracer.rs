@@ -12,6 +12,7 @@ use super::{
     propagators::Propagators,
     recorder::{ActiveSpan, Recorder, Recording},
     sampler::TraceSampler,
+    shape::{Encoded, Shape},
     span::{Parent, Span},
     w3c,
 };
@@ -54,7 +55,21 @@ impl Tracer {
     ///
     /// Where the trace is not sampled, the caller's ids are propagated unchanged, so that no downstream span has a
     /// parent that is never exported.
+    #[expect(clippy::needless_pass_by_value, reason = "callers name a kind")]
     pub fn start(&self, extracted: &Extracted, kind: SpanKind, name: &str) -> Span {
+        self.start_with(extracted, |recording| recording.named(&kind, name))
+    }
+
+    /// As [`start`](Self::start), for a place that keeps the shape of its spans.
+    pub fn start_of_shape(&self, extracted: &Extracted, shape: &Shape) -> Span {
+        self.start_with(extracted, |recording| shape.encoded(recording))
+    }
+
+    pub(super) fn start_with(
+        &self,
+        extracted: &Extracted,
+        shape: impl FnOnce(&Recording) -> Arc<Encoded>,
+    ) -> Span {
         let Some(recording) = &self.0.recording else { return Span::off() };
         let Extracted { caller, b3, state: passed } = extracted;
         let b3 = b3.unwrap_or_default();
@@ -77,7 +92,7 @@ impl Tracer {
             state: passed.clone(),
             is_debug: b3.decision == Some(Decision::Debug),
         };
-        Span::start(active, kind, name, Parent::Remote)
+        Span::start(active, shape, Parent::Remote)
     }
 }
 

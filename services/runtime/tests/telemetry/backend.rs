@@ -18,6 +18,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
+use octet_zipkin::read::{Copies, Entry, ProtoReader};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// How the backend handles a post.
@@ -25,6 +26,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 pub enum Behaviour {
     Accepts,
     Refuses(u16),
+    /// Refuses spans in protobuf with this status, and accepts them in JSON.
+    RefusesProtobuf(u16),
     /// Refuses with 503 and this `Retry-After` in seconds.
     RetryAfter(u32),
     /// Accepts, with a body.
@@ -103,10 +106,27 @@ impl Backend {
 
     /// The spans that were accepted.
     pub fn spans(&self) -> Vec<serde_json::Value> {
-        let batches = self.bodies().into_iter();
-        let batches = batches.map(|(_, body)| serde_json::from_slice::<Vec<_>>(&body).expect("a list"));
-        batches.flatten().collect()
+        self.bodies().iter().flat_map(|(_, body)| spans(body)).collect()
     }
+
+    /// The accepted posts that are in JSON.
+    pub fn in_json(&self) -> usize {
+        self.bodies().iter().filter(|(_, body)| body.starts_with(b"[")).count()
+    }
+}
+
+/// The spans of a post in either format, as JSON.
+fn spans(body: &[u8]) -> Vec<serde_json::Value> {
+    if body.starts_with(b"[") {
+        return serde_json::from_slice(body).expect("a list");
+    }
+    let mut reader = ProtoReader::new(body);
+    let entries = std::iter::from_fn(|| reader.next_entry(&mut Copies));
+    let span = |entry| match entry {
+        Entry::Span(span) => serde_json::to_value(span).expect("a span has a JSON form"),
+        other => panic!("{other:?}"),
+    };
+    entries.map(span).collect()
 }
 
 impl Drop for Backend {
@@ -118,6 +138,8 @@ impl Drop for Backend {
 async fn respond(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     state.posts.fetch_add(1, Ordering::Relaxed);
     let path = request.uri().path().to_owned();
+    let is_protobuf =
+        request.headers().get("content-type").is_some_and(|kind| kind == "application/x-protobuf");
     let dropped =
         request.headers().get("octet-dropped-spans").and_then(|value| value.to_str().ok()?.parse().ok());
     let body = request.into_body().collect().await.expect("a whole body").to_bytes();
@@ -131,7 +153,8 @@ async fn respond(state: Arc<State>, request: Request<Incoming>) -> Result<Respon
             response.headers_mut().insert("grpc-status", u16::from(status).into());
             200
         }
-        Behaviour::Accepts | Behaviour::AcceptsWith(_) => {
+        Behaviour::RefusesProtobuf(status) if is_protobuf => status,
+        Behaviour::Accepts | Behaviour::AcceptsWith(_) | Behaviour::RefusesProtobuf(_) => {
             state.bodies.lock().expect("unpoisoned").push((path, body));
             state.dropped.fetch_add(dropped.unwrap_or_default(), Ordering::Relaxed);
             202

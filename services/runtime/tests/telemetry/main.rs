@@ -65,10 +65,17 @@ impl Process {
 }
 
 #[tokio::test]
-async fn a_span_is_encoded_in_zipkins_json() {
-    let backend = Backend::start(Behaviour::Accepts).await;
-    let process =
-        Process::zipkin(&backend.address.to_string(), &[("OTEL_RESOURCE_ATTRIBUTES", "zone=a%22b")]);
+async fn a_span_is_encoded_as_zipkin_has_it_in_protobuf_and_json() {
+    for protocol in ["http/protobuf", "http/json"] {
+        let backend = Backend::start(Behaviour::Accepts).await;
+        a_span_is_encoded(&backend, protocol).await;
+        assert_eq!(backend.in_json() > 0, protocol == "http/json");
+    }
+}
+
+async fn a_span_is_encoded(backend: &Backend, protocol: &str) {
+    let variables = [("OTEL_RESOURCE_ATTRIBUTES", "zone=a%22b"), ("OTEL_EXPORTER_ZIPKIN_PROTOCOL", protocol)];
+    let process = Process::zipkin(&backend.address.to_string(), &variables);
     let mut headers = HeaderMap::new();
     headers.insert("b3", "48485a3953bb6124-a2fb4a1d1a96d312-d".parse().expect("a value"));
     let extracted = process.tracer.extract(&headers);
@@ -132,8 +139,8 @@ async fn long_texts_are_cut() {
     let process = Process::zipkin(&backend.address.to_string(), &[]);
     let long = format!("x{}", "ä".repeat(32_000));
     let mut span = process.tracer.start(&process.tracer.extract(&HeaderMap::new()), SpanKind::Server, &long);
-    span.set("url.path", long.clone());
-    span.set("url.scheme", "x".repeat(1_024));
+    span.set("url.path", &long);
+    span.set("url.scheme", &"x".repeat(1_024));
     span.event("waits", &[("reason", &long)]);
     span.fail(|| long.clone());
     drop(span);
@@ -156,23 +163,33 @@ async fn long_texts_are_cut() {
 #[tokio::test]
 async fn a_batch_of_large_spans_is_posted_before_it_exceeds_a_collectors_limit() {
     const MEBIBYTE: usize = 1024 * 1024;
+    // In JSON, the quotation marks are twice as long; both are below the 10 MiB that collectors accept.
+    for (protocol, spans, full, limit) in
+        [("http/protobuf", 500, 5, MEBIBYTE + 16 * 1024), ("http/json", 250, 2, 3 * MEBIBYTE)]
+    {
+        let sizes = sizes_of_large_batches(protocol, spans, full).await;
+        assert!(sizes.len() > full && sizes.iter().all(|size| *size < limit), "{sizes:?}");
+    }
+}
+
+/// The sizes of the posts of `spans`, of which `full` are made before the flush.
+async fn sizes_of_large_batches(protocol: &str, spans: usize, full: usize) -> Vec<usize> {
     let backend = Backend::start(Behaviour::Accepts).await;
-    let process = Process::zipkin(&backend.address.to_string(), &[("OTEL_BSP_SCHEDULE_DELAY", "600000")]);
+    let variables = [("OTEL_BSP_SCHEDULE_DELAY", "600000"), ("OTEL_EXPORTER_ZIPKIN_PROTOCOL", protocol)];
+    let process = Process::zipkin(&backend.address.to_string(), &variables);
     // Let the worker find an empty queue first, and wait.
     tokio::task::yield_now().await;
     let nothing = process.tracer.extract(&HeaderMap::new());
-    let spans = 500;
     for _ in 0..spans {
         let mut span = process.tracer.start(&nothing, SpanKind::Server, "test");
-        for name in ["a", "b", "c", "d", "e", "f"] {
-            // Twice as long in JSON.
-            span.set(name, "\"".repeat(1_024));
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"] {
+            span.set(name, &"\"".repeat(1_024));
         }
     }
+    until("the full batches", || backend.bodies().len() >= full).await;
     process.telemetry.flush(Duration::from_secs(10), &Drain::never()).await;
     assert_eq!(backend.spans().len(), spans);
-    let sizes: Vec<usize> = backend.bodies().iter().map(|(_, body)| body.len()).collect();
-    assert!(sizes.len() > 4 && sizes.iter().all(|size| *size < MEBIBYTE + 16 * 1024), "{sizes:?}");
+    backend.bodies().iter().map(|(_, body)| body.len()).collect()
 }
 
 #[tokio::test]
@@ -223,11 +240,49 @@ async fn a_backend_that_recovers_learns_how_many_spans_were_dropped_even_without
 
 #[tokio::test]
 async fn a_permanent_refusal_drops_the_batch_without_a_retry() {
+    // In JSON, too: 400 can mean that the backend does not know protobuf.
+    for (protocol, status, posts) in [
+        ("http/protobuf", 400, 2),
+        ("http/protobuf", 415, 2),
+        ("http/protobuf", 403, 1),
+        ("http/json", 400, 1),
+    ] {
+        let backend = Backend::start(Behaviour::Refuses(status)).await;
+        let variables = [("OTEL_EXPORTER_ZIPKIN_PROTOCOL", protocol)];
+        let process = Process::zipkin(&backend.address.to_string(), &variables);
+        process.spans(5);
+        until("the drop", || process.counted("dropped") == 5).await;
+        assert_eq!(backend.posts(), posts, "{protocol} {status}");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_refuses_protobuf_gets_the_same_spans_in_json_and_all_later_ones() {
+    for status in [400, 415] {
+        let backend = Backend::start(Behaviour::RefusesProtobuf(status)).await;
+        let limits = [("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")];
+        let process = Process::zipkin(&backend.address.to_string(), &limits);
+        process.spans(10);
+        until("the first batch", || backend.spans().len() == 10).await;
+        assert_eq!((backend.posts(), backend.in_json()), (2, 1), "{status}");
+        process.spans(20);
+        until("the others", || process.counted("exported") == 30).await;
+        assert_eq!((backend.spans().len(), process.counted("dropped")), (30, 0), "{status}");
+        assert_eq!(backend.in_json(), backend.bodies().len(), "{status}");
+        assert_eq!(backend.posts(), backend.bodies().len() + 1, "protobuf is tried once");
+    }
+}
+
+#[tokio::test]
+async fn one_batch_that_is_refused_in_both_formats_does_not_change_the_format() {
     let backend = Backend::start(Behaviour::Refuses(400)).await;
     let process = Process::zipkin(&backend.address.to_string(), &[]);
-    process.spans(5);
-    until("the drop", || process.counted("dropped") == 5).await;
-    assert_eq!(backend.posts(), 1);
+    process.spans(1);
+    until("the drop", || process.counted("dropped") == 1).await;
+    backend.becomes(Behaviour::Accepts);
+    process.spans(2);
+    until("the spans", || backend.spans().len() == 2).await;
+    assert_eq!(backend.in_json(), 0);
 }
 
 #[tokio::test]

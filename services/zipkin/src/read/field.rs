@@ -9,7 +9,7 @@ const QUOTED: usize = 48;
 
 /// A malformed member.
 #[derive(Debug)]
-pub(super) struct FieldError {
+pub(crate) struct FieldError {
     pub(super) field: String,
     pub(super) problem: String,
 }

@@ -13,9 +13,14 @@ use std::{
 
 use super::{
     Intern,
+    form::Form,
     span::{MAX_SERVICE_NAME, is_no_parent},
 };
-use crate::{Annotation, Endpoint, Kind, Span, SpanId, Text, TraceId};
+use crate::{
+    Annotation, Endpoint, Kind, Span, SpanId, Text, TraceId,
+    outcome::TagReader,
+    packed::{Packing, Summary},
+};
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
@@ -88,7 +93,7 @@ struct PlainAnnotation<'a> {
 }
 
 /// The parsed ids and addresses of a span.
-struct Checked {
+pub(super) struct Checked {
     trace_id: TraceId,
     id: SpanId,
     parent_id: Option<SpanId>,
@@ -103,12 +108,12 @@ struct Addresses {
     ipv6: Option<Ipv6Addr>,
 }
 
-/// Parses the span at the start of `text`, and interns its texts once nothing can fail any more. Returns its length, too.
-pub(super) fn read(text: &str, texts: &mut impl Intern) -> Option<(Span, usize)> {
+/// Parses the span at the start of `text`, and makes its form once nothing can fail any more. Returns its length, too.
+pub(super) fn read<'a, F: Form>(text: &'a str, form: &mut F) -> Option<(F::Span<'a>, usize)> {
     let mut spans = serde_json::Deserializer::from_str(text).into_iter::<Object<PlainSpan<'_>>>();
     let Object(span) = spans.next()?.ok()?;
     let checked = span.check()?;
-    Some((span.into_span(checked, texts), spans.byte_offset()))
+    Some((form.of_plain(span, checked), spans.byte_offset()))
 }
 
 impl PlainSpan<'_> {
@@ -143,7 +148,7 @@ impl PlainSpan<'_> {
         })
     }
 
-    fn into_span(self, checked: Checked, texts: &mut impl Intern) -> Span {
+    pub(super) fn into_span(self, checked: Checked, texts: &mut impl Intern) -> Span {
         let Checked { trace_id, id, parent_id, kind, local, remote } = checked;
         let annotations = self.annotations.unwrap_or_default();
         let annotations = boxed(annotations.iter().map(|Object(annotation)| Annotation {
@@ -157,7 +162,7 @@ impl PlainSpan<'_> {
             id,
             parent_id,
             kind,
-            name: label(self.name, texts),
+            name: label(self.name.as_deref(), texts),
             timestamp: self.timestamp.unwrap_or_default().0,
             duration: self.duration.unwrap_or_default().0,
             local: endpoint(self.local_endpoint, local, texts),
@@ -167,6 +172,85 @@ impl PlainSpan<'_> {
             debug: self.debug,
             shared: self.shared.filter(|shared| !(*shared && kind == Some(Kind::Client))),
         }
+    }
+}
+
+impl<'a> PlainSpan<'a> {
+    /// Appends the span as [`Span::pack`] does. Returns its summary without the bytes, unless a text of it is a copy.
+    pub(super) fn pack(self, checked: Checked, out: &mut Vec<u8>) -> Option<Summary<'a>> {
+        let Checked { trace_id, id, parent_id, kind, local, remote } = checked;
+        let (timestamp, duration) =
+            (self.timestamp.unwrap_or_default().0, self.duration.unwrap_or_default().0);
+        let shared = self.shared.filter(|shared| !(*shared && kind == Some(Kind::Client)));
+        let annotations = self.annotations.unwrap_or_default();
+        let Tags(tags) = self.tags.unwrap_or_default();
+        let name = lower_of(self.name);
+        let (service, local_port) = parts(self.local_endpoint);
+        let (remote_service, remote_port) = parts(self.remote_endpoint);
+        let addresses =
+            |addresses: Addresses| [addresses.ipv4.map(IpAddr::V4), addresses.ipv6.map(IpAddr::V6)];
+        let mut packing = Packing { out }
+            .ids(trace_id, id, parent_id)
+            .kind(kind)
+            .label(name.as_deref())
+            .times(timestamp, duration);
+        if let Some(local) = local {
+            packing = packing.end(8, service.as_deref(), addresses(local), local_port);
+        }
+        if let Some(remote) = remote {
+            packing = packing.end(9, remote_service.as_deref(), addresses(remote), remote_port);
+        }
+        packing
+            .annotations(
+                annotations.iter().map(|Object(annotation)| (annotation.timestamp.0, &*annotation.value)),
+            )
+            .tags(tags.iter().map(|(key, value)| (&**key, &**value)))
+            .flags(self.debug, shared);
+
+        let mut reader = TagReader::default();
+        let (mut count, mut length) = (annotations.len() + 2 * tags.len(), 0);
+        length += annotations.iter().map(|Object(annotation)| annotation.value.len()).sum::<usize>();
+        for (key, Str(value)) in tags {
+            let Cow::Borrowed(value) = value else { return None };
+            reader.read(key.as_bytes(), value.as_bytes());
+            length += key.len() + value.len();
+        }
+        for text in [&name, &service, &remote_service].into_iter().flatten() {
+            count += 1;
+            length += text.len();
+        }
+        Some(Summary {
+            bytes: &[],
+            trace_id,
+            id,
+            parent_id,
+            kind,
+            name,
+            timestamp,
+            duration,
+            service,
+            remote_service,
+            is_debug: self.debug == Some(true),
+            is_shared: shared == Some(true),
+            reading: reader.finish(),
+            annotations: annotations.len(),
+            texts: (count, length),
+        })
+    }
+}
+
+/// The service's name in lower case, and the port.
+fn parts(endpoint: Option<Object<PlainEndpoint<'_>>>) -> (Option<Cow<'_, str>>, u16) {
+    endpoint.map_or((None, 0), |Object(endpoint)| {
+        (lower_of(endpoint.service_name), endpoint.port.unwrap_or_default())
+    })
+}
+
+/// As [`lower`], without a copy where that is the text itself.
+fn lower_of(text: Option<Str<'_>>) -> Option<Cow<'_, str>> {
+    match text?.0 {
+        Cow::Borrowed(text) => lower(Some(text)),
+        Cow::Owned(text) => lower(Some(&text)).map(|text| text.into_owned().into()),
     }
 }
 
@@ -202,16 +286,20 @@ fn endpoint(
     texts: &mut impl Intern,
 ) -> Option<Endpoint> {
     let (Object(plain), Addresses { ipv4, ipv6 }) = (plain?, addresses?);
-    let service = label(plain.service_name, texts);
+    let service = label(plain.service_name.as_deref(), texts);
     let endpoint = Endpoint { service, ipv4, ipv6, port: plain.port.unwrap_or_default() };
     (endpoint != Endpoint::default()).then_some(endpoint)
 }
 
+fn label(text: Option<&str>, texts: &mut impl Intern) -> Option<Text> {
+    lower(text).map(|text| texts.intern(&text))
+}
+
 /// In lower case; `None` for an empty one.
-fn label(text: Option<Str<'_>>, texts: &mut impl Intern) -> Option<Text> {
+pub(crate) fn lower(text: Option<&str>) -> Option<Cow<'_, str>> {
     let text = text.filter(|text| !text.is_empty())?;
     let is_lower = text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
-    Some(if is_lower { texts.intern(&text) } else { texts.intern(&text.to_lowercase()) })
+    Some(if is_lower { text.into() } else { text.to_lowercase().into() })
 }
 
 /// Microseconds that fit into a signed number of 64 bits.

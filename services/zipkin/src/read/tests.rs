@@ -239,7 +239,7 @@ fn octets_own_spans_are_parsed_in_one_pass() {
         r#""localEndpoint":{"serviceName":"a","ipv4":"127.0.0.1","port":80},"remoteEndpoint":{"serviceName":"b"},"#,
         r#""annotations":[{"timestamp":1502787600000001,"value":"ws"}],"tags":{"rpc.system":"grpc","error":"a \"b\""}}"#
     );
-    let (_, length) = plain::read(&format!("{text} , "), &mut Copies).expect("in one pass");
+    let (_, length) = plain::read(&format!("{text} , "), &mut Interned(&mut Copies)).expect("in one pass");
     assert_eq!(length, text.len());
 }
 
@@ -258,7 +258,7 @@ proptest::proptest! {
         if let Ok(raw) = serde_json::from_str::<&RawValue>(&text) {
             let slow = span::read(raw);
             let rest = format!("{text},{text}]");
-            if let Some((fast, length)) = plain::read(&rest, &mut Copies) {
+            if let Some((fast, length)) = plain::read(&rest, &mut Interned(&mut Copies)) {
                 proptest::prop_assert_eq!(length, text.len());
                 proptest::prop_assert_eq!(Ok(fast), slow.map_err(|error| error.problem), "{}", text);
             }

@@ -15,7 +15,7 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 use crate::{
     logs::{key_suffix, lower_case},
-    telemetry::{batch::Queue, otlp::LogExporter, span::shortened},
+    telemetry::{attribute::shortened, batch::Queue, otlp::LogExporter},
 };
 
 /// Bytes of one text in a record. The queue is bounded by its number of records: this bounds its bytes, too.

@@ -5,14 +5,13 @@ use std::io::Write as _;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
-use opentelemetry::Value;
+use octet_wire::put::{message, text};
 use prost::Message;
 use tokio_rustls::rustls;
 
 use super::{
     encode::attribute,
     settings::{OtlpSettings, Protocol},
-    wire::{message, text},
 };
 use crate::{
     identity,
@@ -159,12 +158,12 @@ impl Resource {
         let defaults = defaults.into_iter().filter(|(name, _)| is_default(name));
         let mut out = Vec::new();
         message::<2>(&mut out, 1, |out| {
-            attribute(out, 1, "service.name", &Value::from(service.to_owned()));
+            attribute(out, 1, "service.name", service.into());
             for (name, value) in defaults {
-                attribute(out, 1, name, &Value::from(value.to_owned()));
+                attribute(out, 1, name, value.into());
             }
             for (name, value) in attributes {
-                attribute(out, 1, name, &Value::from(value.clone()));
+                attribute(out, 1, name, value.into());
             }
         });
         Self(out)

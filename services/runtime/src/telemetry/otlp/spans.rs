@@ -8,7 +8,11 @@ use super::{
     client::{Client, Messages},
     encode,
 };
-use crate::telemetry::batch::{Ended, Exporter};
+use crate::telemetry::{
+    batch::{Exporter, SpanExporter},
+    record::Ended,
+    shape::{Fragment, ShapeParts},
+};
 
 /// Bytes after which a batch is full: below the 4 MiB that gRPC servers accept.
 pub(super) const FULL: usize = 1024 * 1024;
@@ -29,9 +33,9 @@ impl Messages for Traces {
 }
 
 /// Posts batches of spans to an OTLP backend.
-pub(in crate::telemetry) struct SpanExporter(pub(in crate::telemetry) Client);
+pub(in crate::telemetry) struct OtlpSpanExporter(pub(in crate::telemetry) Client);
 
-impl Exporter for SpanExporter {
+impl Exporter for OtlpSpanExporter {
     const ITEMS: &'static str = Traces::ITEMS;
 
     type Item<'a> = Ended<'a>;
@@ -47,7 +51,7 @@ impl Exporter for SpanExporter {
         if batch.is_empty() {
             batch.reserve(INITIAL_CAPACITY);
         }
-        encode::span(batch, span.data);
+        encode::span(batch, span);
     }
 
     fn is_large(&self, batch: &Vec<u8>) -> bool {
@@ -60,6 +64,12 @@ impl Exporter for SpanExporter {
 
     async fn export(&self, batch: Vec<u8>, dropped: u64) -> Result<usize, String> {
         self.0.post::<Traces>(&batch, dropped).await
+    }
+}
+
+impl SpanExporter for OtlpSpanExporter {
+    fn shape(&self, shape: &ShapeParts<'_>) -> Fragment {
+        encode::shape(shape)
     }
 }
 

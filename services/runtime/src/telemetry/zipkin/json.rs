@@ -1,207 +1,152 @@
-//! Encodes a span in Zipkin's JSON, by OpenTelemetry's rules for Zipkin exporters.
+//! Writes a list of spans in Zipkin's JSON from the protobuf that [`encode`](super::encode) wrote: for backends that refuse
+//! protobuf, and in the exporter's worker instead of in the spans' tasks.
 
 use std::{
-    fmt::Write as _,
     io::Write as _,
-    net::{IpAddr, SocketAddr},
-    time::SystemTime,
+    net::{Ipv4Addr, Ipv6Addr},
 };
 
-use opentelemetry::{
-    Value,
-    trace::{SpanId, SpanKind, Status},
-};
-use opentelemetry_sdk::trace::SpanData;
+use octet_wire::{Fields, Value};
 
-use crate::telemetry::{
-    batch::Ended,
-    digits::decimal,
-    trace_ids::{span_id_digits, write_trace_id},
-};
+use super::encode;
+use crate::telemetry::digits::{decimal, hex};
 
-/// Encodes the spans of one process.
-#[derive(Debug)]
-pub(super) struct Encoder {
-    /// `,"localEndpoint":{…}`.
-    local: Vec<u8>,
-    /// `"name":"value",…` of every span.
-    tags: Vec<u8>,
+/// The list in JSON; `None` for bytes that the encoder did not write.
+pub(super) fn list(proto: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(proto.len() * 2);
+    out.push(b'[');
+    let mut spans = Fields::new(proto);
+    while let Some((_, bytes)) = spans.next().ok()? {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        span(&mut out, bytes.bytes()?)?;
+    }
+    out.push(b']');
+    Some(out)
 }
 
-impl Encoder {
-    pub(super) fn new(service: &str, address: Option<SocketAddr>, tags: &[(String, String)]) -> Self {
-        let mut local = Vec::new();
-        let address = address.map(|address| (Some(address.ip()), Some(address.port())));
-        let (ip, port) = address.unwrap_or_default();
-        endpoint(&mut local, "localEndpoint", Some(service), ip.filter(|ip| !ip.is_unspecified()), port);
-        let mut all = Vec::new();
-        for (name, value) in tags {
-            key(&mut all, name);
-            string(&mut all, value);
+fn span(out: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
+    let (mut annotations, mut tags) = (Vec::new(), Vec::new());
+    out.push(b'{');
+    let mut fields = Fields::new(bytes);
+    while let Some((field, value)) = fields.next().ok()? {
+        match field {
+            encode::TRACE_ID => id(out, "traceId", value.bytes()?)?,
+            encode::PARENT_ID => id(out, "parentId", value.bytes()?)?,
+            encode::ID => id(out, "id", value.bytes()?)?,
+            encode::KIND => {
+                let kinds = ["CLIENT", "SERVER", "PRODUCER", "CONSUMER"];
+                let index = usize::try_from(value.number()?).ok()?.checked_sub(1)?;
+                member(out, "kind");
+                string(out, kinds.get(index)?);
+            }
+            encode::NAME => {
+                member(out, "name");
+                string(out, text(value)?);
+            }
+            encode::TIMESTAMP => number(out, "timestamp", value.number()?),
+            encode::DURATION => number(out, "duration", value.number()?),
+            encode::LOCAL_ENDPOINT => endpoint(out, "localEndpoint", value.bytes()?)?,
+            encode::REMOTE_ENDPOINT => endpoint(out, "remoteEndpoint", value.bytes()?)?,
+            encode::ANNOTATIONS => annotations.push(value.bytes()?),
+            encode::TAGS => tags.push(value.bytes()?),
+            encode::DEBUG => {
+                member(out, "debug");
+                out.extend_from_slice(b"true");
+            }
+            _ => return None,
         }
-        Self { local, tags: all }
     }
-
-    pub(super) fn write(&self, out: &mut Vec<u8>, Ended { data: span, is_debug }: Ended<'_>) {
-        out.extend_from_slice(br#"{"traceId":""#);
-        write_trace_id(span.span_context.trace_id(), |digits| out.extend_from_slice(digits));
-        out.extend_from_slice(br#"","id":""#);
-        out.extend_from_slice(&span_id_digits(span.span_context.span_id()));
-        if span.parent_span_id != SpanId::INVALID {
-            out.extend_from_slice(br#"","parentId":""#);
-            out.extend_from_slice(&span_id_digits(span.parent_span_id));
-        }
-        out.push(b'"');
-        let kind = match span.span_kind {
-            SpanKind::Client => r#","kind":"CLIENT""#,
-            SpanKind::Server => r#","kind":"SERVER""#,
-            SpanKind::Producer => r#","kind":"PRODUCER""#,
-            SpanKind::Consumer => r#","kind":"CONSUMER""#,
-            SpanKind::Internal => "",
-        };
-        out.extend_from_slice(kind.as_bytes());
-        out.extend_from_slice(br#","name":"#);
-        string(out, &span.name);
-        let took = span.end_time.duration_since(span.start_time).unwrap_or_default();
-        // Zipkin treats a duration of zero as absent.
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
-        out.extend_from_slice(br#","timestamp":"#);
-        decimal(out, microseconds(span.start_time));
-        out.extend_from_slice(br#","duration":"#);
-        decimal(out, took);
-        out.extend_from_slice(&self.local);
-        remote(out, span);
-        annotations(out, span);
-        self.tags(out, span);
-        if is_debug {
-            out.extend_from_slice(br#","debug":true"#);
-        }
-        out.push(b'}');
-    }
-
-    fn tags(&self, out: &mut Vec<u8>, span: &SpanData) {
-        let before = out.len();
-        out.extend_from_slice(br#","tags":{"#);
-        let begin = out.len();
-        out.extend_from_slice(&self.tags);
-        for attribute in &span.attributes {
-            key(out, attribute.key.as_str());
-            value(out, &attribute.value);
-        }
-        if let Status::Error { description } = &span.status {
-            key(out, "otel.status_code");
-            string(out, "ERROR");
-            // UIs mark a span with this tag as failed; the value is for people.
-            key(out, "error");
-            string(out, if description.is_empty() { "true" } else { description });
-        }
-        if out.len() == begin {
-            out.truncate(before);
-        } else {
+    if !annotations.is_empty() {
+        member(out, "annotations");
+        out.push(b'[');
+        for (index, annotation) in annotations.into_iter().enumerate() {
+            out.extend_from_slice(if index > 0 { b",{" } else { b"{" });
+            let (timestamp, event) = pair(annotation)?;
+            number(out, "timestamp", timestamp.number()?);
+            member(out, "value");
+            string(out, text(event)?);
             out.push(b'}');
         }
-    }
-}
-
-/// The remote endpoint, from which dependency graphs are made.
-fn remote(out: &mut Vec<u8>, span: &SpanData) {
-    let (mut service, mut ip, mut port) = (None, None, None);
-    for attribute in &span.attributes {
-        match (attribute.key.as_str(), &attribute.value) {
-            ("peer.service", Value::String(name)) => service = Some(name.as_str()),
-            ("server.address" | "network.peer.address", Value::String(host)) => {
-                ip = host.as_str().trim_matches(['[', ']']).parse().ok();
-            }
-            ("server.port" | "network.peer.port", Value::I64(number)) => port = u16::try_from(*number).ok(),
-            _ => {}
-        }
-    }
-    endpoint(out, "remoteEndpoint", service, ip, port);
-}
-
-fn endpoint(out: &mut Vec<u8>, name: &str, service: Option<&str>, ip: Option<IpAddr>, port: Option<u16>) {
-    if service.is_none() && ip.is_none() {
-        return;
-    }
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":{");
-    let mut comma = "";
-    if let Some(service) = service {
-        out.extend_from_slice(br#""serviceName":"#);
-        string(out, service);
-        comma = ",";
-    }
-    match ip.map(|ip| ip.to_canonical()) {
-        Some(IpAddr::V4(ip)) => {
-            out.extend_from_slice(comma.as_bytes());
-            out.extend_from_slice(br#""ipv4":""#);
-            for (index, part) in ip.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
-                }
-                decimal(out, part.into());
-            }
-            out.push(b'"');
-            comma = ",";
-        }
-        Some(IpAddr::V6(ip)) => {
-            let _ = write!(out, r#"{comma}"ipv6":"{ip}""#);
-            comma = ",";
-        }
-        None => {}
-    }
-    if let Some(port) = port.filter(|port| *port > 0) {
-        out.extend_from_slice(comma.as_bytes());
-        out.extend_from_slice(br#""port":"#);
-        decimal(out, port.into());
-    }
-    out.push(b'}');
-}
-
-fn annotations(out: &mut Vec<u8>, span: &SpanData) {
-    let mut before: &[u8] = br#","annotations":["#;
-    for event in span.events.iter() {
-        let mut value = event.name.to_string();
-        for attribute in &event.attributes {
-            // Writing to a String cannot fail.
-            let _ = write!(value, " {}={}", attribute.key, attribute.value.as_str());
-        }
-        out.extend_from_slice(before);
-        let _ = write!(out, r#"{{"timestamp":{},"value":"#, microseconds(event.timestamp));
-        string(out, &value);
-        out.push(b'}');
-        before = b",";
-    }
-    if !span.events.is_empty() {
         out.push(b']');
     }
+    if !tags.is_empty() {
+        member(out, "tags");
+        out.push(b'{');
+        for tag in tags {
+            let (name, value) = pair(tag)?;
+            member(out, text(name)?);
+            string(out, text(value)?);
+        }
+        out.push(b'}');
+    }
+    out.push(b'}');
+    Some(())
+}
+
+/// The two fields of an annotation or a tag.
+fn pair(bytes: &[u8]) -> Option<(Value<'_>, Value<'_>)> {
+    let mut fields = Fields::new(bytes);
+    let ((_, first), (_, second)) = (fields.next().ok()??, fields.next().ok()??);
+    Some((first, second))
+}
+
+fn endpoint(out: &mut Vec<u8>, name: &str, bytes: &[u8]) -> Option<()> {
+    member(out, name);
+    out.push(b'{');
+    let mut fields = Fields::new(bytes);
+    while let Some((field, value)) = fields.next().ok()? {
+        // Writing to a Vec cannot fail.
+        match field {
+            1 => {
+                member(out, "serviceName");
+                string(out, text(value)?);
+            }
+            2 => {
+                member(out, "ipv4");
+                let _ = write!(out, "\"{}\"", Ipv4Addr::from(<[u8; 4]>::try_from(value.bytes()?).ok()?));
+            }
+            3 => {
+                member(out, "ipv6");
+                let _ = write!(out, "\"{}\"", Ipv6Addr::from(<[u8; 16]>::try_from(value.bytes()?).ok()?));
+            }
+            4 => number(out, "port", value.number()?),
+            _ => return None,
+        }
+    }
+    out.push(b'}');
+    Some(())
+}
+
+/// 16 digits for 8 bytes, 32 for 16.
+fn id(out: &mut Vec<u8>, name: &str, bytes: &[u8]) -> Option<()> {
+    member(out, name);
+    out.push(b'"');
+    let (halves, []) = bytes.as_chunks::<8>() else { return None };
+    for half in halves {
+        out.extend_from_slice(&hex::<16>(u64::from_be_bytes(*half).into()));
+    }
+    out.push(b'"');
+    Some(())
+}
+
+fn number(out: &mut Vec<u8>, name: &str, number: u64) {
+    member(out, name);
+    decimal(out, number);
 }
 
 /// `"name":`, after a comma unless it is the first.
-fn key(out: &mut Vec<u8>, name: &str) {
-    if !matches!(out.last(), None | Some(b'{')) {
+fn member(out: &mut Vec<u8>, name: &str) {
+    if out.last() != Some(&b'{') {
         out.push(b',');
     }
     string(out, name);
     out.push(b':');
 }
 
-/// A tag's value is always a string.
-fn value(out: &mut Vec<u8>, value: &Value) {
-    match value {
-        Value::String(text) => string(out, text.as_str()),
-        Value::I64(whole) if *whole >= 0 => {
-            out.push(b'"');
-            decimal(out, whole.unsigned_abs());
-            out.push(b'"');
-        }
-        Value::F64(fraction) => {
-            // Writing to a Vec cannot fail.
-            let _ = write!(out, "\"{fraction}\"");
-        }
-        other => string(out, &other.as_str()),
-    }
+fn text(value: Value<'_>) -> Option<&str> {
+    std::str::from_utf8(value.bytes()?).ok()
 }
 
 fn string(out: &mut Vec<u8>, text: &str) {
@@ -231,12 +176,6 @@ fn is_plain(text: &[u8]) -> bool {
         *byte = *rest;
     }
     words.iter().chain([&last]).all(|word| needs_escape(u64::from_le_bytes(*word)) == 0)
-}
-
-/// Since 1970.
-fn microseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

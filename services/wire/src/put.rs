@@ -1,8 +1,8 @@
-//! Writes protobuf's wire format.
+//! Writes protobuf's wire format, field by field and without a structure.
 
 /// A message, whose fields `write` appends. `N` is the usual number of bytes of its length: 1 up to 127 bytes, 2 up to
 /// 16,383; another number moves the message.
-pub(super) fn message<const N: usize>(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
+pub fn message<const N: usize>(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
     key(out, field, 2);
     let before = out.len();
     out.extend_from_slice(&[0; N]);
@@ -22,31 +22,37 @@ pub(super) fn message<const N: usize>(out: &mut Vec<u8>, field: u32, write: impl
     }
 }
 
-pub(super) fn bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
+/// `bytes`.
+pub fn bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
     key(out, field, 2);
     varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-pub(super) fn text(out: &mut Vec<u8>, field: u32, text: &str) {
+/// `string`.
+pub fn text(out: &mut Vec<u8>, field: u32, text: &str) {
     bytes(out, field, text.as_bytes());
 }
 
-pub(super) fn varint_field(out: &mut Vec<u8>, field: u32, number: u64) {
+/// `int32`, `int64`, `uint32`, `uint64`, `bool`, an enum.
+pub fn varint_field(out: &mut Vec<u8>, field: u32, number: u64) {
     key(out, field, 0);
     varint(out, number);
 }
 
-pub(super) fn fixed64(out: &mut Vec<u8>, field: u32, number: u64) {
+/// `fixed64`.
+pub fn fixed64(out: &mut Vec<u8>, field: u32, number: u64) {
     key(out, field, 1);
     out.extend_from_slice(&number.to_le_bytes());
 }
 
-pub(super) fn double(out: &mut Vec<u8>, field: u32, number: f64) {
+/// `double`.
+pub fn double(out: &mut Vec<u8>, field: u32, number: f64) {
     fixed64(out, field, number.to_bits());
 }
 
-pub(super) fn fixed32(out: &mut Vec<u8>, field: u32, number: u32) {
+/// `fixed32`.
+pub fn fixed32(out: &mut Vec<u8>, field: u32, number: u32) {
     key(out, field, 5);
     out.extend_from_slice(&number.to_le_bytes());
 }
@@ -56,7 +62,11 @@ fn key(out: &mut Vec<u8>, field: u32, wire_type: u32) {
 }
 
 /// Appends a number of seven bits a byte.
-pub(super) fn varint(out: &mut Vec<u8>, number: u64) {
+fn varint(out: &mut Vec<u8>, number: u64) {
+    if let Ok(byte @ ..0x80) = u8::try_from(number) {
+        out.push(byte);
+        return;
+    }
     let mut left = number;
     while left > 0x7f {
         out.push(u8::try_from(left & 0x7f).unwrap_or_default() | 0x80);

@@ -1,7 +1,9 @@
-//! Protobuf's wire format, read field by field and without copies.
+//! Protobuf's wire format, read field by field and without copies; [`put`] writes it.
 //!
 //! Generated code would build the whole message first, and a few bytes can be a large structure: a report of 10 MiB holds
 //! five million empty spans of two bytes, which take more than a gigabyte as structures.
+
+pub mod put;
 
 /// The fields of one message, in their order.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +47,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`NoMessage`] where the bytes stop being a message.
     #[expect(clippy::should_implement_trait, reason = "the error comes first, so that `?` works in a loop")]
+    #[inline]
     pub fn next(&mut self) -> Result<Option<(u32, Value<'a>)>, NoMessage> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -58,6 +61,7 @@ impl<'a> Fields<'a> {
         self.rest
     }
 
+    #[inline]
     fn field(&mut self) -> Option<(u32, Value<'a>)> {
         let key = u32::try_from(self.varint()?).ok()?;
         let value = match key & 7 {
@@ -81,8 +85,18 @@ impl<'a> Fields<'a> {
         Some(taken)
     }
 
-    /// At most ten bytes, of which the last has one bit.
+    #[inline]
     fn varint(&mut self) -> Option<u64> {
+        // Most are short: field keys and lengths.
+        if let Some((first @ ..0x80, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return Some(u64::from(*first));
+        }
+        self.long_varint()
+    }
+
+    /// At most ten bytes, of which the last has one bit.
+    fn long_varint(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for (index, byte) in self.rest.iter().take(10).enumerate() {
             let bits = u64::from(byte & 0x7f);
