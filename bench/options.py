@@ -23,6 +23,9 @@ def parse(root: Path, target: Path) -> argparse.Namespace:
     parser.add_argument(
         "--octet", type=Path, metavar="FILE", default=target / "release" / "octet", help="the program"
     )
+    parser.add_argument(
+        "--against", type=Path, metavar="FILE", help="another build of the program, as \"before\" and \"before-untraced\""
+    )
     options = parser.parse_args()
     if options.seconds is None:
         options.seconds = 1.0 if options.quick else 8.0
@@ -30,7 +33,7 @@ def parse(root: Path, target: Path) -> argparse.Namespace:
         options.rounds = 1 if options.quick else 3
     if options.users is None:
         options.users = [1, 25, 250]
-    for name in ("out", "floor", "octet"):
+    for name in ("out", "floor", "octet", "against"):
         path = getattr(options, name)
         setattr(options, name, path and path.absolute())
     return options

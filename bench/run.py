@@ -32,7 +32,7 @@ OTLP = {"OTEL_TRACES_EXPORTER": "otlp"}
 TELEMETRY_OFF = {"LOG_LEVEL": "off", **UNTRACED}
 
 
-def variants(octet: Path, floor_crate: Path | None, *, otlp: bool) -> list[Variant]:
+def variants(octet: Path, floor_crate: Path | None, before: Path | None, *, otlp: bool) -> list[Variant]:
     """What is compared: each with all that follow."""
     if otlp:
         ways = [("http", "http/protobuf"), ("grpc", "grpc")]
@@ -54,6 +54,15 @@ def variants(octet: Path, floor_crate: Path | None, *, otlp: bool) -> list[Varia
             partial(mesh.run, octet=octet, topology=BARE, environment=TELEMETRY_OFF),
         ),
     ]
+    if before is not None:
+        chosen += [
+            Variant("before", "before: everything, by the other build", partial(mesh.run, octet=before)),
+            Variant(
+                "before-untraced",
+                "before-untraced: no spans, by the other build",
+                partial(mesh.run, octet=before, environment=UNTRACED),
+            ),
+        ]
     if floor_crate is not None:
         program = floor.build(floor_crate, TARGET / "bench-floor")
         chosen.append(Variant("floor", "floor: the yardstick", partial(floor.run, program=program)))
@@ -66,9 +75,10 @@ def main() -> int:
     program = hey.find()
     chosen.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="run-", dir=chosen.out, ignore_cleanup_errors=True) as scratch:
-        octet = own_copy(chosen.octet, Path(scratch))
+        octet = own_copy(chosen.octet, Path(scratch, "octet"))
+        before = chosen.against and own_copy(chosen.against, Path(scratch, "before"))
         mesh.check_bare(octet, BARE)
-        compared = variants(octet, chosen.floor, otlp=chosen.otlp)
+        compared = variants(octet, chosen.floor, before, otlp=chosen.otlp)
         facts = machine.facts(ROOT, octet, program)
 
         # Variants alternate, so that what is compared is measured close in time.
@@ -90,11 +100,11 @@ def main() -> int:
     return 0
 
 
-def own_copy(octet: Path, directory: Path) -> Path:
+def own_copy(octet: Path, copy: Path) -> Path:
     """A copy of the program, so that a rebuild meanwhile does not change what is measured."""
     if not octet.is_file():
         raise Trouble(f"{octet} is missing: run `make build`")
-    return Path(shutil.copy(octet, directory / "octet"))
+    return Path(shutil.copy(octet, copy))
 
 
 def summary(taken: turn.Turn) -> str:

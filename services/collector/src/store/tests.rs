@@ -20,7 +20,7 @@ fn span(trace: u64, id: u64, tag: &str) -> Span {
     spans(&text).remove(0)
 }
 
-fn insert(store: &mut Store, span: Span) -> Outcome {
+fn insert(store: &mut Store, span: &Span) -> Outcome {
     let mut bytes = Vec::new();
     span.pack(&mut bytes);
     store.insert(&Summary::of(&bytes).unwrap())
@@ -42,13 +42,13 @@ fn names<'s>(names: impl Iterator<Item = &'s Text>) -> Vec<&'s str> {
 #[test]
 fn a_duplicate_span_is_stored_once() {
     let mut store = Store::new(Memory::of(1 << 20));
-    assert_eq!(insert(&mut store, span(1, 1, "a")), Outcome::Stored);
-    assert_eq!(insert(&mut store, span(1, 1, "a")), Outcome::Duplicate);
-    assert_eq!(insert(&mut store, span(1, 1, "b")), Outcome::Stored, "another piece of the span");
+    assert_eq!(insert(&mut store, &span(1, 1, "a")), Outcome::Stored);
+    assert_eq!(insert(&mut store, &span(1, 1, "a")), Outcome::Duplicate);
+    assert_eq!(insert(&mut store, &span(1, 1, "b")), Outcome::Stored, "another piece of the span");
     assert_eq!(store.usage().spans, 2);
 
     let bytes = store.usage().bytes;
-    assert_eq!(insert(&mut store, span(1, 1, "b")), Outcome::Duplicate);
+    assert_eq!(insert(&mut store, &span(1, 1, "b")), Outcome::Duplicate);
     assert_eq!(store.usage().bytes, bytes, "a duplicate's texts are released");
 }
 
@@ -56,9 +56,9 @@ fn a_duplicate_span_is_stored_once() {
 fn a_trace_that_grows_outlives_idle_ones() {
     let mut store = Store::new(Memory::of(1 << 20));
     for number in 0..20_000 {
-        insert(&mut store, span(1_000 + number, 1, &format!("quiet {number}")));
+        insert(&mut store, &span(1_000 + number, 1, &format!("quiet {number}")));
         if number % 200 == 0 {
-            assert_eq!(insert(&mut store, span(1, 1 + number, "growing")), Outcome::Stored, "{number}");
+            assert_eq!(insert(&mut store, &span(1, 1 + number, "growing")), Outcome::Stored, "{number}");
         }
     }
     assert!(store.usage().evicted > 10_000, "{:?}", store.usage());
@@ -69,7 +69,7 @@ fn a_trace_that_grows_outlives_idle_ones() {
 fn the_newest_traces_stay_and_all_memory_of_evicted_ones_is_released() {
     let mut store = Store::new(Memory::of(1 << 20));
     for trace in 1..=20_000 {
-        insert(&mut store, span(trace, 1, &format!("value {trace}")));
+        insert(&mut store, &span(trace, 1, &format!("value {trace}")));
     }
     let usage = store.usage();
     let used = usage.bytes + usage.count_bytes;
@@ -92,14 +92,14 @@ fn the_newest_traces_stay_and_all_memory_of_evicted_ones_is_released() {
 fn a_giant_trace_uses_at_most_its_share() {
     let mut store = Store::new(Memory::of(1 << 20));
     for trace in 1..=100 {
-        insert(&mut store, span(trace, 1, "small"));
+        insert(&mut store, &span(trace, 1, "small"));
     }
     let outcomes: Vec<_> =
-        (1..=5_000).map(|id| insert(&mut store, span(9_999, id, &format!("giant {id}")))).collect();
+        (1..=5_000).map(|id| insert(&mut store, &span(9_999, id, &format!("giant {id}")))).collect();
     assert!(outcomes.contains(&Outcome::Stored) && outcomes.contains(&Outcome::Dropped));
     assert_eq!(store.usage().evicted, 0, "the small traces stay");
     let huge = "x".repeat(1 << 19);
-    assert_eq!(insert(&mut store, span(77_777, 1, &huge)), Outcome::Dropped);
+    assert_eq!(insert(&mut store, &span(77_777, 1, &huge)), Outcome::Dropped);
     assert_eq!(store.usage().traces, 101, "no empty trace remains");
 }
 
@@ -190,7 +190,7 @@ proptest! {
         let mut store = Store::new(Memory::of(1 << 20));
         for (trace, id, length) in sent {
             let sent = span(trace, id, &"v".repeat(length));
-            let outcome = insert(&mut store, sent.clone());
+            let outcome = insert(&mut store, &sent);
             let usage = store.usage();
             prop_assert!(usage.bytes + usage.count_bytes <= 1 << 20, "{usage:?}");
             if outcome != Outcome::Dropped {
@@ -226,7 +226,7 @@ fn the_estimated_size_of_a_trace_is_close_to_its_json() {
 #[test]
 fn at_most_a_thousand_values_of_a_tag_are_listed() {
     let mut store = Store::new(Memory::of(1 << 24));
-    (1..=1_500).for_each(|trace| _ = insert(&mut store, span(trace, 1, &format!("value {trace}"))));
+    (1..=1_500).for_each(|trace| _ = insert(&mut store, &span(trace, 1, &format!("value {trace}"))));
     assert_eq!(store.usage().traces, 1_500);
     assert_eq!(ListTags::values("k").run(&mut store).found.len(), 1_000);
 }
@@ -234,12 +234,12 @@ fn at_most_a_thousand_values_of_a_tag_are_listed() {
 #[test]
 fn work_that_is_interrupted_continues_after_changes() {
     let mut store = Store::new(Memory::of(1 << 20));
-    (1..=5).for_each(|trace| _ = insert(&mut store, span(trace, 1, "a")));
+    (1..=5).for_each(|trace| _ = insert(&mut store, &span(trace, 1, "a")));
     let mut find = Find::new(search());
     while store.index_next() {}
     assert!(find.step(&store) && find.step(&store));
     // A newer trace than those found so far, and a trace that disappears.
-    insert(&mut store, span(9, 1, "a"));
+    insert(&mut store, &span(9, 1, "a"));
     store.evict_one();
     let is_stored = |trace: &u64| store.version(TraceId::first_of(*trace)).is_some();
     let expected: Vec<String> = (1..=5).rev().filter(is_stored).map(|trace| trace.to_string()).collect();
@@ -282,7 +282,7 @@ fn failed_traces_stay_longest_then_slow_ones_and_the_rest_is_a_fair_sample() {
             ""
         };
         let duration = if is_slow(trace) { 90_000 } else { 1_000 + trace % 500 };
-        assert_eq!(insert(&mut store, rooted(trace, duration, tags)), Outcome::Stored);
+        assert_eq!(insert(&mut store, &rooted(trace, duration, tags)), Outcome::Stored);
     }
     let kept: Vec<u64> =
         (1..=total).filter(|trace| !store.trace(TraceId::first_of(*trace)).is_empty()).collect();
@@ -312,11 +312,11 @@ fn failed_traces_stay_longest_then_slow_ones_and_the_rest_is_a_fair_sample() {
 fn a_trace_that_fails_late_stays_as_a_failed_one() {
     let mut store = without_chance(1 << 20);
     for trace in 1..=20_000 {
-        insert(&mut store, rooted(trace, 1_000, ""));
+        insert(&mut store, &rooted(trace, 1_000, ""));
         // It is among the older half by now, if it was not evicted.
         if trace % 20 == 0 && trace > 2_000 && store.trace(TraceId::first_of(trace - 1_500)).len() == 1 {
             let late = rooted(trace - 1_500, 900, r#","error":"late""#);
-            assert_eq!(insert(&mut store, late), Outcome::Stored);
+            assert_eq!(insert(&mut store, &late), Outcome::Stored);
         }
     }
     let failed = (1..=20_000).filter(|trace| store.trace(TraceId::first_of(*trace)).len() == 2).count();

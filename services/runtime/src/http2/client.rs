@@ -79,13 +79,14 @@ impl Client {
                     }
                     request = *given_back;
                 }
+                Err(NotSent::Unopened(error)) => return Err(tonic::ConnectError(error.into()).into()),
                 Err(NotSent::Invalid(error)) => return Err(error.into()),
             }
         };
         let mut rest = None;
         if !is_whole {
             // Most requests have one message, which is sent now; what remains is sent beside the response.
-            let mut sending = Outgoing::new(body, stream);
+            let mut sending = Outgoing::request(body, stream);
             let first = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut sending).poll(context)));
             if first.await.is_pending() {
                 // The response fails, or comes early, where the request cannot be sent.

@@ -16,8 +16,13 @@ use http_body::Body;
 pub(super) struct Outgoing<B> {
     body: B,
     stream: SendStream<Bytes>,
-    /// What was read and is not sent yet.
+    /// What was read and is not sent yet, and what follows it.
     next: Option<Part>,
+    following: Option<Part>,
+    /// Whether the last part is sent without a wait for room. h2 gives a stream room only when it has written its head: then each
+    /// request of one message would take two writes, and a task that waits. h2 keeps the bytes until there is room, as this
+    /// would.
+    is_request: bool,
 }
 
 /// What a body consists of.
@@ -39,14 +44,24 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    pub(super) fn new(body: B, stream: SendStream<Bytes>) -> Self {
-        Self { body, stream, next: None }
+    /// The body of a response, which exists until the peer has room for its end: what it holds stays counted.
+    pub(super) fn response(body: B, stream: SendStream<Bytes>) -> Self {
+        Self { body, stream, next: None, following: None, is_request: false }
+    }
+
+    /// The body of a request.
+    pub(super) fn request(body: B, stream: SendStream<Bytes>) -> Self {
+        Self { is_request: true, ..Self::response(body, stream) }
     }
 
     fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Part> {
-        if let Some(part) = self.next.take() {
-            return Poll::Ready(part);
+        match self.next.take().or_else(|| self.following.take()) {
+            Some(part) => Poll::Ready(part),
+            None => self.poll_body(context),
         }
+    }
+
+    fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Part> {
         loop {
             if self.body.is_end_stream() {
                 return Poll::Ready(Part::End);
@@ -98,7 +113,14 @@ where
             let Poll::Ready(part) = self.poll_part(context) else { return self.poll_reset(context) };
             match part {
                 Part::Data(data) => {
-                    if !data.is_empty() {
+                    if self.is_request
+                        && self.following.is_none()
+                        && let Poll::Ready(part) = self.poll_body(context)
+                    {
+                        self.following = Some(part);
+                    }
+                    let is_rest = self.is_request && matches!(self.following, Some(Part::End));
+                    if !data.is_empty() && !is_rest {
                         let room = self.poll_room(context);
                         if room.is_pending() {
                             self.next = Some(Part::Data(data));

@@ -156,7 +156,7 @@ where
     match reply.send_response(Response::from_parts(parts, ()), body.is_end_stream()) {
         Ok(_) if body.is_end_stream() => {}
         // The client learns of a body that ends early by the reset of its stream.
-        Ok(stream) => _ = Outgoing::new(body, stream).await,
+        Ok(stream) => _ = Outgoing::response(body, stream).await,
         Err(error) => {
             tracing::debug!(%error, "response not sent");
             reply.send_reset(Reason::INTERNAL_ERROR);

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use http::HeaderMap;
 use tokio::time::{Instant, sleep, timeout_at};
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
 use super::{
     CallError, Failure, GrpcChannel, Upstream,
@@ -212,7 +212,17 @@ async fn in_time<T>(
     call: impl Future<Output = Result<Response<T>, Status>>,
 ) -> Result<Response<T>, CallError> {
     match timeout_at(deadline.instant(), call).await {
+        Ok(Err(status)) if is_its_deadline(&status, deadline) => Err(CallError::deadline_passed()),
         Ok(outcome) => outcome.map_err(CallError::from_status),
         Err(_) => Err(CallError::deadline_passed()),
     }
+}
+
+/// Whether the upstream cancelled the call because of the same deadline, which it counts too: servers such as tonic's answer
+/// CANCELLED then, about when the caller's own timer expires.
+fn is_its_deadline(status: &Status, deadline: Deadline) -> bool {
+    const TIMERS_DIFFER: Duration = Duration::from_millis(10);
+    status.code() == Code::Cancelled
+        && classify(status) == Failure::Answered
+        && deadline.remaining() < TIMERS_DIFFER
 }

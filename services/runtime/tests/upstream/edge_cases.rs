@@ -15,7 +15,7 @@ use octet_testbed::{
         Frame, FrameStream, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, code, flag, kind, literal, setting,
     },
 };
-use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+use tokio::{io::AsyncWriteExt, net::TcpListener, sync::Notify, task::JoinHandle};
 use tonic::Code;
 
 use crate::{call, upstream};
@@ -242,17 +242,25 @@ async fn a_connection_that_goes_away_finishes_its_calls_and_new_calls_get_anothe
 
 #[tokio::test]
 async fn a_connection_that_the_peer_closed_while_idle_costs_no_call() {
-    let peer = Peer::start(Vec::new(), async |_, mut frames| {
-        if let Some(stream) = request(&mut frames).await {
+    let closed = Arc::new(Notify::new());
+    let has_closed = closed.clone();
+    let peer = Peer::start(Vec::new(), move |_, mut frames| {
+        let closed = closed.clone();
+        async move {
+            let Some(stream) = request(&mut frames).await else { return };
             respond(&mut frames, stream).await;
+            frames.0.shutdown().await.expect("closed");
+            // Until the client has closed its side too: unread bytes would turn the close into a reset.
+            while frames.read().await.is_some() {}
+            closed.notify_one();
         }
     })
     .await;
     let upstream = upstream(peer.address, "0s");
     for connections in 1..=3 {
-        // The close may not have arrived yet; then the call was written to a connection that no longer exists.
-        eventually("a response", async || call(&upstream, LONG).await).await;
-        assert!(peer.connections() >= connections);
+        call(&upstream, LONG).await.expect("a response");
+        has_closed.notified().await;
+        assert_eq!(peer.connections(), connections);
     }
 }
 

@@ -154,7 +154,7 @@ async fn follow(stream: TcpStream, script: Script, requests: &AtomicUsize) -> st
                 }
             }
             DATA if script == Script::RespondLate && frame.payload.len() > 5 => {
-                respond(&mut frames, id).await?
+                respond(&mut frames, id).await?;
             }
             RST_STREAM if script == Script::RespondLate => respond(&mut frames, id).await?,
             _ => {}

@@ -1,6 +1,7 @@
 //! The connection to a peer: made when it is needed, shared by every request, and replaced when it has ended.
 
 use std::{
+    future::poll_fn,
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -69,6 +70,8 @@ pub(super) struct Connection {
 pub(super) enum NotSent {
     /// The connection has ended, for this reason. The request is given back.
     Ended(Box<Request<()>>, h2::Error),
+    /// The connection ended before the stream could open.
+    Unopened(h2::Error),
     /// The request cannot be sent over HTTP/2.
     Invalid(h2::Error),
 }
@@ -190,10 +193,23 @@ impl Connection {
         is_whole: bool,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), NotSent> {
         let mut sender = self.sender.lock().await;
-        if let Err(error) = std::future::poll_fn(|context| sender.poll_ready(context)).await {
+        if let Err(error) = poll_fn(|context| sender.poll_ready(context)).await {
             return Err(NotSent::Ended(Box::new(request), error));
         }
-        sender.send_request(request, is_whole).map_err(NotSent::Invalid)
+        let sent = sender.send_request(request, is_whole).map_err(NotSent::Invalid)?;
+        // A stream beyond the peer's limit opens later. Until then nothing else may wait on it, not even its body: h2 keeps
+        // one waker for each stream, and the next request waits on the same.
+        let mut is_waiting = false;
+        let opened = poll_fn(|context| {
+            let opened = sender.poll_ready(context);
+            is_waiting |= opened.is_pending();
+            opened
+        });
+        match opened.await {
+            Err(error) if is_waiting => Err(NotSent::Unopened(error)),
+            // An error now is one of the response too.
+            _ => Ok(sent),
+        }
     }
 }
 

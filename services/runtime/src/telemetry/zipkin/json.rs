@@ -1,4 +1,4 @@
-//! Writes a list of spans in Zipkin's JSON from the protobuf that [`encode`](super::encode) wrote: for backends that refuse
+//! Writes a list of spans in Zipkin's JSON from the protobuf that [`super::encode`] wrote: for backends that refuse
 //! protobuf, and in the exporter's worker instead of in the spans' tasks.
 
 use std::{
