@@ -1,8 +1,9 @@
 //! The newest traces, in a bounded number of bytes.
 //!
 //! A span is kept as the bytes of its protobuf and read when somebody asks for it; the bytes of a trace's spans are one
-//! allocation. Memory is estimated from these, including index entries. When it is full, whole traces are evicted: never the newest half, and of the others failed and slow ones
-//! last (see `keep`). A trace that exceeds its share loses its further spans, so that it cannot evict the others.
+//! allocation. Memory is estimated from these, including index entries. When it is full, whole traces are evicted: never the
+//! newest half, and of the others failed and slow ones last (see `keep`). A trace that exceeds its share loses its further
+//! spans, so that it cannot evict the others.
 
 mod by_time;
 mod format;

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod admission;
 pub mod backoff;
 pub mod compression;
+mod content_type;
 pub mod deadline;
 pub mod drain;
 pub mod environment;

@@ -22,7 +22,6 @@ use tokio::{
 use tower::Service;
 
 use self::connection::Connection;
-pub(crate) use self::grpc::is_grpc;
 pub use self::{
     early::RequestBody,
     grpc::refuse_other_than_grpc,

@@ -2,24 +2,18 @@
 
 mod connection;
 
-use std::{
-    error::Error,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{error::Error, pin::Pin, sync::Arc, task::Poll};
 
 use bytes::Bytes;
 use http::{
     Request, Response, Uri, header,
     uri::{Parts, PathAndQuery},
 };
-use http_body::{Body, Frame, SizeHint};
-use tokio::task::AbortHandle;
+use http_body::Body;
 
 pub(crate) use self::connection::Settings;
 use self::connection::{Lazy, NotSent};
-use super::{Incoming, outgoing::Outgoing};
+use super::{Incoming, incoming::AbortOnDrop, outgoing::Outgoing};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -28,34 +22,18 @@ type BoxError = Box<dyn Error + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Client(Arc<Lazy>);
 
-/// The body of a response. Dropped before its end, it cancels the request.
-#[derive(Debug)]
-pub(crate) struct ResponseBody {
-    body: Incoming,
-    /// The rest of the request, which ends with the response.
-    _request: Option<AbortOnDrop>,
-}
-
-#[derive(Debug)]
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl Client {
     pub(crate) fn new(settings: Settings) -> Self {
         Self(Arc::new(Lazy::new(settings)))
     }
 
     /// Sends a request to the peer, with the user agent and the authority of the settings. A connection that has ended since
-    /// the last request is replaced once. Dropped before the response, it cancels the request.
+    /// the last request is replaced once. Dropped before the response, it cancels the request; so does
+    /// the response's body, dropped before its end.
     ///
     /// # Errors
     /// [`tonic::ConnectError`] where the request was not sent; [`h2::Error`] where it may have been.
-    pub(crate) async fn send<B>(&self, request: Request<B>) -> Result<Response<ResponseBody>, BoxError>
+    pub(crate) async fn send<B>(&self, request: Request<B>) -> Result<Response<Incoming>, BoxError>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
@@ -91,12 +69,12 @@ impl Client {
             if first.await.is_pending() {
                 // The response fails, or comes early, where the request cannot be sent.
                 let task = tokio::spawn(async move { _ = sending.await });
-                rest = Some(AbortOnDrop(task.abort_handle()));
+                rest = Some(AbortOnDrop::from(task));
             }
         }
         let response = response.await?;
         let (parts, stream) = response.into_parts();
-        let body = ResponseBody { body: Incoming::new(stream, &parts.headers), _request: rest };
+        let body = Incoming::new(stream, &parts.headers).with_request(rest);
         Ok(Response::from_parts(parts, body))
     }
 }
@@ -116,25 +94,5 @@ impl Settings {
 impl std::fmt::Debug for Client {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Client").field("address", &self.0.settings.address).finish_non_exhaustive()
-    }
-}
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = h2::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
+use tokio::task::{AbortHandle, JoinHandle};
 
 /// The body of a received message. Data that is read makes room in the flow-control windows.
 #[derive(Debug)]
@@ -18,13 +19,36 @@ pub(crate) struct Incoming {
     remaining: Option<u64>,
     /// Only trailers can follow.
     has_data_ended: bool,
+    /// The rest of the request, if this is its response.
+    _request: Option<AbortOnDrop>,
+}
+
+/// A task that ends with this value.
+#[derive(Debug)]
+pub(super) struct AbortOnDrop(AbortHandle);
+
+impl From<JoinHandle<()>> for AbortOnDrop {
+    fn from(task: JoinHandle<()>) -> Self {
+        Self(task.abort_handle())
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Incoming {
     pub(super) fn new(stream: RecvStream, headers: &HeaderMap) -> Self {
         let length = headers.get(header::CONTENT_LENGTH);
         let remaining = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        Self { stream, remaining, has_data_ended: false }
+        Self { stream, remaining, has_data_ended: false, _request: None }
+    }
+
+    /// Ends what is still sent of the request with this body, its response.
+    pub(super) fn with_request(self, request: Option<AbortOnDrop>) -> Self {
+        Self { _request: request, ..self }
     }
 
     fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {

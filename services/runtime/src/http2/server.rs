@@ -18,6 +18,7 @@ use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Incoming, KeepAlive, outgoing::Outgoing, socket::Socket};
+use crate::content_type::is_grpc;
 
 /// Flow-control windows in bytes, of a stream and of a connection.
 const WINDOW: u32 = 1024 * 1024;
@@ -169,7 +170,7 @@ fn complete(headers: &mut HeaderMap, body: &impl Body) {
     for name in &CONNECTION_HEADERS {
         headers.remove(name);
     }
-    if crate::serve::is_grpc(headers) {
+    if is_grpc(headers) {
         return;
     }
     if let Some(length) = body.size_hint().exact().filter(|_| !body.is_end_stream()) {

@@ -1,7 +1,9 @@
 //! Refuses what is not gRPC, on ports that serve nothing else.
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use tonic::body::Body;
+
+use crate::content_type::is_grpc;
 
 /// The response to a request that is not gRPC over HTTP/2; `None` where it is.
 ///
@@ -15,15 +17,6 @@ pub fn refuse_other_than_grpc<B>(request: &Request<B>) -> Option<Response<Body>>
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     Some(response)
-}
-
-/// Whether the content type is `application/grpc`, or that with a suffix such as `+proto` or with parameters; not `application/grpc-web`.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    const GRPC: &[u8] = b"application/grpc";
-    let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return false };
-    let content_type = content_type.as_bytes();
-    let is_prefixed = content_type.get(..GRPC.len()).is_some_and(|it| it.eq_ignore_ascii_case(GRPC));
-    is_prefixed && matches!(content_type.get(GRPC.len()), None | Some(b'+' | b';' | b' '))
 }
 
 #[cfg(test)]

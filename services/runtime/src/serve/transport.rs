@@ -52,7 +52,7 @@ impl Transport for Plain {
     }
 }
 
-/// Tells HTTP/1.1 from HTTP/2 by the client's first bytes; `None` where it closed the connection before.
+/// Determines the version of HTTP from the client's first bytes; `None` if the client closed the connection before.
 async fn protocol(stream: &TcpStream) -> Option<Protocol> {
     const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut bytes = [0; PREFACE.len()];

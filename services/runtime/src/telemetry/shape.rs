@@ -176,7 +176,7 @@ impl<K> Default for Shapes<K> {
 }
 
 impl<K> Shapes<K> {
-    /// The shape with the key that `is`; where there is none, the one that `make` makes.
+    /// Returns the shape whose key satisfies `is`. If no shape does, adds the one that `make` returns.
     pub(super) fn get(
         &self,
         recording: &Recording,

@@ -10,14 +10,16 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode};
 use http_body::{Frame, SizeHint};
+use http_body_util::Either;
 use tonic::{Code, body::Body, codegen::StdError};
 use tower::Service;
 
 use crate::{
+    content_type::is_grpc,
     faults::{Throttle, throttled},
-    http2::client::{Client, ResponseBody},
+    http2::{Incoming, client::Client},
     messages::{Bounded, TooLarge},
 };
 
@@ -84,9 +86,11 @@ impl Service<Request<Body>> for GrpcChannel {
         let Self { client, throttle } = self.clone();
         Box::pin(async move {
             let response = checked(client.send(request).await?)?;
-            Ok(response.map(|body| match throttle {
-                None => GrpcBody::Plain(body),
-                Some(throttle) => GrpcBody::Throttled(throttled(body, throttle)),
+            Ok(response.map(|body| {
+                GrpcBody(match throttle {
+                    None => Either::Left(body),
+                    Some(throttle) => Either::Right(throttled(body, throttle)),
+                })
             }))
         })
     }
@@ -94,31 +98,20 @@ impl Service<Request<Body>> for GrpcChannel {
 
 /// The body of a response, which is gRPC as far as it was read, or fails.
 #[derive(Debug)]
-pub enum GrpcBody {
-    /// As it arrives.
-    Plain(BoundedBody),
-    /// Slowed by a fault.
-    Throttled(Body),
-}
+pub struct GrpcBody(Either<Bounded<Incoming>, Body>);
 
-/// A body whose messages are within [`MAX_MESSAGE`].
-#[derive(Debug)]
-pub struct BoundedBody(Bounded<ResponseBody>);
-
-fn checked(response: Response<ResponseBody>) -> Result<Response<BoundedBody>, StdError> {
+fn checked(response: Response<Incoming>) -> Result<Response<Bounded<Incoming>>, StdError> {
     let headers = response.headers();
-    let kind = headers.get(header::CONTENT_TYPE).map_or(&[][..], |kind| kind.as_bytes());
-    let is_grpc = kind.get(..16).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/grpc"));
-    if !is_grpc && !headers.contains_key("grpc-status") {
+    if !is_grpc(headers) && !headers.contains_key("grpc-status") {
         return Err(InvalidResponse::NotGrpc(response.status()).into());
     }
     if headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity") {
         return Err(InvalidResponse::Compressed.into());
     }
-    Ok(response.map(|body| BoundedBody(Bounded::new(body, MAX_MESSAGE))))
+    Ok(response.map(|body| Bounded::new(body, MAX_MESSAGE)))
 }
 
-impl http_body::Body for BoundedBody {
+impl http_body::Body for GrpcBody {
     type Data = Bytes;
     type Error = StdError;
 
@@ -141,34 +134,5 @@ impl http_body::Body for BoundedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.0.size_hint()
-    }
-}
-
-impl http_body::Body for GrpcBody {
-    type Data = Bytes;
-    type Error = StdError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
-        match &mut *self {
-            Self::Plain(body) => Pin::new(body).poll_frame(context),
-            Self::Throttled(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Plain(body) => body.is_end_stream(),
-            Self::Throttled(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Plain(body) => body.size_hint(),
-            Self::Throttled(body) => body.size_hint(),
-        }
     }
 }

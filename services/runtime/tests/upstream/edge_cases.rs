@@ -147,6 +147,23 @@ async fn a_response_without_a_body_is_its_status() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_cancels_at_the_deadline_reports_the_deadline() {
+    let peer = Peer::start(Vec::new(), async |_, mut frames| {
+        while let Some(stream) = request(&mut frames).await {
+            let head = [grpc_head(), literal("grpc-status", "1"), literal("grpc-message", "late")].concat();
+            frames.send(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, stream, &head).await;
+        }
+    })
+    .await;
+    let upstream = upstream(peer.address, "0s");
+    let status = call(&upstream, LONG).await.expect_err("cancelled");
+    assert_eq!((status.code(), status.message()), (Code::Cancelled, "late"), "long before the deadline");
+    // On an open connection the answer comes within the last milliseconds; where it comes later, the deadline has passed.
+    let status = call(&upstream, Duration::from_millis(8)).await.expect_err("cancelled");
+    assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "deadline passed"));
+}
+
+#[tokio::test]
 async fn a_request_waits_for_room_and_settings_in_mid_stream_give_it() {
     for gives_room_by_settings in [false, true] {
         let peer = Peer::start(setting(INITIAL_WINDOW_SIZE, 0), move |_, mut frames| async move {

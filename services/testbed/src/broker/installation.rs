@@ -27,7 +27,7 @@ impl Installation {
     /// That of `RABBITMQ_ROOT` if it is set, otherwise this machine's.
     ///
     /// # Panics
-    /// When there is none.
+    /// When RabbitMQ is not installed there.
     pub(super) fn find() -> Self {
         let Some(root) = std::env::var_os(ROOT).filter(|root| !root.is_empty()).map(PathBuf::from) else {
             let home = debian(Path::new("/")).or_else(on_path).expect(MISSING);

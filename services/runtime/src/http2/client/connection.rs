@@ -81,7 +81,7 @@ impl Lazy {
         Self { settings, state: Mutex::default() }
     }
 
-    /// The connection, which is made first where there is none.
+    /// Returns the open connection; opens one if there is none.
     ///
     /// # Errors
     /// When the peer cannot be reached.
